@@ -1,0 +1,230 @@
+"""Wait for the result of a promise"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...models.complete_metadata_response import CompleteMetadataResponse
+from ...models.create_model_response import CreateModelResponse
+from ...models.error_response import ErrorResponse
+from ...models.forward_backward_output import ForwardBackwardOutput
+from ...models.future_retrieve_request import FutureRetrieveRequest
+from ...models.load_weights_response import LoadWeightsResponse
+from ...models.optim_step_response import OptimStepResponse
+from ...models.queue_state_detail import QueueStateDetail
+from ...models.request_failed_response import RequestFailedResponse
+from ...models.sample_response import SampleResponse
+from ...models.save_weights_for_sampler_response import SaveWeightsForSamplerResponse
+from ...models.save_weights_response import SaveWeightsResponse
+from ...models.try_again_response import TryAgainResponse
+from ...models.unload_model_response import UnloadModelResponse
+from ...models.validation_error_response import ValidationErrorResponse
+from ...types import Response, dumps, loads, tagged
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ...client import AuthenticatedClient
+
+
+def _get_kwargs(
+    *,
+    body: FutureRetrieveRequest,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> dict[str, Any]:
+    _kwargs: dict[str, Any] = {
+        "method": "post",
+        "url": "/api/v1/retrieve_future",
+    }
+    _headers: dict[str, str] = {}
+
+    _kwargs["content"] = dumps(body.to_dict())
+
+    _headers["Content-Type"] = "application/json"
+    if headers:
+        _headers.update(headers)
+    if _headers:
+        _kwargs["headers"] = _headers
+    if timeout is not None:
+        _kwargs["timeout"] = timeout
+    return _kwargs
+
+
+def _parse_response(
+    response: httpx.Response,
+) -> (
+    CompleteMetadataResponse
+    | CreateModelResponse
+    | ForwardBackwardOutput
+    | LoadWeightsResponse
+    | OptimStepResponse
+    | RequestFailedResponse
+    | SampleResponse
+    | SaveWeightsForSamplerResponse
+    | SaveWeightsResponse
+    | TryAgainResponse
+    | UnloadModelResponse
+    | ErrorResponse
+    | QueueStateDetail
+    | ValidationErrorResponse
+    | None
+):
+    if response.status_code == 200:
+        answer: (
+            CompleteMetadataResponse
+            | CreateModelResponse
+            | ForwardBackwardOutput
+            | LoadWeightsResponse
+            | OptimStepResponse
+            | RequestFailedResponse
+            | SampleResponse
+            | SaveWeightsForSamplerResponse
+            | SaveWeightsResponse
+            | TryAgainResponse
+            | UnloadModelResponse
+        ) = tagged(
+            loads(response.content),
+            "type",
+            {
+                "try_again": TryAgainResponse,
+                "request_failed": RequestFailedResponse,
+                "complete_metadata": CompleteMetadataResponse,
+                "create_model": CreateModelResponse,
+                "unload_model": UnloadModelResponse,
+                "forward_backward": ForwardBackwardOutput,
+                "optim_step": OptimStepResponse,
+                "save_weights": SaveWeightsResponse,
+                "load_weights": LoadWeightsResponse,
+                "save_weights_for_sampler": SaveWeightsForSamplerResponse,
+                "sample": SampleResponse,
+            },
+        )
+        return answer
+
+    if response.status_code == 400:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 401:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 402:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 403:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 404:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 405:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 408:
+        return QueueStateDetail.from_dict(loads(response.content))
+
+    if response.status_code == 410:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 413:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 415:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 422:
+        return ValidationErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 429:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 500:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 503:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    return None
+
+
+def sync_detailed(
+    *,
+    client: AuthenticatedClient,
+    body: FutureRetrieveRequest,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> Response[
+    CompleteMetadataResponse
+    | CreateModelResponse
+    | ForwardBackwardOutput
+    | LoadWeightsResponse
+    | OptimStepResponse
+    | RequestFailedResponse
+    | SampleResponse
+    | SaveWeightsForSamplerResponse
+    | SaveWeightsResponse
+    | TryAgainResponse
+    | UnloadModelResponse
+    | ErrorResponse
+    | QueueStateDetail
+    | ValidationErrorResponse
+]:
+    """Wait for the result of a promise
+
+    Holds the request until the result is there, at most about 40 seconds, then answers `try_again`. A failed
+    operation is a 200 with `error` and `category`. A result stays retrievable after it was read, for a time
+    the server chooses. Results of sampling and of forward_backward come as protobuf (`SampleResponse`,
+    `ForwardBackwardOutput`) when `Accept` asks for it.
+
+    Args:
+        body (FutureRetrieveRequest): Which promise to wait for.
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+        headers=headers,
+        timeout=timeout,
+    )
+    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+
+
+async def asyncio_detailed(
+    *,
+    client: AuthenticatedClient,
+    body: FutureRetrieveRequest,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> Response[
+    CompleteMetadataResponse
+    | CreateModelResponse
+    | ForwardBackwardOutput
+    | LoadWeightsResponse
+    | OptimStepResponse
+    | RequestFailedResponse
+    | SampleResponse
+    | SaveWeightsForSamplerResponse
+    | SaveWeightsResponse
+    | TryAgainResponse
+    | UnloadModelResponse
+    | ErrorResponse
+    | QueueStateDetail
+    | ValidationErrorResponse
+]:
+    """Wait for the result of a promise
+
+    Holds the request until the result is there, at most about 40 seconds, then answers `try_again`. A failed
+    operation is a 200 with `error` and `category`. A result stays retrievable after it was read, for a time
+    the server chooses. Results of sampling and of forward_backward come as protobuf (`SampleResponse`,
+    `ForwardBackwardOutput`) when `Accept` asks for it.
+
+    Args:
+        body (FutureRetrieveRequest): Which promise to wait for.
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+        headers=headers,
+        timeout=timeout,
+    )
+    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)

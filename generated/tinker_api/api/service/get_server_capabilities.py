@@ -1,0 +1,100 @@
+"""Models the server offers"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...models.error_response import ErrorResponse
+from ...models.get_server_capabilities_response import GetServerCapabilitiesResponse
+from ...types import Response, loads
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ...client import AuthenticatedClient
+
+
+def _get_kwargs(
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> dict[str, Any]:
+    _kwargs: dict[str, Any] = {
+        "method": "get",
+        "url": "/api/v1/get_server_capabilities",
+    }
+    _headers: dict[str, str] = {}
+
+    if headers:
+        _headers.update(headers)
+    if _headers:
+        _kwargs["headers"] = _headers
+    if timeout is not None:
+        _kwargs["timeout"] = timeout
+    return _kwargs
+
+
+def _parse_response(
+    response: httpx.Response,
+) -> ErrorResponse | GetServerCapabilitiesResponse | None:
+    if response.status_code == 200:
+        return GetServerCapabilitiesResponse.from_dict(loads(response.content))
+
+    if response.status_code == 401:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 402:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 405:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 429:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 500:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 503:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    return None
+
+
+def sync_detailed(
+    *,
+    client: AuthenticatedClient,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> Response[ErrorResponse | GetServerCapabilitiesResponse]:
+    """Models the server offers
+
+    Lists the base models that can be trained or sampled. The hosted service answers 402 to accounts without billing.
+
+    """
+
+    kwargs = _get_kwargs(
+        headers=headers,
+        timeout=timeout,
+    )
+    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+
+
+async def asyncio_detailed(
+    *,
+    client: AuthenticatedClient,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> Response[ErrorResponse | GetServerCapabilitiesResponse]:
+    """Models the server offers
+
+    Lists the base models that can be trained or sampled. The hosted service answers 402 to accounts without billing.
+
+    """
+
+    kwargs = _get_kwargs(
+        headers=headers,
+        timeout=timeout,
+    )
+    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)

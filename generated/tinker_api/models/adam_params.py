@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class AdamParams:
+    """Adam with decoupled weight decay, for one step."""
+
+    learning_rate: float = 0.0001
+    """ Step size. """
+
+    beta1: float = 0.9
+    """ Decay of the gradient average. """
+
+    beta2: float = 0.95
+    """ Decay of the squared gradient average. """
+
+    eps: float = 1e-12
+    """ Added to the denominator. """
+
+    weight_decay: float = 0.0
+    """ Decoupled weight decay. """
+
+    grad_clip_norm: float = 0.0
+    """ Global L2 norm to clip gradients to; 0 is off. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "learning_rate": self.learning_rate,
+            "beta1": self.beta1,
+            "beta2": self.beta2,
+            "eps": self.eps,
+            "weight_decay": self.weight_decay,
+            "grad_clip_norm": self.grad_clip_norm,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        learning_rate = src.get("learning_rate")
+        beta1 = src.get("beta1")
+        beta2 = src.get("beta2")
+        eps = src.get("eps")
+        weight_decay = src.get("weight_decay")
+        grad_clip_norm = src.get("grad_clip_norm")
+        return cls(
+            learning_rate=0.0001 if learning_rate is None else learning_rate,
+            beta1=0.9 if beta1 is None else beta1,
+            beta2=0.95 if beta2 is None else beta2,
+            eps=1e-12 if eps is None else eps,
+            weight_decay=0.0 if weight_decay is None else weight_decay,
+            grad_clip_norm=0.0 if grad_clip_norm is None else grad_clip_norm,
+        )

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class ClientConfigRequest:
+    """Who asks for settings."""
+
+    sdk_version: str
+    """ The version of the official SDK that the client is compatible with. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "sdk_version": self.sdk_version,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            sdk_version=src["sdk_version"],
+        )

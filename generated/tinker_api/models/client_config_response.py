@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class ClientConfigResponse:
+    """Settings a client reads once at start. Absent members keep their defaults."""
+
+    pjwt_auth_enabled: bool = False
+    """ Exchange the API key for JWTs at `auth/token`. """
+
+    credential_default_source: str = "api_key"
+    """ `api_key`, or `credential_cmd` to prefer the credential command. """
+
+    sample_dispatch_bytes_semaphore_size: int = 10485760
+    """ Bytes of sample requests being sent at once. """
+
+    inflight_response_bytes_semaphore_size: int = 52428800
+    """ Bytes of results being received at once. """
+
+    parallel_fwdbwd_chunks: bool = True
+    """ The chunks of one call may be sent at once; false means one after the other. """
+
+    proto_compress_fwdbwd: bool = False
+    """ Compress protobuf forward_backward bodies with zstd. """
+
+    fwdbwd_max_chunk_len: int = 1024
+    """ Examples a forward_backward request may carry at the most. """
+
+    fwdbwd_max_chunk_bytes_count: int = 5000000
+    """ Estimated bytes a forward_backward request may carry at the most. """
+
+    fwdbwd_dispatch_bytes_semaphore_size: int = 50000000
+    """ Bytes of forward_backward requests being sent at once. """
+
+    billing_exception_max_pause_duration_sec: int = 3600
+    """ Seconds for which a client waits out 402. """
+
+    sample_no_retries: bool = False
+    """ Do not repeat failed samples. """
+
+    sample_enable_stuck_detection: bool = True
+    """ Give up on samples when nothing makes progress for a long time. """
+
+    sample_max_concurrent_requests: int = 2000
+    """ Samples in flight per sampling client. """
+
+    use_pyqwest_transport: bool = True
+    """ Transport choice of the official SDK; other clients ignore it. """
+
+    sample_use_retrieve_futures: bool = False
+    """ Learn of finished samples from the completions feed `retrieve_futures`. """
+
+    custom_loss_server_side: bool = False
+    """ Run custom losses on the server. """
+
+    sample_join_sampling_session: bool = False
+    """ Number cloned sampling clients with `join_sampling_session`. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "pjwt_auth_enabled": self.pjwt_auth_enabled,
+            "credential_default_source": self.credential_default_source,
+            "sample_dispatch_bytes_semaphore_size": self.sample_dispatch_bytes_semaphore_size,
+            "inflight_response_bytes_semaphore_size": self.inflight_response_bytes_semaphore_size,
+            "parallel_fwdbwd_chunks": self.parallel_fwdbwd_chunks,
+            "proto_compress_fwdbwd": self.proto_compress_fwdbwd,
+            "fwdbwd_max_chunk_len": self.fwdbwd_max_chunk_len,
+            "fwdbwd_max_chunk_bytes_count": self.fwdbwd_max_chunk_bytes_count,
+            "fwdbwd_dispatch_bytes_semaphore_size": self.fwdbwd_dispatch_bytes_semaphore_size,
+            "billing_exception_max_pause_duration_sec": self.billing_exception_max_pause_duration_sec,
+            "sample_no_retries": self.sample_no_retries,
+            "sample_enable_stuck_detection": self.sample_enable_stuck_detection,
+            "sample_max_concurrent_requests": self.sample_max_concurrent_requests,
+            "use_pyqwest_transport": self.use_pyqwest_transport,
+            "sample_use_retrieve_futures": self.sample_use_retrieve_futures,
+            "custom_loss_server_side": self.custom_loss_server_side,
+            "sample_join_sampling_session": self.sample_join_sampling_session,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        pjwt_auth_enabled = src.get("pjwt_auth_enabled")
+        credential_default_source = src.get("credential_default_source")
+        sample_dispatch_bytes_semaphore_size = src.get("sample_dispatch_bytes_semaphore_size")
+        inflight_response_bytes_semaphore_size = src.get("inflight_response_bytes_semaphore_size")
+        parallel_fwdbwd_chunks = src.get("parallel_fwdbwd_chunks")
+        proto_compress_fwdbwd = src.get("proto_compress_fwdbwd")
+        fwdbwd_max_chunk_len = src.get("fwdbwd_max_chunk_len")
+        fwdbwd_max_chunk_bytes_count = src.get("fwdbwd_max_chunk_bytes_count")
+        fwdbwd_dispatch_bytes_semaphore_size = src.get("fwdbwd_dispatch_bytes_semaphore_size")
+        billing_exception_max_pause_duration_sec = src.get(
+            "billing_exception_max_pause_duration_sec"
+        )
+        sample_no_retries = src.get("sample_no_retries")
+        sample_enable_stuck_detection = src.get("sample_enable_stuck_detection")
+        sample_max_concurrent_requests = src.get("sample_max_concurrent_requests")
+        use_pyqwest_transport = src.get("use_pyqwest_transport")
+        sample_use_retrieve_futures = src.get("sample_use_retrieve_futures")
+        custom_loss_server_side = src.get("custom_loss_server_side")
+        sample_join_sampling_session = src.get("sample_join_sampling_session")
+        return cls(
+            pjwt_auth_enabled=False if pjwt_auth_enabled is None else pjwt_auth_enabled,
+            credential_default_source="api_key"
+            if credential_default_source is None
+            else credential_default_source,
+            sample_dispatch_bytes_semaphore_size=10485760
+            if sample_dispatch_bytes_semaphore_size is None
+            else sample_dispatch_bytes_semaphore_size,
+            inflight_response_bytes_semaphore_size=52428800
+            if inflight_response_bytes_semaphore_size is None
+            else inflight_response_bytes_semaphore_size,
+            parallel_fwdbwd_chunks=True
+            if parallel_fwdbwd_chunks is None
+            else parallel_fwdbwd_chunks,
+            proto_compress_fwdbwd=False if proto_compress_fwdbwd is None else proto_compress_fwdbwd,
+            fwdbwd_max_chunk_len=1024 if fwdbwd_max_chunk_len is None else fwdbwd_max_chunk_len,
+            fwdbwd_max_chunk_bytes_count=5000000
+            if fwdbwd_max_chunk_bytes_count is None
+            else fwdbwd_max_chunk_bytes_count,
+            fwdbwd_dispatch_bytes_semaphore_size=50000000
+            if fwdbwd_dispatch_bytes_semaphore_size is None
+            else fwdbwd_dispatch_bytes_semaphore_size,
+            billing_exception_max_pause_duration_sec=3600
+            if billing_exception_max_pause_duration_sec is None
+            else billing_exception_max_pause_duration_sec,
+            sample_no_retries=False if sample_no_retries is None else sample_no_retries,
+            sample_enable_stuck_detection=True
+            if sample_enable_stuck_detection is None
+            else sample_enable_stuck_detection,
+            sample_max_concurrent_requests=2000
+            if sample_max_concurrent_requests is None
+            else sample_max_concurrent_requests,
+            use_pyqwest_transport=True if use_pyqwest_transport is None else use_pyqwest_transport,
+            sample_use_retrieve_futures=False
+            if sample_use_retrieve_futures is None
+            else sample_use_retrieve_futures,
+            custom_loss_server_side=False
+            if custom_loss_server_side is None
+            else custom_loss_server_side,
+            sample_join_sampling_session=False
+            if sample_join_sampling_session is None
+            else sample_join_sampling_session,
+        )

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class ClientDynamicConfigResponse:
+    """Settings a client reads again from time to time. Absent members keep their defaults."""
+
+    refresh_interval_sec: int = 300
+    """ Seconds until the client should ask again; clients wait at least 10. """
+
+    sample_cancel_enabled: bool = False
+    """ Whether `cancel_future` is offered. """
+
+    sample_cancel_max_batch_size: int = 64
+    """ Cancellations sent at once. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "refresh_interval_sec": self.refresh_interval_sec,
+            "sample_cancel_enabled": self.sample_cancel_enabled,
+            "sample_cancel_max_batch_size": self.sample_cancel_max_batch_size,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        refresh_interval_sec = src.get("refresh_interval_sec")
+        sample_cancel_enabled = src.get("sample_cancel_enabled")
+        sample_cancel_max_batch_size = src.get("sample_cancel_max_batch_size")
+        return cls(
+            refresh_interval_sec=300 if refresh_interval_sec is None else refresh_interval_sec,
+            sample_cancel_enabled=False if sample_cancel_enabled is None else sample_cancel_enabled,
+            sample_cancel_max_batch_size=64
+            if sample_cancel_max_batch_size is None
+            else sample_cancel_max_batch_size,
+        )

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class CompleteMetadataResponse:
+    """The result is there and large. Ask again with allow_metadata_only false when there is room for it."""
+
+    response_payload_size: int
+    """ Bytes of the result. """
+
+    type: Literal["complete_metadata"] = "complete_metadata"
+    """ Tag. Older servers leave it out. """
+
+    status: Literal["complete_metadata"] = "complete_metadata"
+    """ What older clients look at. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "status": self.status,
+            "response_payload_size": self.response_payload_size,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "complete_metadata", "type"),
+            status=const(src["status"], "complete_metadata", "status"),
+            response_payload_size=src["response_payload_size"],
+        )

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class CreateModelRequest:
+    """A training run to create."""
+
+    session_id: str
+    """ The session. """
+
+    model_seq_id: int
+    """ Number of the model within its session, from 0. """
+
+    base_model: str
+    """ A name from get_server_capabilities. """
+
+    lora_config: LoraConfig | None = None
+    """ The adapter; null asks for full fine-tuning. """
+
+    user_metadata: None | UserMetadata = None
+    """ Kept with the training run. """
+
+    optimizer_config: None | OptimizerConfig = None
+    """ The optimizer; null means AdamW. Newer than some servers, so sent only when it is not AdamW. """
+
+    type: Literal["create_model"] = "create_model"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "session_id": self.session_id,
+            "model_seq_id": self.model_seq_id,
+            "base_model": self.base_model,
+            "type": self.type,
+        }
+        if self.lora_config is not None:
+            result["lora_config"] = self.lora_config.to_dict()
+        if self.user_metadata is not None:
+            result["user_metadata"] = self.user_metadata.to_dict()
+        if self.optimizer_config is not None:
+            result["optimizer_config"] = self.optimizer_config.to_dict()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        lora_config = src.get("lora_config")
+        user_metadata = src.get("user_metadata")
+        optimizer_config = src.get("optimizer_config")
+        type_ = src.get("type")
+        return cls(
+            session_id=src["session_id"],
+            model_seq_id=src["model_seq_id"],
+            base_model=src["base_model"],
+            lora_config=None if lora_config is None else LoraConfig.from_dict(lora_config),
+            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            optimizer_config=None
+            if optimizer_config is None
+            else OptimizerConfig.from_dict(optimizer_config),
+            type="create_model" if type_ is None else const(type_, "create_model", "type"),
+        )
+
+
+from ..models.lora_config import LoraConfig  # noqa: E402
+from ..models.optimizer_config import OptimizerConfig  # noqa: E402
+from ..models.user_metadata import UserMetadata  # noqa: E402

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class CreateSamplingSessionRequest:
+    """A sampler to create."""
+
+    session_id: str
+    """ The session. """
+
+    sampling_session_seq_id: int
+    """ Number of the sampler within its session, from 0. """
+
+    base_model: None | str = None
+    """ A name from get_server_capabilities. """
+
+    model_path: None | str = None
+    """ A tinker path. """
+
+    type: Literal["create_sampling_session"] = "create_sampling_session"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "session_id": self.session_id,
+            "sampling_session_seq_id": self.sampling_session_seq_id,
+            "type": self.type,
+        }
+        if self.base_model is not None:
+            result["base_model"] = self.base_model
+        if self.model_path is not None:
+            result["model_path"] = self.model_path
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        base_model = src.get("base_model")
+        model_path = src.get("model_path")
+        type_ = src.get("type")
+        return cls(
+            session_id=src["session_id"],
+            sampling_session_seq_id=src["sampling_session_seq_id"],
+            base_model=base_model,
+            model_path=model_path,
+            type="create_sampling_session"
+            if type_ is None
+            else const(type_, "create_sampling_session", "type"),
+        )

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class CreateSamplingSessionResponse:
+    """The sampler."""
+
+    sampling_session_id: str
+    """ The sampler. """
+
+    type: Literal["create_sampling_session"] = "create_sampling_session"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "sampling_session_id": self.sampling_session_id,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "create_sampling_session", "type"),
+            sampling_session_id=src["sampling_session_id"],
+        )

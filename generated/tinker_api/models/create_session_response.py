@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class CreateSessionResponse:
+    """The new session, with messages for the user."""
+
+    session_id: str
+    """ The session. """
+
+    type: Literal["create_session"] = "create_session"
+    """ Tag. """
+
+    info_message: None | str = None
+    """ To be shown as information. """
+
+    warning_message: None | str = None
+    """ To be shown as a warning. """
+
+    error_message: None | str = None
+    """ To be shown as an error. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "session_id": self.session_id,
+        }
+        if self.info_message is not None:
+            result["info_message"] = self.info_message
+        if self.warning_message is not None:
+            result["warning_message"] = self.warning_message
+        if self.error_message is not None:
+            result["error_message"] = self.error_message
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        info_message = src.get("info_message")
+        warning_message = src.get("warning_message")
+        error_message = src.get("error_message")
+        return cls(
+            type=const(src["type"], "create_session", "type"),
+            session_id=src["session_id"],
+            info_message=info_message,
+            warning_message=warning_message,
+            error_message=error_message,
+        )

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class Datum:
+    """One training example."""
+
+    model_input: ModelInput
+    """ What the model reads. """
+
+    loss_fn_inputs: LossFnInputs
+    """ Arrays by name, each as long as the model's input: `target_tokens` (int64), and by loss `weights`,
+    `logprobs`, `advantages`, `clip_low_threshold`, `clip_high_threshold`, `sequence_ratio_mask` (float32).
+     """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "model_input": self.model_input.to_dict(),
+            "loss_fn_inputs": self.loss_fn_inputs.to_dict(),
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            model_input=ModelInput.from_dict(src["model_input"]),
+            loss_fn_inputs=LossFnInputs.from_dict(src["loss_fn_inputs"]),
+        )
+
+
+from ..models.loss_fn_inputs import LossFnInputs  # noqa: E402
+from ..models.model_input import ModelInput  # noqa: E402

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class EncodedTextChunk:
+    """Text as token ids."""
+
+    tokens: list[int]
+    """ Token ids, in order. """
+
+    type: Literal["encoded_text"] = "encoded_text"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "tokens": self.tokens,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "encoded_text", "type"),
+            tokens=src["tokens"],
+        )

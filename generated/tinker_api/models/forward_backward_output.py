@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class ForwardBackwardOutput:
+    """The losses of a batch."""
+
+    loss_fn_output_type: str
+    """ The kind of outputs, such as `CrossEntropyLossReturn`. """
+
+    loss_fn_outputs: list[LossFnOutput]
+    """ One a datum, in order. """
+
+    metrics: Metrics
+    """ Numbers by name. Names of forward_backward metrics are `<name>:<reduction>` with one colon; the reductions
+    mean, sum, min, max, slack, unique, hash2 say how chunks of one call are put together.
+     """
+
+    type: Literal["forward_backward"] = "forward_backward"
+    """ Tag. Older servers leave it out. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "loss_fn_output_type": self.loss_fn_output_type,
+            "loss_fn_outputs": [item.to_dict() for item in self.loss_fn_outputs],
+            "metrics": self.metrics.to_dict(),
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "forward_backward", "type"),
+            loss_fn_output_type=src["loss_fn_output_type"],
+            loss_fn_outputs=[LossFnOutput.from_dict(item) for item in src["loss_fn_outputs"]],
+            metrics=Metrics.from_dict(src["metrics"]),
+        )
+
+
+from ..models.loss_fn_output import LossFnOutput  # noqa: E402
+from ..models.metrics import Metrics  # noqa: E402

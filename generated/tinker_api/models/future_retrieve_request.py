@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class FutureRetrieveRequest:
+    """Which promise to wait for."""
+
+    request_id: str
+    """ From the promise. """
+
+    allow_metadata_only: bool | None = None
+    """ The server may answer complete_metadata first when the result is large. Default false. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "request_id": self.request_id,
+        }
+        if self.allow_metadata_only is not None:
+            result["allow_metadata_only"] = self.allow_metadata_only
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        allow_metadata_only = src.get("allow_metadata_only")
+        return cls(
+            request_id=src["request_id"],
+            allow_metadata_only=allow_metadata_only,
+        )

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..models.severity import Severity
+from ..types import UNSET, Unset, const, time
+
+
+@_attrs_define
+class GenericEvent:
+    """Anything else."""
+
+    event_id: str
+    """ A UUID. """
+
+    event_session_index: int
+    """ Number of the event within its session, from 0. """
+
+    severity: Severity
+    """ How bad an event is. """
+
+    timestamp: datetime.datetime
+    """ When it happened. """
+
+    event_name: str
+    """ Name of the event. """
+
+    event: Literal["GENERIC_EVENT"] = "GENERIC_EVENT"
+    """ Tag. """
+
+    event_data: EventData | Unset = UNSET
+    """ What belongs to a generic event. Never a credential. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "event": self.event,
+            "event_id": self.event_id,
+            "event_session_index": self.event_session_index,
+            "severity": self.severity,
+            "timestamp": self.timestamp.isoformat(),
+            "event_name": self.event_name,
+        }
+        if not isinstance(self.event_data, Unset):
+            result["event_data"] = self.event_data.to_dict()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        event_data = src.get("event_data")
+        return cls(
+            event=const(src["event"], "GENERIC_EVENT", "event"),
+            event_id=src["event_id"],
+            event_session_index=src["event_session_index"],
+            severity=src["severity"],
+            timestamp=time(src["timestamp"]),
+            event_name=src["event_name"],
+            event_data=UNSET if event_data is None else EventData.from_dict(event_data),
+        )
+
+
+from ..models.event_data import EventData  # noqa: E402

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class GetInfoResponse:
+    """A training run."""
+
+    model_id: str
+    """ The model. """
+
+    model_data: ModelData
+    """ The base model behind a training run. """
+
+    type: Literal["get_info"] = "get_info"
+    """ Tag. """
+
+    optimizer_config: None | OptimizerConfig = None
+    """ The optimizer; absent means AdamW. """
+
+    is_lora: bool | None = None
+    """ Whether an adapter is trained, not the whole model. """
+
+    lora_rank: int | None = None
+    """ The adapter's rank. """
+
+    model_name: None | str = None
+    """ The base model's name. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "model_id": self.model_id,
+            "model_data": self.model_data.to_dict(),
+            "type": self.type,
+        }
+        if self.optimizer_config is not None:
+            result["optimizer_config"] = self.optimizer_config.to_dict()
+        if self.is_lora is not None:
+            result["is_lora"] = self.is_lora
+        if self.lora_rank is not None:
+            result["lora_rank"] = self.lora_rank
+        if self.model_name is not None:
+            result["model_name"] = self.model_name
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        type_ = src.get("type")
+        optimizer_config = src.get("optimizer_config")
+        is_lora = src.get("is_lora")
+        lora_rank = src.get("lora_rank")
+        model_name = src.get("model_name")
+        return cls(
+            model_id=src["model_id"],
+            model_data=ModelData.from_dict(src["model_data"]),
+            type="get_info" if type_ is None else const(type_, "get_info", "type"),
+            optimizer_config=None
+            if optimizer_config is None
+            else OptimizerConfig.from_dict(optimizer_config),
+            is_lora=is_lora,
+            lora_rank=lora_rank,
+            model_name=model_name,
+        )
+
+
+from ..models.model_data import ModelData  # noqa: E402
+from ..models.optimizer_config import OptimizerConfig  # noqa: E402

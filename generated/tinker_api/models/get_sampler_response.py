@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class GetSamplerResponse:
+    """A sampler."""
+
+    sampler_id: str
+    """ The sampler. """
+
+    base_model: str
+    """ Name of its base model. """
+
+    model_path: None | str = None
+    """ Tinker path of its weights, if it is not the base model. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "sampler_id": self.sampler_id,
+            "base_model": self.base_model,
+        }
+        if self.model_path is not None:
+            result["model_path"] = self.model_path
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        model_path = src.get("model_path")
+        return cls(
+            sampler_id=src["sampler_id"],
+            base_model=src["base_model"],
+            model_path=model_path,
+        )

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class GetServerCapabilitiesResponse:
+    """What the server offers."""
+
+    supported_models: list[SupportedModel]
+    """ The base models on offer. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "supported_models": [item.to_dict() for item in self.supported_models],
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            supported_models=[SupportedModel.from_dict(item) for item in src["supported_models"]],
+        )
+
+
+from ..models.supported_model import SupportedModel  # noqa: E402

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..models.image_asset_pointer_chunk_format import (
+    ImageAssetPointerChunkFormat,
+)
+from ..types import const
+
+
+@_attrs_define
+class ImageAssetPointerChunk:
+    """An image the server can fetch. Has no protobuf form."""
+
+    location: str
+    """ Where it is. """
+
+    format: ImageAssetPointerChunkFormat
+    """ Its format. """
+
+    type: Literal["image_asset_pointer"] = "image_asset_pointer"
+    """ Tag. """
+
+    expected_tokens: int | None = None
+    """ Tokens the client expects it to take. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "location": self.location,
+            "format": self.format,
+        }
+        if self.expected_tokens is not None:
+            result["expected_tokens"] = self.expected_tokens
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        expected_tokens = src.get("expected_tokens")
+        return cls(
+            type=const(src["type"], "image_asset_pointer", "type"),
+            location=src["location"],
+            format=src["format"],
+            expected_tokens=expected_tokens,
+        )

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..models.image_chunk_format import ImageChunkFormat
+from ..types import const
+
+
+@_attrs_define
+class ImageChunk:
+    """An image, as the bytes of its file."""
+
+    data: str
+    """ The file, in base64. """
+
+    format: ImageChunkFormat
+    """ Its format. """
+
+    type: Literal["image"] = "image"
+    """ Tag. """
+
+    expected_tokens: int | None = None
+    """ Tokens the client expects it to take; a server refuses when its own count differs. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "data": self.data,
+            "format": self.format,
+        }
+        if self.expected_tokens is not None:
+            result["expected_tokens"] = self.expected_tokens
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        expected_tokens = src.get("expected_tokens")
+        return cls(
+            type=const(src["type"], "image", "type"),
+            data=src["data"],
+            format=src["format"],
+            expected_tokens=expected_tokens,
+        )

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class LoadWeightsRequest:
+    """A training checkpoint to load."""
+
+    path: str
+    """ Tinker path of the checkpoint. """
+
+    optimizer: bool
+    """ Restore the optimizer's state too. """
+
+    model_id: None | str = None
+    """ The model to load into. """
+
+    seq_id: int | None = None
+    """ Its place in the order of the model it is loaded into. """
+
+    session_id: None | str = None
+    """ The session to create a model in. """
+
+    model_seq_id: int | None = None
+    """ Number of the model to create. """
+
+    base_model: None | str = None
+    """ The base model, if it should be checked. """
+
+    user_metadata: None | UserMetadata = None
+    """ Kept with the training run. """
+
+    optimizer_config: None | OptimizerConfig = None
+    """ The optimizer of the new model. """
+
+    weights_access_token: None | str = None
+    """ Grants access to a checkpoint of another owner. """
+
+    type: Literal["load_weights"] = "load_weights"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "path": self.path,
+            "optimizer": self.optimizer,
+            "type": self.type,
+        }
+        if self.model_id is not None:
+            result["model_id"] = self.model_id
+        if self.seq_id is not None:
+            result["seq_id"] = self.seq_id
+        if self.session_id is not None:
+            result["session_id"] = self.session_id
+        if self.model_seq_id is not None:
+            result["model_seq_id"] = self.model_seq_id
+        if self.base_model is not None:
+            result["base_model"] = self.base_model
+        if self.user_metadata is not None:
+            result["user_metadata"] = self.user_metadata.to_dict()
+        if self.optimizer_config is not None:
+            result["optimizer_config"] = self.optimizer_config.to_dict()
+        if self.weights_access_token is not None:
+            result["weights_access_token"] = self.weights_access_token
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        model_id = src.get("model_id")
+        seq_id = src.get("seq_id")
+        session_id = src.get("session_id")
+        model_seq_id = src.get("model_seq_id")
+        base_model = src.get("base_model")
+        user_metadata = src.get("user_metadata")
+        optimizer_config = src.get("optimizer_config")
+        weights_access_token = src.get("weights_access_token")
+        type_ = src.get("type")
+        return cls(
+            path=src["path"],
+            optimizer=src["optimizer"],
+            model_id=model_id,
+            seq_id=seq_id,
+            session_id=session_id,
+            model_seq_id=model_seq_id,
+            base_model=base_model,
+            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            optimizer_config=None
+            if optimizer_config is None
+            else OptimizerConfig.from_dict(optimizer_config),
+            weights_access_token=weights_access_token,
+            type="load_weights" if type_ is None else const(type_, "load_weights", "type"),
+        )
+
+
+from ..models.optimizer_config import OptimizerConfig  # noqa: E402
+from ..models.user_metadata import UserMetadata  # noqa: E402

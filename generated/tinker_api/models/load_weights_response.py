@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class LoadWeightsResponse:
+    """The checkpoint is loaded."""
+
+    type: Literal["load_weights"] = "load_weights"
+    """ Tag. """
+
+    path: None | str = None
+    """ Its tinker path. """
+
+    model_id: None | str = None
+    """ The model it is loaded into. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+        }
+        if self.path is not None:
+            result["path"] = self.path
+        if self.model_id is not None:
+            result["model_id"] = self.model_id
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        path = src.get("path")
+        model_id = src.get("model_id")
+        return cls(
+            type=const(src["type"], "load_weights", "type"),
+            path=path,
+            model_id=model_id,
+        )

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class LoraConfig:
+    """Which adapter to train."""
+
+    rank: int
+    """ Rank of the adapter's matrices. The hosted service wants a power of two. """
+
+    seed: int | None = None
+    """ Seed of the initial weights; null means that the server picks one. """
+
+    train_unembed: bool = True
+    """ Adapt the unembedding. """
+
+    train_mlp: bool = True
+    """ Adapt the MLP blocks. """
+
+    train_attn: bool = True
+    """ Adapt the attention blocks. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "rank": self.rank,
+            "train_unembed": self.train_unembed,
+            "train_mlp": self.train_mlp,
+            "train_attn": self.train_attn,
+        }
+        if self.seed is not None:
+            result["seed"] = self.seed
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        seed = src.get("seed")
+        train_unembed = src.get("train_unembed")
+        train_mlp = src.get("train_mlp")
+        train_attn = src.get("train_attn")
+        return cls(
+            rank=src["rank"],
+            seed=seed,
+            train_unembed=True if train_unembed is None else train_unembed,
+            train_mlp=True if train_mlp is None else train_mlp,
+            train_attn=True if train_attn is None else train_attn,
+        )

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class ModelData:
+    """The base model behind a training run."""
+
+    arch: None | str = None
+    """ Its architecture; `unknown` on the hosted service. """
+
+    model_name: None | str = None
+    """ Its name. """
+
+    tokenizer_id: None | str = None
+    """ Its tokenizer, if not the one its name leads to. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        if self.arch is not None:
+            result["arch"] = self.arch
+        if self.model_name is not None:
+            result["model_name"] = self.model_name
+        if self.tokenizer_id is not None:
+            result["tokenizer_id"] = self.tokenizer_id
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        arch = src.get("arch")
+        model_name = src.get("model_name")
+        tokenizer_id = src.get("tokenizer_id")
+        return cls(
+            arch=arch,
+            model_name=model_name,
+            tokenizer_id=tokenizer_id,
+        )

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+from ..types import tagged
+
+
+@_attrs_define
+class ModelInput:
+    """What the model reads."""
+
+    chunks: list[DmelChunk | EncodedTextChunk | ImageAssetPointerChunk | ImageChunk]
+    """ The pieces, in order. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "chunks": [item.to_dict() for item in self.chunks],
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            chunks=[
+                tagged(
+                    item,
+                    "type",
+                    {
+                        "encoded_text": EncodedTextChunk,
+                        "image": ImageChunk,
+                        "image_asset_pointer": ImageAssetPointerChunk,
+                        "dmel": DmelChunk,
+                    },
+                )
+                for item in src["chunks"]
+            ],
+        )
+
+
+from ..models.dmel_chunk import DmelChunk  # noqa: E402
+from ..models.encoded_text_chunk import EncodedTextChunk  # noqa: E402
+from ..models.image_asset_pointer_chunk import ImageAssetPointerChunk  # noqa: E402
+from ..models.image_chunk import ImageChunk  # noqa: E402

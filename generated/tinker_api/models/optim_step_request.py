@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class OptimStepRequest:
+    """A step to take."""
+
+    model_id: str
+    """ The model. """
+
+    seq_id: int | None = None
+    """ Its place in the order; null means last. """
+
+    adam_params: AdamParams | None = None
+    """ Parameters of Adam. """
+
+    optimizer_params: None | OptimizerParams = None
+    """ Parameters of another optimizer. Newer than some servers. """
+
+    type: Literal["optim_step"] = "optim_step"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "model_id": self.model_id,
+            "type": self.type,
+        }
+        if self.seq_id is not None:
+            result["seq_id"] = self.seq_id
+        if self.adam_params is not None:
+            result["adam_params"] = self.adam_params.to_dict()
+        if self.optimizer_params is not None:
+            result["optimizer_params"] = self.optimizer_params.to_dict()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        seq_id = src.get("seq_id")
+        adam_params = src.get("adam_params")
+        optimizer_params = src.get("optimizer_params")
+        type_ = src.get("type")
+        return cls(
+            model_id=src["model_id"],
+            seq_id=seq_id,
+            adam_params=None if adam_params is None else AdamParams.from_dict(adam_params),
+            optimizer_params=None
+            if optimizer_params is None
+            else OptimizerParams.from_dict(optimizer_params),
+            type="optim_step" if type_ is None else const(type_, "optim_step", "type"),
+        )
+
+
+from ..models.adam_params import AdamParams  # noqa: E402
+from ..models.optimizer_params import OptimizerParams  # noqa: E402

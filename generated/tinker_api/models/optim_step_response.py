@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class OptimStepResponse:
+    """The step is taken."""
+
+    type: Literal["optim_step"] = "optim_step"
+    """ Tag. """
+
+    metrics: Metrics | None = None
+    """ Numbers about the step; never reduced. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+        }
+        if self.metrics is not None:
+            result["metrics"] = self.metrics.to_dict()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        metrics = src.get("metrics")
+        return cls(
+            type=const(src["type"], "optim_step", "type"),
+            metrics=None if metrics is None else Metrics.from_dict(metrics),
+        )
+
+
+from ..models.metrics import Metrics  # noqa: E402

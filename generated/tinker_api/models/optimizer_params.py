@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+
+@_attrs_define
+class OptimizerParams:
+    """Parameters of an optimizer other than Adam: `{"type": "dimuon", "learning_rate": …, "grad_clip_norm": 0,
+    "beta1": 0.9}`, or of another one a server knows.
+    """
+
+    type: str
+    """ The optimizer's name. """
+
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict)
+    """ Members the schema does not name. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            **self.additional_properties,
+            "type": self.type,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=src["type"],
+            additional_properties={key: value for key, value in src.items() if key not in _MEMBERS},
+        )
+
+
+_MEMBERS = frozenset(
+    {
+        "type",
+    }
+)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class PromptAltTokens:
+    """Alternative tokens at each place of the prompt: two arrays [len(prompt)-1, k]."""
+
+    tokens: TensorData
+    """ An array of numbers, flat and row-major. Sparse arrays are CSR: `shape` is then required, `data` holds the
+    stored values, and what is not stored is 0 (-1 in `target_prompt_logprobs`).
+     """
+
+    logprobs: TensorData
+    """ An array of numbers, flat and row-major. Sparse arrays are CSR: `shape` is then required, `data` holds the
+    stored values, and what is not stored is 0 (-1 in `target_prompt_logprobs`).
+     """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "tokens": self.tokens.to_dict(),
+            "logprobs": self.logprobs.to_dict(),
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            tokens=TensorData.from_dict(src["tokens"]),
+            logprobs=TensorData.from_dict(src["logprobs"]),
+        )
+
+
+from ..models.tensor_data import TensorData  # noqa: E402

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..models.request_error_category import RequestErrorCategory
+from ..types import const
+
+
+@_attrs_define
+class RequestFailedResponse:
+    """The operation failed."""
+
+    error: str
+    """ What went wrong, for people. """
+
+    category: RequestErrorCategory
+    """ Whose mistake: the caller's (do not repeat), the server's, or not known. """
+
+    type: Literal["request_failed"] = "request_failed"
+    """ Tag. Older servers leave it out. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "error": self.error,
+            "category": self.category,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "request_failed", "type"),
+            error=src["error"],
+            category=src["category"],
+        )

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SampleRequest:
+    """A prompt to complete."""
+
+    prompt: ModelInput
+    """ What the model reads. """
+
+    sampling_params: SamplingParams
+    """ How to sample. """
+
+    num_samples: int = 1
+    """ Completions to make. """
+
+    base_model: None | str = None
+    """ A base model, when no sampler is given. """
+
+    model_path: None | str = None
+    """ A tinker path, when no sampler is given. """
+
+    sampling_session_id: None | str = None
+    """ The sampler. """
+
+    seq_id: int | None = None
+    """ Number of the request within its sampler; a repeated one gets the original promise. """
+
+    prompt_logprobs: bool | None = None
+    """ Also return the prompt's log-probabilities. """
+
+    topk_prompt_logprobs: int | None = None
+    """ Also return the k most likely tokens at each place of the prompt. Default 0. """
+
+    topk_sample_logprobs: int | None = None
+    """ Also return the k most likely tokens at each place of the samples. Default 0. Newer than some servers. """
+
+    target_prompt_logprobs: None | TensorData = None
+    """ Tokens to score at each place of the prompt: int64 [len(prompt)-1, K], -1 for none. Newer than some servers. """
+
+    prompt_alt_tokens_k: int | None = None
+    """ Also return k alternative tokens at each place of the prompt. Default 0. Newer than some servers. """
+
+    prompt_logprobs_last_n: int | None = None
+    """ Score only the last n places of the prompt; needs prompt_logprobs. Newer than some servers. """
+
+    record_stability_info: bool | None = None
+    """ Keep what stable_reinforce needs. Newer than some servers. """
+
+    type: Literal["sample"] = "sample"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "prompt": self.prompt.to_dict(),
+            "sampling_params": self.sampling_params.to_dict(),
+            "num_samples": self.num_samples,
+            "type": self.type,
+        }
+        if self.base_model is not None:
+            result["base_model"] = self.base_model
+        if self.model_path is not None:
+            result["model_path"] = self.model_path
+        if self.sampling_session_id is not None:
+            result["sampling_session_id"] = self.sampling_session_id
+        if self.seq_id is not None:
+            result["seq_id"] = self.seq_id
+        if self.prompt_logprobs is not None:
+            result["prompt_logprobs"] = self.prompt_logprobs
+        if self.topk_prompt_logprobs is not None:
+            result["topk_prompt_logprobs"] = self.topk_prompt_logprobs
+        if self.topk_sample_logprobs is not None:
+            result["topk_sample_logprobs"] = self.topk_sample_logprobs
+        if self.target_prompt_logprobs is not None:
+            result["target_prompt_logprobs"] = self.target_prompt_logprobs.to_dict()
+        if self.prompt_alt_tokens_k is not None:
+            result["prompt_alt_tokens_k"] = self.prompt_alt_tokens_k
+        if self.prompt_logprobs_last_n is not None:
+            result["prompt_logprobs_last_n"] = self.prompt_logprobs_last_n
+        if self.record_stability_info is not None:
+            result["record_stability_info"] = self.record_stability_info
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        num_samples = src.get("num_samples")
+        base_model = src.get("base_model")
+        model_path = src.get("model_path")
+        sampling_session_id = src.get("sampling_session_id")
+        seq_id = src.get("seq_id")
+        prompt_logprobs = src.get("prompt_logprobs")
+        topk_prompt_logprobs = src.get("topk_prompt_logprobs")
+        topk_sample_logprobs = src.get("topk_sample_logprobs")
+        target_prompt_logprobs = src.get("target_prompt_logprobs")
+        prompt_alt_tokens_k = src.get("prompt_alt_tokens_k")
+        prompt_logprobs_last_n = src.get("prompt_logprobs_last_n")
+        record_stability_info = src.get("record_stability_info")
+        type_ = src.get("type")
+        return cls(
+            prompt=ModelInput.from_dict(src["prompt"]),
+            sampling_params=SamplingParams.from_dict(src["sampling_params"]),
+            num_samples=1 if num_samples is None else num_samples,
+            base_model=base_model,
+            model_path=model_path,
+            sampling_session_id=sampling_session_id,
+            seq_id=seq_id,
+            prompt_logprobs=prompt_logprobs,
+            topk_prompt_logprobs=topk_prompt_logprobs,
+            topk_sample_logprobs=topk_sample_logprobs,
+            target_prompt_logprobs=None
+            if target_prompt_logprobs is None
+            else TensorData.from_dict(target_prompt_logprobs),
+            prompt_alt_tokens_k=prompt_alt_tokens_k,
+            prompt_logprobs_last_n=prompt_logprobs_last_n,
+            record_stability_info=record_stability_info,
+            type="sample" if type_ is None else const(type_, "sample", "type"),
+        )
+
+
+from ..models.model_input import ModelInput  # noqa: E402
+from ..models.sampling_params import SamplingParams  # noqa: E402
+from ..models.tensor_data import TensorData  # noqa: E402

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SampleResponse:
+    """Completions of a prompt."""
+
+    sequences: list[SampledSequence]
+    """ One a sample. """
+
+    type: Literal["sample"] = "sample"
+    """ Tag. """
+
+    prompt_logprobs: list[float | None] | None = None
+    """ One a token of the prompt; null where there is none, as at the first. """
+
+    topk_prompt_logprobs: list[list[list[float]] | None] | None = None
+    """ The most likely tokens at each place of the prompt. """
+
+    target_prompt_logprobs: None | TensorData = None
+    """ Shape and layout of the request; 0.0 where the request had -1. """
+
+    prompt_alt_tokens: None | PromptAltTokens = None
+    """ When asked for. """
+
+    prompt_cache_hit_tokens: int = 0
+    """ Tokens of the prompt that were cached, counted once. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "sequences": [item.to_dict() for item in self.sequences],
+            "prompt_cache_hit_tokens": self.prompt_cache_hit_tokens,
+        }
+        if self.prompt_logprobs is not None:
+            result["prompt_logprobs"] = self.prompt_logprobs
+        if self.topk_prompt_logprobs is not None:
+            result["topk_prompt_logprobs"] = self.topk_prompt_logprobs
+        if self.target_prompt_logprobs is not None:
+            result["target_prompt_logprobs"] = self.target_prompt_logprobs.to_dict()
+        if self.prompt_alt_tokens is not None:
+            result["prompt_alt_tokens"] = self.prompt_alt_tokens.to_dict()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        prompt_logprobs = src.get("prompt_logprobs")
+        topk_prompt_logprobs = src.get("topk_prompt_logprobs")
+        target_prompt_logprobs = src.get("target_prompt_logprobs")
+        prompt_alt_tokens = src.get("prompt_alt_tokens")
+        prompt_cache_hit_tokens = src.get("prompt_cache_hit_tokens")
+        return cls(
+            type=const(src["type"], "sample", "type"),
+            sequences=[SampledSequence.from_dict(item) for item in src["sequences"]],
+            prompt_logprobs=prompt_logprobs,
+            topk_prompt_logprobs=topk_prompt_logprobs,
+            target_prompt_logprobs=None
+            if target_prompt_logprobs is None
+            else TensorData.from_dict(target_prompt_logprobs),
+            prompt_alt_tokens=None
+            if prompt_alt_tokens is None
+            else PromptAltTokens.from_dict(prompt_alt_tokens),
+            prompt_cache_hit_tokens=0
+            if prompt_cache_hit_tokens is None
+            else prompt_cache_hit_tokens,
+        )
+
+
+from ..models.prompt_alt_tokens import PromptAltTokens  # noqa: E402
+from ..models.sampled_sequence import SampledSequence  # noqa: E402
+from ..models.tensor_data import TensorData  # noqa: E402

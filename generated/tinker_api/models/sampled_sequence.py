@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+from ..models.sampled_sequence_stop_reason import (
+    SampledSequenceStopReason,
+)
+
+
+@_attrs_define
+class SampledSequence:
+    """One completion."""
+
+    stop_reason: SampledSequenceStopReason
+    """ `stop`: a stop text or token; `length`: max_tokens or the context. """
+
+    tokens: list[int]
+    """ Token ids, a stop token included. """
+
+    logprobs: list[float] | None = None
+    """ Log-probability of each token. """
+
+    topk_logprobs: list[list[list[float]]] | None = None
+    """ The most likely tokens at each place. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "stop_reason": self.stop_reason,
+            "tokens": self.tokens,
+        }
+        if self.logprobs is not None:
+            result["logprobs"] = self.logprobs
+        if self.topk_logprobs is not None:
+            result["topk_logprobs"] = self.topk_logprobs
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        logprobs = src.get("logprobs")
+        topk_logprobs = src.get("topk_logprobs")
+        return cls(
+            stop_reason=src["stop_reason"],
+            tokens=src["tokens"],
+            logprobs=logprobs,
+            topk_logprobs=topk_logprobs,
+        )

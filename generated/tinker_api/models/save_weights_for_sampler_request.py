@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SaveWeightsForSamplerRequest:
+    """Weights to sample from."""
+
+    model_id: str
+    """ The model. """
+
+    path: None | str = None
+    """ Name of the sampler checkpoint; null makes an ephemeral sampler. """
+
+    sampling_session_seq_id: int | None = None
+    """ Number of the ephemeral sampler within its session; shares its counter with create_sampling_session. """
+
+    kind: None | str = None
+    """ `snapshot` (default) or `inflight`, which only the ephemeral form takes. Newer than some servers. """
+
+    seq_id: int | None = None
+    """ Its place in the order; null means last. """
+
+    ttl_seconds: int | None = None
+    """ Null means that it does not expire. """
+
+    user_metadata: None | UserMetadata = None
+    """ Kept with the checkpoint. """
+
+    type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "model_id": self.model_id,
+            "type": self.type,
+        }
+        if self.path is not None:
+            result["path"] = self.path
+        if self.sampling_session_seq_id is not None:
+            result["sampling_session_seq_id"] = self.sampling_session_seq_id
+        if self.kind is not None:
+            result["kind"] = self.kind
+        if self.seq_id is not None:
+            result["seq_id"] = self.seq_id
+        if self.ttl_seconds is not None:
+            result["ttl_seconds"] = self.ttl_seconds
+        if self.user_metadata is not None:
+            result["user_metadata"] = self.user_metadata.to_dict()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        path = src.get("path")
+        sampling_session_seq_id = src.get("sampling_session_seq_id")
+        kind = src.get("kind")
+        seq_id = src.get("seq_id")
+        ttl_seconds = src.get("ttl_seconds")
+        user_metadata = src.get("user_metadata")
+        type_ = src.get("type")
+        return cls(
+            model_id=src["model_id"],
+            path=path,
+            sampling_session_seq_id=sampling_session_seq_id,
+            kind=kind,
+            seq_id=seq_id,
+            ttl_seconds=ttl_seconds,
+            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            type="save_weights_for_sampler"
+            if type_ is None
+            else const(type_, "save_weights_for_sampler", "type"),
+        )
+
+
+from ..models.user_metadata import UserMetadata  # noqa: E402

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SaveWeightsForSamplerResponse:
+    """The weights can be sampled from: by `path` in the named form, by `sampling_session_id` in the ephemeral one."""
+
+    type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
+    """ Tag. """
+
+    path: None | str = None
+    """ Tinker path of the sampler checkpoint. """
+
+    sampling_session_id: None | str = None
+    """ The ephemeral sampler. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+        }
+        if self.path is not None:
+            result["path"] = self.path
+        if self.sampling_session_id is not None:
+            result["sampling_session_id"] = self.sampling_session_id
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        path = src.get("path")
+        sampling_session_id = src.get("sampling_session_id")
+        return cls(
+            type=const(src["type"], "save_weights_for_sampler", "type"),
+            path=path,
+            sampling_session_id=sampling_session_id,
+        )

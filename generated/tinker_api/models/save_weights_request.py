@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SaveWeightsRequest:
+    """A training checkpoint to save."""
+
+    model_id: str
+    """ The model. """
+
+    path: None | str = None
+    """ Its name, not a tinker path; null lets the server pick one. """
+
+    seq_id: int | None = None
+    """ Its place in the order; null means last. """
+
+    ttl_seconds: int | None = None
+    """ Null means that it does not expire. """
+
+    overwrite: bool = False
+    """ Replace a checkpoint of that name. """
+
+    user_metadata: None | UserMetadata = None
+    """ Kept with the checkpoint. """
+
+    type: Literal["save_weights"] = "save_weights"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "model_id": self.model_id,
+            "overwrite": self.overwrite,
+            "type": self.type,
+        }
+        if self.path is not None:
+            result["path"] = self.path
+        if self.seq_id is not None:
+            result["seq_id"] = self.seq_id
+        if self.ttl_seconds is not None:
+            result["ttl_seconds"] = self.ttl_seconds
+        if self.user_metadata is not None:
+            result["user_metadata"] = self.user_metadata.to_dict()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        path = src.get("path")
+        seq_id = src.get("seq_id")
+        ttl_seconds = src.get("ttl_seconds")
+        overwrite = src.get("overwrite")
+        user_metadata = src.get("user_metadata")
+        type_ = src.get("type")
+        return cls(
+            model_id=src["model_id"],
+            path=path,
+            seq_id=seq_id,
+            ttl_seconds=ttl_seconds,
+            overwrite=False if overwrite is None else overwrite,
+            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            type="save_weights" if type_ is None else const(type_, "save_weights", "type"),
+        )
+
+
+from ..models.user_metadata import UserMetadata  # noqa: E402

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..models.severity import Severity
+from ..types import const, time
+
+
+@_attrs_define
+class SessionEndEvent:
+    """A client's process ends."""
+
+    event_id: str
+    """ A UUID. """
+
+    event_session_index: int
+    """ Number of the event within its session, from 0. """
+
+    severity: Severity
+    """ How bad an event is. """
+
+    timestamp: datetime.datetime
+    """ When it happened. """
+
+    duration: str
+    """ How long the session was. """
+
+    event: Literal["SESSION_END"] = "SESSION_END"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "event": self.event,
+            "event_id": self.event_id,
+            "event_session_index": self.event_session_index,
+            "severity": self.severity,
+            "timestamp": self.timestamp.isoformat(),
+            "duration": self.duration,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            event=const(src["event"], "SESSION_END", "event"),
+            event_id=src["event_id"],
+            event_session_index=src["event_session_index"],
+            severity=src["severity"],
+            timestamp=time(src["timestamp"]),
+            duration=src["duration"],
+        )

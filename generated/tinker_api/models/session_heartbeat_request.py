@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SessionHeartbeatRequest:
+    """The client lives."""
+
+    session_id: str
+    """ The session. """
+
+    type: Literal["session_heartbeat"] = "session_heartbeat"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "session_id": self.session_id,
+            "type": self.type,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        type_ = src.get("type")
+        return cls(
+            session_id=src["session_id"],
+            type="session_heartbeat"
+            if type_ is None
+            else const(type_, "session_heartbeat", "type"),
+        )

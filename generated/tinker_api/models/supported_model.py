@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class SupportedModel:
+    """A base model on offer."""
+
+    model_name: None | str = None
+    """ The name to create models and samplers with. """
+
+    max_context_length: int | None = None
+    """ Tokens of prompt and completion together. """
+
+    trainable: bool | None = None
+    """ Whether create_model takes it. """
+
+    sampleable: bool | None = None
+    """ Whether create_sampling_session takes it. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        if self.model_name is not None:
+            result["model_name"] = self.model_name
+        if self.max_context_length is not None:
+            result["max_context_length"] = self.max_context_length
+        if self.trainable is not None:
+            result["trainable"] = self.trainable
+        if self.sampleable is not None:
+            result["sampleable"] = self.sampleable
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        model_name = src.get("model_name")
+        max_context_length = src.get("max_context_length")
+        trainable = src.get("trainable")
+        sampleable = src.get("sampleable")
+        return cls(
+            model_name=model_name,
+            max_context_length=max_context_length,
+            trainable=trainable,
+            sampleable=sampleable,
+        )

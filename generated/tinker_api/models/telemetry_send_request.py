@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+from ..types import tagged
+
+
+@_attrs_define
+class TelemetrySendRequest:
+    """Events of one client."""
+
+    events: list[GenericEvent | SessionEndEvent | SessionStartEvent | UnhandledExceptionEvent]
+    """ The events, oldest first. """
+
+    platform: str
+    """ The operating system. """
+
+    sdk_version: str
+    """ Version of the client. """
+
+    session_id: str
+    """ The session, or `sessionless-<uuid>`. """
+
+    process_uuid: None | str = None
+    """ The process. Some clients do not send it. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "events": [item.to_dict() for item in self.events],
+            "platform": self.platform,
+            "sdk_version": self.sdk_version,
+            "session_id": self.session_id,
+        }
+        if self.process_uuid is not None:
+            result["process_uuid"] = self.process_uuid
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        process_uuid = src.get("process_uuid")
+        return cls(
+            events=[
+                tagged(
+                    item,
+                    "event",
+                    {
+                        "SESSION_START": SessionStartEvent,
+                        "SESSION_END": SessionEndEvent,
+                        "UNHANDLED_EXCEPTION": UnhandledExceptionEvent,
+                        "GENERIC_EVENT": GenericEvent,
+                    },
+                )
+                for item in src["events"]
+            ],
+            platform=src["platform"],
+            sdk_version=src["sdk_version"],
+            session_id=src["session_id"],
+            process_uuid=process_uuid,
+        )
+
+
+from ..models.generic_event import GenericEvent  # noqa: E402
+from ..models.session_end_event import SessionEndEvent  # noqa: E402
+from ..models.session_start_event import SessionStartEvent  # noqa: E402
+from ..models.unhandled_exception_event import UnhandledExceptionEvent  # noqa: E402

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+from ..models.tensor_data_dtype import TensorDataDtype
+
+
+@_attrs_define
+class TensorData:
+    """An array of numbers, flat and row-major. Sparse arrays are CSR: `shape` is then required, `data` holds the
+    stored values, and what is not stored is 0 (-1 in `target_prompt_logprobs`).
+    """
+
+    data: list[float]
+    """ The values. Whole numbers where dtype is int64. """
+
+    dtype: TensorDataDtype
+    """ Type of the values. """
+
+    shape: list[int] | None = None
+    """ Dimensions; null means one dimension. """
+
+    sparse_crow_indices: list[int] | None = None
+    """ CSR row pointers, one more than there are rows. """
+
+    sparse_col_indices: list[int] | None = None
+    """ CSR columns, one for each value. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "data": self.data,
+            "dtype": self.dtype,
+        }
+        if self.shape is not None:
+            result["shape"] = self.shape
+        if self.sparse_crow_indices is not None:
+            result["sparse_crow_indices"] = self.sparse_crow_indices
+        if self.sparse_col_indices is not None:
+            result["sparse_col_indices"] = self.sparse_col_indices
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        shape = src.get("shape")
+        sparse_crow_indices = src.get("sparse_crow_indices")
+        sparse_col_indices = src.get("sparse_col_indices")
+        return cls(
+            data=src["data"],
+            dtype=src["dtype"],
+            shape=shape,
+            sparse_crow_indices=sparse_crow_indices,
+            sparse_col_indices=sparse_col_indices,
+        )

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..models.queue_state import QueueState
+from ..types import const
+
+
+@_attrs_define
+class TryAgainResponse:
+    """Not yet. Ask again at once."""
+
+    request_id: str
+    """ The promise. """
+
+    queue_state: QueueState
+    """ What a pending operation waits for. Clients read unknown values as unknown. """
+
+    type: Literal["try_again"] = "try_again"
+    """ Tag. """
+
+    queue_state_reason: None | str = None
+    """ What is waited for, for people. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "request_id": self.request_id,
+            "queue_state": self.queue_state,
+        }
+        if self.queue_state_reason is not None:
+            result["queue_state_reason"] = self.queue_state_reason
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        queue_state_reason = src.get("queue_state_reason")
+        return cls(
+            type=const(src["type"], "try_again", "type"),
+            request_id=src["request_id"],
+            queue_state=src["queue_state"],
+            queue_state_reason=queue_state_reason,
+        )

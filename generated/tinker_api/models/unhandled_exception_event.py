@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..models.severity import Severity
+from ..types import const, time
+
+
+@_attrs_define
+class UnhandledExceptionEvent:
+    """An exception ended the client's work."""
+
+    event_id: str
+    """ A UUID. """
+
+    event_session_index: int
+    """ Number of the event within its session, from 0. """
+
+    severity: Severity
+    """ How bad an event is. """
+
+    timestamp: datetime.datetime
+    """ When it happened. """
+
+    error_type: str
+    """ Class of the exception. """
+
+    error_message: str
+    """ Its text. """
+
+    event: Literal["UNHANDLED_EXCEPTION"] = "UNHANDLED_EXCEPTION"
+    """ Tag. """
+
+    traceback: None | str = None
+    """ Where it was raised. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "event": self.event,
+            "event_id": self.event_id,
+            "event_session_index": self.event_session_index,
+            "severity": self.severity,
+            "timestamp": self.timestamp.isoformat(),
+            "error_type": self.error_type,
+            "error_message": self.error_message,
+        }
+        if self.traceback is not None:
+            result["traceback"] = self.traceback
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        traceback = src.get("traceback")
+        return cls(
+            event=const(src["event"], "UNHANDLED_EXCEPTION", "event"),
+            event_id=src["event_id"],
+            event_session_index=src["event_session_index"],
+            severity=src["severity"],
+            timestamp=time(src["timestamp"]),
+            error_type=src["error_type"],
+            error_message=src["error_message"],
+            traceback=traceback,
+        )

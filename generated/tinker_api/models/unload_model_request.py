@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class UnloadModelRequest:
+    """Which model to free."""
+
+    model_id: str
+    """ The model. """
+
+    type: Literal["unload_model"] = "unload_model"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "model_id": self.model_id,
+            "type": self.type,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        type_ = src.get("type")
+        return cls(
+            model_id=src["model_id"],
+            type="unload_model" if type_ is None else const(type_, "unload_model", "type"),
+        )

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class UntypedAPIFuture:
+    """A promise of a result."""
+
+    request_id: str
+    """ What to ask retrieve_future for. Opaque; `<model or sampler>:<seq_id>` on the hosted service. """
+
+    model_id: None | str = None
+    """ The model it is about. """
+
+    sample_sequence_ids: list[str] | None = None
+    """ Names of the samples to come, one each; later training can refer to them. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "request_id": self.request_id,
+        }
+        if self.model_id is not None:
+            result["model_id"] = self.model_id
+        if self.sample_sequence_ids is not None:
+            result["sample_sequence_ids"] = self.sample_sequence_ids
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        model_id = src.get("model_id")
+        sample_sequence_ids = src.get("sample_sequence_ids")
+        return cls(
+            request_id=src["request_id"],
+            model_id=model_id,
+            sample_sequence_ids=sample_sequence_ids,
+        )

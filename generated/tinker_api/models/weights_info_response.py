@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class WeightsInfoResponse:
+    """A checkpoint."""
+
+    base_model: str
+    """ Name of its base model. """
+
+    is_lora: bool
+    """ Whether it is an adapter. """
+
+    lora_rank: int | None = None
+    """ The adapter's rank. """
+
+    train_unembed: bool | None = None
+    """ Whether the unembedding is adapted. """
+
+    train_mlp: bool | None = None
+    """ Whether the MLP blocks are adapted. """
+
+    train_attn: bool | None = None
+    """ Whether the attention blocks are adapted. """
+
+    optimizer_config: None | OptimizerConfig = None
+    """ The optimizer; absent means AdamW. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "base_model": self.base_model,
+            "is_lora": self.is_lora,
+        }
+        if self.lora_rank is not None:
+            result["lora_rank"] = self.lora_rank
+        if self.train_unembed is not None:
+            result["train_unembed"] = self.train_unembed
+        if self.train_mlp is not None:
+            result["train_mlp"] = self.train_mlp
+        if self.train_attn is not None:
+            result["train_attn"] = self.train_attn
+        if self.optimizer_config is not None:
+            result["optimizer_config"] = self.optimizer_config.to_dict()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        lora_rank = src.get("lora_rank")
+        train_unembed = src.get("train_unembed")
+        train_mlp = src.get("train_mlp")
+        train_attn = src.get("train_attn")
+        optimizer_config = src.get("optimizer_config")
+        return cls(
+            base_model=src["base_model"],
+            is_lora=src["is_lora"],
+            lora_rank=lora_rank,
+            train_unembed=train_unembed,
+            train_mlp=train_mlp,
+            train_attn=train_attn,
+            optimizer_config=None
+            if optimizer_config is None
+            else OptimizerConfig.from_dict(optimizer_config),
+        )
+
+
+from ..models.optimizer_config import OptimizerConfig  # noqa: E402

@@ -1,0 +1,120 @@
+"""What the generated modules share."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
+
+import orjson
+from attrs import define
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+
+class Unset:
+    """The type of UNSET."""
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Unset = Unset()
+"""Stands for a member that is left out."""
+
+
+@define
+class File:
+    """A body of bytes, sent as they are."""
+
+    payload: bytes
+
+
+class Response(Generic[T]):
+    """An answer of any status. Its body is parsed when `parsed` is first read."""
+
+    __slots__ = ("_parse", "_parsed", "raw")
+
+    def __init__(self, raw: httpx.Response, parse: Callable[[httpx.Response], T | None]) -> None:
+        self.raw = raw
+        self._parse: Callable[[httpx.Response], T | None] | None = parse
+        self._parsed: T | None = None
+
+    @property
+    def status_code(self) -> int:
+        return self.raw.status_code
+
+    @property
+    def content(self) -> bytes:
+        return self.raw.content
+
+    @property
+    def headers(self) -> httpx.Headers:
+        return self.raw.headers
+
+    @property
+    def parsed(self) -> T | None:
+        """The body as the model of its status; None for a status the contract does not have.
+
+        Raises ValueError, KeyError, TypeError or AttributeError for a body that does not fit the model.
+        """
+        if self._parse is not None:
+            self._parsed = self._parse(self.raw)
+            self._parse = None
+        return self._parsed
+
+    def __repr__(self) -> str:
+        return f"<Response [{self.status_code}]>"
+
+
+class Model(Protocol):
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self: ...
+
+
+def dumps(value: Any) -> bytes:
+    """JSON; numpy arrays are written like lists."""
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def loads(content: bytes) -> Any:
+    return orjson.loads(content)
+
+
+def const(value: Any, expected: Any, name: str) -> Any:
+    """The value, if it is the one the contract says."""
+    if value != expected:
+        raise ValueError(f"{name} is {value!r}; it must be {expected!r}")
+    return value
+
+
+def tagged(data: Any, tag: str, members: Mapping[str, type[Any]]) -> Any:
+    """The member of a union that the tag names."""
+    member = members.get(data[tag])
+    if member is None:
+        raise ValueError(f"unknown {tag}: {data[tag]!r}; known: {', '.join(members)}")
+    return member.from_dict(data)
+
+
+def time(value: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(value)
+
+
+__all__ = [
+    "UNSET",
+    "File",
+    "Model",
+    "Response",
+    "Unset",
+    "const",
+    "dumps",
+    "loads",
+    "tagged",
+    "time",
+]

@@ -1,0 +1,1 @@
+"""The messages of codegen/tinker.proto, as protoc makes them."""
