@@ -1,0 +1,53 @@
+# What people type. Everything runs in .venv, which `make` builds when pyproject.toml changes.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TEXT ?= README.md
+CONSTRAINTS := constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
+
+.PHONY: help demo test lint codegen codegen-check docs clean
+
+help:
+	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
+	@echo "make test            install what the tests need and run them"
+	@echo "make lint            contract, format, lint and types"
+	@echo "make codegen         rebuild generated/ from openapi.yaml"
+	@echo "make codegen-check   fail if generated/ is not what openapi.yaml gives"
+
+# One stamp for each set of extras, so that the demo does not install the test tools.
+$(VENV)/.demo: pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 demo")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (once) …"
+	@$(PIP) -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 test")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (once) …"
+	@$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo
+	@$(BIN)/python examples/demo.py --text '$(TEXT)'
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/openapi-spec-validator openapi.yaml
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+codegen: $(VENV)/.dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" ./codegen.sh
+
+codegen-check: $(VENV)/.dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" ./codegen.sh --check
+
+clean:
+	rm -rf $(VENV) .cache demo-output

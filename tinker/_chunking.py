@@ -1,0 +1,99 @@
+"""Splitting a batch into the requests it is sent in. Pure.
+
+A chunk is closed when the next datum would take it over one of three limits:
+
+    examples   128         number of datums
+    tokens     500,000     a datum's tokens are the length of its model_input; an image counts its
+                           expected_tokens, and nothing if they, and so its length, are not known
+    bytes      5,000,000   an estimate of the encoded size: 4 for each token of text, the length of an
+                           image's, pointer's or audio's data, the tensors' own bytes and 8 for each
+                           index of a sparse one
+
+Datums keep their order, and a datum that is over a limit by itself travels alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from tinker.types.datum import Datum
+from tinker.types.dmel_chunk import DmelChunk
+from tinker.types.encoded_text_chunk import EncodedTextChunk
+from tinker.types.image_chunk import ImageChunk
+from tinker.types.model_input_chunk import ModelInputChunk
+
+
+def _check_limit(instance: object, attribute: attrs.Attribute[Any], value: int) -> None:
+    if value < 1:
+        raise ValueError(f"ChunkLimits.{attribute.name} is {value}; it must be at least 1.")
+
+
+@attrs.frozen
+class ChunkLimits:
+    """What one request may hold at most; see the module."""
+
+    examples: int = attrs.field(default=128, validator=_check_limit)
+    tokens: int = attrs.field(default=500_000, validator=_check_limit)
+    bytes: int = attrs.field(default=5_000_000, validator=_check_limit)
+
+
+DEFAULT_LIMITS = ChunkLimits()
+
+
+def split(data: Sequence[Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> list[list[Datum]]:
+    """Cut `data` into chunks, each as long as the limits allow.
+
+    Raises:
+        ValueError: `data` is empty.
+    """
+    if len(data) == 0:
+        raise ValueError("data is empty: a batch needs at least one Datum.")
+    chunks: list[list[Datum]] = []
+    chunk: list[Datum] = []
+    tokens = size = 0
+    for datum in data:
+        datum_tokens, datum_size = measure(datum)
+        tokens += datum_tokens
+        size += datum_size
+        if chunk and (
+            len(chunk) == limits.examples or tokens > limits.tokens or size > limits.bytes
+        ):
+            chunks.append(chunk)
+            chunk, tokens, size = [], datum_tokens, datum_size
+        chunk.append(datum)
+    chunks.append(chunk)
+    return chunks
+
+
+def measure(datum: Datum) -> tuple[int, int]:
+    """Tokens and estimated bytes of a datum."""
+    tokens = size = 0
+    for chunk in datum.model_input.chunks:
+        if isinstance(chunk, EncodedTextChunk):
+            length = len(chunk.tokens_np)
+            tokens += length
+            size += 4 * length
+        else:
+            tokens += _tokens_of_media(chunk)
+            size += _bytes_of_media(chunk)
+    for tensor in datum.loss_fn_inputs.values():
+        size += tensor.nbytes
+    return tokens, size
+
+
+def _tokens_of_media(chunk: ModelInputChunk) -> int:
+    try:
+        return chunk.length
+    except ValueError:  # not known; whoever needs it complains
+        return 0
+
+
+def _bytes_of_media(chunk: ModelInputChunk) -> int:
+    if isinstance(chunk, ImageChunk):
+        return len(chunk.data)
+    if isinstance(chunk, DmelChunk):
+        return len(chunk.dmel)
+    return 0 if isinstance(chunk, EncodedTextChunk) else len(chunk.location)

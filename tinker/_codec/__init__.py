@@ -1,0 +1,1 @@
+"""Datums and results to and from bytes. Pure; one module an encoding."""

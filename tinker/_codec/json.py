@@ -1,0 +1,137 @@
+"""The JSON encoding of batches, prompts and results.
+
+Arrays go by reference: numpy arrays sit in the generated models as they are, and orjson writes them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+
+from tinker import types
+from tinker_api import models
+
+# ---- requests -------------------------------------------------------------------------------
+
+
+def training_input(
+    data: Sequence[types.Datum], loss_fn: str, loss_fn_config: Mapping[str, float | str] | None
+) -> models.ForwardBackwardInput:
+    """A batch as the contract's `ForwardBackwardInput`."""
+    return models.ForwardBackwardInput(
+        data=[_datum(datum) for datum in data],
+        loss_fn=loss_fn,  # type: ignore[arg-type]  # checked before
+        loss_fn_config=None if loss_fn_config is None else models.LossFnConfig(loss_fn_config),
+    )
+
+
+def _datum(datum: types.Datum) -> models.Datum:
+    inputs = {name: tensor_data(tensor) for name, tensor in datum.loss_fn_inputs.items()}
+    return models.Datum(
+        model_input=model_input(datum.model_input), loss_fn_inputs=models.LossFnInputs(inputs)
+    )
+
+
+def model_input(value: types.ModelInput) -> models.ModelInput:
+    return models.ModelInput(chunks=[_chunk(chunk) for chunk in value.chunks])
+
+
+def _chunk(
+    chunk: types.ModelInputChunk,
+) -> models.EncodedTextChunk | models.ImageChunk | models.ImageAssetPointerChunk | models.DmelChunk:
+    match chunk:
+        case types.EncodedTextChunk():
+            # An int32 array where the schema says a list: orjson writes the one like the other.
+            return models.EncodedTextChunk(tokens=chunk.tokens_np)  # type: ignore[arg-type]
+        case types.ImageChunk():
+            return models.ImageChunk(
+                data=base64.b64encode(chunk.data).decode(),
+                format=chunk.format,
+                expected_tokens=chunk.expected_tokens,
+            )
+        case types.ImageAssetPointerChunk():
+            return models.ImageAssetPointerChunk(
+                location=chunk.location,
+                format=chunk.format,
+                expected_tokens=chunk.expected_tokens,
+            )
+        case types.DmelChunk():
+            return models.DmelChunk(dmel=base64.b64encode(chunk.dmel).decode())
+
+
+def tensor_data(tensor: types.TensorData) -> models.TensorData:
+    return models.TensorData(
+        data=tensor.values_np,  # type: ignore[arg-type]  # as above
+        dtype=tensor.dtype,
+        shape=tensor.shape,
+        sparse_crow_indices=tensor.sparse_crow_indices,
+        sparse_col_indices=tensor.sparse_col_indices,
+    )
+
+
+# ---- results --------------------------------------------------------------------------------
+
+
+def forward_backward_output(content: bytes) -> types.ForwardBackwardOutput:
+    """Decode a result of forward or forward_backward."""
+    body = orjson.loads(content)
+    return types.ForwardBackwardOutput(
+        loss_fn_output_type=body.get("loss_fn_output_type", ""),
+        loss_fn_outputs=[
+            {name: _tensor(tensor) for name, tensor in output.items()}
+            for output in body["loss_fn_outputs"]
+        ],
+        metrics=body.get("metrics") or {},
+    )
+
+
+def _tensor(body: Mapping[str, Any]) -> types.TensorData:
+    # Some servers leave out the type of an array that can only be one.
+    return types.TensorData(
+        data=body["data"],
+        dtype=body.get("dtype") or "float32",
+        shape=body.get("shape"),
+        sparse_crow_indices=body.get("sparse_crow_indices"),
+        sparse_col_indices=body.get("sparse_col_indices"),
+    )
+
+
+def sample_response(
+    content: bytes, prompt_length: int, sequence_ids: Sequence[str]
+) -> types.SampleResponse:
+    """Decode a result of sampling.
+
+    The documented form of `prompt_logprobs` has one entry for each token of the prompt, the first
+    one None. Some servers leave the first one out; it is put back.
+    """
+    body = orjson.loads(content)
+    prompt_logprobs = _with_first(body.get("prompt_logprobs"), prompt_length)
+    return types.SampleResponse(
+        sequences=[
+            types.SampledSequence(
+                stop_reason=sequence["stop_reason"],
+                sequence_id=sequence_id,
+                tokens_np=np.asarray(sequence["tokens"], np.int32),
+                logprobs_np=_floats(sequence.get("logprobs")),
+                _topk_logprobs_list=sequence.get("topk_logprobs"),
+            )
+            for sequence, sequence_id in zip(body["sequences"], sequence_ids, strict=False)
+        ],
+        _prompt_logprobs_list=prompt_logprobs,
+        _topk_prompt_logprobs_list=_with_first(body.get("topk_prompt_logprobs"), prompt_length),
+        prompt_cache_hit_tokens=body.get("prompt_cache_hit_tokens") or 0,
+    )
+
+
+def _with_first(values: list[Any] | None, prompt_length: int) -> list[Any] | None:
+    if values is not None and len(values) == prompt_length - 1:
+        return [None, *values]
+    return values
+
+
+def _floats(values: list[float] | None) -> np.ndarray[Any, np.dtype[np.float32]] | None:
+    return None if values is None else np.asarray(values, np.float32)

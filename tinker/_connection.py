@@ -1,0 +1,221 @@
+"""Calls of generated endpoint functions, with retries and honest errors: the one seam to the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import httpx
+import orjson
+
+from tinker import _retry
+from tinker._config import SDK_VERSION, Settings
+from tinker._progress import Progress
+from tinker._transport import CONNECT_TIMEOUT, make_client
+from tinker.errors import (
+    APIConnectionError,
+    APIError,
+    APIResponseValidationError,
+    APIStatusError,
+    APITimeoutError,
+    status_error_class,
+)
+from tinker_api.client import AuthenticatedClient
+from tinker_api.types import Response
+
+logger = logging.getLogger("tinker")
+
+T = TypeVar("T")
+
+
+Endpoint = Callable[..., Awaitable[Response[Any]]]
+"""The `asyncio_detailed` of a module of `tinker_api.api`."""
+
+
+class Connection:
+    """One server and one credential. Used on the library's event loop only."""
+
+    def __init__(self, settings: Settings, headers: Mapping[str, str] | None = None) -> None:
+        self.settings = settings
+        self.billing_budget = 3600.0
+        self._headers = dict(headers or {})
+        self._has_answered = False
+        self._api: AuthenticatedClient | None = None
+        self._pid = -1
+
+    @property
+    def api(self) -> AuthenticatedClient:
+        """The generated client; made anew in a forked process, whose sockets are the parent's."""
+        if self._api is None or self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._api = AuthenticatedClient(
+                base_url=self.settings.base_url,
+                token=self.settings.api_key,
+                prefix="",
+                auth_header_name="X-API-Key",
+            )
+            self._api.set_async_httpx_client(
+                make_client(self.settings, {"X-API-Key": self.settings.api_key, **self._headers})
+            )
+        return self._api
+
+    async def close(self) -> None:
+        api, self._api = self._api, None
+        if api is not None and self._pid == os.getpid():
+            await api.get_async_httpx_client().aclose()
+
+    async def fetch(self, endpoint: Endpoint, progress: Progress, **arguments: Any) -> Any:
+        """Call an endpoint and return its parsed answer; arguments as for `call`."""
+        return self.parse(await self.call(endpoint, progress, **arguments), progress)
+
+    async def call(
+        self,
+        endpoint: Endpoint,
+        progress: Progress,
+        *,
+        policy: _retry.RetryPolicy = _retry.DEFAULT,
+        timeout: float = 60.0,
+        passed: tuple[int, ...] = (),
+        **arguments: Any,
+    ) -> Response[Any]:
+        """Call an endpoint until it answers with a 2xx, or raise why not.
+
+        Args:
+            endpoint: The generated function.
+            progress: Whose doing it is; named in errors and log lines.
+            policy: For how long to repeat.
+            timeout: Seconds for one answer.
+            passed: Other statuses to return, not raise.
+            **arguments: For the endpoint function: `body`, path parameters, `headers`.
+        """
+        attempts = _retry.Attempts(policy, self.billing_budget)
+        limits = httpx.Timeout(timeout, connect=CONNECT_TIMEOUT)
+        progress.tries = 0
+        while True:
+            attempts.made += 1
+            progress.tries += 1
+            error: APIError
+            try:
+                response = await endpoint(client=self.api, timeout=limits, **arguments)
+            except httpx.TransportError as reason:
+                if not self._has_answered:
+                    attempts.policy = min(policy, _retry.FIRST_CONTACT, key=lambda p: p.budget)
+                error = self._no_answer(reason, progress)
+                pause = attempts.pause(None, None)
+            else:
+                self._has_answered = True
+                status = response.status_code
+                if 200 <= status < 300 or status in passed:
+                    return response
+                error = self._refusal(response, progress)
+                pause = attempts.pause(status, response.headers)
+            if pause is None:
+                raise error
+            progress.doing = f"waiting {pause:.1f} s to try again ({_first_line(error.message)})"
+            if attempts.made > 1:
+                logger.warning("%s; trying again in %.1f s", _first_line(error.message), pause)
+            await asyncio.sleep(pause)
+
+    def parse(self, response: Response[T], progress: Progress) -> T:
+        """The parsed body of a 2xx."""
+        try:
+            parsed = response.parsed
+        except (ValueError, KeyError, TypeError, AttributeError) as reason:
+            raise self.unexpected(response, progress, reason) from None
+        if parsed is None:
+            raise self.unexpected(response, progress, None)
+        return parsed
+
+    def unexpected(
+        self, response: Response[Any], progress: Progress, reason: Exception | None
+    ) -> APIResponseValidationError:
+        """The error for a 2xx that is not what the contract says."""
+        kind = response.headers.get("content-type", "no content type")
+        why = f" ({type(reason).__name__}: {reason})" if reason and "json" in kind else ""
+        return APIResponseValidationError(
+            response.raw,
+            decode_body(response.content),
+            f"{progress.name()}: {self.settings.base_url} answered {response.status_code} with "
+            f"{len(response.content)} bytes of {kind} that do not fit the contract{why}. "
+            "Is it a Tinker server? Check TINKER_BASE_URL.",
+        )
+
+    def _refusal(self, response: Response[Any], progress: Progress) -> APIStatusError:
+        body = decode_body(response.content)
+        status = response.status_code
+        text = f"{progress.name()} failed with status {status}: {detail_of(body, status)}"
+        if progress.tries > 1:
+            text += f" (tried {progress.tries} times in {progress.waited:.0f} s)"
+        if hint := _HINTS.get(status):
+            text += f". {hint}"
+        return status_error_class(status)(text, response.raw, body)
+
+    def _no_answer(self, reason: httpx.TransportError, progress: Progress) -> APIConnectionError:
+        server = self.settings.base_url
+        what = str(reason) or type(reason).__name__
+        tries = f" (tried {progress.tries} times)" if progress.tries > 1 else ""
+        request = getattr(reason, "_request", None) or httpx.Request("POST", server)
+        if isinstance(reason, httpx.TimeoutException) and not isinstance(
+            reason, httpx.ConnectTimeout
+        ):
+            return APITimeoutError(
+                request, f"{progress.name()}: no answer from {server} in time{tries}."
+            )
+        if isinstance(reason, httpx.ConnectError | httpx.ConnectTimeout):
+            return APIConnectionError(
+                request,
+                f"{progress.name()}: cannot connect to {server}: {what}{tries}. "
+                "Is the server running? Check TINKER_BASE_URL.",
+            )
+        return APIConnectionError(
+            request, f"{progress.name()}: the connection to {server} broke: {what}{tries}."
+        )
+
+
+_HINTS = {
+    401: "Check TINKER_API_KEY",
+    402: "Check the account's billing",
+    413: "Send less at once",
+}
+
+
+def decode_body(content: bytes) -> object | None:
+    """The JSON in a body, its text when it is not JSON, None when it is empty."""
+    if not content:
+        return None
+    try:
+        return orjson.loads(content)  # type: ignore[no-any-return]
+    except orjson.JSONDecodeError:
+        return content.decode("utf-8", "replace")
+
+
+def detail_of(body: object | None, status: int) -> str:
+    """What an error body says, in one line of reasonable length."""
+    detail: object = body
+    if isinstance(body, dict):
+        detail = body.get("detail", body.get("error", body))
+    if isinstance(detail, list):
+        detail = "; ".join(_issue(issue) for issue in detail[:5])
+    if detail is None or detail == "":
+        return httpx.codes.get_reason_phrase(status) or "no reason given"
+    text = " ".join(str(detail).split())
+    return text if len(text) <= 500 else text[:500] + "…"
+
+
+def _issue(issue: object) -> str:
+    if not isinstance(issue, dict):
+        return str(issue)
+    where = ".".join(str(part) for part in issue.get("loc", ()))
+    return f"{where}: {issue.get('msg', issue)}" if where else str(issue.get("msg", issue))
+
+
+def _first_line(text: str) -> str:
+    return text.split("\n", 1)[0]
+
+
+def sdk_headers(method: str) -> dict[str, str]:
+    """Headers by which a server knows what called it."""
+    return {"x-sdk-version": SDK_VERSION, "x-sdk-method": method}

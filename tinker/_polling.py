@@ -1,0 +1,169 @@
+"""From a promise to its result: long polls of `retrieve_future`.
+
+What a server may answer, and what follows:
+
+    the result                          decoded by the operation that made the promise
+    `type: try_again`, 408              ask again; at once if the server held the request, else after
+                                        a pause that grows to 1 s
+    `status: complete_metadata`         wait for room among the results in flight, then fetch it
+    any body with `error`, 400, 409, 422    `RequestFailedError`
+    402                                 ask again every 5 s while billing may be paused
+    429, 5xx, no answer                 ask again after a pause that grows to 30 s, for an hour
+    410                                 the promise is lost: `APIStatusError`
+    401, 403, 404, 413, …               their `APIStatusError`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import orjson
+
+from tinker import _retry
+from tinker._connection import Connection, decode_body, detail_of
+from tinker._progress import Progress
+from tinker.errors import APIStatusError, RequestFailedError
+from tinker.types import RequestErrorCategory
+from tinker_api.api.futures import retrieve_future
+from tinker_api.models import FutureRetrieveRequest
+from tinker_api.types import Response
+
+T = TypeVar("T")
+
+POLL_TIMEOUT = 330.0
+"""Seconds for one poll. Servers hold one for 40 to 300 s, and some drop a result whose reader has
+gone; a peer that dies is noticed by TCP keep-alive."""
+GIVE_UP = _retry.RetryPolicy(budget=3600.0, first_pause=1.0, longest_pause=30.0)
+_HELD = 0.5
+_LONGEST_PAUSE = 1.0
+
+_FAILURES = (400, 409, 422)
+"""Statuses by which some servers say that the operation failed, instead of a body with `error`."""
+
+Decoder = Callable[[Response[Any]], T]
+"""Turns a 200 that is the result into the result."""
+
+
+class RoomForResults:
+    """Bytes of results being received at once, as announced by complete_metadata."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._used = 0
+        self._freed = asyncio.Condition()
+
+    async def take(self, size: int) -> None:
+        async with self._freed:
+            # A result larger than the limit is received alone.
+            await self._freed.wait_for(lambda: self._used == 0 or self._used + size <= self.limit)
+            self._used += size
+
+    async def release(self, size: int) -> None:
+        async with self._freed:
+            self._used -= size
+            self._freed.notify_all()
+
+
+async def poll(
+    connection: Connection,
+    request_id: str,
+    decode: Decoder[T],
+    progress: Progress,
+    *,
+    headers: dict[str, str],
+    room: RoomForResults,
+) -> T:
+    """Wait for the result of a promise."""
+    body = FutureRetrieveRequest(request_id=request_id, allow_metadata_only=True)
+    pause = 0.0
+    reserved = 0
+    progress.doing = "waiting for the result"
+    try:
+        while True:
+            asked = time.monotonic()
+            response = await _ask(connection, body, progress, headers)
+            progress.polls += 1
+            progress.doing = "waiting for the result"
+            answer = _control_message(response)
+            if response.status_code == 408 or (answer and answer.get("type") == "try_again"):
+                progress.queue = _queue(answer)
+                held = time.monotonic() - asked >= _HELD
+                pause = 0.0 if held else min(_LONGEST_PAUSE, pause * 2 or 0.05)
+                if pause:
+                    await asyncio.sleep(pause)
+            elif answer and answer.get("status") == "complete_metadata" and not reserved:
+                reserved = int(answer["response_payload_size"])
+                progress.doing = f"waiting for room for a result of {reserved} bytes"
+                await room.take(reserved)
+                body = FutureRetrieveRequest(request_id=request_id, allow_metadata_only=False)
+            elif answer and "error" in answer:
+                raise _failure(answer, request_id, progress)
+            else:
+                try:
+                    return decode(response)
+                except (ValueError, KeyError, TypeError, AttributeError) as reason:
+                    raise connection.unexpected(response, progress, reason) from None
+    finally:
+        if reserved:
+            await room.release(reserved)
+
+
+async def _ask(
+    connection: Connection, body: FutureRetrieveRequest, progress: Progress, headers: dict[str, str]
+) -> Response[Any]:
+    try:
+        return await connection.call(
+            retrieve_future.asyncio_detailed,
+            progress,
+            policy=GIVE_UP,
+            timeout=POLL_TIMEOUT,
+            passed=(408,),
+            body=body,
+            headers=headers,
+        )
+    except APIStatusError as error:
+        if error.status_code in _FAILURES:
+            category = (
+                RequestErrorCategory.USER
+                if error.status_code == 400
+                else RequestErrorCategory.UNKNOWN
+            )
+            text = detail_of(decode_body(error.response.content), error.status_code)
+            raise RequestFailedError(
+                f"{progress.name()} failed: {text}", body.request_id, category
+            ) from None
+        raise
+
+
+def _control_message(response: Response[Any]) -> dict[str, Any] | None:
+    """The body, if it is a short JSON object: only those can be anything but a large result."""
+    content = response.content
+    if len(content) > 65536 or not content.startswith(b"{"):
+        return None
+    try:
+        answer = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _queue(answer: dict[str, Any] | None) -> str | None:
+    state, reason = (answer or {}).get("queue_state"), (answer or {}).get("queue_state_reason")
+    if not reason and state in (None, "active"):
+        return None
+    return f"{state}, {reason}" if reason else str(state)
+
+
+def _failure(answer: dict[str, Any], request_id: str, progress: Progress) -> RequestFailedError:
+    error, category = answer["error"], answer.get("category")
+    if isinstance(error, dict):
+        category = category or error.get("category")
+        error = error.get("message", error)
+    try:
+        known = RequestErrorCategory(str(category).lower())
+    except ValueError:
+        known = RequestErrorCategory.UNKNOWN
+    return RequestFailedError(f"{progress.name()} failed: {error}", request_id, known)

@@ -1,0 +1,91 @@
+"""What an operation is doing, so that nobody waits for it in silence.
+
+Each operation keeps one `Progress`. A timeout's message, a retry's log line and the periodic
+"still waiting" line are all made from it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+
+from attrs import define, field
+
+logger = logging.getLogger("tinker")
+
+FIRST_REPORT = 30.0
+"""Seconds after which an operation that is not done is reported for the first time."""
+REPORT_INTERVAL = 60.0
+"""Seconds between reports of one session."""
+
+
+@define(eq=False)
+class Progress:
+    operation: str
+    """The operationId of the contract."""
+    ids: dict[str, str] = field(factory=dict)
+    """Which object it works on, such as `{"model_id": …}`."""
+    seq_ids: list[int] = field(factory=list)
+    request_ids: list[str] = field(factory=list)
+    doing: str = "starting"
+    """What is waited for now, as a phrase."""
+    queue: str | None = None
+    """The last queue state and reason the server gave, if it is not simply active."""
+    tries: int = 0
+    polls: int = 0
+    started: float = field(factory=time.monotonic)
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the operation was submitted."""
+        return time.monotonic() - self.started
+
+    def name(self) -> str:
+        """The operation with its ids, as `optim_step (model_id=…, seq_id=3)`."""
+        parts = [f"{key}={value}" for key, value in self.ids.items()]
+        if self.seq_ids:
+            first, last = self.seq_ids[0], self.seq_ids[-1]
+            parts.append(f"seq_id={first}" if first == last else f"seq_ids={first}..{last}")
+        if len(self.request_ids) == 1:
+            parts.append(f"request_id={self.request_ids[0]}")
+        return f"{self.operation} ({', '.join(parts)})" if parts else self.operation
+
+    def describe(self) -> str:
+        """The operation and what it waits for, as one phrase."""
+        text = f"{self.name()}: {self.doing}, {self.waited:.0f} s since it was submitted"
+        if self.polls:
+            text += f", {self.polls} polls"
+        if self.queue:
+            text += f"; the server says: {self.queue}"
+        return text
+
+
+class Watch:
+    """The operations of one session that are under way; reports those that take long."""
+
+    def __init__(self) -> None:
+        self._running: set[Progress] = set()
+        self._last_report = float("-inf")
+
+    def add(self, progress: Progress) -> None:
+        self._running.add(progress)
+
+    def discard(self, progress: Progress) -> None:
+        self._running.discard(progress)
+
+    def running(self) -> Iterable[Progress]:
+        return tuple(self._running)
+
+    def report(self) -> None:
+        """Say what has been waited for long, at most once a minute."""
+        now = time.monotonic()
+        if now - self._last_report < REPORT_INTERVAL:
+            return
+        slow = [p for p in self._running if now - p.started >= FIRST_REPORT]
+        if not slow:
+            return
+        self._last_report = now
+        oldest = min(slow, key=lambda p: p.started)
+        more = f" (and {len(slow) - 1} more operations)" if len(slow) > 1 else ""
+        logger.warning("Still waiting for %s%s", oldest.describe(), more)

@@ -1,0 +1,100 @@
+"""The order of one training run's operations.
+
+A call takes a `Turn` where it is made, in the caller's thread, so that calls take effect in the order
+in which they were made. Turns come up one after the other on the event loop: the requests of a call
+go out when those of the call before it have been promised a result, or refused. A `seq_id` is drawn
+when its turn has come, so that a call that was refused whole leaves no gap behind.
+
+Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from types import TracebackType
+from typing import Self
+
+
+class Sequencer:
+    """One counter and one queue for all training operations of one model."""
+
+    def __init__(self, first_seq_id: int = 1) -> None:
+        self._lock = threading.Lock()
+        self._next_seq_id = first_seq_id
+        self._last: Turn | None = None
+        self._poison: Exception | None = None
+
+    def turn(self) -> Turn:
+        """The place behind all turns taken so far. From any thread."""
+        with self._lock:
+            turn = Turn(self, self._last)
+            self._last = turn
+            return turn
+
+    def check(self) -> None:
+        """Raise what has poisoned the run, if anything has."""
+        if self._poison is not None:
+            raise self._poison
+
+    @property
+    def next_seq_id(self) -> int:
+        """The next number to be drawn."""
+        return self._next_seq_id
+
+    def _draw(self, count: int) -> list[int]:
+        first = self._next_seq_id
+        self._next_seq_id += count
+        return list(range(first, first + count))
+
+
+class Turn:
+    """A call's place in the order: `async with turn:` runs its body when all before it are done."""
+
+    __slots__ = ("_before", "_done", "_over", "_sequencer", "_waiter")
+
+    def __init__(self, sequencer: Sequencer, before: Turn | None) -> None:
+        self._sequencer = sequencer
+        self._before = before
+        self._over = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        # Operations are never cancelled before their turn (see _loop.submit), so a turn always ends.
+        before, self._before = self._before, None
+        if before is not None and not before._over:
+            before._waiter = asyncio.get_running_loop().create_future()
+            await before._waiter
+        try:
+            self._sequencer.check()
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Let the next turn begin."""
+        self._over = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def draw(self, count: int = 1) -> list[int]:
+        """The next `count` numbers, consecutive. Only inside the turn."""
+        return self._sequencer._draw(count)
+
+    def give_back(self, seq_ids: list[int]) -> None:
+        """Return numbers the server has refused; they must be the last ones drawn."""
+        assert seq_ids[-1] == self._sequencer._next_seq_id - 1
+        self._sequencer._next_seq_id = seq_ids[0]
+
+    def poison(self, error: Exception) -> None:
+        """Refuse all later turns with this error."""
+        self._sequencer._poison = error

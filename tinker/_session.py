@@ -1,0 +1,266 @@
+"""A client's session with a server: opened on first use, kept alive, finished at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import itertools
+import logging
+import os
+import sys
+import time
+import weakref
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Literal, TypeVar
+
+from tinker import _config, _loop, _retry
+from tinker._connection import Connection
+from tinker._polling import Decoder, RoomForResults, poll
+from tinker._progress import Progress, Watch
+from tinker.errors import APIError, APIStatusError, NotFoundError, TinkerError
+from tinker_api.api.service import client_config, client_dynamic_config
+from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
+from tinker_api.models import (
+    ClientConfigRequest,
+    ClientConfigResponse,
+    ClientDynamicConfigResponse,
+    CreateSessionRequest,
+    CreateSessionResponse,
+    FinishReason,
+    FinishSessionRequest,
+    SessionHeartbeatRequest,
+    UntypedAPIFuture,
+    UserMetadata,
+)
+
+logger = logging.getLogger("tinker")
+
+T = TypeVar("T")
+FinishStatus = Literal["success", "errored", "interrupted"]
+
+HEARTBEAT_INTERVAL = 10.0
+HEARTBEAT_WARNING = 120.0
+_FINISH_TIMEOUT = 3.0
+
+
+class Session:
+    """What the clients of one `ServiceClient` share: connection, session id, numbers, heartbeat."""
+
+    def __init__(
+        self,
+        settings: _config.Settings,
+        *,
+        user_metadata: Mapping[str, str] | None = None,
+        project_id: str | None = None,
+        display_name: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.connection = Connection(settings, headers)
+        self.watch = Watch()
+        self.config = ClientConfigResponse()
+        self.dynamic_config = ClientDynamicConfigResponse()
+        self.model_numbers = itertools.count()
+        self.sampler_numbers = itertools.count()
+        self.sample_dispatch = asyncio.Semaphore(64)
+        self.room = RoomForResults(self.config.inflight_response_bytes_semaphore_size)
+        self._user_metadata = dict(user_metadata or {})
+        self._project_id = project_id or os.environ.get("TINKER_PROJECT_ID")
+        self._display_name = display_name
+        self._opening: asyncio.Task[str] | None = None
+        self._heartbeat: asyncio.Task[None] | None = None
+        self._closed = False
+        _open_sessions.add(self)
+
+    # ---- opening ----------------------------------------------------------------------------
+
+    async def id(self) -> str:
+        """The session's id; opens the session on first use. A failed opening is tried anew."""
+        if self._closed:
+            raise TinkerError("The client is closed: create a new ServiceClient.")
+        task = self._opening
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = self._opening = asyncio.get_running_loop().create_task(self._open())
+        return await asyncio.shield(task)
+
+    async def _open(self) -> str:
+        progress = Progress("create_session")
+        await self._read_config(Progress("client_config"))
+        answer: CreateSessionResponse = await self.connection.fetch(
+            create_session.asyncio_detailed,
+            progress,
+            body=CreateSessionRequest(
+                tags=_config.tags(),
+                user_metadata=UserMetadata(self._user_metadata),
+                sdk_version=_config.SDK_VERSION,
+                project_id=self._project_id,
+                display_name=self._display_name,
+            ),
+        )
+        for level, message in (
+            (logging.INFO, answer.info_message),
+            (logging.WARNING, answer.warning_message),
+            (logging.ERROR, answer.error_message),
+        ):
+            if message:
+                logger.log(level, "%s", message)
+        self._heartbeat = asyncio.get_running_loop().create_task(
+            _beat(weakref.ref(self), self.connection, answer.session_id)
+        )
+        return answer.session_id
+
+    async def _read_config(self, progress: Progress) -> None:
+        """Read the server's settings; a server without the routes has the defaults."""
+        request = ClientConfigRequest(sdk_version=_config.SDK_VERSION)
+        with contextlib.suppress(NotFoundError):
+            self.config = await self.connection.fetch(
+                client_config.asyncio_detailed, progress, body=request
+            )
+        with contextlib.suppress(NotFoundError):
+            self.dynamic_config = await self.connection.fetch(
+                client_dynamic_config.asyncio_detailed, progress, body=request, timeout=10.0
+            )
+        self.room.limit = self.config.inflight_response_bytes_semaphore_size
+        self.connection.billing_budget = self.config.billing_exception_max_pause_duration_sec
+
+    # ---- operations -------------------------------------------------------------------------
+
+    async def result(
+        self,
+        promise: UntypedAPIFuture,
+        decode: Decoder[T],
+        progress: Progress,
+        *,
+        kind: str,
+        accept: str = "application/json",
+    ) -> T:
+        """Poll for the result of a promise; `kind` is the operation's name in the poll's header."""
+        progress.request_ids.append(promise.request_id)
+        return await poll(
+            self.connection,
+            promise.request_id,
+            decode,
+            progress,
+            headers={"Accept": accept, "X-Tinker-Request-Type": kind},
+            room=self.room,
+        )
+
+    def watched(self, progress: Progress) -> contextlib.AbstractContextManager[Progress]:
+        """Report the operation while the block runs, if it takes long."""
+        return _Watched(self.watch, progress)
+
+    # ---- the end ----------------------------------------------------------------------------
+
+    async def close(self, status: FinishStatus, detail: str | None = None) -> None:
+        """Finish the session, if it was opened, and close the connections. Once."""
+        if self._closed:
+            return
+        self._closed = True
+        _open_sessions.discard(self)
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+        task = self._opening
+        if task is not None and task.done() and not task.cancelled() and task.exception() is None:
+            await _finish(self.connection, task.result(), status, detail)
+        await self.connection.close()
+
+
+async def _finish(
+    connection: Connection, session_id: str, status: FinishStatus, detail: str | None
+) -> None:
+    try:
+        await connection.call(
+            finish_session.asyncio_detailed,
+            Progress("finish_session", {"session_id": session_id}),
+            policy=_retry.NEVER,
+            timeout=_FINISH_TIMEOUT,
+            session_id=session_id,
+            body=FinishSessionRequest(reason=FinishReason(type=status), detail=detail),
+        )
+    except NotFoundError:
+        pass  # most servers do not have the route
+    except APIError as error:
+        logger.warning("The session could not be finished: %s", error)
+
+
+async def _beat(session: weakref.ref[Session], connection: Connection, session_id: str) -> None:
+    """Keep a session alive while somebody holds its `Session`; finish it when nobody does."""
+    progress = Progress("session_heartbeat", {"session_id": session_id})
+    last_success, warned = time.monotonic(), False
+    while True:
+        await asyncio.sleep(HEARTBEAT_INTERVAL)
+        if (held := session()) is None:
+            await _finish(connection, session_id, "success", None)
+            await connection.close()
+            return
+        held.watch.report()
+        del held
+        try:
+            await connection.call(
+                session_heartbeat.asyncio_detailed,
+                progress,
+                policy=_retry.NEVER,
+                timeout=HEARTBEAT_INTERVAL,
+                body=SessionHeartbeatRequest(session_id=session_id),
+            )
+        except APIError as error:
+            if isinstance(error, APIStatusError) and error.status_code == 410:
+                logger.warning("The server has ended the session %s.", session_id)
+                return
+            silent = time.monotonic() - last_success
+            if silent >= HEARTBEAT_WARNING and not warned:
+                warned = True
+                logger.warning("No heartbeat for %.0f s: %s", silent, error)
+        else:
+            last_success, warned = time.monotonic(), False
+
+
+class _Watched:
+    def __init__(self, watch: Watch, progress: Progress) -> None:
+        self._watch, self._progress = watch, progress
+
+    def __enter__(self) -> Progress:
+        self._watch.add(self._progress)
+        return self._progress
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._watch.discard(self._progress)
+
+
+_open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def finish_status(exc_type: type[BaseException] | None) -> FinishStatus:
+    """How work ended that ended with this exception, or none."""
+    if exc_type is None or issubclass(exc_type, SystemExit):
+        return "success"
+    return "interrupted" if issubclass(exc_type, KeyboardInterrupt) else "errored"
+
+
+@atexit.register
+def _finish_all() -> None:
+    """At the interpreter's exit, finish what `with` or `close` has not."""
+    sessions = list(_open_sessions)
+    if not sessions:
+        return
+    status = finish_status(getattr(sys, "last_type", None))
+    futures = [_loop.submit(session.close(status)) for session in sessions]
+    for future in futures:
+        with contextlib.suppress(TimeoutError, TinkerError):
+            future.result(_FINISH_TIMEOUT + 1)
+
+
+def _forget_after_fork() -> None:
+    """The sessions of the parent are the parent's to finish."""
+    _open_sessions.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,200 @@
+"""What can go wrong, as exceptions.
+
+    TinkerError                        everything this package raises on purpose
+    ├── APIError                       a request failed
+    │   ├── APIConnectionError         no answer: refused, reset, unresolvable
+    │   │   └── APITimeoutError        no answer in time
+    │   ├── APIResponseValidationError an answer, but not one the contract knows
+    │   └── APIStatusError             an answer that says no
+    │       ├── BadRequestError            400
+    │       ├── AuthenticationError        401
+    │       ├── BillingError               402
+    │       ├── PermissionDeniedError      403
+    │       ├── NotFoundError              404
+    │       ├── ConflictError              409
+    │       ├── UnprocessableEntityError   422
+    │       ├── RateLimitError             429
+    │       └── InternalServerError        5xx
+    ├── RequestFailedError             the operation was accepted and failed while it ran
+    └── RunPoisonedError               a training run whose order of operations is no longer known
+
+Bad arguments are refused before anything is sent, with `ValueError`, `TypeError` or `KeyError`.
+Messages name the operation, its ids, the status, the tries and what to do; never a credential.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tinker.types import RequestErrorCategory
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIResponseValidationError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "BillingError",
+    "ConflictError",
+    "ExperimentalWarning",
+    "InternalServerError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "RequestFailedError",
+    "RunPoisonedError",
+    "TinkerError",
+    "UnprocessableEntityError",
+]
+
+
+class TinkerError(Exception):
+    """Everything this package raises on purpose."""
+
+
+class ExperimentalWarning(FutureWarning):
+    """The feature may change or go away."""
+
+
+class APIError(TinkerError):
+    """A request failed.
+
+    `message` is the text, `request` the `httpx.Request`, `body` the decoded JSON body of the
+    answer, its text when it is not JSON, or None when there was no answer.
+    """
+
+    message: str
+    request: httpx.Request
+    body: object | None
+
+    def __init__(self, message: str, request: httpx.Request, *, body: object | None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.request = request
+        self.body = body
+
+
+class APIConnectionError(APIError):
+    """There was no answer."""
+
+    def __init__(self, request: httpx.Request, message: str = "Connection error.") -> None:
+        super().__init__(message, request, body=None)
+
+
+class APITimeoutError(APIConnectionError):
+    """There was no answer in time."""
+
+    def __init__(self, request: httpx.Request, message: str = "Request timed out.") -> None:
+        super().__init__(request, message)
+
+
+class APIResponseValidationError(APIError):
+    """There was an answer, but not one the contract knows."""
+
+    response: httpx.Response
+    status_code: int
+
+    def __init__(
+        self, response: httpx.Response, body: object | None, message: str | None = None
+    ) -> None:
+        super().__init__(
+            message or "The server's answer does not fit the contract.", response.request, body=body
+        )
+        self.response = response
+        self.status_code = response.status_code
+
+
+class APIStatusError(APIError):
+    """The answer's status says no."""
+
+    response: httpx.Response
+    status_code: int
+
+    def __init__(self, message: str, response: httpx.Response, body: object | None) -> None:
+        super().__init__(message, response.request, body=body)
+        self.response = response
+        self.status_code = response.status_code
+
+
+class BadRequestError(APIStatusError):
+    status_code: Literal[400]
+
+
+class AuthenticationError(APIStatusError):
+    status_code: Literal[401]
+
+
+class BillingError(APIStatusError):
+    status_code: Literal[402]
+
+
+class PermissionDeniedError(APIStatusError):
+    status_code: Literal[403]
+
+
+class NotFoundError(APIStatusError):
+    status_code: Literal[404]
+
+
+class ConflictError(APIStatusError):
+    status_code: Literal[409]
+
+
+class UnprocessableEntityError(APIStatusError):
+    status_code: Literal[422]
+
+
+class RateLimitError(APIStatusError):
+    status_code: Literal[429]
+
+
+class InternalServerError(APIStatusError):
+    """Any status from 500."""
+
+
+class RequestFailedError(TinkerError):
+    """The operation was accepted and failed while it ran.
+
+    `category` says whose mistake it is: the caller's (`user`), the server's, or unknown.
+    """
+
+    request_id: str
+    category: RequestErrorCategory
+    message: str
+
+    def __init__(self, message: str, request_id: str, category: RequestErrorCategory) -> None:
+        super().__init__(message)
+        self.message = message
+        self.request_id = request_id
+        self.category = category
+
+
+class RunPoisonedError(TinkerError):
+    """It is not known whether the server took an operation, so later ones could not be ordered.
+
+    The training client refuses further work. Create one from the last checkpoint.
+    """
+
+
+_BY_STATUS: dict[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: BillingError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+
+
+def status_error_class(status: int) -> type[APIStatusError]:
+    """The exception class for an HTTP status of 400 or more."""
+    if status >= 500:
+        return InternalServerError
+    return _BY_STATUS.get(status, APIStatusError)

@@ -1,0 +1,111 @@
+"""`APIFuture`: the result of an operation that has been submitted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Generator
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
+
+from tinker import _loop
+from tinker._progress import Progress
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class APIFuture(Generic[T_co]):
+    """The result of an operation that has been submitted, for sync and async callers.
+
+    The operation runs whether or not anyone waits. Wait with `result()` in a thread or with `await`
+    in any event loop, as often as you like: the outcome is kept.
+    """
+
+    __slots__ = ("_cancellable", "_future", "_progress")
+
+    def __init__(
+        self, future: Future[T_co], progress: Progress | None = None, *, cancellable: bool = False
+    ) -> None:
+        self._future = future
+        self._progress = progress
+        self._cancellable = cancellable
+
+    @classmethod
+    def start(
+        cls,
+        coroutine: Coroutine[Any, Any, T_co],
+        progress: Progress | None = None,
+        *,
+        cancellable: bool = False,
+    ) -> APIFuture[T_co]:
+        """Run a coroutine on the library's own event loop.
+
+        When nobody waits for a `cancellable` one any more, it is cancelled; others go on.
+        """
+        future = _loop.submit(coroutine, cancellable=cancellable)
+        return cls(future, progress, cancellable=cancellable)
+
+    def result(self, timeout: float | None = None) -> T_co:
+        """Wait for the result.
+
+        Args:
+            timeout: Seconds to wait; None waits until the operation is done. The operation goes on
+                after a timeout, and `result` may be called again.
+
+        Raises:
+            TimeoutError: It is not done in time; the text says what it is waiting for.
+            TinkerError: It failed.
+        """
+        if not self._future.done() and _loop.is_current_thread():
+            raise RuntimeError("result() would wait for its own thread: await the future instead.")
+        try:
+            return self._future.result(timeout)
+        except TimeoutError:
+            if self._future.done() or self._progress is None:
+                raise
+            raise TimeoutError(
+                f"Not done after {timeout:g} s: {self._progress.describe()}. "
+                "It goes on; call result() again to wait longer."
+            ) from None
+
+    async def result_async(self, timeout: float | None = None) -> T_co:
+        """Wait for the result in an event loop; as `result`, without blocking it."""
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._awaitable()), timeout)
+        except TimeoutError:
+            if self._future.done() or self._progress is None:
+                raise
+            raise TimeoutError(
+                f"Not done after {timeout:g} s: {self._progress.describe()}. "
+                "It goes on; await it again to wait longer."
+            ) from None
+
+    def __await__(self) -> Generator[Any, None, T_co]:
+        return self._awaitable().__await__()
+
+    def _awaitable(self) -> asyncio.Future[T_co]:
+        waiter = asyncio.wrap_future(self._future)
+        return waiter if self._cancellable else asyncio.shield(waiter)
+
+    async def coroutine(self) -> T_co:
+        """The result as a coroutine, for functions that take nothing else."""
+        return await self
+
+    def future(self) -> Future[T_co]:
+        """The `concurrent.futures.Future` underneath, for `as_completed`, callbacks and `cancel`."""
+        return self._future
+
+    @property
+    def progress(self) -> Progress | None:
+        """What the operation is doing, its seq_ids and request_ids, and since when."""
+        return self._progress
+
+    def __repr__(self) -> str:
+        what = self._progress.name() if self._progress else "operation"
+        if not self._future.done():
+            state = self._progress.doing if self._progress else "running"
+        elif self._future.cancelled():
+            state = "cancelled"
+        else:
+            state = "failed" if self._future.exception() else "done"
+        return f"<APIFuture {what}: {state}>"

@@ -1,0 +1,249 @@
+"""`ServiceClient`: where everything begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from tinker import _check, _config, types
+from tinker._progress import Progress
+from tinker._run import result_of
+from tinker._session import FinishStatus, Session, finish_status
+from tinker.errors import APIStatusError, TinkerError
+from tinker.futures import APIFuture
+from tinker.sampling import SamplingClient
+from tinker.training import TrainingClient, fetch_info
+from tinker_api import models
+from tinker_api.api.models import create_model
+from tinker_api.api.service import get_server_capabilities
+from tinker_api.api.weights import load_weights
+
+
+class ServiceClient:
+    """The way to a server: creates training and sampling clients, and holds their session.
+
+    Args:
+        user_metadata: Names and values kept with the session.
+        project_id: The project the session is accounted to; default TINKER_PROJECT_ID.
+        display_name: A name of the session for people.
+        base_url: The server; default TINKER_BASE_URL, then the hosted service. `local` runs the
+            embedded server inside this process.
+        api_key: The credential; default TINKER_API_KEY. Not needed for a server on this machine.
+        default_headers_overrides: Headers for every request.
+
+    Nothing is sent before the first operation. Use it in a `with` block, or call `close`, to tell the
+    server how the work ended; otherwise the interpreter's exit does.
+
+    Raises:
+        ValueError: The address or the key cannot be one.
+        TinkerError: There is no key, and the server is not on this machine.
+    """
+
+    def __init__(
+        self,
+        user_metadata: dict[str, str] | None = None,
+        project_id: str | None = None,
+        *,
+        display_name: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        default_headers_overrides: Mapping[str, str] | None = None,
+    ) -> None:
+        self.holder = Session(
+            _config.resolve(base_url, api_key),
+            user_metadata=user_metadata,
+            project_id=project_id,
+            display_name=display_name,
+            headers=default_headers_overrides,
+        )
+
+    def __repr__(self) -> str:
+        return f"<ServiceClient {self.holder.settings.base_url}>"
+
+    # ---- training clients -------------------------------------------------------------------
+
+    def create_lora_training_client(
+        self,
+        base_model: str,
+        rank: int = 32,
+        seed: int | None = None,
+        train_mlp: bool = True,
+        train_attn: bool = True,
+        train_unembed: bool = True,
+        user_metadata: dict[str, str] | None = None,
+    ) -> APIFuture[TrainingClient]:
+        """Create a training run: a base model with a new LoRA adapter.
+
+        Args:
+            base_model: A name from `get_server_capabilities`.
+            rank: Rank of the adapter's matrices.
+            seed: Seed of the initial weights; None lets the server pick one.
+            train_mlp: Adapt the MLP blocks.
+            train_attn: Adapt the attention blocks.
+            train_unembed: Adapt the unembedding.
+            user_metadata: Names and values kept with the run.
+        """
+        if not isinstance(base_model, str) or not base_model:
+            raise ValueError(f"base_model is {base_model!r}; it must be the name of a model.")
+        _check.check_lora(
+            rank, train_mlp=train_mlp, train_attn=train_attn, train_unembed=train_unembed
+        )
+        number = next(self.holder.model_numbers)
+        progress = Progress("create_model", {"base_model": base_model})
+
+        async def create() -> TrainingClient:
+            with self.holder.watched(progress):
+                request = models.CreateModelRequest(
+                    session_id=await self.holder.id(),
+                    model_seq_id=number,
+                    base_model=base_model,
+                    lora_config=models.LoraConfig(
+                        rank=rank,
+                        seed=seed,
+                        train_mlp=train_mlp,
+                        train_attn=train_attn,
+                        train_unembed=train_unembed,
+                    ),
+                    user_metadata=_metadata(user_metadata),
+                )
+                try:
+                    promise = await self.holder.connection.fetch(
+                        create_model.asyncio_detailed, progress, body=request
+                    )
+                except APIStatusError as error:
+                    if error.status_code in (400, 404, 422):
+                        await self._name_models(error, base_model)
+                    raise
+                decode = result_of(models.CreateModelResponse, "create_model")
+                answer = await self.holder.result(promise, decode, progress, kind="CreateModel")
+                return await self._client(answer.model_id, number)
+
+        return APIFuture.start(create(), progress)
+
+    def create_training_client_from_state(
+        self,
+        path: str,
+        base_model: str | None = None,
+        user_metadata: dict[str, str] | None = None,
+        weights_access_token: str | None = None,
+    ) -> APIFuture[TrainingClient]:
+        """Create a training run from the weights of a training checkpoint; the optimizer starts afresh.
+
+        Args:
+            path: Tinker path of the checkpoint.
+            base_model: Its base model, if the server should check it.
+            user_metadata: Names and values kept with the new run.
+            weights_access_token: Grants access to a checkpoint of another owner.
+        """
+        return self._from_state(path, base_model, user_metadata, weights_access_token, False)
+
+    def create_training_client_from_state_with_optimizer(
+        self,
+        path: str,
+        base_model: str | None = None,
+        user_metadata: dict[str, str] | None = None,
+        weights_access_token: str | None = None,
+    ) -> APIFuture[TrainingClient]:
+        """Create a training run that goes on exactly where a training checkpoint was saved."""
+        return self._from_state(path, base_model, user_metadata, weights_access_token, True)
+
+    def _from_state(
+        self,
+        path: str,
+        base_model: str | None,
+        user_metadata: dict[str, str] | None,
+        weights_access_token: str | None,
+        optimizer: bool,
+    ) -> APIFuture[TrainingClient]:
+        _check.check_tinker_path(path)
+        number = next(self.holder.model_numbers)
+        progress = Progress("load_weights", {"path": path})
+
+        async def create() -> TrainingClient:
+            with self.holder.watched(progress):
+                request = models.LoadWeightsRequest(
+                    session_id=await self.holder.id(),
+                    model_seq_id=number,
+                    path=path,
+                    optimizer=optimizer,
+                    base_model=base_model,
+                    user_metadata=_metadata(user_metadata),
+                    weights_access_token=weights_access_token,
+                )
+                promise = await self.holder.connection.fetch(
+                    load_weights.asyncio_detailed, progress, body=request
+                )
+                decode = result_of(models.LoadWeightsResponse, "load_weights")
+                answer = await self.holder.result(promise, decode, progress, kind="LoadWeights")
+                model_id = answer.model_id or f"{request.session_id}:train:{number}"
+                return await self._client(model_id, number)
+
+        return APIFuture.start(create(), progress)
+
+    async def _client(self, model_id: str, number: int) -> TrainingClient:
+        info = await fetch_info(self.holder, model_id)
+        return TrainingClient(self.holder, number, model_id, info=info)
+
+    async def _name_models(self, error: APIStatusError, base_model: str) -> None:
+        """Add to a refusal which models the server does offer, if it says so."""
+        try:
+            answer = await self._capabilities()
+        except TinkerError:
+            return
+        names = [m.model_name for m in answer.supported_models if m.model_name]
+        if base_model not in names:
+            offer = f"{error.message}. The server offers: {', '.join(names) or 'no models'}"
+            error.message = offer
+            error.args = (offer,)
+
+    # ---- sampling clients -------------------------------------------------------------------
+
+    def create_sampling_client(
+        self, model_path: str | None = None, base_model: str | None = None
+    ) -> APIFuture[SamplingClient]:
+        """Create a client that samples from a checkpoint or a base model; give one of the two.
+
+        Args:
+            model_path: Tinker path of a checkpoint.
+            base_model: A name from `get_server_capabilities`.
+        """
+        return SamplingClient.create(self.holder, model_path=model_path, base_model=base_model)
+
+    # ---- the server -------------------------------------------------------------------------
+
+    def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
+        """The models the server offers. Asks the server, and waits."""
+        return APIFuture.start(self._capabilities()).result()
+
+    async def _capabilities(self) -> types.GetServerCapabilitiesResponse:
+        answer: types.GetServerCapabilitiesResponse = await self.holder.connection.fetch(
+            get_server_capabilities.asyncio_detailed, Progress("get_server_capabilities")
+        )
+        return answer
+
+    # ---- the end ----------------------------------------------------------------------------
+
+    def close(self, status: FinishStatus = "success", detail: str | None = None) -> APIFuture[None]:
+        """Finish the session: heartbeats stop, and the server is told how the work ended.
+
+        Args:
+            status: `success`, `errored` or `interrupted`.
+            detail: More, for people.
+        """
+        return APIFuture.start(self.holder.close(status, detail))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close(finish_status(exc_type), exc_type.__name__ if exc_type else None).result()
+
+
+def _metadata(values: Mapping[str, str] | None) -> models.UserMetadata | None:
+    return None if values is None else models.UserMetadata(values)

@@ -1,0 +1,328 @@
+"""`TrainingClient`: one training run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from tinker import _check, types
+from tinker._chunking import ChunkLimits, split
+from tinker._codec import json as json_codec
+from tinker._metrics import combine
+from tinker._progress import Progress
+from tinker._run import Submit, TrainingRun
+from tinker._session import Session
+from tinker.futures import APIFuture
+from tinker_api import models
+from tinker_api.api.models import get_info, unload_model
+from tinker_api.api.training import forward, forward_backward, optim_step
+from tinker_api.api.weights import load_weights, save_weights, save_weights_for_sampler
+
+if TYPE_CHECKING:
+    from tinker.sampling import SamplingClient
+    from tinker.tokenizers import Tokenizer
+
+
+class TrainingClient:
+    """One training run: a base model with an adapter that is trained.
+
+    Methods check their arguments, submit, and return an `APIFuture` at once. Calls take effect in the
+    order in which they are made, from any thread; results may be awaited in any order.
+
+    Made by `ServiceClient.create_lora_training_client` and its siblings.
+    """
+
+    def __init__(
+        self, holder: Session, model_seq_id: int, model_id: str, *, info: types.GetInfoResponse
+    ) -> None:
+        self.holder = holder
+        self.model_id = model_id
+        self.model_seq_id = model_seq_id
+        self._info = info
+        self._run = TrainingRun(holder, model_id)
+        self._tokenizer: Tokenizer | None = None
+
+    def __repr__(self) -> str:
+        return f"<TrainingClient {self.model_id} on {self.holder.settings.base_url}>"
+
+    # ---- training ---------------------------------------------------------------------------
+
+    def forward_backward(
+        self,
+        data: Sequence[types.Datum],
+        loss_fn: types.LossFnType,
+        loss_fn_config: Mapping[str, float | str] | None = None,
+    ) -> APIFuture[types.ForwardBackwardOutput]:
+        """Compute a loss and add its gradients to those waiting for `optim_step`.
+
+        Args:
+            data: The batch. It is sent in chunks of at most 128 examples, 500,000 tokens and the
+                server's byte limit; the outputs come back in the order of `data`.
+            loss_fn: `cross_entropy`, `importance_sampling`, `ppo`, `cispo`, `dro`, `gspo`, …
+            loss_fn_config: Settings of the loss, such as `{"clip_high_threshold": 1.2}`.
+
+        Returns:
+            One output for each datum (`logprobs` has the shape of its `target_tokens`), and metrics
+            reduced over the chunks by their suffix. Losses are sums over tokens.
+
+        Raises:
+            ValueError: The input is wrong; nothing was sent.
+        """
+        return self._loss(data, loss_fn, loss_fn_config, backward=True)
+
+    def forward(
+        self,
+        data: Sequence[types.Datum],
+        loss_fn: types.LossFnType,
+        loss_fn_config: Mapping[str, float | str] | None = None,
+    ) -> APIFuture[types.ForwardBackwardOutput]:
+        """Compute a loss without gradients; otherwise as `forward_backward`."""
+        return self._loss(data, loss_fn, loss_fn_config, backward=False)
+
+    def optim_step(
+        self,
+        optim_params: types.AdamParams | None = None,
+        *,
+        adam_params: types.AdamParams | None = None,
+    ) -> APIFuture[types.OptimStepResponse]:
+        """Apply the accumulated gradients and clear them.
+
+        Args:
+            optim_params: Adam's parameters for this step; None takes the defaults of `AdamParams`.
+            adam_params: The same under its older name.
+        """
+        if optim_params is not None and adam_params is not None:
+            raise ValueError("optim_step takes optim_params or adam_params, not both.")
+        params = optim_params or adam_params or types.AdamParams()
+        if not isinstance(params, types.AdamParams):
+            raise TypeError(f"optim_params is a {type(params).__name__}; it must be AdamParams.")
+        _check.check_adam(params)
+        return self._run.one(
+            optim_step.asyncio_detailed,
+            lambda seq_id: models.OptimStepRequest(
+                model_id=self.model_id, seq_id=seq_id, adam_params=params
+            ),
+            models.OptimStepResponse,
+            operation="optim_step",
+            kind="OptimStep",
+        )
+
+    def _loss(
+        self,
+        data: Sequence[types.Datum],
+        loss_fn: str,
+        loss_fn_config: Mapping[str, float | str] | None,
+        *,
+        backward: bool,
+    ) -> APIFuture[types.ForwardBackwardOutput]:
+        config = self.holder.config
+        defaults = ChunkLimits()
+        limits = ChunkLimits(
+            examples=min(defaults.examples, config.fwdbwd_max_chunk_len),
+            bytes=config.fwdbwd_max_chunk_bytes_count,
+        )
+        chunks = split(_check.prepare(data, loss_fn, loss_fn_config), limits)
+        progress = self._run.progress("forward_backward" if backward else "forward")
+
+        def submit(chunk: Sequence[types.Datum]) -> Submit:
+            async def send(seq_id: int) -> models.UntypedAPIFuture:
+                body = json_codec.training_input(chunk, loss_fn, loss_fn_config)
+                if backward:
+                    request = models.ForwardBackwardRequest(
+                        model_id=self.model_id, seq_id=seq_id, forward_backward_input=body
+                    )
+                    return await self._run.send(
+                        forward_backward.asyncio_detailed, request, progress
+                    )
+                return await self._run.send(
+                    forward.asyncio_detailed,
+                    models.ForwardRequest(
+                        model_id=self.model_id, seq_id=seq_id, forward_input=body
+                    ),
+                    progress,
+                )
+
+            return send
+
+        outputs = self._run.submit(
+            [submit(chunk) for chunk in chunks],
+            lambda response: json_codec.forward_backward_output(response.content),
+            progress,
+            kind="ForwardBackward" if backward else "Forward",
+            parallel=config.parallel_fwdbwd_chunks,
+        )
+
+        async def combined() -> types.ForwardBackwardOutput:
+            return combine(await outputs)
+
+        return APIFuture.start(combined(), progress)
+
+    # ---- checkpoints ------------------------------------------------------------------------
+
+    def save_state(
+        self,
+        name: str,
+        ttl_seconds: int | None = None,
+        overwrite: bool = False,
+        user_metadata: dict[str, str] | None = None,
+    ) -> APIFuture[types.SaveWeightsResponse]:
+        """Save weights and optimizer state under a name, to go on from later.
+
+        Args:
+            name: The checkpoint's name, one path segment.
+            ttl_seconds: Seconds until it expires; None keeps it.
+            overwrite: Replace a checkpoint of that name; otherwise one makes the call fail.
+            user_metadata: Names and values kept with it.
+        """
+        _check.check_name(name)
+        _check.check_ttl(ttl_seconds)
+        return self._run.one(
+            save_weights.asyncio_detailed,
+            lambda seq_id: models.SaveWeightsRequest(
+                model_id=self.model_id,
+                path=name,
+                seq_id=seq_id,
+                ttl_seconds=ttl_seconds,
+                overwrite=overwrite,
+                user_metadata=_metadata(user_metadata),
+            ),
+            models.SaveWeightsResponse,
+            operation="save_weights",
+            kind="SaveWeights",
+        )
+
+    def load_state(
+        self, path: str, weights_access_token: str | None = None
+    ) -> APIFuture[types.LoadWeightsResponse]:
+        """Load the weights of a training checkpoint; the optimizer starts afresh.
+
+        Some servers take this only as the first operation of a run:
+        `ServiceClient.create_training_client_from_state` works on all.
+        """
+        return self._load(path, weights_access_token, optimizer=False)
+
+    def load_state_with_optimizer(
+        self, path: str, weights_access_token: str | None = None
+    ) -> APIFuture[types.LoadWeightsResponse]:
+        """Load the weights and the optimizer state of a training checkpoint."""
+        return self._load(path, weights_access_token, optimizer=True)
+
+    def _load(
+        self, path: str, weights_access_token: str | None, *, optimizer: bool
+    ) -> APIFuture[types.LoadWeightsResponse]:
+        _check.check_tinker_path(path)
+        return self._run.one(
+            load_weights.asyncio_detailed,
+            lambda seq_id: models.LoadWeightsRequest(
+                model_id=self.model_id,
+                seq_id=seq_id,
+                path=path,
+                optimizer=optimizer,
+                weights_access_token=weights_access_token,
+            ),
+            models.LoadWeightsResponse,
+            operation="load_weights",
+            kind="LoadWeights",
+        )
+
+    def save_weights_for_sampler(
+        self,
+        name: str,
+        ttl_seconds: int | None = None,
+        user_metadata: dict[str, str] | None = None,
+    ) -> APIFuture[types.SaveWeightsForSamplerResponse]:
+        """Save the weights under a name, to sample from; the result's `path` is the tinker path."""
+        _check.check_name(name)
+        _check.check_ttl(ttl_seconds)
+        return self._run.one(
+            save_weights_for_sampler.asyncio_detailed,
+            lambda seq_id: models.SaveWeightsForSamplerRequest(
+                model_id=self.model_id,
+                path=name,
+                seq_id=seq_id,
+                ttl_seconds=ttl_seconds,
+                user_metadata=_metadata(user_metadata),
+            ),
+            models.SaveWeightsForSamplerResponse,
+            operation="save_weights_for_sampler",
+            kind="SaveWeightsForSampler",
+        )
+
+    def save_weights_and_get_sampling_client(
+        self, name: str | None = None
+    ) -> APIFuture[SamplingClient]:
+        """A client that samples from the current weights, by a sampler without a checkpoint's name.
+
+        Args:
+            name: Not used; older callers pass one.
+        """
+        from tinker.sampling import SamplingClient  # noqa: PLC0415  # the two know each other
+
+        number = next(self.holder.sampler_numbers)
+        saved = self._run.one(
+            save_weights_for_sampler.asyncio_detailed,
+            lambda seq_id: models.SaveWeightsForSamplerRequest(
+                model_id=self.model_id, sampling_session_seq_id=number, seq_id=seq_id
+            ),
+            models.SaveWeightsForSamplerResponse,
+            operation="save_weights_for_sampler",
+            kind="SaveWeightsForSampler",
+        )
+
+        async def client() -> SamplingClient:
+            sampler_id = (await saved).sampling_session_id
+            assert sampler_id is not None, "the unnamed form answers with a sampler"
+            return SamplingClient(
+                self.holder, sampling_session_id=sampler_id, base_model=self._base_model()
+            )
+
+        return APIFuture.start(client(), saved.progress)
+
+    def create_sampling_client(self, model_path: str) -> APIFuture[SamplingClient]:
+        """A client that samples from a checkpoint; see `ServiceClient.create_sampling_client`."""
+        from tinker.sampling import SamplingClient  # noqa: PLC0415
+
+        return SamplingClient.create(self.holder, model_path=model_path)
+
+    # ---- the model --------------------------------------------------------------------------
+
+    def get_info(self) -> types.GetInfoResponse:
+        """Facts about the run: base model, tokenizer, rank. Asks the server, and waits."""
+        return APIFuture.start(fetch_info(self.holder, self.model_id)).result()
+
+    def get_tokenizer(self) -> Tokenizer:
+        """The tokenizer of the base model."""
+        if self._tokenizer is None:
+            from tinker.tokenizers import get_tokenizer  # noqa: PLC0415
+
+            name = self._info.model_data.tokenizer_id or self._base_model()
+            self._tokenizer = get_tokenizer(name)
+        return self._tokenizer
+
+    def unload_model(self) -> APIFuture[types.UnloadModelResponse]:
+        """Free the model on the server after the operations submitted so far. Checkpoints stay."""
+        return self._run.unnumbered(
+            unload_model.asyncio_detailed,
+            models.UnloadModelRequest(model_id=self.model_id),
+            models.UnloadModelResponse,
+            operation="unload_model",
+            kind="UnloadModel",
+        )
+
+    def _base_model(self) -> str:
+        name = self._info.model_data.model_name or self._info.model_name
+        if name is None:
+            raise ValueError(f"The server does not say what the base model of {self.model_id} is.")
+        return name
+
+
+async def fetch_info(session: Session, model_id: str) -> types.GetInfoResponse:
+    progress = Progress("get_info", {"model_id": model_id})
+    info: types.GetInfoResponse = await session.connection.fetch(
+        get_info.asyncio_detailed, progress, body=models.GetInfoRequest(model_id=model_id)
+    )
+    return info
+
+
+def _metadata(values: Mapping[str, str] | None) -> models.UserMetadata | None:
+    return None if values is None else models.UserMetadata(values)

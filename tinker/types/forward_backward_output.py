@@ -1,0 +1,40 @@
+"""`ForwardBackwardOutput`: the result of forward and forward_backward."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from tinker.types._model import Model
+from tinker.types.loss_fn_output import LossFnOutput
+from tinker.types.tensor_data import to_tensor_data
+
+
+def _to_outputs(outputs: Sequence[Any]) -> list[LossFnOutput]:
+    return [{name: to_tensor_data(value) for name, value in out.items()} for out in outputs]
+
+
+def _to_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    return dict(metrics)
+
+
+def _show(outputs: list[LossFnOutput]) -> str:
+    if len(outputs) <= 1:
+        return repr(outputs)
+    return f"[{outputs[0]!r}, … {len(outputs)} in all]"
+
+
+@attrs.frozen
+class ForwardBackwardOutput(Model):
+    """What a loss gave for a batch."""
+
+    loss_fn_output_type: str
+    loss_fn_outputs: list[LossFnOutput] = attrs.field(converter=_to_outputs, repr=_show)
+    """One for each datum, in order: arrays by name, such as `logprobs`."""
+    metrics: dict[str, float] = attrs.field(factory=dict, converter=_to_metrics)
+    """Numbers about the batch, by `name:suffix`; the suffix tells how chunks were combined."""
+
+    _ignores_unknown = True
+    __hash__ = None  # type: ignore[assignment]

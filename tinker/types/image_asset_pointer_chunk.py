@@ -1,0 +1,27 @@
+"""`ImageAssetPointerChunk`: an image that the server fetches."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from tinker.types import _images
+from tinker.types._images import ImageFormat
+from tinker.types._model import Model, tag
+
+
+@attrs.frozen(kw_only=True)
+class ImageAssetPointerChunk(Model):
+    """A reference to an image. It has no form in the binary encoding: it goes in JSON only."""
+
+    format: ImageFormat = attrs.field(validator=_images.check_format)
+    location: str = attrs.field(validator=attrs.validators.instance_of(str))
+    expected_tokens: int | None = attrs.field(default=None, validator=_images.check_expected_tokens)
+    """How many tokens the image takes. A server refuses a number that is not its own."""
+    type: Literal["image_asset_pointer"] = tag("image_asset_pointer")
+
+    @property
+    def length(self) -> int:
+        """Number of tokens. Raises ValueError without `expected_tokens`."""
+        return _images.length(self, self.expected_tokens)

@@ -1,0 +1,10 @@
+"""`LossFnOutput`: what a loss gives back for one datum."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from tinker.types.tensor_data import TensorData
+
+LossFnOutput: TypeAlias = dict[str, TensorData]
+"""For example `logprobs`, the log-probability of each target token, in the targets' shape."""

@@ -1,0 +1,13 @@
+"""`RequestErrorCategory`: whose mistake a failed operation is."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RequestErrorCategory(StrEnum):
+    """Whose mistake it is."""
+
+    UNKNOWN = "unknown"
+    SERVER = "server"
+    USER = "user"
