@@ -113,7 +113,7 @@ def test_refused_before_anything_is_sent(case: str, training: tinker.TrainingCli
 
 
 def test_ragged_arrays_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"(?i)ragged|same length"):
+    with pytest.raises(ValueError, match=r"must be a rectangle of numbers"):
         datum(target_tokens=[[1, 2], [3]])
 
 
@@ -140,7 +140,7 @@ def test_a_missing_key_for_a_server_elsewhere_is_known_at_once() -> None:
         tinker.ServiceClient()
 
 
-@pytest.mark.parametrize("key", ["sk-123", "tml-\n", "secret"])
+@pytest.mark.parametrize("key", ["sk-123", "tml-a\nb", "secret"])
 def test_a_key_that_cannot_be_one_is_not_repeated_in_the_error(key: str) -> None:
     with pytest.raises(ValueError, match="api_key must begin with 'tml-'") as refused:
         tinker.ServiceClient(base_url="http://127.0.0.1:1", api_key=key)

@@ -21,7 +21,6 @@ Int32Array: TypeAlias = npt.NDArray[np.int32]
 Int64Array: TypeAlias = npt.NDArray[np.int64]
 Float32Array: TypeAlias = npt.NDArray[np.float32]
 
-_TOKEN_RANGE = np.iinfo(np.int32)
 _ALLOWED = {
     "int32": "a token id: a whole number from -2**31 to 2**31 - 1",
     "int64": "a whole number from -2**63 to 2**63 - 1",
@@ -42,17 +41,17 @@ def token_array(tokens: object, name: str = "tokens") -> Int32Array:
         TypeError: `tokens` is not a sequence of numbers.
         ValueError: An element is not a token id; the message has its position and value.
     """
-    tokens = _without_torch(tokens)
+    if not isinstance(tokens, (list, np.ndarray)):
+        tokens = _list_or_array(tokens, name, "a list or an array of token ids")
     if isinstance(tokens, np.ndarray):
         array = _tokens_of_array(tokens, name)
-    elif isinstance(tokens, Sequence) and not isinstance(tokens, str | bytes | bytearray):
-        array = _pack(tokens, "int32", name)
-        _refuse_bools(tokens, array, name)
-    else:
-        raise TypeError(
-            f"{name} is of type {type(tokens).__name__}; it must be a list or an array of token ids."
-        )
-    array.flags.writeable = False
+        array.flags.writeable = False
+        return array
+    array = np.frombuffer(_pack(tokens, "int32", name), np.int32)
+    # A bool packs as 0 or 1, so only those positions need a look.
+    for position in (array < 2).nonzero()[0].tolist():
+        if isinstance(tokens[position], bool):
+            raise _bad_element(name, position, tokens[position], "int32")
     return array
 
 
@@ -61,18 +60,12 @@ def _tokens_of_array(array: Array, name: str) -> Int32Array:
         raise ValueError(f"{name} is an array of {array.dtype}; token ids must be integers.")
     if array.ndim != 1:
         raise ValueError(f"{name} is an array of shape {list(array.shape)}; it must have one axis.")
-    if array.size and not np.can_cast(array.dtype, np.int32):
-        for position in (int(array.argmin()), int(array.argmax())):
-            if not _TOKEN_RANGE.min <= array[position] <= _TOKEN_RANGE.max:
-                raise _bad_element(name, position, array[position].item(), "int32")
-    return array.astype(np.int32)
-
-
-def _refuse_bools(tokens: Sequence[Any], array: Int32Array, name: str) -> None:
-    # A bool packs as 0 or 1, so only those positions need a look.
-    for position in np.flatnonzero(array.view(np.uint32) < 2).tolist():
-        if isinstance(tokens[position], bool):
-            raise _bad_element(name, position, tokens[position], "int32")
+    ids = array.astype(np.int32)
+    fits = ids == array
+    if not fits.all():
+        position = int(fits.argmin())
+        raise _bad_element(name, position, array[position].item(), "int32")
+    return ids
 
 
 # ---- tensors --------------------------------------------------------------------------------
@@ -88,22 +81,20 @@ def tensor_array(data: object, dtype: TensorDtype | None, name: str = "data") ->
         TypeError: `data` is not a sequence of numbers.
         ValueError: It is ragged, of another type (bool, complex, string, object), or does not fit.
     """
-    data = _without_torch(data)
+    if not isinstance(data, (list, np.ndarray)):
+        data = _list_or_array(data, name, "a list, a numpy array or a torch tensor")
     if isinstance(data, np.ndarray):
         return _tensor_of_array(data, dtype, name)
-    if isinstance(data, str | bytes | bytearray) or not isinstance(data, Sequence):
-        raise TypeError(
-            f"{name} is of type {type(data).__name__}; it must be a list, a numpy array or a torch tensor."
-        )
     if len(data) == 0:
         if dtype is None:
             raise ValueError(f"{name} is empty, so its dtype must be given: 'int64' or 'float32'.")
         return np.empty(0, dtype)
-    if isinstance(data[0], list | tuple | np.ndarray):
+    if isinstance(data[0], (list, tuple, np.ndarray)):
         return _tensor_of_array(_rectangle(data, name), dtype, name)
     if dtype is None:
         dtype = _dtype_of_list(data, name)
-    return _pack(data, dtype, name)
+    # A bytearray, so that the array may be written to.
+    return np.frombuffer(bytearray(_pack(data, dtype, name)), dtype)
 
 
 def _tensor_of_array(array: Array, dtype: TensorDtype | None, name: str) -> Array:
@@ -115,7 +106,7 @@ def _tensor_of_array(array: Array, dtype: TensorDtype | None, name: str) -> Arra
         )
     if dtype is None:
         dtype = "float32" if kind == "f" else "int64"
-    if dtype == "int64" and not np.can_cast(array.dtype, np.int64):
+    if dtype == "int64" and (kind == "f" or array.dtype == np.uint64):
         _check_fits_int64(array, name)
     return np.asarray(array, dtype=dtype, order="C")
 
@@ -157,13 +148,11 @@ def _dtype_of_list(values: Sequence[Any], name: str) -> TensorDtype:
 # ---- shared ---------------------------------------------------------------------------------
 
 
-def _pack(values: Sequence[Any], dtype: str, name: str) -> Array:
-    array = np.empty(len(values), dtype)
+def _pack(values: Sequence[Any], dtype: str, name: str) -> bytes:
     try:
-        struct.pack_into(f"{len(values)}{_CODES[dtype]}", array.data, 0, *values)
+        return struct.pack(f"{len(values)}{_CODES[dtype]}", *values)
     except _ELEMENT_ERRORS:
         raise _first_bad_element(values, dtype, name) from None
-    return array
 
 
 def _first_bad_element(values: Sequence[Any], dtype: str, name: str) -> ValueError:
@@ -187,13 +176,15 @@ def is_torch(value: object) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
-def _without_torch(value: object) -> object:
-    """A tensor of torch, or of any other library numpy can read, as a numpy array."""
+def _list_or_array(value: object, name: str, allowed: str) -> Sequence[Any] | Array:
+    """Sequences as they are; tensors of torch and whatever numpy can read as arrays."""
     if is_torch(value):
         return torch_to_numpy(value)
-    if hasattr(value, "__array__") and not isinstance(value, np.ndarray):
+    if hasattr(value, "__array__"):
         return np.asarray(value)
-    return value
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return value
+    raise TypeError(f"{name} is of type {type(value).__name__}; it must be {allowed}.")
 
 
 def torch_to_numpy(tensor: Any) -> Array:

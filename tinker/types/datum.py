@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import attrs
+import numpy as np
 
 from tinker.types._arrays import is_torch
 from tinker.types._model import Model
@@ -47,20 +48,25 @@ def _to_loss_fn_inputs(inputs: Mapping[str, Any]) -> LossFnInputs:
 def _to_loss_fn_input(name: str, value: Any) -> TensorData:
     if isinstance(value, TensorData):
         return value
-    if is_torch(value) and name in _MOSTLY_ZERO:
-        return TensorData.from_torch_sparse(value)
-    dtype = None
-    if isinstance(value, list | tuple):
-        dtype = _DTYPES.get(name)
-        if dtype is None:
-            raise UntypedInputError(
-                f"loss_fn_inputs[{name!r}] is a list, and its element type is not known; give a numpy "
-                f"array, a torch tensor or a TensorData. Lists are known for {', '.join(_DTYPES)}."
-            )
     try:
-        return to_tensor_data(value, dtype)
+        if isinstance(value, np.ndarray):
+            return TensorData(value)
+        if isinstance(value, (list, tuple)):
+            return TensorData(value, _dtype_of_list(name))
+        if name in _MOSTLY_ZERO and is_torch(value):
+            return TensorData.from_torch_sparse(value)
+        return to_tensor_data(value)
     except (TypeError, ValueError) as error:
         raise type(error)(f"loss_fn_inputs[{name!r}]: {error}") from None
+
+
+def _dtype_of_list(name: str) -> TensorDtype:
+    if name not in _DTYPES:
+        raise UntypedInputError(
+            f"loss_fn_inputs[{name!r}] is a list, and its element type is not known; give a numpy "
+            f"array, a torch tensor or a TensorData. Lists are known for {', '.join(_DTYPES)}."
+        )
+    return _DTYPES[name]
 
 
 @attrs.frozen

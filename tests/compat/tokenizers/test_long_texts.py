@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import original
+import original_tokenizers as original
 import tiktoken
 from test_exact_ids import KIMI
 

@@ -1,0 +1,177 @@
+"""Log-probabilities, losses, gradients and optimizer steps, compared with torch's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from attrs import evolve
+
+from tinker_local.engine.base import AdamSpec, Adapter, Example, LoraSpec
+from tinker_local.engine.base_model import Sizes, base_weights
+from tinker_local.engine.tiny import MODEL, TinyEngine
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+pytestmark = pytest.mark.torch
+
+SIZES = Sizes()
+BASE = {name: torch.tensor(w, dtype=torch.float64) for name, w in base_weights(SIZES).items()}
+
+
+def rotate(x):
+    """Rotary positions as complex multiplication; x is [heads, length, head_width]."""
+    half = x.shape[-1] // 2
+    angle = torch.outer(
+        torch.arange(x.shape[1], dtype=torch.float64),
+        SIZES.rope_base ** (-torch.arange(half, dtype=torch.float64) / half),
+    )
+    turned = torch.complex(x[..., :half], x[..., half:]) * torch.polar(
+        torch.ones_like(angle), angle
+    )
+    return torch.cat([turned.real, turned.imag], dim=-1)
+
+
+def network(factors, rank, tokens):
+    """Log-probabilities [length, vocab] of one sequence; adapters stay beside their matrices."""
+
+    def linear(x, name):
+        a, b = factors[f"{name}.lora_A"], factors[f"{name}.lora_B"]
+        return x @ BASE[name] + 64 / rank * F.linear(F.linear(x, a), b)
+
+    def norm(x):
+        return F.rms_norm(x, x.shape[-1:], eps=1e-6)
+
+    def heads(x):
+        return x.view(len(tokens), SIZES.heads, -1).transpose(0, 1)
+
+    def unit(x):
+        return x / (x.norm(dim=-1, keepdim=True) ** 2 + 1e-6).sqrt()
+
+    x = BASE["embed"][tokens]
+    for layer in range(SIZES.layers):
+        at = f"layers.{layer}"
+        h = norm(x)
+        q, k, v = (heads(linear(h, f"{at}.{part}_proj")) for part in "qkv")
+        mixed = F.scaled_dot_product_attention(
+            rotate(unit(q)), rotate(unit(k)), v, is_causal=True, scale=SIZES.sharpness
+        )
+        x = x + linear(mixed.transpose(0, 1).reshape(len(tokens), -1), f"{at}.o_proj")
+        h = norm(x)
+        gated = F.silu(linear(h, f"{at}.gate_proj")) * linear(h, f"{at}.up_proj")
+        x = x + linear(gated, f"{at}.down_proj")
+    return F.log_softmax(linear(norm(x), "unembed"), dim=-1)
+
+
+def loss_of(loss_fn, logp, x):
+    if loss_fn == "cross_entropy":
+        return -(x["weights"] * logp)
+    q, a = x["logprobs"], x["advantages"]
+    ratio = torch.exp(logp - q)
+    if loss_fn == "importance_sampling":
+        return -(ratio * a)
+    if loss_fn == "ppo":
+        return -torch.minimum(ratio * a, ratio.clamp(0.8, 1.2) * a)
+    if loss_fn == "cispo":
+        return -(ratio.clamp(0.0, 4.0).detach() * logp * a)
+    if loss_fn == "dro":
+        return -(logp * a - 0.5 * 0.01 * (logp - q) ** 2)
+    mean = (logp.detach() - q)[x["sequence_ratio_mask"] != 0].mean()
+    sequence = torch.exp(mean + logp - logp.detach())
+    return -torch.minimum(sequence * a, sequence.clamp(0.8, 1.2) * a)
+
+
+def shaken(engine: TinyEngine, rank: int) -> Adapter:
+    random = np.random.RandomState(1)
+    adapter = engine.new_adapter(MODEL, LoraSpec(rank=rank))
+    return evolve(
+        adapter,
+        weights={
+            name: (w + random.normal(0, 0.02, w.shape)).astype(w.dtype)
+            for name, w in adapter.weights.items()
+        },
+    )
+
+
+def examples(lengths) -> list[Example]:
+    random = np.random.RandomState(2)
+    return [
+        Example(
+            tokens=random.randint(0, 257, n),
+            inputs={
+                "target_tokens": random.randint(0, 257, n),
+                "weights": random.normal(size=n),
+                "logprobs": random.normal(-5.6, 0.5, n),
+                "advantages": random.normal(size=n),
+                "sequence_ratio_mask": (np.arange(n) > 1).astype(float),
+            },
+        )
+        for n in lengths
+    ]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-8), (np.float32, 2e-3)])
+@pytest.mark.parametrize(
+    "loss_fn", ["cross_entropy", "importance_sampling", "ppo", "cispo", "dro", "gspo"]
+)
+def test_losses_and_gradients(loss_fn, dtype, tolerance):
+    engine = TinyEngine(dtype=dtype)
+    adapter = shaken(engine, rank=6)
+    data = examples([5, 150, 33])
+    result, after = engine.forward(adapter, data, loss_fn, {}, backward=True)
+
+    factors = {
+        name: torch.tensor(w, dtype=torch.float64, requires_grad=True)
+        for name, w in adapter.weights.items()
+    }
+    total = torch.zeros((), dtype=torch.float64)
+    for example, output in zip(data, result.outputs, strict=True):
+        logp = network(factors, 6, torch.tensor(example.tokens))
+        targets = torch.tensor(example.inputs["target_tokens"])
+        own = logp.gather(1, targets[:, None])[:, 0]
+        elementwise = loss_of(loss_fn, own, {n: torch.tensor(x) for n, x in example.inputs.items()})
+        np.testing.assert_allclose(output["logprobs"], own.detach(), atol=1e-5, rtol=1e-5)
+        np.testing.assert_allclose(
+            output["elementwise_loss"], elementwise.detach(), atol=1e-4, rtol=1e-4
+        )
+        total = total + elementwise.sum()
+    total.backward()
+    assert result.metrics["loss:sum"] == pytest.approx(total.item(), rel=1e-4)
+    for name, factor in factors.items():
+        expected = factor.grad.numpy()
+        np.testing.assert_allclose(
+            after.grads[name],
+            expected,
+            rtol=tolerance,
+            atol=tolerance * np.abs(expected).max(),
+            err_msg=name,
+        )
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.5])
+def test_optimizer_steps_are_adamw(clip):
+    engine = TinyEngine()
+    adapter = shaken(engine, rank=2)
+    parameters = {name: torch.nn.Parameter(torch.tensor(w)) for name, w in adapter.weights.items()}
+    spec = AdamSpec(
+        learning_rate=3e-3, beta1=0.8, beta2=0.97, eps=1e-8, weight_decay=0.1, grad_clip_norm=clip
+    )
+    reference = torch.optim.AdamW(
+        parameters.values(), lr=3e-3, betas=(0.8, 0.97), eps=1e-8, weight_decay=0.1
+    )
+    random = np.random.RandomState(3)
+    for _ in range(4):
+        grads = {
+            name: random.normal(0, 0.1, w.shape).astype(np.float32)
+            for name, w in adapter.weights.items()
+        }
+        for name, parameter in parameters.items():
+            parameter.grad = torch.tensor(grads[name])
+        norm = torch.nn.utils.clip_grad_norm_(parameters.values(), clip or float("inf"))
+        reference.step()
+        metrics, adapter = engine.optim_step(evolve(adapter, grads=grads), spec)
+        assert metrics["unclipped_grad_l2:mean"] == pytest.approx(norm.item(), rel=1e-5)
+        for name, parameter in parameters.items():
+            np.testing.assert_allclose(
+                adapter.weights[name], parameter.detach(), rtol=1e-5, atol=1e-7
+            )

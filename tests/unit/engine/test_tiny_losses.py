@@ -1,0 +1,168 @@
+"""Loss values, outputs and metrics are as documented; mistakes are named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from attrs import evolve
+
+from tinker_local.engine.base import EngineError, Example, LoraSpec
+from tinker_local.engine.tiny import MODEL
+
+Q = np.array([-5.0, -5.6, -6.0, -5.2])
+A = np.array([1.0, -2.0, 0.5, 0.0])
+MASK = np.array([0.0, 1.0, 1.0, 1.0])
+SAMPLED = {"logprobs": Q, "advantages": A}
+
+
+def ppo(ratio, low, high):
+    return -np.minimum(ratio * A, np.clip(ratio, low, high) * A)
+
+
+CASES = [
+    ("cross_entropy", {}, {}, lambda p: -p),
+    ("cross_entropy", {"weights": A}, {}, lambda p: -A * p),
+    ("importance_sampling", SAMPLED, {}, lambda p: -np.exp(p - Q) * A),
+    ("ppo", SAMPLED, {}, lambda p: ppo(np.exp(p - Q), 0.8, 1.2)),
+    ("ppo", SAMPLED, {"clip_low_threshold": 0.9}, lambda p: ppo(np.exp(p - Q), 0.9, 1.2)),
+    (
+        "ppo",
+        {**SAMPLED, "clip_high_threshold": np.array([1.0, 1.1, 1.3, 2.0])},
+        {},
+        lambda p: ppo(np.exp(p - Q), 0.8, np.array([1.0, 1.1, 1.3, 2.0])),
+    ),
+    ("cispo", SAMPLED, {}, lambda p: -np.clip(np.exp(p - Q), 0, 4) * p * A),
+    (
+        "cispo",
+        SAMPLED,
+        {"clip_high_threshold": 1.01},
+        lambda p: -np.clip(np.exp(p - Q), 0, 1.01) * p * A,
+    ),
+    ("dro", SAMPLED, {}, lambda p: -(p * A - 0.005 * (p - Q) ** 2)),
+    ("dro", SAMPLED, {"beta": 2.0}, lambda p: -(p * A - (p - Q) ** 2)),
+    (
+        "gspo",
+        {**SAMPLED, "sequence_ratio_mask": MASK},
+        {},
+        lambda p: ppo(np.exp((p - Q)[1:].mean()), 0.8, 1.2),
+    ),
+]
+
+
+@pytest.mark.parametrize(("loss_fn", "inputs", "config", "formula"), CASES)
+def test_values(exact, shaken, make_example, loss_fn, inputs, config, formula):
+    data = [make_example(4, **inputs), make_example(4, **inputs)]
+    result, _ = exact.forward(shaken(exact), data, loss_fn, config, backward=False)
+    for output in result.outputs:
+        expected = formula(output["logprobs"].astype(np.float64))
+        np.testing.assert_allclose(output["elementwise_loss"], expected, rtol=1e-5, atol=1e-6)
+        assert {x.dtype for x in output.values()} == {np.dtype(np.float32)}
+    total = sum(float(o["elementwise_loss"].sum()) for o in result.outputs)
+    assert result.metrics["loss:sum"] == pytest.approx(total, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss_fn", "output_type", "metrics"),
+    [
+        ("cross_entropy", "CrossEntropyLossReturn", {"loss:sum"}),
+        ("importance_sampling", "ImportanceSamplingLossReturn", {"loss:sum"}),
+        ("ppo", "PPOLossReturn", {"loss:sum", "clip_fraction:mean"}),
+        ("cispo", "CISPOLossReturn", {"loss:sum", "clip_fraction:mean"}),
+        ("dro", "DROLossReturn", {"loss:sum"}),
+        ("gspo", "GSPOLossReturn", {"loss:sum", "clip_fraction:mean"}),
+    ],
+)
+def test_names(engine, make_example, loss_fn, output_type, metrics):
+    adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
+    data = [make_example(4, **SAMPLED, sequence_ratio_mask=MASK)]
+    result, _ = engine.forward(adapter, data, loss_fn, {}, backward=False)
+    assert result.output_type == output_type
+    assert result.metrics.keys() == metrics
+
+
+def test_clip_fraction_counts_what_has_an_advantage(engine, make_example):
+    adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
+    example = make_example(4)
+    outputs = engine.forward(adapter, [example], "cross_entropy", {}, backward=False)[0].outputs
+    # Ratios of e^-1, 1, 1 and, where nothing is at stake, e^1: one clipped of three that count.
+    q = outputs[0]["logprobs"] + np.array([1, 0, 0, -1])
+    data = [evolve(example, inputs={**example.inputs, "logprobs": q, "advantages": A})]
+    on_policy = {**example.inputs, "logprobs": outputs[0]["logprobs"], "advantages": A}
+    data.append(evolve(example, inputs=on_policy))
+    metrics = engine.forward(adapter, data, "ppo", {}, backward=False)[0].metrics
+    assert metrics["clip_fraction:mean"] == pytest.approx((1 / 3 + 0) / 2)
+
+
+def test_several_targets_a_position(engine, make_example):
+    """[N, K] targets are scored as K separate [N] ones."""
+    adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
+    wide = make_example(6, k=3, weights=np.arange(18.0).reshape(6, 3))
+    columns = [
+        Example(tokens=wide.tokens, inputs={n: x[:, j] for n, x in wide.inputs.items()})
+        for j in range(3)
+    ]
+    result, _ = engine.forward(adapter, [wide], "cross_entropy", {}, backward=False)
+    parts, _ = engine.forward(adapter, columns, "cross_entropy", {}, backward=False)
+    for name in ("logprobs", "elementwise_loss"):
+        stacked = np.stack([part[name] for part in parts.outputs], axis=1)
+        np.testing.assert_allclose(result.outputs[0][name], stacked, rtol=1e-5)
+    assert result.metrics["loss:sum"] == pytest.approx(parts.metrics["loss:sum"], rel=1e-6)
+
+
+def test_inputs_a_loss_does_not_know_are_ignored(engine, make_example):
+    adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
+    example = make_example(4)
+    more = evolve(example, inputs={**example.inputs, "my_own": np.zeros((2, 2))})
+    results = [
+        engine.forward(adapter, [x], "cross_entropy", {}, backward=False)[0].metrics
+        for x in (example, more)
+    ]
+    assert results[0] == results[1]
+
+
+TOKENS = np.arange(4)
+TARGETS = {"target_tokens": TOKENS + 1}
+
+MISTAKES = [
+    ("nonsense", TOKENS, TARGETS, {}, "unknown loss_fn 'nonsense'; available: cross_entropy"),
+    ("ppo", TOKENS, TARGETS, {"clip": 1}, "key 'clip'; ppo takes clip_low_threshold, clip_high"),
+    ("cross_entropy", TOKENS, TARGETS, {"beta": 1}, "'beta'; cross_entropy takes no keys"),
+    ("dro", TOKENS, TARGETS, {"beta": float("nan")}, "'beta' must be a finite number"),
+    ("cross_entropy", TOKENS, {}, {}, r"data\[0\]: loss_fn_inputs lacks 'target_tokens'"),
+    ("dro", TOKENS, TARGETS, {}, "lacks 'logprobs'"),
+    ("gspo", TOKENS, {**TARGETS, **SAMPLED}, {}, "lacks 'sequence_ratio_mask'"),
+    ("cross_entropy", TOKENS, {"target_tokens": TOKENS[:3]}, {}, r"shape \[3\]; 4 tokens need \[4\]"),
+    ("cross_entropy", TOKENS, {"target_tokens": TOKENS[None]}, {}, r"shape \[1, 4\]"),
+    ("cross_entropy", TOKENS, {**TARGETS, "weights": A[:3]}, {}, r"weights has shape \[3\]"),
+    ("cross_entropy", TOKENS, {**TARGETS, "weights": A * np.nan}, {}, "weights has a value that"),
+    ("ppo", TOKENS, {**TARGETS, "logprobs": Q - np.inf, "advantages": A}, {}, "logprobs has a value"),
+    ("cross_entropy", TOKENS, {"target_tokens": TOKENS + 254}, {}, "257, outside the vocabulary of 257"),
+    ("cross_entropy", TOKENS, {"target_tokens": TOKENS - 1}, {}, "-1, outside"),
+    ("cross_entropy", TOKENS, {"target_tokens": TOKENS + 0.5}, {}, "must be integers"),
+    ("cross_entropy", TOKENS + 300, TARGETS, {}, "token 300, outside the vocabulary"),
+    ("cross_entropy", TOKENS[:0], TARGETS, {}, "model_input has no tokens"),
+    ("cross_entropy", np.zeros(2049, int), TARGETS, {}, "2049 tokens, more than the context of 2048"),
+    ("importance_sampling", TOKENS, {**TARGETS, "logprobs": Q - 1e4, "advantages": A}, {}, "not finite"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("loss_fn", "tokens", "inputs", "config", "message"), MISTAKES)
+def test_mistakes_are_named(engine, loss_fn, tokens, inputs, config, message):
+    adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
+    with pytest.raises(EngineError, match=message):
+        engine.forward(
+            adapter, [Example(tokens=tokens, inputs=inputs)], loss_fn, config, backward=True
+        )
+
+
+def test_the_mistaken_example_is_named(engine, make_example):
+    adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
+    data = [make_example(4), make_example(4), make_example(4, weights=np.ones(5))]
+    with pytest.raises(EngineError, match=r"^data\[2\]: weights"):
+        engine.forward(adapter, data, "cross_entropy", {}, backward=True)
+
+
+def test_no_data(engine):
+    with pytest.raises(EngineError, match="data is empty"):
+        adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
+        engine.forward(adapter, [], "cross_entropy", {}, backward=True)

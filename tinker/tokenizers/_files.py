@@ -1,0 +1,89 @@
+"""Which of a folder's files make up its tokenizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ._errors import TokenizerError
+
+
+@dataclass(frozen=True)
+class TokenizerFiles:
+    """One vocabulary, and what tokenizer_config.json and the files beside it say about its use."""
+
+    vocabulary: Path
+    config: dict[str, Any] = field(default_factory=dict)
+    chat_template: str | dict[str, str] | None = None
+
+
+def has_tokenizer(folder: Path) -> bool:
+    return _vocabulary(folder) is not None
+
+
+def find_files(path: Path) -> TokenizerFiles:
+    """The tokenizer files at `path`, a folder or the vocabulary's file in one.
+
+    Raises TokenizerError when there are none.
+    """
+    vocabulary = _vocabulary(path) if path.is_dir() else path
+    if vocabulary is None:
+        raise TokenizerError(
+            f"No tokenizer in {path}: expected tokenizer.json, tiktoken.model, tokenizer.model or"
+            " a .tiktoken file."
+        )
+    folder = vocabulary.parent
+    config = read_json(folder / "special_tokens_map.json") | read_json(
+        folder / "tokenizer_config.json"
+    )
+    return TokenizerFiles(vocabulary, config, _chat_template(folder, config))
+
+
+def fingerprint(path: Path) -> tuple[object, ...]:
+    """Changes when any file that makes up the tokenizer at `path` does."""
+    folder = path if path.is_dir() else path.parent
+    names = {
+        path if path.is_file() else _vocabulary(folder),
+        folder / "special_tokens_map.json",
+        folder / "tokenizer_config.json",
+        folder / "chat_template.jinja",
+    }
+    stats = [(str(file), file.stat()) for file in names if file is not None and file.exists()]
+    return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty when there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        content = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise TokenizerError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise TokenizerError(f"{path} holds no JSON object.")
+    return content
+
+
+def _vocabulary(folder: Path) -> Path | None:
+    candidates = [
+        folder / "tokenizer.json",  # complete, so it comes first
+        folder / "tiktoken.model",
+        *sorted(folder.glob("*.tiktoken")),
+        folder / "tokenizer.model",
+    ]
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def _chat_template(folder: Path, config: dict[str, Any]) -> str | dict[str, str] | None:
+    """A file of its own wins over the one in tokenizer_config.json, which may hold several."""
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    template = config.get("chat_template")
+    if isinstance(template, list):
+        return {entry["name"]: entry["template"] for entry in template}
+    return template if isinstance(template, str | dict) else None

@@ -1,0 +1,81 @@
+"""Every other kind of tokenizer, on Hugging Face's `tokenizers`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ._added_tokens import AddedToken
+from ._errors import TokenizerError
+
+
+class HuggingFaceBackend:
+    """A tokenizer.json as that library runs it."""
+
+    def __init__(self, tokenizer: Any, name: str) -> None:
+        self._tokenizer = tokenizer
+        self._name = name
+
+    @classmethod
+    def from_file(
+        cls, path: Path, more_tokens: Iterable[AddedToken], reason: str
+    ) -> HuggingFaceBackend:
+        """Read `path`, and add `more_tokens` behind its own. `reason` says why not tiktoken."""
+        try:
+            import tokenizers  # noqa: PLC0415 - only when a model needs it
+        except ImportError:
+            raise ImportError(
+                f"{path} needs Hugging Face's tokenizers ({reason}): pip install 'tinker[hf]'."
+            ) from None
+        try:
+            tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception
+            raise TokenizerError(f"{path} cannot be read: {error}") from error
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        for token in more_tokens:
+            more = tokenizers.AddedToken(
+                token.content,
+                lstrip=token.lstrip,
+                rstrip=token.rstrip,
+                normalized=token.normalized,
+                special=token.special,
+            )
+            (tokenizer.add_special_tokens if token.special else tokenizer.add_tokens)([more])
+        return cls(tokenizer, str(path))
+
+    @property
+    def added_tokens(self) -> Sequence[AddedToken]:
+        return [
+            AddedToken(t.content, id_, t.special, t.lstrip, t.rstrip, t.normalized)
+            for id_, t in sorted(self._tokenizer.get_added_tokens_decoder().items())
+        ]
+
+    @property
+    def vocab_size(self) -> int:
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=False))
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids
+        return ids
+
+    def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:
+        for id_ in set(ids):
+            # The library leaves unknown ids out without a word.
+            if not hasattr(id_, "__index__") or self.id_to_token(id_) is None:
+                raise TokenizerError(f"{id_!r} is no token's id in {self._name}.")
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
+        return text
+
+    def token_to_id(self, token: str) -> int | None:
+        id_: int | None = self._tokenizer.token_to_id(token)
+        return id_
+
+    def id_to_token(self, id_: int) -> str | None:
+        token: str | None = self._tokenizer.id_to_token(id_) if id_ >= 0 else None
+        return token
+
+    def vocab(self) -> dict[str, int]:
+        vocab: dict[str, int] = self._tokenizer.get_vocab(with_added_tokens=True)
+        return vocab

@@ -1,0 +1,92 @@
+"""`python -m tinker_local`: see `--help`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tinker_local.server import Server
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tinker_local",
+        description="A server of the Tinker training API for this machine, with a small real model.",
+        epilog="Prints one line, `ready http://HOST:PORT`, when it accepts requests. What it has promised "
+        "survives a crash: start it again with the same --data.",
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=_port, default=8000, help="port; 0 picks a free one (default %(default)s)"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(".tinker-local"),
+        metavar="DIR",
+        help="folder of its state and checkpoints (default %(default)s)",
+    )
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FILE",
+        help="accepted API keys, one a line, each perhaps with a user's name; without, any key will do",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="log every request")
+    return parser.parse_args(argv)
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = arguments(argv)
+    level = logging.INFO if args.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    from tinker_local.keys import KeysFileError  # noqa: PLC0415  # --help needs no server
+    from tinker_local.server import Server  # noqa: PLC0415
+    from tinker_local.store import DataFolderInUse  # noqa: PLC0415
+
+    try:
+        server = Server(
+            args.data, host=args.host, port=args.port, keys=args.keys, verbose=args.verbose
+        )
+    except (KeysFileError, DataFolderInUse) as error:
+        return _fail(str(error))
+    except OSError as error:
+        if error.filename is not None:
+            return _fail(f"cannot use {error.filename}: {error.strerror}")
+        return _fail(f"cannot listen on {args.host}:{args.port}: {error.strerror}")
+    return asyncio.run(_serve(server))
+
+
+async def _serve(server: Server) -> int:
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, server.stop)
+    await server.serve(lambda: print(f"ready {server.url}", flush=True))
+    logging.shutdown()
+    # The engine's thread may be in the middle of a step. What it has not committed has not happened, so
+    # the process does not wait for it.
+    os._exit(0)
+
+
+def _fail(reason: str) -> int:
+    print(f"tinker_local: {reason}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The contract as the server uses it: routes by operationId, and validators of request bodies."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jsonschema_rs
+import orjson
+from attrs import frozen
+
+from tinker_local.errors import Refusal
+
+_MOST_ISSUES = 20
+
+
+@frozen
+class Operation:
+    operation_id: str
+    method: str
+    path: str
+    """With its parameters in braces, as `/api/v1/samplers/{sampler_id}`."""
+    media_types: tuple[str, ...]
+    """What its body may be; empty when it has none."""
+    needs_key: bool
+
+
+@cache
+def document() -> dict[str, Any]:
+    """openapi.yaml, as codegen.sh ships it."""
+    content = files("tinker_contract").joinpath("openapi.json").read_bytes()
+    contract: dict[str, Any] = orjson.loads(content)
+    return contract
+
+
+def operations() -> list[Operation]:
+    found = []
+    for path, methods in document()["paths"].items():
+        for method, operation in methods.items():
+            body = operation.get("requestBody", {}).get("content", {})
+            found.append(
+                Operation(
+                    operation["operationId"],
+                    method.upper(),
+                    path,
+                    tuple(body),
+                    operation.get("security") != [],
+                )
+            )
+    return found
+
+
+@cache
+def _validator(operation_id: str) -> Any:
+    contract = document()
+    for methods in contract["paths"].values():
+        for operation in methods.values():
+            if operation["operationId"] == operation_id:
+                schema = operation["requestBody"]["content"]["application/json"]["schema"]
+                return jsonschema_rs.Draft202012Validator(
+                    {**schema, "components": contract["components"]}
+                )
+    raise KeyError(operation_id)
+
+
+def check_body(operation_id: str, body: Any) -> None:
+    """Refuse with 422 a JSON body that does not fit the operation's schema."""
+    validator = _validator(operation_id)
+    if validator.is_valid(body):
+        return
+    issues = []
+    for error in validator.iter_errors(body):
+        path = [str(part) for part in error.instance_path]
+        kind = str(error.schema_path[-1]) if error.schema_path else "schema"
+        issues.append({"loc": ["body", *path], "msg": _short(error.message), "type": kind})
+        if len(issues) == _MOST_ISSUES:
+            break
+    raise Refusal(422, issues)
+
+
+def _short(message: str, longest: int = 300) -> str:
+    return message if len(message) <= longest else f"{message[:longest]}…"

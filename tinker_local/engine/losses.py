@@ -1,0 +1,241 @@
+"""The loss functions: what each needs, its settings, and its value for every target.
+
+In the formulas `logp` is the model's log-probability of a target, `q` the one it was sampled with
+(`logprobs`), `A` its advantage, `r = exp(logp - q)` and `sg` stops the gradient. A loss is the
+plain sum, over all targets of all examples, of
+
+    cross_entropy         -weight * logp
+    importance_sampling   -r A
+    ppo                   -min(r A, clip(r, low, high) A)
+    cispo                 -sg(clip(r, low, high)) A logp
+    dro                   -(A logp - beta / 2 * (logp - q)^2)
+    gspo                  as ppo, with the ratio sg(s) exp(logp - sg(logp)), where s is the geometric
+                          mean of r over the tokens that `sequence_ratio_mask` marks
+
+`low` and `high` are the settings `clip_low_threshold` and `clip_high_threshold`: ratios, not
+distances from one. Inputs of those names give every target thresholds of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+import numpy.typing as npt
+from attrs import frozen
+from autograd import make_vjp
+from autograd.extend import notrace_primitive
+
+from tinker_local.engine.base import EngineError, Example
+
+Values = npt.NDArray[np.float64]
+Inputs = Mapping[str, Any]
+"""float64 arrays shaped as the targets; settings are among them, as 0-d arrays."""
+
+TARGETS = "target_tokens"
+
+_stop_gradient = notrace_primitive(lambda x: x)
+
+
+@frozen(kw_only=True)
+class Loss:
+    """`optional` gives each input that may be left out its value, `settings` the defaults;
+    `ratio` is what is clipped, if anything is."""
+
+    output_type: str
+    elementwise: Callable[[Any, Inputs], Any]
+    required: tuple[str, ...] = ()
+    optional: Mapping[str, float] = {}
+    settings: Mapping[str, float] = {}
+    ratio: Callable[[Any, Inputs], Any] | None = None
+
+
+@frozen(kw_only=True)
+class LossValue:
+    """Of one example: `elementwise` and `gradient` (by the log-probabilities) have the shape of
+    the targets; `clip_fraction` is None when the loss clips nothing."""
+
+    elementwise: Values
+    gradient: Values
+    clip_fraction: float | None
+
+
+def _cross_entropy(logp: Any, x: Inputs) -> Any:
+    return -x["weights"] * logp
+
+
+def _importance_sampling(logp: Any, x: Inputs) -> Any:
+    return -_ratio(logp, x) * x["advantages"]
+
+
+def _ppo(logp: Any, x: Inputs) -> Any:
+    return _pessimistic(_ratio(logp, x), x)
+
+
+def _cispo(logp: Any, x: Inputs) -> Any:
+    return -_clipped(_stop_gradient(_ratio(logp, x)), x) * x["advantages"] * logp
+
+
+def _dro(logp: Any, x: Inputs) -> Any:
+    return -(x["advantages"] * logp - 0.5 * x["beta"] * (logp - x["logprobs"]) ** 2)
+
+
+def _gspo(logp: Any, x: Inputs) -> Any:
+    return _pessimistic(_sequence_ratio(logp, x), x)
+
+
+def _ratio(logp: Any, x: Inputs) -> Any:
+    return anp.exp(logp - x["logprobs"])
+
+
+def _sequence_ratio(logp: Any, x: Inputs) -> Any:
+    marked = x["sequence_ratio_mask"] != 0
+    constant = _stop_gradient(logp)
+    log_ratio = anp.sum((constant - x["logprobs"]) * marked) / max(int(marked.sum()), 1)
+    return anp.exp(log_ratio + logp - constant)
+
+
+def _clipped(ratio: Any, x: Inputs) -> Any:
+    low, high = x["clip_low_threshold"], x["clip_high_threshold"]
+    return anp.minimum(anp.maximum(ratio, low), high)
+
+
+def _pessimistic(ratio: Any, x: Inputs) -> Any:
+    advantages = x["advantages"]
+    return -anp.minimum(ratio * advantages, _clipped(ratio, x) * advantages)
+
+
+_SAMPLED = ("logprobs", "advantages")
+
+
+def _clip(low: float, high: float) -> dict[str, float]:
+    return {"clip_low_threshold": low, "clip_high_threshold": high}
+
+
+LOSSES: Mapping[str, Loss] = {
+    "cross_entropy": Loss(
+        output_type="CrossEntropyLossReturn",
+        elementwise=_cross_entropy,
+        optional={"weights": 1.0},
+    ),
+    "importance_sampling": Loss(
+        output_type="ImportanceSamplingLossReturn",
+        elementwise=_importance_sampling,
+        required=_SAMPLED,
+    ),
+    "ppo": Loss(
+        output_type="PPOLossReturn",
+        elementwise=_ppo,
+        required=_SAMPLED,
+        settings=_clip(0.8, 1.2),
+        ratio=_ratio,
+    ),
+    "cispo": Loss(
+        output_type="CISPOLossReturn",
+        elementwise=_cispo,
+        required=_SAMPLED,
+        settings=_clip(0.0, 4.0),
+        ratio=_ratio,
+    ),
+    "dro": Loss(
+        output_type="DROLossReturn",
+        elementwise=_dro,
+        required=_SAMPLED,
+        settings={"beta": 0.01},
+    ),
+    "gspo": Loss(
+        output_type="GSPOLossReturn",
+        elementwise=_gspo,
+        required=(*_SAMPLED, "sequence_ratio_mask"),
+        settings=_clip(0.8, 1.2),
+        ratio=_sequence_ratio,
+    ),
+}
+
+
+def resolve(loss_fn: str, config: Mapping[str, float]) -> tuple[Loss, dict[str, float]]:
+    """The loss of that name and its settings, the defaults filled in.
+
+    Raises EngineError for an unknown name or setting and for a setting that is not a number.
+    """
+    loss = LOSSES.get(loss_fn)
+    if loss is None:
+        raise EngineError(f"unknown loss_fn {loss_fn!r}; available: {', '.join(LOSSES)}")
+    for key, value in config.items():
+        if key not in loss.settings:
+            allowed = ", ".join(loss.settings) or "no keys"
+            raise EngineError(f"unknown loss_fn_config key {key!r}; {loss_fn} takes {allowed}")
+        if isinstance(value, str) or not math.isfinite(value):
+            raise EngineError(f"loss_fn_config {key!r} must be a finite number, not {value!r}")
+    return loss, {**loss.settings, **{key: float(value) for key, value in config.items()}}
+
+
+def targets_of(example: Example, vocab: int) -> npt.NDArray[np.int64]:
+    """The targets of an example of T tokens: int64 [T] or [T, K], inside the vocabulary.
+
+    Raises EngineError when they are missing, of another shape, not integers or outside.
+    """
+    given = example.inputs.get(TARGETS)
+    if given is None:
+        raise EngineError(f"loss_fn_inputs lacks {TARGETS!r}")
+    if not np.issubdtype(given.dtype, np.integer):
+        raise EngineError(f"{TARGETS} must be integers, not {given.dtype}")
+    targets = given.astype(np.int64)
+    length = len(example.tokens)
+    if targets.ndim not in (1, 2) or len(targets) != length or 0 in targets.shape:
+        raise EngineError(
+            f"{TARGETS} has shape {list(targets.shape)}; {length} tokens need [{length}]"
+            f" or [{length}, K]"
+        )
+    outside = targets[(targets < 0) | (targets >= vocab)]
+    if outside.size:
+        raise EngineError(f"{TARGETS} has {outside[0]}, outside the vocabulary of {vocab}")
+    return targets
+
+
+def inputs_of(
+    example: Example, loss: Loss, settings: Mapping[str, float], shape: tuple[int, ...]
+) -> dict[str, Values]:
+    """What the loss computes with, besides log-probabilities. Inputs it does not know are ignored.
+
+    Raises EngineError when a required input is missing, of another shape than the targets'
+    (`shape`) or not finite.
+    """
+    values: dict[str, Values] = {}
+    for name in (*loss.required, *loss.optional, *loss.settings):
+        given = example.inputs.get(name)
+        if given is not None:
+            if given.shape != shape:
+                raise EngineError(
+                    f"{name} has shape {list(given.shape)}, {TARGETS} has {list(shape)}"
+                )
+            values[name] = given.astype(np.float64)
+            if not np.isfinite(values[name]).all():
+                raise EngineError(f"{name} has a value that is not finite")
+        elif name in loss.required:
+            raise EngineError(f"loss_fn_inputs lacks {name!r}")
+        else:
+            values[name] = np.full(shape, {**loss.optional, **settings}[name])
+    return values
+
+
+def evaluate(loss: Loss, logp: Values, inputs: Mapping[str, Values]) -> LossValue:
+    """The loss of one example and its gradient, `logp` being shaped as the targets."""
+    gradient, elementwise = make_vjp(lambda x: loss.elementwise(x, inputs))(logp)
+    return LossValue(
+        elementwise=elementwise,
+        gradient=gradient(np.ones_like(elementwise)),
+        clip_fraction=None
+        if loss.ratio is None
+        else _clip_fraction(loss.ratio(logp, inputs), inputs),
+    )
+
+
+def _clip_fraction(ratio: Values, inputs: Mapping[str, Values]) -> float:
+    """How much of what has an advantage lies outside the thresholds."""
+    counts = inputs["advantages"] != 0
+    outside = (ratio < inputs["clip_low_threshold"]) | (ratio > inputs["clip_high_threshold"])
+    return float((outside & counts).sum() / max(int(counts.sum()), 1))

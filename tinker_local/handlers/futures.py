@@ -1,0 +1,76 @@
+"""Results of promised operations."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from tinker_local import wire
+from tinker_local.backend import Backend, Call
+from tinker_local.errors import Refusal
+from tinker_local.store import DROPPED, FAILED, PENDING, Request
+
+_TO_JSON = {
+    "forward": wire.loss_to_json,
+    "forward_backward": wire.loss_to_json,
+    "asample": wire.sample_to_json,
+}
+_LARGE = 2**18
+
+
+async def retrieve_future(backend: Backend, call: Call) -> dict[str, Any] | Response:
+    request = _own(backend, call)
+    request = await backend.result(request, backend.options.poll_seconds)
+    if request.state == PENDING:
+        reason = backend.scheduler.reason(request)
+        pending = {"type": "try_again", "request_id": request.id, "queue_state": "active"}
+        return {**pending, "queue_state_reason": reason} if reason else pending
+    if request.state == DROPPED:
+        raise Refusal(410, f"The result of {request.id} was read and is no longer kept")
+    assert request.result is not None, "what is done has a result"
+    if request.state == FAILED:
+        return _failure(request.result, call)
+    size = len(request.result)
+    if call.body.get("allow_metadata_only") and size >= backend.options.metadata_bytes:
+        return {
+            "type": "complete_metadata",
+            "status": "complete_metadata",
+            "response_payload_size": size,
+        }
+    if request.result_type == wire.JSON:
+        return Response(request.result, media_type=wire.JSON)
+    if wire.PROTOBUF in call.headers.get("accept", ""):
+        return Response(request.result, media_type=wire.PROTOBUF)
+    to_json = _TO_JSON[request.operation]
+    content = request.result
+    body = await asyncio.to_thread(to_json, content) if size > _LARGE else to_json(content)
+    return Response(body, media_type=wire.JSON)
+
+
+async def cancel_future(backend: Backend, call: Call) -> dict[str, Any]:
+    request = _own(backend, call)
+    if request.state == PENDING and backend.scheduler.cancel(request):
+        backend.fail(request, "The sample was cancelled")
+    return {"type": "cancel_future"}
+
+
+def _own(backend: Backend, call: Call) -> Request:
+    request_id = call.body["request_id"]
+    request = backend.store.request(request_id)
+    if request is None:
+        raise Refusal(404, f"Unknown request_id: {request_id}")
+    if request.owner != call.user:
+        raise Refusal(403, "You do not have access to this request")
+    return request
+
+
+def _failure(result: bytes, call: Call) -> dict[str, Any]:
+    failure = orjson.loads(result)
+    if call.headers.get("user-agent", "").startswith("AsyncTinkex"):
+        # This client reads failures in a form of its own, and asks for ever for those of other categories.
+        error = {"message": failure["error"], "category": "user"}
+        return {"type": "request_failed", "status": "failed", "error": error, "category": "user"}
+    return {"type": "request_failed", **failure}

@@ -1,0 +1,172 @@
+"""Running the server: in a thread of this process, or as the process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from tinker_local.app import make_app
+from tinker_local.backend import Options
+from tinker_local.engine.base import Engine
+from tinker_local.engine.tiny import TinyEngine
+from tinker_local.keys import Keys
+from tinker_local.store import DataFolder
+
+_SHUTDOWN_SECONDS = 1
+
+
+class _Uvicorn(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the process's affair (see __main__), not a server's in one of its threads."""
+        yield
+
+
+class Server:
+    """One server on one port of this machine.
+
+    Raises:
+        OSError: The port is taken, or the folder cannot be used.
+        DataFolderInUse: Another server uses the folder.
+        KeysFileError: The keys file cannot be used.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        keys: Path | None = None,
+        engine: Engine | None = None,
+        options: Options | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self._keys = Keys(keys)
+        self._folder = DataFolder(folder)
+        try:
+            self._socket = socket.create_server((host, port), backlog=2048)
+        except OSError:
+            self._folder.release()
+            raise
+        self.host, self.port = self._socket.getsockname()[:2]
+        self._engine = engine or TinyEngine()
+        self._options = options or Options()
+        self._verbose = verbose
+        self._uvicorn: uvicorn.Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    async def serve(self, ready: Callable[[], None]) -> None:
+        """Answer until `stop` is called; `ready` is called when answers are to be had."""
+        app = make_app(self._folder, self._engine, self._keys, self._options, ready)
+        self._uvicorn = _Uvicorn(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=self._verbose,
+                lifespan="on",
+                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+                timeout_keep_alive=75,
+                ws="none",
+                server_header=False,
+            )
+        )
+        try:
+            await self._uvicorn.serve([self._socket])
+        finally:
+            self._socket.close()
+            self._folder.release()
+
+    def stop(self) -> None:
+        """End soon: open requests get a second. From any thread, and from signal handlers."""
+        if self._uvicorn is not None:
+            self._uvicorn.should_exit = True
+
+
+class LocalServer:
+    """The embedded server in a thread of this process.
+
+        with LocalServer() as server:
+            service = tinker.ServiceClient(base_url=server.url)
+
+    Args:
+        data: Folder of the server's state; None uses one that is deleted at the end.
+        host: Address to listen on.
+        port: Port; 0 picks a free one.
+        keys: File of accepted keys; None accepts any of the right shape.
+        engine: What computes; None is the tiny engine.
+        options: Waiting times and limits.
+
+    Raises:
+        OSError: The port is taken.
+        DataFolderInUse: Another server uses the folder.
+    """
+
+    def __init__(
+        self,
+        data: str | os.PathLike[str] | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        keys: str | os.PathLike[str] | None = None,
+        engine: Engine | None = None,
+        options: Options | None = None,
+    ) -> None:
+        self._temporary = tempfile.TemporaryDirectory("-tinker") if data is None else None
+        folder = Path(self._temporary.name if self._temporary else os.fspath(data or ""))
+        self._server = Server(
+            folder,
+            host=host,
+            port=port,
+            keys=None if keys is None else Path(keys),
+            engine=engine,
+            options=options,
+        )
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tinker-local", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if not self._thread.is_alive():
+            raise RuntimeError("The embedded server did not start; the log says why.")
+
+    @property
+    def url(self) -> str:
+        """Where it listens, as `http://127.0.0.1:43210`."""
+        return self._server.url
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._server.serve(self._ready.set))
+        finally:
+            self._ready.set()
+
+    def close(self) -> None:
+        """Stop, and delete the folder if it is a temporary one."""
+        self._server.stop()
+        self._thread.join(_SHUTDOWN_SECONDS + 5)
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

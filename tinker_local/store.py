@@ -1,0 +1,214 @@
+"""What the server must not forget, in SQLite.
+
+One connection, one lock, short transactions. A request is committed before it is promised; a result is
+committed together with the state it belongs to. What is not committed has not happened: after a crash,
+pending requests are executed from the last committed state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from attrs import frozen
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sessions (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, created REAL NOT NULL, seen REAL NOT NULL,
+    facts TEXT NOT NULL, finish TEXT
+);
+CREATE TABLE IF NOT EXISTS models (
+    id TEXT PRIMARY KEY, session_id TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL,
+    seen REAL NOT NULL, facts TEXT NOT NULL, ready INTEGER NOT NULL DEFAULT 0,
+    unloaded INTEGER NOT NULL DEFAULT 0, next_seq_id INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS adapters (
+    model_id TEXT PRIMARY KEY, step INTEGER NOT NULL,
+    weights BLOB NOT NULL, moments BLOB NOT NULL, grads BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS samplers (
+    id TEXT PRIMARY KEY, session_id TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL,
+    base_model TEXT NOT NULL, model_path TEXT, weights BLOB
+);
+CREATE TABLE IF NOT EXISTS requests (
+    id TEXT PRIMARY KEY, target TEXT NOT NULL, owner TEXT NOT NULL, operation TEXT NOT NULL,
+    seq_id INTEGER, digest BLOB NOT NULL, media_type TEXT NOT NULL, body BLOB,
+    created REAL NOT NULL, state TEXT NOT NULL, result BLOB, result_type TEXT, read REAL
+);
+CREATE INDEX IF NOT EXISTS pending ON requests (state) WHERE state = 'pending';
+CREATE TABLE IF NOT EXISTS checkpoints (
+    path TEXT PRIMARY KEY, model_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+    owner TEXT NOT NULL, created REAL NOT NULL, expires REAL, size INTEGER NOT NULL,
+    public INTEGER NOT NULL DEFAULT 0, facts TEXT NOT NULL
+);
+"""
+
+PENDING, DONE, FAILED, DROPPED = "pending", "done", "failed", "dropped"
+
+
+class DataFolderInUse(RuntimeError):
+    """Another server uses the folder."""
+
+
+@frozen
+class Request:
+    """A promised operation."""
+
+    id: str
+    target: str
+    """The model or sampler it is for."""
+    owner: str
+    operation: str
+    seq_id: int | None
+    digest: bytes
+    media_type: str
+    body: bytes | None
+    created: float
+    state: str
+    result: bytes | None
+    result_type: str | None
+    read: float | None
+
+
+class Row(dict[str, Any]):
+    """A row by column; columns that hold JSON are decoded."""
+
+
+class DataFolder:
+    """A folder that one server at a time may use.
+
+    Raises:
+        DataFolderInUse: Another one uses it.
+        OSError: It cannot be made or written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._held: IO[str] = (path / "lock").open("w")
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._held.close()
+            raise DataFolderInUse(f"{path} is used by another server") from None
+
+    def release(self) -> None:
+        self._held.close()
+
+
+class Store:
+    """The database in a folder. Use from any thread."""
+
+    def __init__(self, folder: DataFolder) -> None:
+        self._lock = threading.RLock()
+        self._connection = sqlite3.connect(
+            folder.path / "state.sqlite", check_same_thread=False, isolation_level=None
+        )
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written in the block is committed at its end, or nothing is."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    # ---- rows -------------------------------------------------------------------------------
+
+    def get(self, table: str, key: str) -> Row | None:
+        """The row with this primary key."""
+        column = "path" if table == "checkpoints" else "id"
+        rows = self.select(f"SELECT * FROM {table} WHERE {column} = ?", key)
+        return rows[0] if rows else None
+
+    def select(self, query: str, *values: Any) -> list[Row]:
+        with self._lock:
+            rows = self._connection.execute(query, values).fetchall()
+        return [_decoded(row) for row in rows]
+
+    def write(self, statement: str, *values: Any) -> int:
+        """Execute a statement; returns how many rows it changed."""
+        with self._lock:
+            return self._connection.execute(statement, values).rowcount
+
+    def insert(self, table: str, **columns: Any) -> None:
+        names = ", ".join(columns)
+        marks = ", ".join("?" * len(columns))
+        values = [_encoded(value) for value in columns.values()]
+        self.write(f"INSERT INTO {table} ({names}) VALUES ({marks})", *values)
+
+    def finish_session(self, session_id: str, finish: dict[str, Any]) -> None:
+        self.write("UPDATE sessions SET finish = ? WHERE id = ?", json.dumps(finish), session_id)
+
+    # ---- requests ---------------------------------------------------------------------------
+
+    def request(self, request_id: str) -> Request | None:
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT * FROM requests WHERE id = ?", (request_id,)
+            ).fetchone()
+        return Request(*row) if row else None
+
+    def pending(self) -> Sequence[Request]:
+        """Requests that wait to be executed, oldest first."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT * FROM requests WHERE state = 'pending' ORDER BY created, rowid"
+            ).fetchall()
+        return [Request(*row) for row in rows]
+
+    def finish(self, request_id: str, state: str, result: bytes, result_type: str) -> None:
+        """Record a result. Its request's body is not needed any more."""
+        self.write(
+            "UPDATE requests SET state = ?, result = ?, result_type = ?, body = NULL WHERE id = ?",
+            state,
+            result,
+            result_type,
+            request_id,
+        )
+
+    def drop_read_results(self, older_than: float) -> None:
+        """Forget results that were read before this time; asking for them is 410 from then on."""
+        self.write(
+            "UPDATE requests SET state = 'dropped', result = NULL "
+            "WHERE state IN ('done', 'failed') AND read < ?",
+            older_than,
+        )
+
+    def mark_read(self, request_id: str) -> None:
+        self.write(
+            "UPDATE requests SET read = ? WHERE id = ? AND read IS NULL", time.time(), request_id
+        )
+
+
+_JSON_COLUMNS = frozenset({"facts", "finish"})
+
+
+def _encoded(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict) else value
+
+
+def _decoded(row: sqlite3.Row) -> Row:
+    return Row(
+        (name, json.loads(row[name]) if name in _JSON_COLUMNS and row[name] else row[name])
+        for name in row.keys()  # noqa: SIM118  # a sqlite3.Row iterates over values
+    )

@@ -1,0 +1,359 @@
+"""Batches, prompts and results: from and to the two encodings of the wire.
+
+Results of training and sampling are kept as protobuf, which is exact and compact; JSON is made from it
+when a client asks for JSON.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import zstandard
+from google.protobuf.message import DecodeError
+
+from tinker_local.engine.base import (
+    Array,
+    Example,
+    LossResult,
+    SampleResult,
+    SampleSpec,
+)
+from tinker_local.errors import OperationFailed, Refusal, invalid
+from tinker_proto import tinker_pb2 as pb
+
+JSON = "application/json"
+PROTOBUF = "application/x-protobuf"
+LARGEST_BODY = 256 * 2**20
+_EMPTY_LOGPROB = -99999.0
+
+# ---- bodies ---------------------------------------------------------------------------------
+
+
+def parse_json(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise invalid(["body"], f"The body is not JSON: {error}", "json_invalid") from None
+
+
+def dumps(value: Any, *, sort: bool = False) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort else None)
+
+
+def parse_protobuf(content: bytes) -> pb.ForwardBackwardRequest:
+    request = pb.ForwardBackwardRequest()
+    try:
+        request.ParseFromString(content)
+    except DecodeError as error:
+        raise invalid(["body"], f"The body is not a message: {error}", "protobuf") from None
+    return request
+
+
+def decompress(content: bytes, encoding: str) -> bytes:
+    """Undo Content-Encoding."""
+    if encoding in ("", "identity"):
+        return content
+    if encoding != "zstd":
+        raise Refusal(415, f"Content-Encoding {encoding!r} is not offered; use zstd or none.")
+    try:
+        reader = zstandard.ZstdDecompressor().stream_reader(content)
+        plain = reader.read(LARGEST_BODY + 1)
+    except zstandard.ZstdError as error:
+        raise invalid(["body"], f"The body is not zstd: {error}", "zstd") from None
+    if len(plain) > LARGEST_BODY:
+        raise Refusal(413, f"The body is larger than {LARGEST_BODY} bytes.")
+    return plain
+
+
+# ---- batches --------------------------------------------------------------------------------
+
+
+def examples_from_json(body: Mapping[str, Any]) -> list[Example]:
+    """The data of a `ForwardBackwardInput`."""
+    return [
+        Example(
+            tokens=tokens_from_json(datum["model_input"]),
+            inputs={
+                name: _tensor_from_json(name, tensor)
+                for name, tensor in datum["loss_fn_inputs"].items()
+            },
+        )
+        for datum in body["data"]
+    ]
+
+
+def tokens_from_json(model_input: Mapping[str, Any]) -> npt.NDArray[np.int64]:
+    parts: list[npt.NDArray[np.int64]] = []
+    for chunk in model_input["chunks"]:
+        if chunk["type"] != "encoded_text":
+            raise OperationFailed(f"This model reads text only; the input has a {chunk['type']}.")
+        parts.append(np.asarray(chunk["tokens"], np.int64))
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _tensor_from_json(name: str, tensor: Mapping[str, Any]) -> Array:
+    dtype = np.int64 if tensor["dtype"] == "int64" else np.float32
+    values = np.asarray(tensor["data"])
+    if dtype == np.int64 and values.dtype.kind == "f" and not np.array_equal(values, values // 1):
+        raise OperationFailed(f"{name} is int64 and has numbers in it that are not whole.")
+    with np.errstate(invalid="ignore", over="ignore"):
+        values = values.astype(dtype)
+    crow, col = tensor.get("sparse_crow_indices"), tensor.get("sparse_col_indices")
+    shape = tensor.get("shape")
+    if crow is None and col is None:
+        return _shaped(name, values, shape)
+    if crow is None or col is None or shape is None:
+        raise OperationFailed(f"{name} is sparse: it needs both index arrays and a shape.")
+    return _dense(name, values, np.asarray(crow, np.int64), np.asarray(col, np.int64), shape)
+
+
+def _shaped(name: str, values: Array, shape: Iterable[int] | None) -> Array:
+    if shape is None:
+        return values
+    wanted = [int(size) for size in shape]
+    if math.prod(wanted) != values.size:
+        raise OperationFailed(
+            f"{name} has {values.size} values, which its shape {wanted} does not hold."
+        )
+    return values.reshape(wanted)
+
+
+def _dense(
+    name: str,
+    values: Array,
+    crow: npt.NDArray[np.int64],
+    col: npt.NDArray[np.int64],
+    shape: Iterable[int],
+) -> Array:
+    sizes = [int(size) for size in shape]
+    fits = (
+        len(sizes) == 2
+        and math.prod(sizes) <= LARGEST_BODY // 4
+        and len(crow) == sizes[0] + 1
+        and len(col) == len(values)
+        and crow[0] == 0
+        and crow[-1] == len(col)
+        and bool((np.diff(crow) >= 0).all())
+        and bool(((col >= 0) & (col < sizes[1])).all())
+    )
+    if not fits:
+        raise OperationFailed(
+            f"{name} is sparse, and its index arrays do not fit its shape {sizes}."
+        )
+    dense = np.zeros(sizes, values.dtype)
+    dense[np.repeat(np.arange(sizes[0]), np.diff(crow)), col] = values
+    return dense
+
+
+def examples_from_protobuf(request: pb.ForwardBackwardRequest) -> list[Example]:
+    return [
+        Example(
+            tokens=_tokens_from_protobuf(datum.model_input),
+            inputs={
+                name: _tensor_from_protobuf(name, tensor)
+                for name, tensor in datum.loss_fn_inputs.items()
+            },
+        )
+        for datum in request.data
+    ]
+
+
+def _tokens_from_protobuf(chunks: Iterable[pb.Chunk]) -> npt.NDArray[np.int64]:
+    parts: list[npt.NDArray[np.int64]] = []
+    for chunk in chunks:
+        kind = chunk.WhichOneof("chunk")
+        if kind != "encoded_text":
+            raise OperationFailed(f"This model reads text only; the input has a {kind}.")
+        parts.append(_array("tokens", chunk.encoded_text.tokens, "<i4").astype(np.int64))
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+_DTYPES = {pb.DTYPE_FLOAT32: "<f4", pb.DTYPE_INT64: "<i8", pb.DTYPE_INT32: "<i4"}
+
+
+def _tensor_from_protobuf(name: str, tensor: pb.Tensor) -> Array:
+    dtype = _DTYPES.get(tensor.dtype)
+    if dtype is None:
+        raise OperationFailed(f"{name} has an element type that is not float32, int64 or int32.")
+    if tensor.WhichOneof("encoding") == "sparse_csr":
+        csr = tensor.sparse_csr
+        values = _array(name, csr.values, dtype)
+        crow, col = _array(name, csr.crow_indices, "<i8"), _array(name, csr.col_indices, "<i8")
+        dense = _dense(name, values, crow, col, tensor.shape)
+    else:
+        dense = _shaped(name, _array(name, tensor.dense, dtype), tensor.shape or None)
+    return dense.astype(np.int64) if dtype == "<i4" else dense
+
+
+def _array(name: str, content: bytes, dtype: str) -> npt.NDArray[Any]:
+    if len(content) % np.dtype(dtype).itemsize:
+        raise OperationFailed(
+            f"{name} has {len(content)} bytes, which is no whole number of elements."
+        )
+    return np.frombuffer(content, dtype)
+
+
+# ---- prompts --------------------------------------------------------------------------------
+
+
+def sample_spec(body: Mapping[str, Any]) -> SampleSpec:
+    """A `SampleRequest`, as the engine takes it."""
+    params = body["sampling_params"]
+    stop = params.get("stop")
+    stops = [stop] if isinstance(stop, str) else stop or []
+    wanted = body.get("prompt_logprobs") or False
+    topk = int(body.get("topk_prompt_logprobs") or 0)
+    seed = params.get("seed")
+    return SampleSpec(
+        prompt=tokens_from_json(body["prompt"]),
+        num_samples=int(body.get("num_samples") or 1),
+        max_tokens=_integer(params.get("max_tokens")),
+        temperature=_or(params.get("temperature"), 1.0),
+        top_k=int(_or(params.get("top_k"), -1)),
+        top_p=_or(params.get("top_p"), 1.0),
+        seed=None if seed is None else int(seed) % 2**63,
+        stop_strings=[s for s in stops if isinstance(s, str)],
+        stop_tokens=[int(s) for s in stops if not isinstance(s, str)],
+        # An empty list switches stopping at the end-of-sequence token off.
+        stop_at_eos=stop != [],
+        prompt_logprobs=wanted,
+        topk_prompt_logprobs=topk,
+        topk_sample_logprobs=int(body.get("topk_sample_logprobs") or 0),
+    )
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
+
+
+def _integer(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+# ---- results --------------------------------------------------------------------------------
+
+
+def loss_to_protobuf(result: LossResult) -> bytes:
+    """A `ForwardBackwardOutput`: each named array of all examples in one piece."""
+    message = pb.ForwardBackwardOutput(loss_fn_output_type=result.output_type)
+    message.metrics.update(result.metrics)
+    record = message.loss_fn_outputs.add(
+        type_tag=result.output_type, num_datums=len(result.outputs)
+    )
+    for name in result.outputs[0] if result.outputs else ():
+        arrays = [np.ascontiguousarray(output[name], "<f4") for output in result.outputs]
+        offsets = np.zeros(len(arrays) + 1, "<i8")
+        np.cumsum([array.nbytes for array in arrays], out=offsets[1:])
+        record.fields[name].CopyFrom(
+            pb.BatchedTensor(
+                data=b"".join(array.tobytes() for array in arrays),
+                offsets=offsets.tobytes(),
+                dtype=pb.DTYPE_FLOAT32,
+                trailing_shape=arrays[0].shape[1:],
+            )
+        )
+    return message.SerializeToString()
+
+
+def loss_to_json(content: bytes) -> bytes:
+    message = pb.ForwardBackwardOutput.FromString(content)
+    outputs: list[dict[str, Any]] = []
+    for record in message.loss_fn_outputs:
+        first = len(outputs)
+        outputs += [{} for _ in range(record.num_datums)]
+        for name, field in record.fields.items():
+            offsets = np.frombuffer(field.offsets, "<i8") // 4
+            data = np.frombuffer(field.data, "<f4")
+            trailing = list(field.trailing_shape)
+            for index in range(record.num_datums):
+                values = data[offsets[index] : offsets[index + 1]]
+                rows = len(values) // math.prod(trailing) if trailing else len(values)
+                outputs[first + index][name] = {
+                    "data": values,
+                    "dtype": "float32",
+                    "shape": [rows, *trailing],
+                }
+    return orjson.dumps(
+        {
+            "type": "forward_backward",
+            "loss_fn_output_type": message.loss_fn_output_type,
+            "loss_fn_outputs": outputs,
+            "metrics": dict(message.metrics),
+        },
+        option=orjson.OPT_SERIALIZE_NUMPY,
+    )
+
+
+def sample_to_protobuf(result: SampleResult) -> bytes:
+    message = pb.SampleResponse()
+    for sequence in result.sequences:
+        added = message.sequences.add(
+            stop_reason=pb.STOP_REASON_STOP
+            if sequence.stop_reason == "stop"
+            else pb.STOP_REASON_LENGTH,
+            tokens=sequence.tokens.astype("<i4").tobytes(),
+            logprobs=sequence.logprobs.astype("<f4").tobytes(),
+        )
+        if sequence.topk is not None:
+            added.topk_sampled_logprobs.CopyFrom(_topk(sequence.topk))
+    if result.prompt_logprobs is not None:
+        message.prompt_logprobs = np.array(result.prompt_logprobs, "<f4").tobytes()
+    if result.topk_prompt_logprobs is not None:
+        message.topk_prompt_logprobs.CopyFrom(_topk(result.topk_prompt_logprobs))
+    return message.SerializeToString()
+
+
+def _topk(rows: Iterable[list[tuple[int, float]] | None]) -> pb.TopkLogprobs:
+    listed = [row or [] for row in rows]
+    k = max((len(row) for row in listed), default=0)
+    ids = np.zeros((len(listed), k), "<i4")
+    logprobs = np.full((len(listed), k), _EMPTY_LOGPROB, "<f4")
+    for index, row in enumerate(listed):
+        if row:
+            ids[index, : len(row)] = [token for token, _ in row]
+            logprobs[index, : len(row)] = [logprob for _, logprob in row]
+    return pb.TopkLogprobs(
+        token_ids=ids.tobytes(), logprobs=logprobs.tobytes(), k=k, length=len(listed)
+    )
+
+
+def sample_to_json(content: bytes) -> bytes:
+    message = pb.SampleResponse.FromString(content)
+    sequences = []
+    for sequence in message.sequences:
+        item: dict[str, Any] = {
+            "stop_reason": "stop" if sequence.stop_reason == pb.STOP_REASON_STOP else "length",
+            "tokens": np.frombuffer(sequence.tokens, "<i4"),
+            "logprobs": np.frombuffer(sequence.logprobs, "<f4"),
+        }
+        if sequence.HasField("topk_sampled_logprobs"):
+            item["topk_logprobs"] = [
+                row or [] for row in _topk_rows(sequence.topk_sampled_logprobs)
+            ]
+        sequences.append(item)
+    body: dict[str, Any] = {"type": "sample", "sequences": sequences, "prompt_cache_hit_tokens": 0}
+    if message.HasField("prompt_logprobs"):
+        # NaN, where there is none, is written as null.
+        body["prompt_logprobs"] = np.frombuffer(message.prompt_logprobs, "<f4")
+    if message.HasField("topk_prompt_logprobs"):
+        body["topk_prompt_logprobs"] = _topk_rows(message.topk_prompt_logprobs)
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _topk_rows(topk: pb.TopkLogprobs) -> list[list[list[float]] | None]:
+    ids = np.frombuffer(topk.token_ids, "<i4").reshape(topk.length, topk.k)
+    logprobs = np.frombuffer(topk.logprobs, "<f4").reshape(topk.length, topk.k)
+    rows: list[list[list[float]] | None] = []
+    for row_ids, row_logprobs in zip(ids.tolist(), logprobs.tolist(), strict=True):
+        row = [
+            [token, logprob]
+            for token, logprob in zip(row_ids, row_logprobs, strict=True)
+            if logprob > _EMPTY_LOGPROB
+        ]
+        rows.append(row or None)
+    return rows
