@@ -46,7 +46,7 @@ touch "$out/tinker_contract/py.typed"
 "$PYTHON" codegen/versions.py --provenance >"$out/PROVENANCE"
 
 if [ "${1:-}" = --check ]; then
-  if ! diff -rq -x __pycache__ generated "$out"; then
+  if ! diff -rq -x __pycache__ -x .mypy_cache generated "$out"; then
     echo "generated/ is not what openapi.yaml gives: run ./codegen.sh and commit the result." >&2
     exit 1
   fi

@@ -59,7 +59,7 @@ def _validator(operation_id: str) -> Any:
             if operation["operationId"] == operation_id:
                 schema = operation["requestBody"]["content"]["application/json"]["schema"]
                 return jsonschema_rs.Draft202012Validator(
-                    {**schema, "components": contract["components"]}
+                    {**schema, "components": contract["components"]}, validate_formats=True
                 )
     raise KeyError(operation_id)
 

@@ -91,13 +91,7 @@ def forward_backward_output(content: bytes) -> types.ForwardBackwardOutput:
 
 def _tensor(body: Mapping[str, Any]) -> types.TensorData:
     # Some servers leave out the type of an array that can only be one.
-    return types.TensorData(
-        data=body["data"],
-        dtype=body.get("dtype") or "float32",
-        shape=body.get("shape"),
-        sparse_crow_indices=body.get("sparse_crow_indices"),
-        sparse_col_indices=body.get("sparse_col_indices"),
-    )
+    return types.TensorData.model_validate({**body, "dtype": body.get("dtype") or "float32"})
 
 
 def sample_response(

@@ -45,9 +45,7 @@ class AddedTokens:
         self.tokens = tuple(tokens)
         self._normalize = normalize
         self._raw = _Finder({t.content: t for t in self.tokens if not t.normalized})
-        self._normalized = _Finder(
-            {(normalize or str)(t.content): t for t in self.tokens if t.normalized}
-        )
+        self._normalized = _Finder({t.content: t for t in self.tokens if t.normalized})
 
     def split(self, text: str) -> Iterator[str | int]:
         """The ids of the added tokens in `text`, and the normalised text between them."""

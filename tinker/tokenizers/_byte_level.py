@@ -109,7 +109,9 @@ class ByteLevelBackend:
         """The pattern in another engine, slower, that has no limit."""
         import regex  # type: ignore[import-untyped]  # noqa: PLC0415 - for rare texts only
 
-        pattern = regex.compile(f"(?V1){self._parts.pattern}")
+        # Its own \s also takes U+001C to U+001F.
+        pattern = self._parts.pattern.replace(r"\s", r"\p{White_Space}")
+        pattern = regex.compile("(?V1)" + pattern.replace(r"\S", r"\P{White_Space}"))
         return lambda text: (match.group() for match in pattern.finditer(text))
 
     @cached_property

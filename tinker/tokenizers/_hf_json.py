@@ -13,7 +13,7 @@ from ._added_tokens import AddedToken
 from ._byte_alphabet import all_to_bytes
 from ._byte_level import ByteLevelParts
 from ._merges import NotConvertible, ranks_from_merges
-from ._normalize import is_form
+from ._normalize import is_form, normalize
 from ._patterns import from_pre_tokenizer
 
 
@@ -34,7 +34,9 @@ def parts_from_json(
     if {step.get("type") for step in _steps(spec.get("decoder"), "decoders")} != {"ByteLevel"}:
         raise NotConvertible("the decoder is not of bytes")
     vocab: dict[str, int] = model["vocab"]
+    normal_form = _normal_form(spec.get("normalizer"))
     added = _added_tokens(spec.get("added_tokens") or [], more_tokens, vocab)
+    _check_added_tokens(added, normal_form)
     prefix, suffix = _template(spec.get("post_processor"))
     tokens = _tokens(vocab, {token.content for token in added})
     merges = _merges(model["merges"], vocab)
@@ -47,7 +49,7 @@ def parts_from_json(
         ranks=ranks_from_merges(tokens, merges, ignore_merges=bool(model.get("ignore_merges"))),
         vocab_size=len(vocab),
         added_tokens=added,
-        normal_form=_normal_form(spec.get("normalizer")),
+        normal_form=normal_form,
         prefix=prefix,
         suffix=suffix,
     )
@@ -107,6 +109,16 @@ def _added_tokens(
                 token.content, id_, token.special, token.lstrip, token.rstrip, token.normalized
             )
     return tuple(found.values())
+
+
+def _check_added_tokens(tokens: tuple[AddedToken, ...], normal_form: str | None) -> None:
+    """Refuse what Hugging Face's library handles in ways of its own."""
+    if any(token.rstrip for token in tokens) and any(t.content[0].isspace() for t in tokens):
+        raise NotConvertible("an added token may be swallowed as white space behind another")
+    if normal_form and any(
+        t.normalized and normalize(normal_form, t.content) != t.content for t in tokens
+    ):
+        raise NotConvertible("an added token is not normal, though it is looked for in normal text")
 
 
 def _template(part: dict[str, Any] | None) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
 tokenizers = pytest.importorskip("tokenizers")
 
 from tinker.tokenizers._byte_level import ByteLevelBackend
 from tinker.tokenizers._hf_json import parts_from_json
+from tinker.tokenizers._merges import NotConvertible
 
 CONTENTS = ["<a>", "<a>b", "b", "bc", "<", "a<", "é", "e\u0301", "\n\n", " x", "Ġy"]
 
@@ -40,7 +41,7 @@ TEXTS = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(
     entries=added_tokens(),
     normalizer=st.sampled_from([None, "NFC", "NFD", "NFKC"]),
@@ -56,9 +57,15 @@ def test_the_same_ids(
         next_id += entry["content"] not in vocab
     spec = {**small, "added_tokens": entries, "post_processor": None}
     spec["normalizer"] = {"type": normalizer} if normalizer else None
-    ours = ByteLevelBackend(parts_from_json(spec, "drawn"))
+    try:
+        ours = ByteLevelBackend(parts_from_json(spec, "drawn"))
+    except NotConvertible:
+        assume(False)
     theirs = tokenizers.Tokenizer.from_str(json.dumps(spec))
     for text in texts:
+        note(
+            f"{normalizer} {[(e['content'], e['id'], [k for k in e if e[k] is True]) for e in entries]} {text!a}"
+        )
         ids = ours.encode(text, add_special_tokens=False)
         assert ids == theirs.encode(text).ids, text
         for skip in (False, True):

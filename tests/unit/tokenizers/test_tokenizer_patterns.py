@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ ALPHABET = st.one_of(
     st.sampled_from(
         "\u3097\u309a\u309b\u30a0\u30fb\u30fc中文字アさ・9\u216f²한ß\u01c5\u0130\U0001f600"
     ),
-    st.characters(),
+    st.characters(codec="utf-8"),
 )
 
 
@@ -62,17 +63,18 @@ def test_the_same_pieces(both: tuple[Tokenizer, Any], text: str) -> None:
     ours, theirs = both
     assert type(ours._backend).__name__ == "ByteLevelBackend"
     assert ours.encode(text) == theirs.encode(text).ids
-    # The engine for texts that are too long for tiktoken's agrees as well.
-    pieces = [piece for piece, _ in theirs.pre_tokenizer.pre_tokenize_str(text)]
-    alphabet = {piece: get_bytes(piece) for piece in pieces}
-    assert [piece.encode() for piece in ours._backend._splitter(text)] == [
-        alphabet[piece] for piece in pieces
-    ]
 
 
-def get_bytes(piece: str) -> bytes:
-    content = tokenizers.decoders.ByteLevel().decode([piece])
-    return str(content).encode()
+@settings(max_examples=300)
+@given(text=st.text(ALPHABET, max_size=30))
+def test_the_same_pieces_in_the_engine_for_long_runs(
+    both: tuple[Tokenizer, Any], text: str
+) -> None:
+    # Engines may know another version of Unicode each, so only characters known for long.
+    text = "".join(c for c in text if unicodedata.category(c) != "Cn" or c in "\u0378\u3097")
+    ours, theirs = both
+    pieces = theirs.pre_tokenizer.pre_tokenize_str(text)
+    assert list(ours._backend._splitter(text)) == [text[slice(*span)] for _, span in pieces]
 
 
 def test_the_training_text(both: tuple[Tokenizer, Any]) -> None:
