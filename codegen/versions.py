@@ -27,7 +27,9 @@ def check() -> int:
         if installed != pinned:
             wrong.append(f"{name}: {installed}, pinned is {pinned}")
     if wrong:
-        print("codegen.sh: the tools are not the pinned ones, nothing was generated.", file=sys.stderr)
+        print(
+            "codegen.sh: the tools are not the pinned ones, nothing was generated.", file=sys.stderr
+        )
         print("\n".join(f"  {line}" for line in wrong), file=sys.stderr)
         print("Install them with: pip install -e '.[codegen]' -c constraints.txt", file=sys.stderr)
     return 1 if wrong else 0

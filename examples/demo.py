@@ -30,16 +30,18 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--text", type=Path, default=Path("README.md"), help="the text to learn")
     parser.add_argument("--model", help="base model (default: the first trainable one)")
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--batch", type=int, default=8, help="examples per step")
     parser.add_argument("--length", type=int, default=128, help="tokens per example")
     parser.add_argument("--rank", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=1e-2)
+    parser.add_argument("--learning-rate", type=float, default=5e-3, help="at first; falls to 0")
     parser.add_argument("--output", type=Path, default=Path("demo-output"))
     return parser.parse_args()
 
 
-def examples(tokens: list[int], length: int, count: int, rng: np.random.Generator) -> list[types.Datum]:
+def examples(
+    tokens: list[int], length: int, count: int, rng: np.random.Generator
+) -> list[types.Datum]:
     """Random windows of the text; without targets, cross_entropy means the next-token objective."""
     length = min(length, len(tokens))
     starts = rng.integers(0, len(tokens) - length + 1, size=count)
@@ -80,6 +82,8 @@ def main() -> None:
     args = arguments()
     os.environ.setdefault("TINKER_BASE_URL", "local")
     text = args.text.read_text(encoding="utf-8", errors="replace")
+    if len(text) < 2:
+        raise ValueError(f"{args.text} is too short to learn from.")
     started = time.monotonic()
 
     with tinker.ServiceClient(user_metadata={"example": "demo"}) as service:
@@ -95,6 +99,7 @@ def main() -> None:
         console.print(f"Model      {model}, a LoRA adapter of rank {args.rank}")
         console.print(f"Server     {service.holder.settings.base_url}")
         console.print(f"Text       {args.text}: {len(text)} characters, {len(tokens)} tokens")
+        console.print("Loss       nats per token, of each step\n")
 
         opening = text[: min(40, len(text) // 2)]
         prompt = tinker.ModelInput.from_text(opening, training_client=training)
@@ -115,24 +120,31 @@ def main() -> None:
                 batch = examples(tokens, args.length, args.batch, rng)
                 # Both are submitted before either is awaited: the server never waits for the client.
                 fb = training.forward_backward(batch, "cross_entropy")
-                optim = training.optim_step(tinker.AdamParams(learning_rate=args.learning_rate))
+                rate = args.learning_rate * (1 - (step - 1) / args.steps)
+                optim = training.optim_step(tinker.AdamParams(learning_rate=rate))
                 counted = sum(datum.model_input.length - 1 for datum in batch)
                 losses.append(fb.result(timeout=60).metrics["loss:sum"] / counted)
                 optim.result(timeout=60)
                 bar.update(task, advance=1, loss=losses[-1])
-                if step == 1 or step % 10 == 0:
-                    bar.console.print(f"  step {step:3d}  loss {losses[-1]:.3f} nats per token")
+                if step % 10 == 0 or step == args.steps:
+                    recent = losses[(step - 1) // 10 * 10 :]
+                    numbers = " ".join(f"{loss:.3f}" for loss in recent)
+                    bar.console.print(
+                        f"  steps {step - len(recent) + 1:3d} to {step:3d}  {numbers}"
+                    )
 
         vertical_slice(training, prompt)
 
         after = complete(training.save_weights_and_get_sampling_client().result(60), prompt, 80)
         console.print(f"\nPrompt     {opening!r}")
-        console.print(f"Before     {before!r}", markup=False)
-        console.print(f"After      {after!r}", markup=False)
+        console.print(f"Before     {before!r}", markup=False, soft_wrap=True)
+        console.print(f"After      {after!r}", markup=False, soft_wrap=True)
 
     curve = args.output / "loss.svg"
     plot(losses, curve)
-    console.print(f"\nLoss       {losses[0]:.3f} -> {losses[-1]:.3f} nats per token; curve in {curve}")
+    console.print(
+        f"\nLoss       {losses[0]:.3f} -> {losses[-1]:.3f} nats per token; curve in {curve}"
+    )
     console.print(f"Elapsed    {time.monotonic() - started:.1f} s")
 
 
@@ -151,7 +163,7 @@ def vertical_slice(training: tinker.TrainingClient, prompt: types.ModelInput) ->
     console.print("\nThe vertical slice")
     console.print(f"  forward_backward metrics  {dict(metrics)}")
     console.print(f"  optimizer metrics         {dict(step.metrics or {})}")
-    console.print(f"  saved path                {path}")
+    console.print(f"  saved path                {path}", soft_wrap=True)
     console.print(f"  seq_ids                   {seq_ids}")
     console.print(f"  elapsed                   {elapsed:.0f} ms")
 

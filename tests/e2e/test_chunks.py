@@ -38,9 +38,9 @@ def test_gradients_of_chunks_add_up_to_those_of_the_whole(service: tinker.Servic
     data = batch(200)
     norms = []
     for sizes in ((200,), (1, 99, 100)):
-        training = service.create_lora_training_client(
-            "tinker-local/tiny", rank=4, seed=7
-        ).result(timeout=60)
+        training = service.create_lora_training_client("tinker-local/tiny", rank=4, seed=7).result(
+            timeout=60
+        )
         start = 0
         for size in sizes:
             training.forward_backward(data[start : start + size], "cross_entropy")

@@ -33,9 +33,9 @@ def test_two_interleaved_training_clients_do_not_mix(service: tinker.ServiceClie
         for name, futures in mixed.items()
     }
     for name, text in (("one", "first text"), ("two", "second text")):
-        alone = service.create_lora_training_client(
-            "tinker-local/tiny", rank=4, seed=7
-        ).result(timeout=60)
+        alone = service.create_lora_training_client("tinker-local/tiny", rank=4, seed=7).result(
+            timeout=60
+        )
         assert losses[name] == train(alone, text, 5)
 
 
@@ -52,9 +52,9 @@ def test_64_concurrent_samples_are_each_their_own(service: tinker.ServiceClient)
 
 
 def test_resuming_from_a_checkpoint_gives_bit_equal_losses(service: tinker.ServiceClient) -> None:
-    training = service.create_lora_training_client(
-        "tinker-local/tiny", rank=4, seed=7
-    ).result(timeout=60)
+    training = service.create_lora_training_client("tinker-local/tiny", rank=4, seed=7).result(
+        timeout=60
+    )
     train(training, "some text", 3)
     path = training.save_state("three").result(timeout=60).path
     went_on = train(training, "some text", 3)

@@ -28,7 +28,7 @@ _Bools: TypeAlias = npt.NDArray[np.bool_]
 _MOST_ODD_TOKENS = 5000
 
 
-class NotConvertible(Exception):  # noqa: N818 - a finding, not an error: the caller goes another way
+class NotConvertible(Exception):
     """tiktoken would not give the same ids, or is not known to."""
 
 

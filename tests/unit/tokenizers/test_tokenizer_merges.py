@@ -6,6 +6,7 @@ pairs for a token, with tokens that no merge makes.
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_lists_in_the_order_of_training_are_converted(data: st.DataObject) -> No
     text = data.draw(st.text("abc", min_size=10, max_size=60))
     parts, merges = list(text), []
     for _ in range(6):
-        pairs = [(a, b) for a, b in zip(parts, parts[1:], strict=False)]
+        pairs = [(a, b) for a, b in itertools.pairwise(parts)]
         if not pairs:
             break
         a, b = max(sorted(set(pairs)), key=pairs.count)

@@ -1,0 +1,202 @@
+"""generated/: what openapi.yaml gives, importable, and shaped as the layer needs it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+
+import tinker_api
+from tinker_api import models
+from tinker_api.api.models import get_info
+from tinker_api.api.training import forward_backward, optim_step
+from tinker_api.client import AuthenticatedClient
+from tinker_api.types import File
+from tinker_contract import __path__ as contract_path
+
+CONTRACT = orjson.loads((Path(contract_path[0]) / "openapi.json").read_bytes())
+
+
+def run(script: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [script, *arguments],
+        env={**os.environ, "PYTHON": sys.executable, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_generated_is_what_the_contract_gives(repository: Path) -> None:
+    pytest.importorskip("openapi_python_client", reason="needs the codegen tools")
+    result = run(repository / "codegen.sh", "--check")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "up to date" in result.stdout
+
+
+def test_other_versions_of_the_tools_stop_it(repository: Path, tmp_path: Path) -> None:
+    fake = tmp_path / "ruff-0.1.0.dist-info"
+    fake.mkdir()
+    (fake / "METADATA").write_text("Metadata-Version: 2.1\nName: ruff\nVersion: 0.1.0\n")
+    result = run(repository / "codegen.sh", "--check", PYTHONPATH=str(tmp_path))
+    assert result.returncode == 1
+    assert "ruff: 0.1.0, pinned is" in result.stderr
+    assert "pip install -e '.[codegen]'" in result.stderr
+
+
+def test_every_module_imports() -> None:
+    names = [m.name for m in pkgutil.walk_packages(tinker_api.__path__, "tinker_api.")]
+    assert len(names) > 100
+    for name in names:
+        importlib.import_module(name)
+    for name in models.__all__:
+        assert getattr(models, name) is not None
+
+
+def test_there_is_a_function_for_every_operation() -> None:
+    functions = {
+        name.rpartition(".")[2]
+        for _, name, package in pkgutil.walk_packages(tinker_api.__path__, "tinker_api.")
+        if name.startswith("tinker_api.api.") and not package
+    }
+    operations = {
+        operation["operationId"]
+        for path in CONTRACT["paths"].values()
+        for operation in path.values()
+    }
+    assert functions == operations
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers each request with what the test has put there, and keeps what came."""
+
+    answer: tuple[int, str, bytes] = (200, "application/json", b"{}")
+    seen: list[tuple[dict[str, str], bytes]]
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        type(self).seen.append((dict(self.headers.items()), self.rfile.read(length)))
+        status, media_type, body = self.answer
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def answers() -> Iterator[type[Answers]]:
+    handler = type("Handler", (Answers,), {"seen": []})
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    handler.client = AuthenticatedClient(  # type: ignore[attr-defined]
+        base_url=f"http://127.0.0.1:{server.server_port}",
+        token="tml-secret",
+        prefix="",
+        auth_header_name="X-API-Key",
+        httpx_args={"trust_env": False},
+    )
+    yield handler
+    handler.client.get_httpx_client().close()  # type: ignore[attr-defined]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+INFO = models.GetInfoRequest(model_id="x")
+
+
+@pytest.mark.parametrize("status", [299, 420, 529, 599])
+def test_a_status_that_is_in_no_registry_is_a_number(answers: type[Answers], status: int) -> None:
+    answers.answer = (status, "application/json", b'{"detail": "busy"}')
+    response = get_info.sync_detailed(client=answers.client, body=INFO)  # type: ignore[attr-defined]
+    assert response.status_code == status
+    assert response.parsed is None
+
+
+def test_an_error_page_raises_nothing_until_it_is_parsed(answers: type[Answers]) -> None:
+    answers.answer = (500, "text/html", b"<html>oops</html>")
+    response = get_info.sync_detailed(client=answers.client, body=INFO)  # type: ignore[attr-defined]
+    assert response.status_code == 500
+    assert response.content == b"<html>oops</html>"
+    with pytest.raises(ValueError, match=r"unexpected|expected"):
+        _ = response.parsed
+
+
+def test_absent_null_and_unknown_members(answers: type[Answers]) -> None:
+    body = {"model_id": "x", "model_data": {"arch": None}, "new_in_2030": [1]}
+    answers.answer = (200, "application/json", orjson.dumps(body))
+    info = get_info.sync_detailed(client=answers.client, body=INFO).parsed  # type: ignore[attr-defined]
+    assert isinstance(info, models.GetInfoResponse)
+    assert info.lora_rank is None
+    assert info.model_data.arch is None
+    assert info.type == "get_info"
+
+
+def test_numpy_arrays_are_sent_like_lists_and_protobuf_as_bytes(answers: type[Answers]) -> None:
+    client = answers.client  # type: ignore[attr-defined]
+    answers.answer = (200, "application/json", b'{"request_id": "r"}')
+    for values in (np.array([0.5, -1.25], np.float32), [0.5, -1.25]):
+        tensor = models.TensorData(data=values, dtype="float32", shape=[2])  # type: ignore[arg-type]
+        chunk = models.EncodedTextChunk(tokens=[1, 2])
+        datum = models.Datum(models.ModelInput([chunk]), models.LossFnInputs({"weights": tensor}))
+        request = models.ForwardBackwardRequest(
+            model_id="x",
+            seq_id=1,
+            forward_backward_input=models.ForwardBackwardInput([datum], "cross_entropy"),
+        )
+        response = forward_backward.sync_detailed(client=client, body=request)
+        assert isinstance(response.parsed, models.UntypedAPIFuture)
+    (_, with_array), (headers, with_list) = answers.seen
+    assert with_array == with_list
+    assert headers["Content-Type"] == "application/json"
+
+    forward_backward.sync_detailed(client=client, body=File(b"\x0a\x01x"))
+    headers, content = answers.seen[-1]
+    assert (headers["Content-Type"], content) == ("application/x-protobuf", b"\x0a\x01x")
+
+
+def test_headers_and_timeout_of_one_call(answers: type[Answers]) -> None:
+    answers.answer = (200, "application/json", b'{"request_id": "r"}')
+    optim_step.sync_detailed(
+        client=answers.client,  # type: ignore[attr-defined]
+        body=models.OptimStepRequest(model_id="x"),
+        headers={"X-Idempotency-Key": "k"},
+    )
+    headers, content = answers.seen[-1]
+    assert headers["X-Idempotency-Key"] == "k"
+    assert headers["X-API-Key"] == "tml-secret"
+    assert orjson.loads(content) == {"model_id": "x", "type": "optim_step"}
+
+
+def test_a_union_is_told_apart_by_its_tag() -> None:
+    chunks = [{"type": "encoded_text", "tokens": [1]}, {"type": "dmel", "dmel": ""}]
+    parsed = models.ModelInput.from_dict({"chunks": chunks})
+    assert [type(chunk).__name__ for chunk in parsed.chunks] == ["EncodedTextChunk", "DmelChunk"]
+    with pytest.raises(ValueError, match="unknown type: 'video'; known: encoded_text, image"):
+        models.ModelInput.from_dict({"chunks": [{"type": "video"}]})
+
+
+def test_maps_are_dicts() -> None:
+    result = models.OptimStepResponse.from_dict({"type": "optim_step", "metrics": {"a:mean": 1.5}})
+    assert result.metrics == {"a:mean": 1.5}
+    assert dict(result.metrics.items()) == {"a:mean": 1.5}
+
+
+def test_the_credential_is_not_in_the_repr() -> None:
+    client = AuthenticatedClient(base_url="http://127.0.0.1", token="tml-secret")
+    assert "tml-secret" not in repr(client)
