@@ -68,7 +68,8 @@ def plot(losses: list[float], path: Path) -> None:
         y_title="nats per token",
         width=720,
         height=360,
-        x_labels_major_every=10,
+        x_labels_major_every=20,
+        truncate_label=-1,
         show_minor_x_labels=False,
         range=(0, max(losses)),
     )

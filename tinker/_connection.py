@@ -30,6 +30,9 @@ logger = logging.getLogger("tinker")
 
 T = TypeVar("T")
 
+CREATION_TIMEOUT = 600.0
+"""Seconds for an answer that may have to wait until a server has loaded a model: some hold the request."""
+
 
 Endpoint = Callable[..., Awaitable[Response[Any]]]
 """The `asyncio_detailed` of a module of `tinker_api.api`."""
@@ -110,7 +113,7 @@ class Connection:
                 status = response.status_code
                 if 200 <= status < 300 or status in passed:
                     return response
-                error = self._refusal(response, progress)
+                error = self.refusal(response, progress)
                 pause = attempts.pause(status, response.headers)
             if pause is None:
                 raise error
@@ -143,7 +146,8 @@ class Connection:
             "Is it a Tinker server? Check TINKER_BASE_URL.",
         )
 
-    def _refusal(self, response: Response[Any], progress: Progress) -> APIStatusError:
+    def refusal(self, response: Response[Any], progress: Progress) -> APIStatusError:
+        """The error for a status that says no."""
         body = decode_body(response.content)
         status = response.status_code
         text = f"{progress.name()} failed with status {status}: {detail_of(body, status)}"

@@ -2,79 +2,106 @@
 
 httpx's pool looks at every request and connection on every event, which at 200 requests in flight
 costs milliseconds a request. This one keeps a stack of idle connections and nothing else. It does what
-this library needs: bodies in one piece, responses in one piece or as a stream, TLS, timeouts, and
-errors of the same classes as httpx's. Proxies and HTTP/2 are left to httpx (see `_transport`).
+this library needs: bodies in one piece, responses in one piece or as a stream of events, TLS,
+timeouts, and errors of the same classes as httpx's. Proxies and HTTP/2 are left to httpx (see
+`_transport`).
+
+A server may close an idle connection just when it is used again. A request that meets that, without
+a byte of an answer, is sent once more on a new connection: all requests of this library may be
+repeated (see `_retry`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
+import contextlib
+import re
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterable
 from typing import cast
 
 import httptools
 import httpx
 
-_KEEP_IDLE = 64
+_KEEP_IDLE = 100
 """Idle connections kept; the longest idle ones are closed first."""
 _IDLE_SECONDS = 55.0
 """Shorter than the 60 s after which many servers and load balancers close a silent connection."""
+_PIECE = 512 * 1024
+"""Bytes of a body written at once; the event loop copies what the peer does not take."""
+_AHEAD = 256 * 1024
+"""Bytes of a stream kept for a slow reader before reading stops."""
 _STREAMED = b"text/event-stream"
+
+SocketOption = tuple[int, int, int]
+Timeouts = dict[str, float | None]
 
 
 class Http1Transport(httpx.AsyncBaseTransport):
-    """One origin's connections. Used on one event loop."""
+    """The connections to one server. Used on one event loop."""
 
     def __init__(
-        self, socket_options: list[tuple[int, int, int]], ssl_context: ssl.SSLContext | None = None
+        self, socket_options: Iterable[SocketOption] = (), ssl_context: ssl.SSLContext | None = None
     ) -> None:
-        self._socket_options = socket_options
+        self.socket_options = tuple(socket_options)
+        self.idle: deque[_Connection] = deque()
+        self.open: set[_Connection] = set()
         self._ssl_context = ssl_context
-        self._idle: deque[_Connection] = deque()
-        self._busy: set[_Connection] = set()
+        self._server: bytes | None = None
+        self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        timeouts = request.extensions.get("timeout", {})
-        connection = self._take() or await self._connect(request, timeouts.get("connect"))
-        self._busy.add(connection)
-        try:
-            return await connection.exchange(request, timeouts)
-        except BaseException as error:
-            # Also after a cancellation: what the connection would carry next is not known.
-            connection.abort()
-            if isinstance(error, httpx.RequestError):
-                error.request = request
-            raise
+        body = await request.aread()
+        head = _head(request, body)
+        self._check_server(request.url)
+        timeouts: Timeouts = request.extensions.get("timeout", {})
+        connection = self._take()
+        if connection is not None:
+            try:
+                return await connection.exchange(head, body, timeouts)
+            except (httpx.ReadError, httpx.RemoteProtocolError):
+                if connection.has_received or self._closed:
+                    raise
+        connection = await self._connect(request.url, timeouts.get("connect"))
+        return await connection.exchange(head, body, timeouts)
+
+    def _check_server(self, url: httpx.URL) -> None:
+        if self._closed:
+            raise httpx.ReadError("the client is closed")
+        if self._server is None:
+            self._server = url.netloc
+        if url.netloc != self._server:
+            raise httpx.UnsupportedProtocol(f"{url} is not on {self._server.decode()}")
 
     def _take(self) -> _Connection | None:
         now = time.monotonic()
-        while self._idle:
-            connection = self._idle.pop()
+        while self.idle:
+            connection = self.idle.pop()
             if now - connection.idle_since < _IDLE_SECONDS and not connection.is_closing():
                 return connection
             connection.abort()
         return None
 
-    async def _connect(self, request: httpx.Request, timeout: float | None) -> _Connection:
-        url = request.url
+    async def _connect(self, url: httpx.URL, timeout: float | None) -> _Connection:
         secure = url.scheme == "https"
         try:
             async with asyncio.timeout(timeout):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: _Connection(self._released, self._lost),
-                    url.host,
+                    lambda: _Connection(self),
+                    url.raw_host.decode(),
                     url.port or (443 if secure else 80),
                     ssl=self._context() if secure else None,
+                    happy_eyeballs_delay=0.25,
                 )
         except TimeoutError:
-            raise httpx.ConnectTimeout("connecting took too long", request=request) from None
-        except OSError as error:
-            raise httpx.ConnectError(_reason(error), request=request) from error
-        connection.set_options(self._socket_options)
+            raise httpx.ConnectTimeout("connecting took too long") from None
+        except (OSError, UnicodeError) as error:  # UnicodeError: not a possible host name
+            raise httpx.ConnectError(_reason(error)) from error
+        if self._closed:
+            connection.abort()
+            raise httpx.ReadError("the client is closed")
         return connection
 
     def _context(self) -> ssl.SSLContext:
@@ -83,96 +110,197 @@ class Http1Transport(httpx.AsyncBaseTransport):
             self._ssl_context.set_alpn_protocols(["http/1.1"])
         return self._ssl_context
 
-    def _released(self, connection: _Connection) -> None:
-        self._busy.discard(connection)
-        self._idle.append(connection)
-        if len(self._idle) > _KEEP_IDLE:
-            self._idle.popleft().abort()
+    def release(self, connection: _Connection) -> None:
+        """Keep a connection for the next request."""
+        self.idle.append(connection)
+        if len(self.idle) > _KEEP_IDLE:
+            self.idle.popleft().abort()
 
-    def _lost(self, connection: _Connection) -> None:
-        self._busy.discard(connection)
-        # Idle connections are few, and seldom lost.
-        if connection in self._idle:
-            self._idle.remove(connection)
+    def forget(self, connection: _Connection) -> None:
+        """Drop a connection that is lost."""
+        self.open.discard(connection)
+        with contextlib.suppress(ValueError):
+            self.idle.remove(connection)
 
     async def aclose(self) -> None:
-        for connection in (*self._idle, *self._busy):
-            connection.abort()
-        self._idle.clear()
-        self._busy.clear()
+        self._closed = True
+        for connection in tuple(self.open):
+            connection.fail(httpx.ReadError("the client was closed"))
 
 
 class _Connection(asyncio.Protocol):
     """One connection; one exchange at a time."""
 
-    def __init__(
-        self,
-        released: Callable[[_Connection], None],
-        lost: Callable[[_Connection], None],
-    ) -> None:
-        self._released, self._lost = released, lost
+    def __init__(self, pool: Http1Transport) -> None:
         self.idle_since = 0.0
+        self.has_received = False
+        """Whether anything has come since the request was begun."""
+        self._pool = pool
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
         self._writable: asyncio.Future[None] | None = None
-        self._paused = False
+        """Set while the peer is behind with reading."""
+        self._expecting = False
+        """Whether an answer, or the rest of one, is to come."""
+        self._sending = False
         self._answer: asyncio.Future[httpx.Response] | None = None
+        self._stream: _Stream | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._read_timeout: float | None = None
         self._last_read = 0.0
+        self._begin_answer()
+
+    def _begin_answer(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
-        self._stream: _Stream | None = None
         self._until_closed = False
         """Whether the body has no length and ends with the connection."""
+
+    # ---- one exchange -----------------------------------------------------------------------
+
+    async def exchange(self, head: bytes, body: bytes, timeouts: Timeouts) -> httpx.Response:
+        """Send a request and return its answer; a stream's body is still to come then."""
+        answer = self._answer = asyncio.get_running_loop().create_future()
+        self._begin_answer()
+        self._expecting, self.has_received = True, False
+        try:
+            await self._send(head, body, timeouts.get("write"))
+            if self._expecting:
+                self._read_timeout = timeouts.get("read")
+                self._watch()
+            return await answer
+        except BaseException:
+            # Also after a cancellation: what the connection would carry next is not known.
+            answer.cancel()
+            self.abort()
+            raise
+
+    async def _send(self, head: bytes, body: bytes, timeout: float | None) -> None:
+        assert self._transport is not None
+        if len(body) <= _PIECE:
+            self._transport.write(head + body)
+            return
+        self._sending = True
+        self._transport.write(head)
+        rest = memoryview(body)
+        # An answer that comes before the whole request is sent is final: nobody reads the rest.
+        while rest and self._expecting and not self.is_closing():
+            self._transport.write(rest[:_PIECE])
+            rest = rest[_PIECE:]
+            try:
+                async with asyncio.timeout(timeout):
+                    while self._writable is not None:
+                        await self._writable
+            except TimeoutError:
+                raise httpx.WriteTimeout("the server took too long to read the request") from None
+        self._sending = bool(rest)
+
+    def _deliver(self, stream: httpx.AsyncByteStream) -> None:
+        if self._answer is not None and not self._answer.done():
+            version = self._parser.get_http_version().encode()
+            self._answer.set_result(
+                httpx.Response(
+                    self._parser.get_status_code(),
+                    headers=self._headers,
+                    stream=stream,
+                    extensions={"http_version": b"HTTP/" + version},
+                )
+            )
+
+    def _end(self, keep: bool) -> None:
+        self._over()
+        if keep and not self._sending and not self.is_closing() and not self._unwritten():
+            self.set_reading(True)
+            self.idle_since = time.monotonic()
+            self._pool.release(self)
+        else:
+            self.abort()
+
+    def fail(self, error: httpx.TransportError) -> None:
+        """End the exchange, if there is one, and the connection."""
+        if self._expecting:
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_exception(error)
+            if self._stream is not None:
+                self._stream.put(error)
+        self._over()
+        self.abort()
+
+    def _over(self) -> None:
+        self._expecting = self._until_closed = False
+        self._answer = self._stream = None
+        self._unwatch()
+        self._go_on_writing()
 
     # ---- asyncio.Protocol -------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        for option in self._pool.socket_options:
+            transport.get_extra_info("socket").setsockopt(*option)
+        self._pool.open.add(self)
 
     def data_received(self, data: bytes) -> None:
-        self._last_read = time.monotonic()
-        if self._answer is None and self._stream is None:
+        if not self._expecting:
             self.abort()  # an answer nobody has asked for
             return
+        self.has_received = True
+        self._last_read = time.monotonic()
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._fail(httpx.RemoteProtocolError("the server wants another protocol"))
+            self.fail(httpx.RemoteProtocolError("the server wants another protocol"))
         except httptools.HttpParserError as error:
-            self._fail(httpx.RemoteProtocolError(f"not HTTP: {error}"))
+            self.fail(httpx.RemoteProtocolError(f"not HTTP: {error}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._lost(self)
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
+        self._pool.forget(self)
+        if exc is not None and self._expecting:
+            self._read_what_has_come()
         if exc is None and self._until_closed:
             self.on_message_complete()
         elif exc is None:
-            self._fail(httpx.RemoteProtocolError("the server closed the connection"))
+            self.fail(httpx.RemoteProtocolError("the server closed the connection"))
         else:
-            self._fail(httpx.ReadError(_reason(exc)))
+            self.fail(httpx.ReadError(_reason(exc)))
+
+    def _read_what_has_come(self) -> None:
+        """After a failed write, take the answer that explains it: a 413 before the connection is closed."""
+        assert self._transport is not None
+        if self._transport.get_extra_info("ssl_object") is not None:
+            return
+        with contextlib.suppress(OSError), self._transport.get_extra_info("socket").dup() as rest:
+            while self._expecting and (data := rest.recv(65536)):
+                self.data_received(data)
 
     def pause_writing(self) -> None:
-        self._paused = True
         self._writable = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
-        self._paused = False
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
+        self._go_on_writing()
+
+    def _go_on_writing(self) -> None:
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
 
     # ---- httptools --------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if not self._expecting:
+            self.abort()  # something after the end of the answer
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if 100 <= self._parser.get_status_code() < 200:
+        if not self._expecting or self._is_interim():
             return
         headers = {name.lower(): value for name, value in self._headers}
-        self._until_closed = not headers.keys() & {b"content-length", b"transfer-encoding"}
+        self._until_closed = (
+            b"content-length" not in headers
+            and b"chunked" not in headers.get(b"transfer-encoding", b"").lower()
+        )
         if headers.get(b"content-type", b"").startswith(_STREAMED):
             self._stream = _Stream(self)
             self._deliver(self._stream)
@@ -184,109 +312,64 @@ class _Connection(asyncio.Protocol):
             self._body.append(body)
 
     def on_message_complete(self) -> None:
-        if 100 <= self._parser.get_status_code() < 200:
+        if not self._expecting:
+            return
+        if self._is_interim():
             self._headers = []
             return
         keep = self._parser.should_keep_alive()
         if self._stream is not None:
             self._stream.put(None)
-            self._stream = None
         else:
-            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            self._deliver(httpx.ByteStream(body))
+            self._deliver(httpx.ByteStream(b"".join(self._body)))
         self._end(keep)
 
-    # ---- one exchange -----------------------------------------------------------------------
+    def _is_interim(self) -> bool:
+        return 100 <= self._parser.get_status_code() < 200
 
-    async def exchange(
-        self, request: httpx.Request, timeouts: dict[str, float | None]
-    ) -> httpx.Response:
+    # ---- reading ----------------------------------------------------------------------------
+
+    def set_reading(self, on: bool) -> None:
+        """Stop reading, or go on. The time in which nobody reads does not count as the server's."""
         assert self._transport is not None
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[httpx.Response] = loop.create_future()
-        self._answer = answer
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers, self._body, self._stream = [], [], None
-        self._until_closed = False
-        body = await request.aread()
-        head = _head(request)
-        if len(body) < 65536:
-            self._transport.write(head + body)
-        else:
-            self._transport.write(head)
-            self._transport.write(body)
-            await self._drained(timeouts.get("write"))
-        self._last_read = time.monotonic()
-        self._read_timeout = timeouts.get("read")
-        if self._read_timeout is not None:
-            self._timer = loop.call_later(self._read_timeout, self._check_timeout)
-        return await answer
+        if on and not self._transport.is_reading() and not self.is_closing():
+            self._transport.resume_reading()
+            if self._expecting:
+                self._watch()
+        elif not on and self._transport.is_reading():
+            self._transport.pause_reading()
+            self._unwatch()
 
-    async def _drained(self, timeout: float | None) -> None:
-        """Wait until the peer has taken most of a large body."""
-        while self._paused and self._writable is not None and not self.is_closing():
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._writable
-            except TimeoutError:
-                raise httpx.WriteTimeout("the server took too long to read the request") from None
+    def _watch(self) -> None:
+        self._last_read = time.monotonic()
+        if self._read_timeout is not None:
+            self._unwatch()
+            self._call_later(self._read_timeout)
+
+    def _unwatch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _call_later(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._check_timeout)
 
     def _check_timeout(self) -> None:
         assert self._read_timeout is not None
         left = self._last_read + self._read_timeout - time.monotonic()
         if left > 0:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(left, self._check_timeout)
+            self._call_later(left)
         else:
-            self._fail(httpx.ReadTimeout("the server took too long to answer"))
-            self.abort()
-
-    def _deliver(self, stream: httpx.AsyncByteStream) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None and not answer.done():
-            version = self._parser.get_http_version().encode()
-            answer.set_result(
-                httpx.Response(
-                    self._parser.get_status_code(),
-                    headers=self._headers,
-                    stream=stream,
-                    extensions={"http_version": b"HTTP/" + version},
-                )
-            )
-
-    def _end(self, keep: bool) -> None:
-        self._until_closed = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if keep and not self.is_closing():
-            self.idle_since = time.monotonic()
-            self._released(self)
-        else:
-            self.abort()
-
-    def _fail(self, error: httpx.TransportError) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
-        self._answer = None
-        if self._stream is not None:
-            self._stream.put(error)
-            self._stream = None
+            self.fail(httpx.ReadTimeout("the server took too long to answer"))
 
     # ---- the connection ---------------------------------------------------------------------
 
-    def set_options(self, options: list[tuple[int, int, int]]) -> None:
-        assert self._transport is not None
-        sock = self._transport.get_extra_info("socket")
-        if isinstance(sock, socket.socket) or hasattr(sock, "setsockopt"):
-            for option in options:
-                sock.setsockopt(*option)
-
     def is_closing(self) -> bool:
         return self._transport is None or self._transport.is_closing()
+
+    def _unwritten(self) -> bool:
+        assert self._transport is not None
+        return self._transport.get_write_buffer_size() > 0
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -294,39 +377,69 @@ class _Connection(asyncio.Protocol):
 
 
 class _Stream(httpx.AsyncByteStream):
-    """A body handed over as it comes."""
+    """A body handed over as it comes. When its reader is far behind, the server has to wait."""
 
     def __init__(self, connection: _Connection) -> None:
-        self._connection = connection
-        self._pieces: asyncio.Queue[bytes | httpx.TransportError | None] = asyncio.Queue()
-        self._ended = False
+        self._connection: _Connection | None = connection
+        self._pieces: deque[bytes | httpx.TransportError | None] = deque()
+        self._size = 0
+        self._arrived = asyncio.Event()
 
     def put(self, piece: bytes | httpx.TransportError | None) -> None:
-        self._pieces.put_nowait(piece)
+        """Add a piece, or how the body ended: None if it is complete."""
+        self._pieces.append(piece)
+        self._arrived.set()
+        if not isinstance(piece, bytes):
+            self._connection = None
+            return
+        self._size += len(piece)
+        if self._size > _AHEAD and self._connection is not None:
+            self._connection.set_reading(False)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while not self._ended:
-            piece = await self._pieces.get()
-            if isinstance(piece, bytes):
-                yield piece
-                continue
-            self._ended = True
-            if piece is not None:
+        while True:
+            while not self._pieces:
+                self._arrived.clear()
+                await self._arrived.wait()
+            piece = self._pieces.popleft()
+            if piece is None:
+                return
+            if isinstance(piece, httpx.TransportError):
                 raise piece
+            self._size -= len(piece)
+            if self._size <= _AHEAD and self._connection is not None:
+                self._connection.set_reading(True)
+            yield piece
 
     async def aclose(self) -> None:
-        if not self._ended and self._connection._stream is self:
-            self._ended = True
-            self._connection.abort()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.fail(httpx.ReadError("the stream was closed"))
 
 
-def _head(request: httpx.Request) -> bytes:
+_HEAD = re.compile(
+    rb"[!-~]+ [!-~]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)+\r\n"
+)
+_FRAMING = (b"content-length", b"transfer-encoding")
+_WITH_BODY = ("POST", "PUT", "PATCH")
+
+
+def _head(request: httpx.Request, body: bytes) -> bytes:
+    """The request line and headers. Where the body ends is said here, whatever the request says."""
+    if request.method in ("HEAD", "CONNECT"):
+        raise httpx.UnsupportedProtocol(f"{request.method} is not supported")
     lines = [b"%s %s HTTP/1.1\r\n" % (request.method.encode(), request.url.raw_path)]
-    lines += [b"%s: %s\r\n" % header for header in request.headers.raw]
+    lines += [
+        b"%s: %s\r\n" % (name, value)
+        for name, value in request.headers.raw
+        if name.lower() not in _FRAMING
+    ]
+    if body or request.method in _WITH_BODY:
+        lines.append(b"Content-Length: %d\r\n" % len(body))
     lines.append(b"\r\n")
     head = b"".join(lines)
-    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
-        raise httpx.LocalProtocolError("a header has a line break in it")
+    if head.count(b"\n") != len(lines) or not _HEAD.fullmatch(head):
+        raise httpx.LocalProtocolError("the request line or a header has a forbidden character")
     return head
 
 

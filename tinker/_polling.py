@@ -162,8 +162,7 @@ def _failure(answer: dict[str, Any], request_id: str, progress: Progress) -> Req
     if isinstance(error, dict):
         category = category or error.get("category")
         error = error.get("message", error)
-    try:
-        known = RequestErrorCategory(str(category).lower())
-    except ValueError:
-        known = RequestErrorCategory.UNKNOWN
+    # Some servers say `user_error`.
+    name = str(category).lower().removesuffix("_error")
+    known = next((c for c in RequestErrorCategory if c == name), RequestErrorCategory.UNKNOWN)
     return RequestFailedError(f"{progress.name()} failed: {error}", request_id, known)

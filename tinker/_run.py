@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 import numpy as np
 import orjson
 
-from tinker import types
-from tinker._codec import json as json_codec
+from tinker import _batch, types
+from tinker._batch import Batch
 from tinker._connection import Endpoint, sdk_headers
 from tinker._polling import Decoder
 from tinker._progress import Progress
@@ -28,7 +28,6 @@ from tinker._session import Session
 from tinker.errors import APIError, APIStatusError, RunPoisonedError, TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
-from tinker_api.api.training import forward
 from tinker_api.types import Response
 
 T = TypeVar("T")
@@ -93,6 +92,7 @@ class TrainingRun:
         progress: Progress,
         *,
         kind: str,
+        accept: str = "application/json",
         parallel: bool = True,
     ) -> Awaitable[list[T]]:
         """Take a turn now; in it, send the requests of one call; then wait for their results.
@@ -100,7 +100,9 @@ class TrainingRun:
         Returns a coroutine for the library's loop. The turn is taken at the call, not at the await.
         """
         self._sequencer.check()
-        return self._execute(self._sequencer.turn(), submits, decode, progress, kind, parallel)
+        return self._execute(
+            self._sequencer.turn(), submits, decode, progress, kind, accept, parallel
+        )
 
     async def send(
         self, endpoint: Endpoint, body: Any, progress: Progress
@@ -120,6 +122,7 @@ class TrainingRun:
         decode: Decoder[T],
         progress: Progress,
         kind: str,
+        accept: str,
         parallel: bool,
     ) -> list[T]:
         with self.session.watched(progress):
@@ -136,7 +139,9 @@ class TrainingRun:
                     except Exception as error:  # noqa: BLE001  # settled below, with the others
                         failures[number] = error
                     else:
-                        result = self.session.result(promise, decode, progress, kind=kind)
+                        result = self.session.result(
+                            promise, decode, progress, kind=kind, accept=accept
+                        )
                         polls[number] = asyncio.create_task(result)
 
                 if parallel:
@@ -182,13 +187,9 @@ class TrainingRun:
                 "weights": types.TensorData.from_numpy(np.zeros(1, np.float32)),
             },
         )
-        request = models.ForwardRequest(
-            model_id=self.model_id,
-            seq_id=seq_id,
-            forward_input=json_codec.training_input([one_token], "cross_entropy", None),
-        )
+        filler = Batch(self.model_id, [one_token], "cross_entropy", None, backward=False)
         try:
-            await self.send(forward.asyncio_detailed, request, self.progress("forward"))
+            await _batch.send(self.session, filler, seq_id, self.progress("forward"))
         except TinkerError as error:
             self._poison(turn, seq_id, error)
 

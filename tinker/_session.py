@@ -16,13 +16,17 @@ from types import TracebackType
 from typing import Literal, TypeVar
 
 from tinker import _config, _loop, _retry
+from tinker._backpressure import Backpressure
 from tinker._connection import Connection
 from tinker._polling import Decoder, RoomForResults, poll
 from tinker._progress import Progress, Watch
-from tinker.errors import APIError, APIStatusError, NotFoundError, TinkerError
+from tinker._traits import Traits
+from tinker.errors import APIError, APIStatusError, TinkerError
+from tinker_api.api.futures import cancel_future
 from tinker_api.api.service import client_config, client_dynamic_config
 from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
 from tinker_api.models import (
+    CancelFutureRequest,
     ClientConfigRequest,
     ClientConfigResponse,
     ClientDynamicConfigResponse,
@@ -59,18 +63,20 @@ class Session:
     ) -> None:
         self.settings = settings
         self.connection = Connection(settings, headers)
+        self.traits = Traits()
         self.watch = Watch()
         self.config = ClientConfigResponse()
         self.dynamic_config = ClientDynamicConfigResponse()
         self.model_numbers = itertools.count()
         self.sampler_numbers = itertools.count()
-        self.sample_dispatch = asyncio.Semaphore(64)
+        self.backpressure = Backpressure()
         self.room = RoomForResults(self.config.inflight_response_bytes_semaphore_size)
         self._user_metadata = dict(user_metadata or {})
         self._project_id = project_id or os.environ.get("TINKER_PROJECT_ID")
         self._display_name = display_name
         self._opening: asyncio.Task[str] | None = None
         self._heartbeat: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[None]] = set()
         self._closed = False
         _open_sessions.add(self)
 
@@ -114,14 +120,18 @@ class Session:
     async def _read_config(self, progress: Progress) -> None:
         """Read the server's settings; a server without the routes has the defaults."""
         request = ClientConfigRequest(sdk_version=_config.SDK_VERSION)
-        with contextlib.suppress(NotFoundError):
-            self.config = await self.connection.fetch(
-                client_config.asyncio_detailed, progress, body=request
+        connection = self.connection
+        for endpoint in (client_config, client_dynamic_config):
+            response = await connection.call(
+                endpoint.asyncio_detailed, progress, passed=(404, 405), body=request
             )
-        with contextlib.suppress(NotFoundError):
-            self.dynamic_config = await self.connection.fetch(
-                client_dynamic_config.asyncio_detailed, progress, body=request, timeout=10.0
-            )
+            known = response.status_code < 300
+            if endpoint is client_config:
+                self.traits.has_client_config = known
+                if known:
+                    self.config = connection.parse(response, progress)
+            elif known:
+                self.dynamic_config = connection.parse(response, progress)
         self.room.limit = self.config.inflight_response_bytes_semaphore_size
         self.connection.billing_budget = self.config.billing_exception_max_pause_duration_sec
 
@@ -146,6 +156,27 @@ class Session:
             headers={"Accept": accept, "X-Tinker-Request-Type": kind},
             room=self.room,
         )
+
+    def cancel(self, request_id: str) -> None:
+        """Tell the server that nobody waits for a sample any more, if it wants to know."""
+        if not self.dynamic_config.sample_cancel_enabled:
+            return
+
+        async def tell() -> None:
+            try:
+                await self.connection.call(
+                    cancel_future.asyncio_detailed,
+                    Progress("cancel_future", {"request_id": request_id}),
+                    policy=_retry.NEVER,
+                    timeout=30.0,
+                    body=CancelFutureRequest(request_id=request_id),
+                )
+            except APIError as error:
+                logger.debug("A sample could not be cancelled: %s", error)
+
+        task = asyncio.get_running_loop().create_task(tell())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     def watched(self, progress: Progress) -> contextlib.AbstractContextManager[Progress]:
         """Report the operation while the block runs, if it takes long."""
@@ -178,9 +209,8 @@ async def _finish(
             timeout=_FINISH_TIMEOUT,
             session_id=session_id,
             body=FinishSessionRequest(reason=FinishReason(type=status), detail=detail),
+            passed=(404, 405),  # most servers do not have the route
         )
-    except NotFoundError:
-        pass  # most servers do not have the route
     except APIError as error:
         logger.warning("The session could not be finished: %s", error)
 

@@ -5,21 +5,34 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
 
 from tinker import _check, types
+from tinker._batch import PROTOBUF, is_protobuf
 from tinker._codec import json as json_codec
-from tinker._connection import sdk_headers
+from tinker._codec import protobuf
+from tinker._connection import CREATION_TIMEOUT, decode_body, sdk_headers
 from tinker._progress import Progress
+from tinker._run import result_of
 from tinker._session import Session
+from tinker.errors import APIStatusError
 from tinker.futures import APIFuture
 from tinker_api import models
 from tinker_api.api.sampling import asample, create_sampling_session, get_sampler
+from tinker_api.types import Response
 
 if TYPE_CHECKING:
     from tinker.tokenizers import Tokenizer
 
 logger = logging.getLogger("tinker")
+
+_SAMPLE_HEADERS = {
+    "X-Tinker-Sampling-Backpressure": "1",  # answer 429 instead of queueing
+    **sdk_headers("SamplingClient.sample"),
+}
 
 
 class SamplingClient:
@@ -59,10 +72,7 @@ class SamplingClient:
                     base_model=base_model,
                     model_path=model_path,
                 )
-                answer = await holder.connection.fetch(
-                    create_sampling_session.asyncio_detailed, progress, body=request
-                )
-                sampler_id = answer.sampling_session_id
+                sampler_id = await _sampler_id(holder, request, progress)
                 name = base_model or await _base_model(holder, sampler_id)
             return cls(holder, sampling_session_id=sampler_id, base_model=name)
 
@@ -86,61 +96,79 @@ class SamplingClient:
             topk_prompt_logprobs: Also return the k most likely tokens at each place of the prompt.
         """
         _check.check_sample(prompt, num_samples, sampling_params)
-        seq_id = next(self._seq_ids)
-        progress = Progress(
-            "asample", {"sampling_session_id": self.sampling_session_id}, seq_ids=[seq_id]
+        progress = Progress("asample", {"sampling_session_id": self.sampling_session_id})
+
+        request = models.SampleRequest(
+            sampling_session_id=self.sampling_session_id,
+            prompt=json_codec.model_input(prompt),
+            sampling_params=_sendable(sampling_params),
+            num_samples=num_samples,
+            prompt_logprobs=include_prompt_logprobs,
+            topk_prompt_logprobs=topk_prompt_logprobs,
         )
 
         async def run() -> types.SampleResponse:
-            request = models.SampleRequest(
-                sampling_session_id=self.sampling_session_id,
-                seq_id=seq_id,
-                prompt=json_codec.model_input(prompt),
-                sampling_params=sampling_params,
-                num_samples=num_samples,
-                prompt_logprobs=include_prompt_logprobs,
-                topk_prompt_logprobs=topk_prompt_logprobs,
-            )
             with self.holder.watched(progress):
-                promise = await self._send(request, progress)
-                ids = promise.sample_sequence_ids or [
-                    f"{promise.request_id}:{n}" for n in range(num_samples)
-                ]
-                return await self.holder.result(
-                    promise,
-                    lambda response: json_codec.sample_response(
-                        response.content, prompt.length, ids
-                    ),
-                    progress,
-                    kind="Sample",
-                )
+                while True:
+                    promise = await self._send(request, progress)
+                    try:
+                        return await self._result(promise, prompt, num_samples, progress)
+                    except APIStatusError as error:
+                        if error.status_code != 410:
+                            raise
+                        # The server has lost the promise: ask for the sample anew.
+                        logger.warning("%s; sampling again", error.message)
 
         return APIFuture.start(run(), progress, cancellable=True)
 
     async def _send(
         self, request: models.SampleRequest, progress: Progress
     ) -> models.UntypedAPIFuture:
+        """Send a sample under a new seq_id, again and again while the server says "later"."""
+        connection, backpressure = self.holder.connection, self.holder.backpressure
+        request = evolve(request, seq_id=next(self._seq_ids))
+        progress.seq_ids = [request.seq_id or 0]
+        progress.request_ids = []
         progress.doing = "waiting for other samples to be sent"
-        async with self.holder.sample_dispatch:
-            progress.doing = "waiting for the server to take the request"
+        async with backpressure:
             while True:
-                response = await self.holder.connection.call(
+                progress.doing = "waiting for the server to take the request"
+                response = await connection.call(
                     asample.asyncio_detailed,
                     progress,
                     passed=(429,),
                     body=request,
-                    headers={
-                        "X-Tinker-Sampling-Backpressure": "1",
-                        **sdk_headers("SamplingClient.sample"),
-                    },
+                    headers=_SAMPLE_HEADERS,
                 )
                 if response.status_code != 429:
-                    promise: models.UntypedAPIFuture = self.holder.connection.parse(
-                        response, progress
-                    )
+                    backpressure.taken()
+                    promise: models.UntypedAPIFuture = connection.parse(response, progress)
                     return promise
-                progress.doing = "waiting because the server asked for a pause (429)"
-                await asyncio.sleep(1.0)
+                backpressure.pushed_back(response)
+                progress.doing = "waiting because the server takes no more samples now (429)"
+                await backpressure.pause_is_over()
+
+    async def _result(
+        self,
+        promise: models.UntypedAPIFuture,
+        prompt: types.ModelInput,
+        num_samples: int,
+        progress: Progress,
+    ) -> types.SampleResponse:
+        ids = promise.sample_sequence_ids or [
+            f"{promise.request_id}:{number}" for number in range(num_samples)
+        ]
+        try:
+            return await self.holder.result(
+                promise,
+                lambda response: _decode(response, prompt, ids),
+                progress,
+                kind="Sample",
+                accept=PROTOBUF,
+            )
+        except asyncio.CancelledError:
+            self.holder.cancel(promise.request_id)
+            raise
 
     def compute_logprobs(self, prompt: types.ModelInput) -> APIFuture[list[float | None]]:
         """The log-probability of each token of a prompt; None for the first."""
@@ -175,3 +203,34 @@ async def _base_model(session: Session, sampler_id: str) -> str:
         get_sampler.asyncio_detailed, progress, sampler_id=sampler_id
     )
     return answer.base_model
+
+
+async def _sampler_id(
+    session: Session, request: models.CreateSamplingSessionRequest, progress: Progress
+) -> str:
+    """Create a sampler. Some servers answer with a promise of it."""
+    connection = session.connection
+    endpoint = create_sampling_session.asyncio_detailed
+    response = await connection.call(endpoint, progress, body=request, timeout=CREATION_TIMEOUT)
+    body = decode_body(response.content)
+    if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
+        promise = models.UntypedAPIFuture.from_dict(body)
+        decode = result_of(models.CreateSamplingSessionResponse, "create_sampling_session")
+        created = await session.result(promise, decode, progress, kind="CreateSamplingSession")
+        return created.sampling_session_id
+    answer: models.CreateSamplingSessionResponse = connection.parse(response, progress)
+    return answer.sampling_session_id
+
+
+def _decode(
+    response: Response[Any], prompt: types.ModelInput, sequence_ids: Sequence[str]
+) -> types.SampleResponse:
+    """The samples, in whichever encoding they came."""
+    if is_protobuf(response.headers):
+        return protobuf.decode_sample_response(response.content, sequence_ids, prompt.length)
+    return json_codec.sample_response(response.content, prompt.length, sequence_ids)
+
+
+def _sendable(params: types.SamplingParams) -> types.SamplingParams:
+    """The same parameters in the form that all servers read: some take no single stop text."""
+    return evolve(params, stop=[params.stop]) if isinstance(params.stop, str) else params

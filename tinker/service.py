@@ -7,9 +7,11 @@ from types import TracebackType
 from typing import Self
 
 from tinker import _check, _config, types
+from tinker._connection import CREATION_TIMEOUT
 from tinker._progress import Progress
 from tinker._run import result_of
 from tinker._session import FinishStatus, Session, finish_status
+from tinker._traits import REFUSALS_OF_A_FORM
 from tinker.errors import APIStatusError, TinkerError
 from tinker.futures import APIFuture
 from tinker.sampling import SamplingClient
@@ -17,7 +19,9 @@ from tinker.training import TrainingClient, fetch_info
 from tinker_api import models
 from tinker_api.api.models import create_model
 from tinker_api.api.service import get_server_capabilities
-from tinker_api.api.weights import load_weights
+from tinker_api.api.weights import load_weights, weights_info
+
+_DEFAULT_RANK = 32
 
 
 class ServiceClient:
@@ -66,7 +70,7 @@ class ServiceClient:
     def create_lora_training_client(
         self,
         base_model: str,
-        rank: int = 32,
+        rank: int = _DEFAULT_RANK,
         seed: int | None = None,
         train_mlp: bool = True,
         train_attn: bool = True,
@@ -92,34 +96,46 @@ class ServiceClient:
         number = next(self.holder.model_numbers)
         progress = Progress("create_model", {"base_model": base_model})
 
+        lora = models.LoraConfig(
+            rank=rank,
+            seed=seed,
+            train_mlp=train_mlp,
+            train_attn=train_attn,
+            train_unembed=train_unembed,
+        )
+
         async def create() -> TrainingClient:
             with self.holder.watched(progress):
-                request = models.CreateModelRequest(
-                    session_id=await self.holder.id(),
-                    model_seq_id=number,
-                    base_model=base_model,
-                    lora_config=models.LoraConfig(
-                        rank=rank,
-                        seed=seed,
-                        train_mlp=train_mlp,
-                        train_attn=train_attn,
-                        train_unembed=train_unembed,
-                    ),
-                    user_metadata=_metadata(user_metadata),
-                )
-                try:
-                    promise = await self.holder.connection.fetch(
-                        create_model.asyncio_detailed, progress, body=request
-                    )
-                except APIStatusError as error:
-                    if error.status_code in (400, 404, 422):
-                        await self._name_models(error, base_model)
-                    raise
-                decode = result_of(models.CreateModelResponse, "create_model")
-                answer = await self.holder.result(promise, decode, progress, kind="CreateModel")
-                return await self._client(answer.model_id, number)
+                return await self._create(number, base_model, lora, user_metadata, progress)
 
         return APIFuture.start(create(), progress)
+
+    async def _create(
+        self,
+        number: int,
+        base_model: str,
+        lora: models.LoraConfig | None,
+        user_metadata: Mapping[str, str] | None,
+        progress: Progress,
+    ) -> TrainingClient:
+        request = models.CreateModelRequest(
+            session_id=await self.holder.id(),
+            model_seq_id=number,
+            base_model=base_model,
+            lora_config=lora,
+            user_metadata=_metadata(user_metadata),
+        )
+        try:
+            promise = await self.holder.connection.fetch(
+                create_model.asyncio_detailed, progress, body=request, timeout=CREATION_TIMEOUT
+            )
+        except APIStatusError as error:
+            if error.status_code in (400, 404, 422):
+                await self._name_models(error, base_model)
+            raise
+        decode = result_of(models.CreateModelResponse, "create_model")
+        answer = await self.holder.result(promise, decode, progress, kind="CreateModel")
+        return await self._client(answer.model_id, number)
 
     def create_training_client_from_state(
         self,
@@ -171,15 +187,61 @@ class ServiceClient:
                     user_metadata=_metadata(user_metadata),
                     weights_access_token=weights_access_token,
                 )
-                promise = await self.holder.connection.fetch(
-                    load_weights.asyncio_detailed, progress, body=request
-                )
+                promise = await self._load_as_new_model(request, progress)
+                if promise is None:
+                    return await self._create_then_load(request, progress)
                 decode = result_of(models.LoadWeightsResponse, "load_weights")
                 answer = await self.holder.result(promise, decode, progress, kind="LoadWeights")
                 model_id = answer.model_id or f"{request.session_id}:train:{number}"
                 return await self._client(model_id, number)
 
         return APIFuture.start(create(), progress)
+
+    async def _load_as_new_model(
+        self, request: models.LoadWeightsRequest, progress: Progress
+    ) -> models.UntypedAPIFuture | None:
+        """The promise of a model made from a checkpoint in one step; None if the server has no such step."""
+        traits, connection = self.holder.traits, self.holder.connection
+        if not traits.creates_from_checkpoint:
+            return None
+        passed = tuple(REFUSALS_OF_A_FORM)
+        response = await connection.call(
+            load_weights.asyncio_detailed,
+            progress,
+            body=request,
+            passed=passed,
+            timeout=CREATION_TIMEOUT,
+        )
+        if response.status_code in passed:
+            return None
+        promise: models.UntypedAPIFuture = connection.parse(response, progress)
+        return promise
+
+    async def _create_then_load(
+        self, request: models.LoadWeightsRequest, progress: Progress
+    ) -> TrainingClient:
+        """The same in two steps, which every server has. Also tells what is wrong with a path."""
+        info: types.WeightsInfoResponse = await self.holder.connection.fetch(
+            weights_info.asyncio_detailed,
+            progress,
+            body=models.WeightsInfoRequest(tinker_path=request.path),
+        )
+        lora = None
+        if info.is_lora:
+            flags = {
+                name: value
+                for name in ("train_mlp", "train_attn", "train_unembed")
+                if (value := getattr(info, name)) is not None
+            }
+            lora = models.LoraConfig(rank=info.lora_rank or _DEFAULT_RANK, **flags)
+        assert request.model_seq_id is not None
+        client = await self._create(
+            request.model_seq_id, info.base_model, lora, request.user_metadata, progress
+        )
+        load = client.load_state_with_optimizer if request.optimizer else client.load_state
+        await load(request.path, request.weights_access_token)
+        self.holder.traits.creates_from_checkpoint = False
+        return client
 
     async def _client(self, model_id: str, number: int) -> TrainingClient:
         info = await fetch_info(self.holder, model_id)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tinker import _check, types
+from tinker import _batch, _check, types
+from tinker._batch import Batch
 from tinker._chunking import ChunkLimits, split
-from tinker._codec import json as json_codec
 from tinker._metrics import combine
 from tinker._progress import Progress
 from tinker._run import Submit, TrainingRun
@@ -15,7 +15,7 @@ from tinker._session import Session
 from tinker.futures import APIFuture
 from tinker_api import models
 from tinker_api.api.models import get_info, unload_model
-from tinker_api.api.training import forward, forward_backward, optim_step
+from tinker_api.api.training import optim_step
 from tinker_api.api.weights import load_weights, save_weights, save_weights_for_sampler
 
 if TYPE_CHECKING:
@@ -125,30 +125,15 @@ class TrainingClient:
         progress = self._run.progress("forward_backward" if backward else "forward")
 
         def submit(chunk: Sequence[types.Datum]) -> Submit:
-            async def send(seq_id: int) -> models.UntypedAPIFuture:
-                body = json_codec.training_input(chunk, loss_fn, loss_fn_config)
-                if backward:
-                    request = models.ForwardBackwardRequest(
-                        model_id=self.model_id, seq_id=seq_id, forward_backward_input=body
-                    )
-                    return await self._run.send(
-                        forward_backward.asyncio_detailed, request, progress
-                    )
-                return await self._run.send(
-                    forward.asyncio_detailed,
-                    models.ForwardRequest(
-                        model_id=self.model_id, seq_id=seq_id, forward_input=body
-                    ),
-                    progress,
-                )
-
-            return send
+            batch = Batch(self.model_id, chunk, loss_fn, loss_fn_config, backward)
+            return lambda seq_id: _batch.send(self.holder, batch, seq_id, progress)
 
         outputs = self._run.submit(
             [submit(chunk) for chunk in chunks],
-            lambda response: json_codec.forward_backward_output(response.content),
+            _batch.decode,
             progress,
             kind="ForwardBackward" if backward else "Forward",
+            accept=_batch.PROTOBUF,
             parallel=config.parallel_fwdbwd_chunks,
         )
 

@@ -120,7 +120,7 @@ def answers() -> Iterator[type[Answers]]:
 INFO = models.GetInfoRequest(model_id="x")
 
 
-@pytest.mark.parametrize("status", [299, 420, 529, 599])
+@pytest.mark.parametrize("status", [420, 529, 599])
 def test_a_status_that_is_in_no_registry_is_a_number(answers: type[Answers], status: int) -> None:
     answers.answer = (status, "application/json", b'{"detail": "busy"}')
     response = get_info.sync_detailed(client=answers.client, body=INFO)  # type: ignore[attr-defined]

@@ -30,9 +30,9 @@ class ByteLevelParts:
     """Everything that makes a byte-level BPE tokenizer.
 
     `tokens` are the bytes of each id; `ranks` what tiktoken merges by (the ids, where these follow
-    the order of merging); `vocab_size` the size without added tokens; `prefix` and `suffix` the ids put around a text with
-    `add_special_tokens`; `cut_runs` whether long texts are cut as Moonshot's own tokenizer
-    does.
+    the order of merging); `vocab_size` the size without added tokens; `prefix` and `suffix` the ids
+    put around a text with `add_special_tokens`; `cut_runs` whether long texts are cut as Moonshot's
+    own tokenizer does.
     """
 
     name: str

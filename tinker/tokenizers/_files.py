@@ -10,6 +10,9 @@ import orjson
 
 from ._errors import TokenizerError
 
+# In the order in which they are taken: tokenizer.json is complete, so it comes first.
+VOCABULARY_FILES = ("tokenizer.json", "tiktoken.model", "*.tiktoken", "tokenizer.model")
+
 
 @dataclass(frozen=True)
 class TokenizerFiles:
@@ -32,8 +35,7 @@ def find_files(path: Path) -> TokenizerFiles:
     vocabulary = _vocabulary(path) if path.is_dir() else path
     if vocabulary is None:
         raise TokenizerError(
-            f"No tokenizer in {path}: expected tokenizer.json, tiktoken.model, tokenizer.model or"
-            " a .tiktoken file."
+            f"No tokenizer in {path}: expected one of {', '.join(VOCABULARY_FILES)}."
         )
     folder = vocabulary.parent
     config = read_json(folder / "special_tokens_map.json") | read_json(
@@ -69,12 +71,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _vocabulary(folder: Path) -> Path | None:
-    candidates = [
-        folder / "tokenizer.json",  # complete, so it comes first
-        folder / "tiktoken.model",
-        *sorted(folder.glob("*.tiktoken")),
-        folder / "tokenizer.model",
-    ]
+    candidates = (file for name in VOCABULARY_FILES for file in sorted(folder.glob(name)))
     return next((file for file in candidates if file.is_file()), None)
 
 

@@ -6,23 +6,19 @@ absent at any moment; HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE mean her
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from ._errors import TokenizerError
-from ._files import has_tokenizer
+from ._files import VOCABULARY_FILES, has_tokenizer
 from ._resolve import HubSource
 
 # Never the weights.
 _FILES = [
-    "tokenizer.json",
+    *VOCABULARY_FILES,
     "tokenizer_config.json",
     "special_tokens_map.json",
     "chat_template.jinja",
-    "tokenizer.model",
-    "tiktoken.model",
-    "*.tiktoken",
 ]
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -33,7 +29,7 @@ def download(source: HubSource) -> Path:
     A commit's files never change, so a pinned revision that is here already asks nobody.
     """
     try:
-        from huggingface_hub import snapshot_download  # noqa: PLC0415 - only when a model needs it
+        from huggingface_hub import HfApi, constants, snapshot_download  # noqa: PLC0415 - only if needed
         from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
     except ImportError:
         raise ImportError(
@@ -51,7 +47,8 @@ def download(source: HubSource) -> Path:
             )
         )
 
-    if source.revision and _COMMIT.fullmatch(source.revision):
+    pinned = bool(source.revision and _COMMIT.fullmatch(source.revision))
+    if pinned:
         try:
             folder = fetch(local_only=True)
         except (LocalEntryNotFoundError, OSError):
@@ -61,26 +58,23 @@ def download(source: HubSource) -> Path:
             if has_tokenizer(folder):
                 return folder
     try:
+        if pinned and not constants.HF_HUB_OFFLINE:
+            # Without a network the download of a commit goes on trying for half a minute; this
+            # fails at once.
+            HfApi().repo_info(source.repo, revision=source.revision, timeout=30)
         folder = fetch(local_only=False)
     except Exception as error:  # the hub's client raises its own, httpx's and the OS's errors
-        raise TokenizerError(_not_found(source, error)) from error
+        where = f"{source.repo!r}" + (f" at revision {source.revision}" if source.revision else "")
+        offline = " (HF_HUB_OFFLINE is set)" if constants.HF_HUB_OFFLINE else ""
+        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        raise TokenizerError(
+            f"The tokenizer of {where} is neither in the cache ({constants.HF_HUB_CACHE}) nor could"
+            f" it be downloaded from {constants.ENDPOINT}{offline}: pass the path of a folder with"
+            f" its tokenizer files, or fill the cache while online. ({reason})"
+        ) from error
     if not has_tokenizer(folder):
-        raise TokenizerError(_not_found(source, None))
+        raise TokenizerError(
+            f"The repository {source.repo!r} has no tokenizer file that is known here: pass the path"
+            f" of a folder that has one of {', '.join(VOCABULARY_FILES)}."
+        )
     return folder
-
-
-def _not_found(source: HubSource, error: Exception | None) -> str:
-    from huggingface_hub import constants  # noqa: PLC0415
-
-    where = f"{source.repo!r}" + (f" at revision {source.revision}" if source.revision else "")
-    offline = os.environ.get("HF_HUB_OFFLINE") and " (HF_HUB_OFFLINE is set)"
-    reason = (
-        f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
-        if error
-        else "no tokenizer file that is known here is in it"
-    )
-    return (
-        f"The tokenizer of {where} is neither in the cache ({constants.HF_HUB_CACHE}) nor could it be"
-        f" downloaded from {constants.ENDPOINT}{offline or ''}: pass the path of a folder with its"
-        f" tokenizer files, or fill the cache while online. ({reason})"
-    )

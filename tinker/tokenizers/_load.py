@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def _looks_like_path(name: str) -> bool:
     )
 
 
-def _once(key: object, make: Any) -> Tokenizer:
+def _once(key: object, make: Callable[[], Tokenizer]) -> Tokenizer:
     """What `make` gives, made once for each key however many threads ask."""
     with _guard:
         lock = _locks.setdefault(key, threading.Lock())
@@ -124,7 +125,9 @@ def _from_json(path: Path, config: dict[str, Any], special: list[str]) -> Backen
         raise TokenizerError(f"{path} is not a tokenizer.json: it has no model.")
     try:
         return ByteLevelBackend(parts_from_json(spec, str(path), more))
-    except NotConvertible as reason:
+    except (NotConvertible, KeyError, TypeError, AttributeError) as reason:
+        # The last three: the file is of a make unknown here. Hugging Face's library may know it, or
+        # say what is wrong with it.
         known = {entry["content"] for entry in spec.get("added_tokens") or []}
         more = [token for token in more if token.content not in known]
         return HuggingFaceBackend.from_file(path, more, str(reason))

@@ -71,7 +71,7 @@ def _parse_response(
     | ValidationErrorResponse
     | None
 ):
-    if response.status_code == 200:
+    if response.is_success:
         answer: (
             CompleteMetadataResponse
             | CreateModelResponse

@@ -43,7 +43,7 @@ def _get_kwargs(
 def _parse_response(
     response: httpx.Response,
 ) -> ErrorResponse | GetSamplerResponse | ValidationErrorResponse | None:
-    if response.status_code == 200:
+    if response.is_success:
         return GetSamplerResponse.from_dict(loads(response.content))
 
     if response.status_code == 401:

@@ -38,7 +38,7 @@ def _get_kwargs(
 def _parse_response(
     response: httpx.Response,
 ) -> ErrorResponse | GetServerCapabilitiesResponse | None:
-    if response.status_code == 200:
+    if response.is_success:
         return GetServerCapabilitiesResponse.from_dict(loads(response.content))
 
     if response.status_code == 401:

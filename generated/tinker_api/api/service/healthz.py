@@ -36,7 +36,7 @@ def _get_kwargs(
 
 
 def _parse_response(response: httpx.Response) -> ErrorResponse | HealthResponse | None:
-    if response.status_code == 200:
+    if response.is_success:
         return HealthResponse.from_dict(loads(response.content))
 
     if response.status_code == 405:

@@ -48,7 +48,7 @@ def _get_kwargs(
 def _parse_response(
     response: httpx.Response,
 ) -> ErrorResponse | FinishSessionResponse | ValidationErrorResponse | None:
-    if response.status_code == 200:
+    if response.is_success:
         return FinishSessionResponse.from_dict(loads(response.content))
 
     if response.status_code == 400:

@@ -44,7 +44,7 @@ def _get_kwargs(
 def _parse_response(
     response: httpx.Response,
 ) -> ErrorResponse | UntypedAPIFuture | ValidationErrorResponse | None:
-    if response.status_code == 200:
+    if response.is_success:
         return UntypedAPIFuture.from_dict(loads(response.content))
 
     if response.status_code == 400:

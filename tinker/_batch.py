@@ -1,0 +1,127 @@
+"""Sending a chunk of a batch in the encoding that the server reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+from attrs import frozen
+
+from tinker import types
+from tinker._codec import json as json_codec
+from tinker._codec import protobuf
+from tinker._connection import Endpoint, sdk_headers
+from tinker._progress import Progress
+from tinker._session import Session
+from tinker._traits import REFUSALS_OF_AN_ENCODING, Encoding
+from tinker_api import models
+from tinker_api.api.training import forward, forward_backward
+from tinker_api.types import File, Response
+
+PROTOBUF = "application/x-protobuf"
+
+
+@frozen
+class Batch:
+    """One chunk: what to compute of which data."""
+
+    model_id: str
+    data: Sequence[types.Datum]
+    loss_fn: str
+    loss_fn_config: Mapping[str, float | str] | None
+    backward: bool
+
+
+async def send(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Any:
+    """Send a chunk and return the promise. The session's first one finds out which encoding to use."""
+    traits = session.traits
+    progress.doing = "waiting for the server to take the request"
+    if traits.training_encoding is None:
+        async with traits.learning:
+            # Another chunk may have found out while this one waited.
+            if traits.training_encoding is None:
+                response = await _try(session, batch, seq_id, progress)
+                return session.connection.parse(response, progress)
+    response = await _send(session, batch, seq_id, progress, traits.training_encoding)
+    return session.connection.parse(response, progress)
+
+
+async def _try(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Response[Any]:
+    """Send in the likelier encoding; if that is refused, in the other one; remember which was taken."""
+    traits = session.traits
+    guess = traits.first_guess
+    passed = tuple(REFUSALS_OF_AN_ENCODING)
+    first = await _send(session, batch, seq_id, progress, guess, passed)
+    if first.status_code < 300:
+        traits.training_encoding = guess
+        return first
+    second = await _send(session, batch, seq_id, progress, guess.other, (*passed, 404, 405))
+    if second.status_code < 300:
+        traits.training_encoding = guess.other
+        return second
+    # Refused in both: the reason is the content. Said best by the answer that has read it, and by JSON's, which
+    # people can read, if both have.
+    has_read = [
+        (e, r)
+        for e, r in ((guess, first), (guess.other, second))
+        if r.status_code not in (404, 405, 415)
+    ]
+    in_json = [pair for pair in has_read if pair[0] is Encoding.JSON]
+    encoding, response = (in_json or has_read or [(guess, first)])[0]
+    if response.status_code >= 500:
+        # Not a refusal after all: repeat it as any other request.
+        response = await _send(session, batch, seq_id, progress, encoding)
+        traits.training_encoding = encoding
+        return response
+    raise session.connection.refusal(response, progress)
+
+
+async def _send(
+    session: Session,
+    batch: Batch,
+    seq_id: int,
+    progress: Progress,
+    encoding: Encoding,
+    passed: tuple[int, ...] = (),
+) -> Response[Any]:
+    headers = sdk_headers(f"TrainingClient.{progress.operation}")
+    endpoint: Endpoint = forward_backward.asyncio_detailed
+    body: Any
+    if encoding is Encoding.PROTOBUF:
+        content = protobuf.encode_forward_backward(
+            batch.model_id,
+            seq_id,
+            batch.data,
+            batch.loss_fn,
+            batch.loss_fn_config,
+            forward_only=not batch.backward,
+        )
+        if session.config.proto_compress_fwdbwd:
+            content = await asyncio.to_thread(protobuf.compress, content)
+            headers["Content-Encoding"] = "zstd"
+        body = File(content)
+    else:
+        data = json_codec.training_input(batch.data, batch.loss_fn, batch.loss_fn_config)
+        if batch.backward:
+            body = models.ForwardBackwardRequest(
+                model_id=batch.model_id, seq_id=seq_id, forward_backward_input=data
+            )
+        else:
+            endpoint = forward.asyncio_detailed
+            body = models.ForwardRequest(model_id=batch.model_id, seq_id=seq_id, forward_input=data)
+    return await session.connection.call(
+        endpoint, progress, body=body, headers=headers, passed=passed
+    )
+
+
+def decode(response: Response[Any]) -> types.ForwardBackwardOutput:
+    """The result of a chunk, in whichever encoding it came."""
+    if is_protobuf(response.headers):
+        return protobuf.decode_forward_backward_output(response.content)
+    return json_codec.forward_backward_output(response.content)
+
+
+def is_protobuf(headers: httpx.Headers) -> bool:
+    return "protobuf" in headers.get("content-type", "")
