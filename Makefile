@@ -7,11 +7,12 @@ TEXT ?= README.md
 CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo test lint codegen codegen-check docs clean
+.PHONY: help demo test interop lint codegen codegen-check docs clean
 
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
 	@echo "make test            install what the tests need and run them"
+	@echo "make interop         run whole sessions with SkyRL 0.3.0 (JSON) and 0.4.0 (protobuf)"
 	@echo "make lint            contract, format, lint and types"
 	@echo "make codegen         rebuild generated/ from openapi.yaml"
 	@echo "make codegen-check   fail if generated/ is not what openapi.yaml gives"
@@ -36,6 +37,10 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# Servers that others wrote, installed from their packages under .cache/interop: takes many minutes the first time.
+interop: $(VENV)/.dev
+	INTEROP=1 $(BIN)/python -m pytest tests/interop -m interop -s $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/openapi-spec-validator openapi.yaml
