@@ -12,10 +12,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CON
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
 	@echo "make test            install what the tests need and run them"
-	@echo "make interop         run whole sessions with SkyRL 0.3.0 (JSON) and 0.4.0 (protobuf)"
+	@echo "make interop         sessions with SkyRL 0.3.0 and 0.4.0, and of four official SDKs with our server"
 	@echo "make lint            contract, format, lint and types"
 	@echo "make codegen         rebuild generated/ from openapi.yaml"
 	@echo "make codegen-check   fail if generated/ is not what openapi.yaml gives"
+	@echo "make bench           compare with the official SDK on this machine; writes benchmarks/RESULTS.md"
+	@echo "make bench-smoke     run each benchmark once, tiny"
 
 # One stamp for each set of extras, so that the demo does not install the test tools.
 $(VENV)/.demo: pyproject.toml $(CONSTRAINTS)
@@ -53,6 +55,13 @@ codegen: $(VENV)/.dev
 
 codegen-check: $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./codegen.sh --check
+
+# The benchmarks make environments of their own, one for each client (see benchmarks/environments.py).
+bench: $(VENV)/.dev
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-smoke: $(VENV)/.dev
+	@$(BIN)/python benchmarks/run.py --smoke $(ARGS)
 
 clean:
 	rm -rf $(VENV) .cache demo-output

@@ -18,29 +18,31 @@ from tinker_local import contract, wire
 from tinker_local.backend import Backend, Call, Options
 from tinker_local.contract import Operation
 from tinker_local.engine.base import Engine
-from tinker_local.errors import Refusal, invalid
+from tinker_local.errors import Refusal
 from tinker_local.handlers import Handler, handler
 from tinker_local.keys import Keys
-from tinker_local.store import DataFolder
+from tinker_local.store import Store
 
 logger = logging.getLogger("tinker_local")
 
+_MAY_OMIT_TAGS = ("AsyncTinker/", "AsyncTinkex/")
+"""Clients whose older versions leave out the `type` of a chunk."""
 _PARSED_ELSEWHERE = 2**20
 """Bodies from this size on are parsed and checked on a thread, beside the event loop."""
 
 
 def make_app(
-    folder: DataFolder,
+    store: Store,
     engine: Engine,
     keys: Keys,
     options: Options,
     ready: Callable[[], None],
 ) -> Starlette:
-    """The server, with its state in `folder`; `ready` is called when it can answer."""
+    """The server, with its state in `store`; `ready` is called when it can answer."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        backend = app.state.backend = Backend(folder, engine, keys, options)
+        backend = app.state.backend = Backend(store, engine, keys, options)
         ready()
         try:
             yield
@@ -77,13 +79,19 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
             user = ""
             if operation.needs_key:
                 user = backend.keys.user(request.headers.get("x-api-key"))
-            content, media_type = await _content(request, operation)
+            media_type, content = "", b""
             body: Any = {}
             if operation.media_types:
-                if len(content) < _PARSED_ELSEWHERE:
-                    body = _body(operation, content, media_type)
+                media_type = _media_type(request, operation)
+                encoding = request.headers.get("content-encoding", "").strip().lower()
+                content = await _content(request)
+                untagged = request.headers.get("user-agent", "").startswith(_MAY_OMIT_TAGS)
+                if len(content) < _PARSED_ELSEWHERE and not encoding:
+                    content, body = _decode(operation, content, encoding, media_type, untagged)
                 else:
-                    body = await asyncio.to_thread(_body, operation, content, media_type)
+                    content, body = await asyncio.to_thread(
+                        _decode, operation, content, encoding, media_type, untagged
+                    )
             call = Call(user, body, content, media_type, request.path_params, request.headers)
             answer = await handle(backend, call)
         except Refusal as refusal:
@@ -95,34 +103,39 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
     return endpoint
 
 
-async def _content(request: Request, operation: Operation) -> tuple[bytes, str]:
-    """The body without its encoding, and its media type, which must be one of the contract's."""
-    if not operation.media_types:
-        return b"", ""
+def _media_type(request: Request, operation: Operation) -> str:
+    """The media type of the body, which must be one of the contract's."""
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type == "application/protobuf":
         media_type = wire.PROTOBUF
     if media_type not in operation.media_types:
         raise Refusal(415, f"Expected {' or '.join(operation.media_types)}")
+    return media_type
+
+
+async def _content(request: Request) -> bytes:
+    """The body as it comes."""
+    wire.check_size(int(request.headers.get("content-length", 0)))
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)
-        if size > wire.LARGEST_BODY:
-            raise Refusal(413, f"The body is larger than {wire.LARGEST_BODY} bytes.")
+        wire.check_size(size)
         pieces.append(piece)
-    encoding = request.headers.get("content-encoding", "").strip().lower()
-    return wire.decompress(b"".join(pieces), encoding), media_type
+    return b"".join(pieces)
 
 
-def _body(operation: Operation, content: bytes, media_type: str) -> Any:
+def _decode(
+    operation: Operation, content: bytes, encoding: str, media_type: str, untagged: bool
+) -> tuple[bytes, Any]:
+    """The body without its encoding, and what it says."""
+    content = wire.decompress(content, encoding)
     if media_type == wire.PROTOBUF:
-        return wire.parse_protobuf(content)
+        return content, wire.parse_protobuf(content)
     body = wire.parse_json(content)
+    if untagged and wire.add_chunk_tags(body):
+        content = wire.dumps(body)
     contract.check_body(operation.operation_id, body)
-    if not isinstance(body, dict):
-        raise invalid(["body"], "The body is not a JSON object", "type")
-    # An absent member and an explicit null mean the same.
-    return {name: value for name, value in body.items() if value is not None}
+    return content, wire.members(body)
 
 
 def _refused(refusal: Refusal) -> Response:

@@ -29,6 +29,8 @@ from tinker_proto import tinker_pb2 as pb
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
 LARGEST_BODY = 256 * 2**20
+_ZSTD_PIECE = 1024
+_MOST_DIMENSIONS = 8
 _EMPTY_LOGPROB = -99999.0
 
 # ---- bodies ---------------------------------------------------------------------------------
@@ -39,6 +41,13 @@ def parse_json(content: bytes) -> Any:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise invalid(["body"], f"The body is not JSON: {error}", "json_invalid") from None
+
+
+def members(body: Any) -> dict[str, Any]:
+    """The members of a JSON object. An absent member and an explicit null mean the same."""
+    if not isinstance(body, dict):
+        raise invalid(["body"], "The body is not a JSON object", "type")
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def dumps(value: Any, *, sort: bool = False) -> bytes:
@@ -60,14 +69,26 @@ def decompress(content: bytes, encoding: str) -> bytes:
         return content
     if encoding != "zstd":
         raise Refusal(415, f"Content-Encoding {encoding!r} is not offered; use zstd or none.")
+    decoder = zstandard.ZstdDecompressor().decompressobj()
+    pieces: list[bytes] = []
+    size = 0
     try:
-        reader = zstandard.ZstdDecompressor().stream_reader(content)
-        plain = reader.read(LARGEST_BODY + 1)
+        # A little at a time: one byte can stand for thousands.
+        for start in range(0, len(content), _ZSTD_PIECE):
+            pieces.append(decoder.decompress(content[start : start + _ZSTD_PIECE]))
+            size += len(pieces[-1])
+            check_size(size)
     except zstandard.ZstdError as error:
         raise invalid(["body"], f"The body is not zstd: {error}", "zstd") from None
-    if len(plain) > LARGEST_BODY:
+    if not decoder.eof or decoder.unused_data:
+        raise invalid(["body"], "The body is not one whole zstd frame", "zstd")
+    return b"".join(pieces)
+
+
+def check_size(size: int) -> None:
+    """Refuse a body that is larger than any may be."""
+    if size > LARGEST_BODY:
         raise Refusal(413, f"The body is larger than {LARGEST_BODY} bytes.")
-    return plain
 
 
 # ---- batches --------------------------------------------------------------------------------
@@ -85,6 +106,40 @@ def examples_from_json(body: Mapping[str, Any]) -> list[Example]:
         )
         for datum in body["data"]
     ]
+
+
+_TAG_OF_MEMBER = {
+    "tokens": "encoded_text",
+    "location": "image_asset_pointer",
+    "data": "image",
+    "dmel": "dmel",
+}
+
+
+def add_chunk_tags(body: Any) -> bool:
+    """Give chunks without a `type` the one that their members tell; returns whether there were any.
+
+    The body has not been checked yet: what does not look like one is left for the check to refuse.
+    """
+    added = False
+    for chunk in _chunks(body):
+        if isinstance(chunk, dict) and "type" not in chunk:
+            tag = next((tag for member, tag in _TAG_OF_MEMBER.items() if member in chunk), None)
+            if tag is not None:
+                chunk["type"] = tag
+                added = True
+    return added
+
+
+def _chunks(body: Any) -> Iterable[Any]:
+    try:
+        if "prompt" in body:
+            yield from body["prompt"]["chunks"]
+        for name in body.keys() & {"forward_backward_input", "forward_input"}:
+            for datum in body[name]["data"]:
+                yield from datum["model_input"]["chunks"]
+    except (TypeError, KeyError, AttributeError):
+        return
 
 
 def tokens_from_json(model_input: Mapping[str, Any]) -> npt.NDArray[np.int64]:
@@ -115,12 +170,19 @@ def _tensor_from_json(name: str, tensor: Mapping[str, Any]) -> Array:
 def _shaped(name: str, values: Array, shape: Iterable[int] | None) -> Array:
     if shape is None:
         return values
-    wanted = [int(size) for size in shape]
+    wanted = _sizes(name, shape)
     if math.prod(wanted) != values.size:
         raise OperationFailed(
             f"{name} has {values.size} values, which its shape {wanted} does not hold."
         )
     return values.reshape(wanted)
+
+
+def _sizes(name: str, shape: Iterable[int]) -> list[int]:
+    sizes = [int(size) for size in shape]
+    if len(sizes) > _MOST_DIMENSIONS or not all(0 <= size <= LARGEST_BODY for size in sizes):
+        raise OperationFailed(f"{name} has a shape no array can have.")
+    return sizes
 
 
 def _dense(
@@ -130,7 +192,7 @@ def _dense(
     col: npt.NDArray[np.int64],
     shape: Iterable[int],
 ) -> Array:
-    sizes = [int(size) for size in shape]
+    sizes = _sizes(name, shape)
     fits = (
         len(sizes) == 2
         and math.prod(sizes) <= LARGEST_BODY // 4
