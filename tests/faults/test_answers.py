@@ -1,0 +1,307 @@
+"""Each answer a server may give, and what becomes of the call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+from scripted_server import Answer, ScriptedServer
+
+import tinker
+from tinker import _polling, _retry
+from tinker.types import RequestErrorCategory
+
+RESULT: Answer = (200, {"type": "optim_step", "metrics": {"a": 1.0}})
+PENDING: Answer = (200, {"type": "try_again", "request_id": "r", "queue_state": "active"})
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_retry, "BILLING_PAUSE", 0.01)
+    quick = _retry.RetryPolicy(budget=0.3, first_pause=0.01, longest_pause=0.02)
+    monkeypatch.setattr(_polling, "GIVE_UP", quick)
+    original = _retry.Attempts.pause
+
+    def pause(self: _retry.Attempts, status: int | None, headers: object) -> float | None:
+        if self.policy == _retry.DEFAULT:
+            self.policy = quick
+        return original(self, status, headers)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(_retry.Attempts, "pause", pause)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture
+def training(server: ScriptedServer) -> Iterator[tinker.TrainingClient]:
+    with tinker.ServiceClient(base_url=server.url, api_key="tml-secret") as service:
+        yield service.create_lora_training_client("m").result(timeout=10)
+
+
+def step(training: tinker.TrainingClient) -> dict[str, float]:
+    return dict(training.optim_step().result(timeout=10).metrics or {})
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [PENDING, PENDING, RESULT],
+        [(408, {"queue_state": "paused_capacity"}), RESULT],
+        [(408, {"detail": "timeout"}), RESULT],
+        [(500, {"detail": "oops"}), (502, b"<html>bad gateway</html>"), RESULT],
+        [(429, {"detail": "slow"}), RESULT],
+        [(529, {"detail": "overloaded"}), RESULT],
+        [(402, {"detail": "billing"}), (402, {"detail": "billing"}), RESULT],
+        [
+            (200, {"status": "complete_metadata", "response_payload_size": 7340032}),
+            RESULT,
+        ],
+        [(200, {"metrics": {"a": 1.0}})],  # no tag: the operation tells what it is
+        [(200, {"type": "optim_step", "metrics": {"a": 1.0}, "new_in_2030": []})],
+    ],
+)
+def test_polls_that_end_well(
+    server: ScriptedServer, training: tinker.TrainingClient, answers: list[Answer]
+) -> None:
+    server.script(retrieve_future=list(answers))
+    polled = len(server.seen["retrieve_future"])
+    assert step(training) == {"a": 1.0}
+    assert len(server.seen["retrieve_future"]) - polled == len(answers)
+    # However often it was polled, it was submitted once.
+    assert len(server.seen["optim_step"]) == 1
+
+
+def test_metadata_is_allowed_until_it_was_had(
+    server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    server.script(
+        retrieve_future=[
+            (200, {"status": "complete_metadata", "response_payload_size": 10}),
+            RESULT,
+        ]
+    )
+    step(training)
+    allowed = [poll["allow_metadata_only"] for poll in server.seen["retrieve_future"]]
+    assert allowed[-2:] == [True, False]
+
+
+Check = Callable[[tinker.TinkerError], bool]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "text"),
+    [
+        (
+            (200, {"error": "bad weights", "category": "user"}),
+            tinker.RequestFailedError,
+            "bad weights",
+        ),
+        (
+            (200, {"error": "out of memory", "category": "server"}),
+            tinker.RequestFailedError,
+            "out of",
+        ),
+        (
+            (200, {"status": "failed", "error": {"message": "no", "category": "user"}}),
+            tinker.RequestFailedError,
+            "failed: no",
+        ),
+        ((400, {"detail": "Future failed: no"}), tinker.RequestFailedError, "Future failed: no"),
+        (
+            (401, {"detail": "who?"}),
+            tinker.AuthenticationError,
+            r"401: who\?. Check TINKER_API_KEY",
+        ),
+        ((403, {"detail": "not yours"}), tinker.PermissionDeniedError, "not yours"),
+        ((404, {"detail": "unknown"}), tinker.NotFoundError, "unknown"),
+        ((410, {"detail": "expired"}), tinker.APIStatusError, "410: expired"),
+        ((500, {"detail": "oops"}), tinker.InternalServerError, r"oops \(tried \d+ times"),
+        ((200, b"<html>hello</html>"), tinker.APIResponseValidationError, "Is it a Tinker server"),
+        ((200, ["a", "list"]), tinker.APIResponseValidationError, "do not fit the contract"),
+    ],
+)
+def test_polls_that_end_badly(
+    server: ScriptedServer,
+    training: tinker.TrainingClient,
+    answer: Answer,
+    error: type[Exception],
+    text: str,
+) -> None:
+    server.script(retrieve_future=[answer])
+    with pytest.raises(error, match=text) as failed:
+        step(training)
+    message = str(failed.value)
+    assert "optim_step (model_id=s:train:0, seq_id=1" in message
+    assert "tml-secret" not in message
+    assert "\n" not in message
+    # A failed result is not a failed submission: the run goes on.
+    server.script(retrieve_future=[RESULT])
+    assert step(training) == {"a": 1.0}
+    assert [request["seq_id"] for request in server.seen["optim_step"]] == [1, 2]
+
+
+def test_categories_are_read_leniently(
+    server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    for said, meant in (("user_error", "user"), ("SERVER", "server"), ("novel", "unknown")):
+        server.script(retrieve_future=[(200, {"error": "x", "category": said})])
+        with pytest.raises(tinker.RequestFailedError) as failed:
+            step(training)
+        assert failed.value.category == RequestErrorCategory(meant)
+
+
+def test_a_refused_submission_leaves_no_gap(
+    server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    server.script(
+        optim_step=[
+            (422, {"detail": [{"loc": ["body", "x"], "msg": "is bad", "type": "t"}]}),
+            (200, {"request_id": "r"}),
+        ],
+        retrieve_future=[RESULT],
+    )
+    with pytest.raises(tinker.UnprocessableEntityError, match="422: body.x: is bad"):
+        step(training)
+    assert step(training) == {"a": 1.0}
+    assert [request["seq_id"] for request in server.seen["optim_step"]] == [1, 1]
+
+
+def test_a_conflict_is_final_at_once(
+    server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    server.script(save_weights=[(409, {"detail": "exists"})])
+    with pytest.raises(tinker.ConflictError, match="exists"):
+        training.save_state("x").result(timeout=10)
+    assert len(server.seen["save_weights"]) == 1
+
+
+def test_a_submission_nobody_knows_about_poisons_the_run(
+    server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    server.script(optim_step=[(503, {"detail": "starting"})])
+    with pytest.raises(tinker.InternalServerError, match="starting"):
+        step(training)
+    tried = len(server.seen["optim_step"])
+    assert tried > 1
+    assert {request["seq_id"] for request in server.seen["optim_step"]} == {1}
+    with pytest.raises(tinker.RunPoisonedError, match=r"seq_id 1 .*from the last checkpoint"):
+        training.optim_step()
+    assert len(server.seen["optim_step"]) == tried
+
+
+def test_a_server_that_says_how_long_to_wait_is_obeyed(
+    server: ScriptedServer, training: tinker.TrainingClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    wait = {"retry-after-ms": "20"}
+    server.script(
+        optim_step=[
+            (503, {"detail": "busy"}, wait),
+            (503, {"detail": "busy"}, wait),
+            (200, {"request_id": "r"}),
+        ],
+        retrieve_future=[RESULT],
+    )
+    with caplog.at_level(logging.WARNING, "tinker"):
+        step(training)
+    (line,) = caplog.messages
+    assert line.startswith("optim_step (model_id=s:train:0, seq_id=1) failed with status 503: busy")
+    assert line.endswith("trying again in 0.0 s")
+
+
+def test_the_protobuf_body_a_json_server_cannot_read(
+    server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    result = {
+        "loss_fn_output_type": "scalar",
+        "loss_fn_outputs": [{}],
+        "metrics": {"loss:sum": 2.0},
+    }
+    accepted: Answer = (200, {"request_id": "r"})
+    server.script(
+        forward_backward=[(500, {"detail": "cannot print bytes"}), accepted],
+        retrieve_future=[(200, result)],
+    )
+    datum = tinker.Datum(tinker.ModelInput.from_ints([1, 2, 3]))
+    for _ in range(3):
+        output = training.forward_backward([datum], "cross_entropy").result(timeout=10)
+        assert output.metrics == {"loss:sum": 2.0}
+    kinds = [r["headers"]["content-type"] for r in server.seen["forward_backward"]]
+    assert kinds == ["application/x-protobuf", *["application/json"] * 3]
+
+
+def test_a_server_that_reads_protobuf_alone(
+    server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    server.script(config=[(404, {})])
+    with tinker.ServiceClient(base_url=server.url) as service:
+        old = service.create_lora_training_client("m").result(timeout=10)
+        server.script(
+            forward_backward=[(415, {"detail": "protobuf only"}), (200, {"request_id": "r"})],
+            retrieve_future=[
+                (200, {"loss_fn_output_type": "x", "loss_fn_outputs": [{}], "metrics": {}})
+            ],
+        )
+        datum = tinker.Datum(tinker.ModelInput.from_ints([1, 2, 3]))
+        old.forward_backward([datum], "cross_entropy").result(timeout=10)
+    kinds = [r["headers"]["content-type"] for r in server.seen["forward_backward"]]
+    assert kinds == ["application/json", "application/x-protobuf"]
+
+
+def test_a_batch_refused_in_both_encodings_says_why(
+    server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    server.script(
+        forward_backward=[(422, {"detail": "bytes"}), (422, {"detail": "token 9 is unknown"})]
+    )
+    datum = tinker.Datum(tinker.ModelInput.from_ints([1, 2, 3]))
+    with pytest.raises(tinker.UnprocessableEntityError, match="token 9 is unknown"):
+        training.forward_backward([datum], "cross_entropy").result(timeout=10)
+    assert len(server.seen["forward_backward"]) == 2
+
+
+def test_samples_are_sent_again_when_the_server_says_later(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later: Answer = (429, {"detail": "later"}, {"retry-after-ms": "5"})
+    sample = {"sequences": [{"stop_reason": "stop", "tokens": [1], "logprobs": [-0.5]}]}
+    server.script(
+        asample=[later, later, (200, {"request_id": "r"})], retrieve_future=[(200, sample)]
+    )
+    with tinker.ServiceClient(base_url=server.url) as service:
+        sampler = service.create_sampling_client(base_model="m").result(timeout=10)
+        prompt = tinker.ModelInput.from_ints([1])
+        response = sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result(timeout=10)
+    assert response.sequences[0].tokens == [1]
+    assert response.sequences[0].sequence_id == "r:0"
+    # The same request, under the same number.
+    assert [request["seq_id"] for request in server.seen["asample"]] == [0, 0, 0]
+
+
+def test_a_lost_sample_is_asked_for_anew(server: ScriptedServer) -> None:
+    sample = {"sequences": [{"stop_reason": "length", "tokens": [1], "logprobs": None}]}
+    server.script(retrieve_future=[(410, {"detail": "evicted"}), (200, sample)])
+    with tinker.ServiceClient(base_url=server.url) as service:
+        sampler = service.create_sampling_client(base_model="m").result(timeout=10)
+        prompt = tinker.ModelInput.from_ints([1])
+        sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result(timeout=10)
+    assert [request["seq_id"] for request in server.seen["asample"]] == [0, 1]
+
+
+def test_no_credential_in_anything_that_is_shown(
+    server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.script(create_model=[(401, {"detail": "bad key"})])
+    with caplog.at_level(logging.DEBUG):
+        service = tinker.ServiceClient(base_url=server.url, api_key="tml-secret")
+        future = service.create_lora_training_client("m")
+        with pytest.raises(tinker.AuthenticationError) as failed:
+            future.result(timeout=10)
+        shown = [repr(service), repr(future), repr(service.holder.settings), str(failed.value)]
+        shown += [repr(failed.value), repr(service.holder.connection.api), caplog.text]
+        service.close().result(timeout=10)
+    assert not [text for text in shown if "tml-secret" in text]
