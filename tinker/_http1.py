@@ -93,7 +93,8 @@ class Http1Transport(httpx.AsyncBaseTransport):
                     url.raw_host.decode(),
                     url.port or (443 if secure else 80),
                     ssl=self._context() if secure else None,
-                    happy_eyeballs_delay=0.25,
+                    # Costs tasks, and pays where an address of a public name does not work.
+                    happy_eyeballs_delay=0.25 if secure else None,
                 )
         except TimeoutError:
             raise httpx.ConnectTimeout("connecting took too long") from None
@@ -160,7 +161,8 @@ class _Connection(asyncio.Protocol):
 
     async def exchange(self, head: bytes, body: bytes, timeouts: Timeouts) -> httpx.Response:
         """Send a request and return its answer; a stream's body is still to come then."""
-        answer = self._answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
+        self._answer = answer
         self._begin_answer()
         self._expecting, self.has_received = True, False
         try:

@@ -44,12 +44,10 @@ def combine(outputs: Sequence[ForwardBackwardOutput]) -> ForwardBackwardOutput:
 
     The type is that of the first chunk which names one. No chunks give an empty result.
     """
-    return ForwardBackwardOutput(
-        loss_fn_output_type=next(
-            (out.loss_fn_output_type for out in outputs if out.loss_fn_output_type), ""
-        ),
-        loss_fn_outputs=[output for out in outputs for output in out.loss_fn_outputs],
-        metrics=reduce([(len(out.loss_fn_outputs), out.metrics) for out in outputs]),
+    return ForwardBackwardOutput._of(
+        next((out.loss_fn_output_type for out in outputs if out.loss_fn_output_type), ""),
+        [output for out in outputs for output in out.loss_fn_outputs],
+        reduce([(len(out.loss_fn_outputs), out.metrics) for out in outputs]),
     )
 
 

@@ -9,18 +9,28 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+
+from tinker_local import faults
 
 if TYPE_CHECKING:
     from tinker_local.server import Server
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"tinker_local: {message}\n")
+
+
 def arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m tinker_local",
         description="A server of the Tinker training API for this machine, with a small real model.",
-        epilog="Prints one line, `ready http://HOST:PORT`, when it accepts requests. What it has promised "
-        "survives a crash: start it again with the same --data.",
+        epilog="Prints one line, `ready http://HOST:PORT`, when it accepts requests. What it has promised\n"
+        f"survives a crash: start it again with the same --data.\n\n{faults.__doc__}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default %(default)s)"
@@ -41,6 +51,15 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         metavar="FILE",
         help="accepted API keys, one a line, each perhaps with a user's name; without, any key will do",
     )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        type=_fault,
+        default=[],
+        metavar="RULE",
+        dest="faults",
+        help="go wrong on purpose, to test a client: see below; may be given several times",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="log every request")
     return parser.parse_args(argv)
 
@@ -51,19 +70,31 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _fault(text: str) -> faults.Fault:
+    try:
+        return faults.Fault.parse(text)
+    except faults.FaultRuleError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     from tinker_local.keys import KeysFileError  # noqa: PLC0415  # --help needs no server
     from tinker_local.server import Server  # noqa: PLC0415
-    from tinker_local.store import DataFolderInUse  # noqa: PLC0415
+    from tinker_local.store import DataFolderError  # noqa: PLC0415
 
     try:
         server = Server(
-            args.data, host=args.host, port=args.port, keys=args.keys, verbose=args.verbose
+            args.data,
+            host=args.host,
+            port=args.port,
+            keys=args.keys,
+            faults=args.faults,
+            verbose=args.verbose,
         )
-    except (KeysFileError, DataFolderInUse) as error:
+    except (KeysFileError, DataFolderError) as error:
         return _fail(str(error))
     except OSError as error:
         if error.filename is not None:

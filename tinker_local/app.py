@@ -61,7 +61,7 @@ def make_app(
         assert route.methods is not None
         route.methods.discard("HEAD")
         routes.append(route)
-    return Starlette(
+    app = Starlette(
         routes=routes,
         lifespan=lifespan,
         exception_handlers={
@@ -70,6 +70,9 @@ def make_app(
             Exception: _unexpected,
         },
     )
+    # The contract has no redirects; a path with a slash behind it is another path.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awaitable[Response]]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from tinker_local import wire
 from tinker_local.checkpoints import CheckpointFiles
@@ -15,8 +15,8 @@ from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
 from tinker_local.keys import Keys
 from tinker_local.operations import Operations
-from tinker_local.scheduler import Job, Scheduler
-from tinker_local.store import DONE, FAILED, PENDING, DataFolder, Request, Row, Store
+from tinker_local.scheduler import Scheduler
+from tinker_local.store import DONE, DROPPED, FAILED, PENDING, Request, Row, Store
 
 
 @frozen(kw_only=True)
@@ -50,29 +50,26 @@ class Call:
 class Backend:
     """Lives on the event loop."""
 
-    def __init__(self, folder: DataFolder, engine: Engine, keys: Keys, options: Options) -> None:
+    def __init__(self, store: Store, engine: Engine, keys: Keys, options: Options) -> None:
         self.engine = engine
         self.keys = keys
         self.options = options
-        self.store = Store(folder)
-        self.operations = Operations(
-            self.store, engine, CheckpointFiles(folder.path / "checkpoints")
-        )
+        self.store = store
+        self.operations = Operations(store, engine, CheckpointFiles(store.folder / "checkpoints"))
         self.scheduler = Scheduler(self.operations.execute, gap_seconds=self.options.gap_seconds)
-        self._finished = 0
+        self._reads = 0
         self._resume()
 
     def _resume(self) -> None:
         """Go on where the last process stopped, however it stopped."""
-        for model in self.store.select("SELECT id, next_seq_id FROM models WHERE unloaded = 0"):
+        for model in self.store.select("SELECT id, next_seq_id FROM models"):
             self.scheduler.model(model["id"], model["next_seq_id"])
         for request in self.store.pending():
-            self.scheduler.add(Job(request))
+            self.scheduler.add(request)
 
     def close(self) -> None:
         self.scheduler.stop()
         self.scheduler.join(1.0)
-        self.store.close()
 
     # ---- objects ----------------------------------------------------------------------------
 
@@ -93,9 +90,9 @@ class Backend:
         return session
 
     def live_model(self, model_id: str, user: str) -> Row:
-        """A model of the user that is not unloaded."""
+        """A model of the user that is not unloaded, nor about to be."""
         model = self.own("models", "model_id", model_id, user)
-        if model["unloaded"]:
+        if self.store.request(unload_id(model_id)) is not None:
             raise Refusal(404, f"The model {model_id} is unloaded")
         return model
 
@@ -125,39 +122,25 @@ class Backend:
         *,
         seq_id: int | None,
         digest: bytes,
+        new_model: Mapping[str, Any] | None = None,
     ) -> None:
-        """Record an operation, and queue it. In a transaction of the caller's, if there is one."""
-        request = Request(
-            id=request_id,
-            target=target,
-            owner=call.user,
-            operation=operation,
-            seq_id=seq_id,
-            digest=digest,
-            media_type=call.media_type,
-            body=call.content,
-            created=time.time(),
-            state=PENDING,
-            result=None,
-            result_type=None,
-            read=None,
-        )
-        self.store.insert(
-            "requests",
-            id=request.id,
-            target=target,
-            owner=request.owner,
-            operation=operation,
-            seq_id=seq_id,
-            digest=digest,
-            media_type=request.media_type,
-            body=request.body,
-            created=request.created,
-            state=PENDING,
-        )
-        # Bodies of waiting requests are not kept in memory: they are decoded again when their turn comes,
-        # unless that is soon.
-        self.scheduler.add(Job(request, call.body if len(call.content) < 2**20 else None))
+        """Record an operation, perhaps together with the model it creates, and queue it."""
+        with self.store.transaction():
+            if new_model is not None:
+                self.store.insert("models", id=target, **new_model)
+            request = self.store.add_request(
+                request_id,
+                call.content,
+                target=target,
+                owner=call.user,
+                operation=operation,
+                seq_id=seq_id,
+                digest=digest,
+                media_type=call.media_type,
+            )
+        if new_model is not None:
+            self.scheduler.model(target, 0)
+        self.scheduler.add(request)
 
     async def result(self, request: Request, seconds: float) -> Request:
         """The request when it is done, or after this time."""
@@ -165,10 +148,14 @@ class Backend:
             await self.scheduler.wait(request.id, seconds)
             request = self.store.request(request.id) or request
         if request.state in (DONE, FAILED):
-            self.store.mark_read(request.id)
-            self._finished += 1
-            if self._finished % 256 == 0:
-                self.store.drop_read_results(time.time() - self.options.keep_read_results_seconds)
+            oldest = time.time() - self.options.keep_read_results_seconds
+            if request.read is None:
+                self.store.mark_read(request.id)
+            elif request.read < oldest:
+                request = evolve(request, state=DROPPED)
+            self._reads += 1
+            if self._reads % 256 == 0:
+                self.store.drop_read_results(oldest)
         return request
 
     def fail(self, request: Request, message: str) -> None:
@@ -178,9 +165,19 @@ class Backend:
         self.scheduler.done(request.id)
 
 
-def digest_of(call: Call, *ignored: str) -> bytes:
-    """What makes two requests the same: their content, but for these members."""
-    if call.media_type == wire.PROTOBUF or len(call.content) > 65536:
-        return hashlib.sha256(call.content).digest()
-    body = {name: value for name, value in call.body.items() if name not in ignored}
-    return hashlib.sha256(wire.dumps(body, sort=True)).digest()
+def unload_id(model_id: str) -> str:
+    """The request_id of a model's unloading."""
+    return f"{model_id}:unload"
+
+
+def digest_of(operation: str, call: Call, *ignored: str) -> bytes:
+    """What makes two requests the same: operation and content, but for these members."""
+    content = call.content
+    if call.media_type == wire.PROTOBUF:
+        # Encoded again: the order of a map's entries differs from one process to another.
+        content = call.body.SerializeToString(deterministic=True)
+    elif len(content) <= 65536 or ignored:
+        # However it is written: a client may send a repetition in other words.
+        body = {name: value for name, value in call.body.items() if name not in ignored}
+        content = wire.dumps(body, sort=True)
+    return hashlib.sha256(operation.encode() + b"\0" + content).digest()

@@ -1,6 +1,6 @@
 """Checkpoint files: safetensors, one a checkpoint, written whole or not at all.
 
-    <folder>/<training run>/<weights|sampler_weights>/<name>.safetensors
+    <folder>/<training run>/<weights|sampler_weights>/<name>/adapter.safetensors
 
 The file's header says what it is, so that a file copied elsewhere can still be read.
 """
@@ -8,7 +8,6 @@ The file's header says what it is, so that a file copied elsewhere can still be 
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from tinker_local.engine.base import Adapter, LoraSpec, Tensors
 KINDS = ("weights", "sampler_weights")
 _PATH = re.compile(r"tinker://([^/]+)/(weights|sampler_weights)/([A-Za-z0-9_][A-Za-z0-9_.-]*)")
 _GROUPS = ("weights", "moments")
+_PARTIAL = "adapter.partial"
 
 
 @frozen
@@ -47,13 +47,17 @@ def parse(path: str) -> Location | None:
 
 
 class CheckpointFiles:
+    """The files of one server."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        for left_behind in folder.glob(f"*/*/*/{_PARTIAL}"):  # by a process that was killed
+            left_behind.unlink()
 
     def file(self, location: Location) -> Path:
         # A model's id has colons, which not every file system takes; quoting keeps it one segment.
         run = quote(location.model_id, safe="")
-        return self._folder / run / location.kind / f"{location.name}.safetensors"
+        return self._folder / run / location.kind / location.name / "adapter.safetensors"
 
     def write(self, location: Location, adapter: Adapter, *, with_moments: bool) -> int:
         """Write a checkpoint and return its size in bytes."""
@@ -70,10 +74,17 @@ class CheckpointFiles:
             "lora": json.dumps(asdict(adapter.lora)),
             "step": str(adapter.step),
         }
-        partial = target.with_suffix(f".{os.getpid()}.partial")
+        partial = target.with_name(_PARTIAL)
         save_file(tensors, partial, metadata=header)
         partial.replace(target)
         return target.stat().st_size
+
+    def delete(self, location: Location) -> None:
+        """Delete a checkpoint, if it is there."""
+        file = self.file(location)
+        if file.exists():
+            file.unlink()
+            file.parent.rmdir()
 
     def read(self, location: Location, *, with_moments: bool) -> Adapter:
         """The adapter in a checkpoint.

@@ -1,11 +1,13 @@
 """Who may use the server.
 
 A keys file has one key a line, then optionally a space and the name of the user it belongs to; `#` begins a
-comment. Keys of one name share what they own. Without a file every key of the right shape is the one user's.
+comment. Keys of one name share what they own; a key without a name is a user of its own. Without a file every
+key of the right shape is the one user's.
 """
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from tinker_local.errors import Refusal
@@ -46,6 +48,8 @@ def _read(file: Path) -> dict[str, str]:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise KeysFileError(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise KeysFileError(f"{file} is not a text file") from None
     for number, line in enumerate(lines, 1):
         words = line.split("#", 1)[0].split()
         if not words:
@@ -54,7 +58,12 @@ def _read(file: Path) -> dict[str, str]:
             raise KeysFileError(
                 f"{file}, line {number}: a line is a key that begins with 'tml-', and perhaps a user's name"
             )
-        users[words[0]] = words[1] if len(words) == 2 else f"user-{number}"
+        key = words[0]
+        if key in users:
+            raise KeysFileError(f"{file}, line {number}: this key is in the file already")
+        # A name that stays when the file's other lines change.
+        own = f"key-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        users[key] = words[1] if len(words) == 2 else own
     if not users:
         raise KeysFileError(f"{file} has no keys in it")
     return users

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import safetensors.numpy
@@ -24,8 +25,7 @@ from tinker_local.engine.base import (
     Tensors,
 )
 from tinker_local.errors import OperationFailed
-from tinker_local.scheduler import Job
-from tinker_local.store import DONE, FAILED, Row, Store
+from tinker_local.store import DONE, FAILED, Request, Row, Store
 from tinker_proto import tinker_pb2 as pb
 
 logger = logging.getLogger("tinker_local")
@@ -33,66 +33,89 @@ logger = logging.getLogger("tinker_local")
 _ADAPTERS_IN_MEMORY = 16
 _GROUPS = ("weights", "moments", "grads")
 
+T = TypeVar("T")
 Commit = Callable[[], None]
-"""Writes what an operation changes, inside the transaction that records its result."""
+"""Writes what an operation changes, inside the transaction that records its result. May fail it."""
 Outcome = tuple[bytes, str, Commit | None]
 """The result, its media type, and what to commit with it."""
 
 
 class Operations:
-    """Executes jobs, on the scheduler's thread."""
+    """Executes requests, on the scheduler's thread."""
 
     def __init__(self, store: Store, engine: Engine, files: CheckpointFiles) -> None:
         self._store = store
         self._engine = engine
         self._files = files
         self._adapters: OrderedDict[str, Adapter] = OrderedDict()
-        self._sampler_weights: OrderedDict[str, Tensors | None] = OrderedDict()
+        self._sampler_weights: OrderedDict[tuple[str, float], Tensors] = OrderedDict()
 
-    def execute(self, jobs: Sequence[Job]) -> None:
-        """Run jobs of one target and record their results."""
-        if jobs[0].request.operation == "asample":
-            self._sample(jobs)
+    def execute(self, requests: Sequence[Request]) -> None:
+        """Run requests of one target, and record their results.
+
+        Raises when they cannot be recorded; then nothing has happened.
+        """
+        if requests[0].operation == "asample":
+            outcomes = self._sample(requests)
+            with self._store.transaction():
+                for request, outcome in zip(requests, outcomes, strict=True):
+                    self._record(request, outcome)
             return
-        for job in jobs:
-            self._record(job, self._attempt(job))
+        for request in requests:
+            self._record(request, self._attempt(request, self._train))
+
+    def _train(self, request: Request) -> Outcome:
+        run = getattr(self, f"_{request.operation}")
+        outcome: Outcome = run(request.target, self._body(request))
+        return outcome
 
     # ---- recording --------------------------------------------------------------------------
 
-    def _attempt(self, job: Job) -> Outcome | OperationFailed:
+    def _body(self, request: Request) -> Any:
+        """The body, decoded: bodies are kept on disk, not in memory, until their turn comes."""
+        content = self._store.body(request.id)
+        if request.media_type == wire.PROTOBUF:
+            return wire.parse_protobuf(content)
+        return wire.members(wire.parse_json(content))
+
+    def _attempt(self, request: Request, run: Callable[[Request], T]) -> T | OperationFailed:
         try:
-            body = job.payload if job.payload is not None else _decode(job)
-            run = getattr(self, f"_{job.request.operation}")
-            outcome: Outcome = run(job.request.target, body)
-            return outcome
+            return run(request)
         except OperationFailed as failure:
             return failure
         except EngineError as error:
             return OperationFailed(str(error))
+        except sqlite3.Error:
+            raise  # it has not happened; the scheduler tries again
         except Exception as error:
-            logger.exception("%s failed", job.request.operation)
-            return OperationFailed(f"{type(error).__name__} in {job.request.operation}", "server")
+            logger.exception("%s failed", request.operation)
+            return OperationFailed(f"{type(error).__name__} in {request.operation}", "server")
 
-    def _record(self, job: Job, outcome: Outcome | OperationFailed) -> None:
-        request = job.request
-        with self._store.transaction():
-            if isinstance(outcome, OperationFailed):
-                failure = orjson.dumps({"error": str(outcome), "category": outcome.category})
-                self._store.finish(request.id, FAILED, failure, wire.JSON)
-            else:
-                result, media_type, commit = outcome
-                if commit is not None:
-                    commit()
-                self._store.finish(request.id, DONE, result, media_type)
-            if request.seq_id is not None:
-                self._store.write(
-                    "UPDATE models SET next_seq_id = ? WHERE id = ?",
-                    request.seq_id + 1,
-                    request.target,
-                )
+    def _record(self, request: Request, outcome: Outcome | OperationFailed) -> None:
+        try:
+            with self._store.transaction():
+                self._write(request, outcome)
+        except OperationFailed as failure:  # only its commit has found out
+            with self._store.transaction():
+                self._write(request, failure)
+            return
         # Only now: had the transaction failed, memory and disk would have parted.
         if not isinstance(outcome, OperationFailed) and isinstance(outcome[2], _Keep):
             self._remember(request.target, outcome[2].adapter)
+
+    def _write(self, request: Request, outcome: Outcome | OperationFailed) -> None:
+        if isinstance(outcome, OperationFailed):
+            failure = orjson.dumps({"error": str(outcome), "category": outcome.category})
+            self._store.finish(request.id, FAILED, failure, wire.JSON)
+        else:
+            result, media_type, commit = outcome
+            if commit is not None:
+                commit()
+            self._store.finish(request.id, DONE, result, media_type)
+        if request.seq_id is not None:
+            self._store.write(
+                "UPDATE models SET next_seq_id = ? WHERE id = ?", request.seq_id + 1, request.target
+            )
 
     def _remember(self, model_id: str, adapter: Adapter) -> None:
         self._adapters[model_id] = adapter
@@ -106,7 +129,8 @@ class Operations:
             model = self._store.get("models", model_id)
             rows = self._store.select("SELECT * FROM adapters WHERE model_id = ?", model_id)
             if model is None or not rows:
-                raise OperationFailed(f"The model {model_id} was not created.")
+                why = "is unloaded" if model and model["unloaded"] else "was not created"
+                raise OperationFailed(f"The model {model_id} {why}.")
             groups = {group: safetensors.numpy.load(rows[0][group]) for group in _GROUPS}
             adapter = Adapter(
                 base_model=model["facts"]["base_model"],
@@ -243,16 +267,24 @@ class Operations:
         sampler_id = f"{model['session_id']}:sample:{number}"
 
         def commit() -> None:
-            if self._store.get("samplers", sampler_id) is None:
-                self._store.insert(
-                    "samplers",
-                    id=sampler_id,
-                    session_id=model["session_id"],
-                    owner=model["owner"],
-                    created=time.time(),
-                    base_model=adapter.base_model,
-                    weights=safetensors.numpy.save(adapter.weights),
+            if self._store.get("samplers", sampler_id) is not None:
+                raise OperationFailed(
+                    f"sampling_session_seq_id {number} is used by another sampler."
                 )
+            self._store.insert(
+                "samplers",
+                id=sampler_id,
+                session_id=model["session_id"],
+                owner=model["owner"],
+                created=time.time(),
+                base_model=adapter.base_model,
+                model_id=model_id,
+            )
+            self._store.insert(
+                "ephemeral_weights",
+                sampler_id=sampler_id,
+                weights=safetensors.numpy.save(adapter.weights),
+            )
 
         result = {
             "type": "save_weights_for_sampler",
@@ -268,8 +300,8 @@ class Operations:
         assert model is not None
         name = body.get("path") or self._free_name(model_id, kind)
         location = Location(model_id, kind, name)
-        known = self._store.get("checkpoints", location.path)
-        if known is not None and not overwrite and not _is_expired(known):
+        self._forget_expired()
+        if self._store.get("checkpoints", location.path) is not None and not overwrite:
             hint = ": pass overwrite, or choose another name" if kind == "weights" else ""
             raise OperationFailed(f"The checkpoint {location.path} exists{hint}.")
         adapter = self._adapter(model_id)
@@ -300,6 +332,14 @@ class Operations:
         result = {"type": operation, "path": location.path}
         return orjson.dumps(result), wire.JSON, commit
 
+    def _forget_expired(self) -> None:
+        query = "SELECT path FROM checkpoints WHERE expires < ?"
+        for checkpoint in self._store.select(query, time.time()):
+            location = checkpoints.parse(checkpoint["path"])
+            assert location is not None, "only such paths are saved to"
+            self._files.delete(location)
+            self._store.write("DELETE FROM checkpoints WHERE path = ?", location.path)
+
     def _free_name(self, model_id: str, kind: str) -> str:
         model = self._store.get("models", model_id)
         assert model is not None
@@ -307,16 +347,20 @@ class Operations:
 
     def _load_weights(self, model_id: str, body: Mapping[str, Any]) -> Outcome:
         path = body["path"]
-        loaded = self.load(path, with_moments=bool(body["optimizer"]))
         model = self._store.get("models", model_id)
         assert model is not None
+        checkpoint = self._checkpoint(path)
+        if checkpoint["owner"] != model["owner"] and not checkpoint["public"]:
+            raise OperationFailed(f"You do not have access to {path}.")
+        if checkpoint["kind"] != "weights":
+            raise OperationFailed(f"{path} is a sampler checkpoint; training goes on from weights.")
+        loaded = self.load(path, with_moments=bool(body["optimizer"]))
         commit: _Keep
         if model["ready"]:
             adapter = self._adapter(model_id)
-            if adapter.base_model != loaded.base_model or adapter.lora.rank != loaded.lora.rank:
+            if (adapter.base_model, _shapes(adapter)) != (loaded.base_model, _shapes(loaded)):
                 raise OperationFailed(
-                    f"{path} is an adapter of rank {loaded.lora.rank} for {loaded.base_model}; the model "
-                    f"is one of rank {adapter.lora.rank} for {adapter.base_model}."
+                    f"{path} does not fit the model: it is {_kind(loaded)}, the model {_kind(adapter)}."
                 )
             changed = evolve(loaded, lora=adapter.lora, grads={})
             commit = self._changed(model_id, changed, "weights", "moments", "grads")
@@ -330,65 +374,82 @@ class Operations:
 
     def load(self, path: str, *, with_moments: bool) -> Adapter:
         """The adapter of a checkpoint that exists and has not expired."""
+        self._checkpoint(path)
         location = checkpoints.parse(path)
-        row = self._store.get("checkpoints", path)
-        if location is None or row is None or _is_expired(row):
-            raise OperationFailed(f"There is no checkpoint {path}.")
+        assert location is not None, "only such paths are saved to"
         try:
             return self._files.read(location, with_moments=with_moments)
         except FileNotFoundError:
             raise OperationFailed(f"The file of checkpoint {path} is gone.", "server") from None
 
+    def _checkpoint(self, path: str) -> Row:
+        """The record of a checkpoint that exists and has not expired."""
+        row = self._store.get("checkpoints", path)
+        if row is None or (row["expires"] is not None and row["expires"] < time.time()):
+            raise OperationFailed(f"There is no checkpoint {path}.")
+        return row
+
     # ---- sampling ---------------------------------------------------------------------------
 
-    def _sample(self, jobs: Sequence[Job]) -> None:
-        """Sample what is asked of one sampler, together; what is refused fails alone."""
-        good: list[tuple[Job, SampleSpec]] = []
-        base_model, weights = "", None
-        for job in jobs:
-            try:
-                body = job.payload if job.payload is not None else _decode(job)
-                base_model, weights = self._weights(job.request.target, body)
-                spec = wire.sample_spec(body)
-                self._engine.check_sample(base_model, spec)
-            except (OperationFailed, EngineError) as error:
-                failure = (
-                    error if isinstance(error, OperationFailed) else OperationFailed(str(error))
-                )
-                self._record(job, failure)
-            else:
-                good.append((job, spec))
-        if not good:
-            return
-        try:
-            results = self._engine.sample(base_model, weights, [spec for _, spec in good])
-        except Exception as error:
-            logger.exception("asample failed")
-            for job, _ in good:
-                self._record(job, OperationFailed(f"{type(error).__name__} in asample", "server"))
-            return
-        for (job, _), result in zip(good, results, strict=True):
-            self._record(job, (wire.sample_to_protobuf(result), wire.PROTOBUF, None))
+    def _sample(self, requests: Sequence[Request]) -> list[Outcome | OperationFailed]:
+        """Sample what is asked of one target, together; what is refused fails alone."""
+        source = self._attempt(requests[0], lambda request: self._source(request.target))
+        if isinstance(source, OperationFailed):
+            return [source] * len(requests)
+        base_model, weights = source
 
-    def _weights(self, target: str, body: Mapping[str, Any]) -> tuple[str, Tensors | None]:
-        """The base model and the weights of a sampler."""
-        sampler = self._store.get("samplers", target) or Row(
-            base_model=body.get("base_model"), model_path=body.get("model_path"), weights=None
+        def wanted(request: Request) -> tuple[SampleSpec, int | None]:
+            body = self._body(request)
+            spec = wire.sample_spec(body)
+            self._engine.check_sample(base_model, spec)
+            return spec, wire.scored_places(body, spec)
+
+        asked = [self._attempt(request, wanted) for request in requests]
+        good = [one[0] for one in asked if not isinstance(one, OperationFailed)]
+        results = self._attempt(
+            requests[0], lambda _: self._engine.sample(base_model, weights, good)
         )
-        if target not in self._sampler_weights:
-            if sampler["weights"] is not None:
-                tensors = safetensors.numpy.load(sampler["weights"])
-            elif sampler["model_path"] is not None:
-                tensors = self.load(sampler["model_path"], with_moments=False).weights
+        outcomes: list[Outcome | OperationFailed] = []
+        for one in asked:
+            if isinstance(one, OperationFailed):
+                outcomes.append(one)
+            elif isinstance(results, OperationFailed):
+                outcomes.append(results)
             else:
-                tensors = None
-            self._sampler_weights[target] = tensors
-            while len(self._sampler_weights) > _ADAPTERS_IN_MEMORY:
-                self._sampler_weights.popitem(last=False)
-        base_model = sampler["base_model"]
-        if base_model is None:
-            base_model = self.load(sampler["model_path"], with_moments=False).base_model
-        return base_model, self._sampler_weights[target]
+                content = wire.sample_to_protobuf(results.pop(0), one[1])
+                outcomes.append((content, wire.PROTOBUF, None))
+        return outcomes
+
+    def _source(self, target: str) -> tuple[str, Tensors | None]:
+        """The base model and the weights of a sampler, a tinker path, or a base model."""
+        sampler = self._store.get("samplers", target)
+        path = sampler["model_path"] if sampler else target
+        if path is not None and checkpoints.parse(path) is not None:
+            checkpoint = self._checkpoint(path)
+            # A name can be saved to again: what is cached is what was saved at that time.
+            key = (path, checkpoint["created"])
+            weights = self._cached(key, lambda: self.load(path, with_moments=False).weights)
+            return checkpoint["facts"]["base_model"], weights
+        if sampler is None:
+            return target, None
+        if sampler["model_id"] is None:
+            return sampler["base_model"], None
+        key = (target, sampler["created"])
+        return sampler["base_model"], self._cached(key, lambda: self._ephemeral(target))
+
+    def _ephemeral(self, sampler_id: str) -> Tensors:
+        query = "SELECT weights FROM ephemeral_weights WHERE sampler_id = ?"
+        weights: Tensors = safetensors.numpy.load(
+            self._store.select(query, sampler_id)[0]["weights"]
+        )
+        return weights
+
+    def _cached(self, key: tuple[str, float], load: Callable[[], Tensors]) -> Tensors:
+        weights = self._sampler_weights.pop(key, None) or load()
+        self._sampler_weights[key] = weights  # as the one used last
+        while len(self._sampler_weights) > _ADAPTERS_IN_MEMORY:
+            self._sampler_weights.popitem(last=False)
+        return weights
 
 
 class _Keep:
@@ -402,15 +463,6 @@ class _Keep:
         self._commit()
 
 
-def _decode(job: Job) -> Any:
-    """A request's body, read again after a restart."""
-    request = job.request
-    assert request.body is not None, "a pending request has its body"
-    if request.media_type == wire.PROTOBUF:
-        return wire.parse_protobuf(request.body)
-    return orjson.loads(request.body)
-
-
 def _config(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value.text if value.WhichOneof("value") == "text" else value.number
@@ -418,5 +470,11 @@ def _config(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_expired(checkpoint: Row) -> bool:
-    return checkpoint["expires"] is not None and checkpoint["expires"] < time.time()
+def _shapes(adapter: Adapter) -> dict[str, tuple[int, ...]]:
+    return {name: weight.shape for name, weight in adapter.weights.items()}
+
+
+def _kind(adapter: Adapter) -> str:
+    parts = ("attn", "mlp", "unembed")
+    trained = [part for part in parts if getattr(adapter.lora, f"train_{part}")]
+    return f"of rank {adapter.lora.rank} on {', '.join(trained)} of {adapter.base_model}"

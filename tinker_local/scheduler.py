@@ -16,7 +16,6 @@ import queue
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from attrs import define, field
 
@@ -25,14 +24,8 @@ from tinker_local.store import Request
 logger = logging.getLogger("tinker_local")
 
 LARGEST_SAMPLE_BATCH = 64
-
-
-@define(eq=False)
-class Job:
-    """A request with its body as the handler has decoded it; None after a restart."""
-
-    request: Request
-    payload: Any = None
+RETRY_SECONDS = 1.0
+"""Between tries to record what an operation has done."""
 
 
 @define
@@ -40,18 +33,18 @@ class _Model:
     """The operations of one model that wait."""
 
     next_seq_id: int
-    numbered: dict[int, Job] = field(factory=dict)
-    unnumbered: deque[tuple[int, Job]] = field(factory=deque)
-    """Jobs without a number, each with the seq_id that must have run before it."""
+    numbered: dict[int, Request] = field(factory=dict)
+    unnumbered: deque[tuple[int, Request]] = field(factory=deque)
+    """Requests without a number, each with the seq_id that must have run before it."""
     timer: asyncio.TimerHandle | None = None
 
-    def take(self) -> Job | None:
+    def take(self) -> Request | None:
         if self.unnumbered and self.unnumbered[0][0] < self.next_seq_id:
             return self.unnumbered.popleft()[1]
-        job = self.numbered.pop(self.next_seq_id, None)
-        if job is not None:
+        request = self.numbered.pop(self.next_seq_id, None)
+        if request is not None:
             self.next_seq_id += 1
-        return job
+        return request
 
     @property
     def waits_for_a_gap(self) -> bool:
@@ -59,18 +52,19 @@ class _Model:
 
 
 class Scheduler:
-    """Lives on the event loop; `execute` is called on a thread of its own."""
+    """Lives on the event loop; `execute` is called on a thread of its own, until it does not raise."""
 
-    def __init__(self, execute: Callable[[Sequence[Job]], None], *, gap_seconds: float) -> None:
+    def __init__(self, execute: Callable[[Sequence[Request]], None], *, gap_seconds: float) -> None:
         self._execute = execute
         self._gap_seconds = gap_seconds
         self._loop = asyncio.get_running_loop()
         self._models: dict[str, _Model] = {}
-        self._samplers: dict[str, deque[Job]] = {}
+        self._samplers: dict[str, deque[Request]] = {}
         self._turns: OrderedDict[str, None] = OrderedDict()
         self._events: dict[str, asyncio.Event] = {}
         self._busy = False
-        self._work: queue.SimpleQueue[Sequence[Job] | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._work: queue.SimpleQueue[Sequence[Request] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -88,17 +82,16 @@ class Scheduler:
     def next_seq_id(self, model_id: str) -> int:
         return self._models[model_id].next_seq_id
 
-    def add(self, job: Job) -> None:
-        """Queue a job that has been recorded."""
-        request = job.request
+    def add(self, request: Request) -> None:
+        """Queue a request that has been recorded."""
         self._events[request.id] = asyncio.Event()
         model = self._models.get(request.target)
         if model is None:
-            self._samplers.setdefault(request.target, deque()).append(job)
+            self._samplers.setdefault(request.target, deque()).append(request)
         elif request.seq_id is None:
-            model.unnumbered.append((self.last_seq_id(request.target), job))
+            model.unnumbered.append((self.last_seq_id(request.target), request))
         else:
-            model.numbered[request.seq_id] = job
+            model.numbered[request.seq_id] = request
         self._turns.setdefault(request.target)
         self._watch_gap(request.target)
         self._dispatch()
@@ -106,16 +99,16 @@ class Scheduler:
     def cancel(self, request: Request) -> bool:
         """Take back a sample that has not begun."""
         waiting = self._samplers.get(request.target, deque())
-        for job in waiting:
-            if job.request.id == request.id:
-                waiting.remove(job)
+        for queued in waiting:
+            if queued.id == request.id:
+                waiting.remove(queued)
                 return True
         return False
 
     # ---- out --------------------------------------------------------------------------------
 
     async def wait(self, request_id: str, seconds: float) -> None:
-        """Return when the job is done, or after this time."""
+        """Return when the request is done, or after this time."""
         event = self._events.get(request_id)
         if event is not None:
             try:
@@ -125,16 +118,23 @@ class Scheduler:
                 pass
 
     def reason(self, request: Request) -> str | None:
-        """Why a job does not run yet, if it waits for something that has not arrived."""
+        """Why a request does not run yet, if it waits for something that has not arrived."""
         model = self._models.get(request.target)
         if model is None or not model.waits_for_a_gap:
             return None
+        if request.seq_id is not None and request.seq_id < model.next_seq_id:
+            return None  # it is running
         return f"Waiting for seq_id {model.next_seq_id} of {request.target}, which has not arrived"
 
     def done(self, request_id: str) -> None:
         """Wake those who wait for a request."""
         event = self._events.pop(request_id, None)
         if event is not None:
+            event.set()
+
+    def release_polls(self) -> None:
+        """Wake all who wait: the server is going down."""
+        for event in self._events.values():
             event.set()
 
     # ---- running ----------------------------------------------------------------------------
@@ -144,20 +144,20 @@ class Scheduler:
         if self._busy:
             return
         for target in list(self._turns):
-            jobs = self._take(target)
+            requests = self._take(target)
             self._turns.move_to_end(target)
-            if jobs:
+            if requests:
                 self._busy = True
-                self._work.put(jobs)
+                self._work.put(requests)
                 return
             if not self._waiting(target):
                 del self._turns[target]
 
-    def _take(self, target: str) -> list[Job]:
+    def _take(self, target: str) -> list[Request]:
         model = self._models.get(target)
         if model is not None:
-            job = model.take()
-            return [job] if job else []
+            request = model.take()
+            return [request] if request else []
         waiting = self._samplers.get(target, deque())
         return [waiting.popleft() for _ in range(min(len(waiting), LARGEST_SAMPLE_BATCH))]
 
@@ -171,22 +171,31 @@ class Scheduler:
         return True
 
     def _run(self) -> None:
-        while (jobs := self._work.get()) is not None:
+        while (requests := self._work.get()) is not None:
+            while not self._try(requests):
+                if self._stopping.wait(RETRY_SECONDS):
+                    return
             try:
-                self._execute(jobs)
-            except Exception:
-                # What an operation can do wrong is its future's result; this is the server's own fault.
-                logger.exception("An operation could not be recorded; it stays pending.")
-            try:
-                self._loop.call_soon_threadsafe(self._finished, jobs)
+                self._loop.call_soon_threadsafe(self._finished, requests)
             except RuntimeError:
                 return  # the event loop is closed: the server is going down
 
-    def _finished(self, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            self.done(job.request.id)
+    def _try(self, requests: Sequence[Request]) -> bool:
+        try:
+            self._execute(requests)
+        except Exception:
+            # What an operation can do wrong is its future's result. This is something else, such as a
+            # full disk; nothing of it has been committed, and nothing behind it may run before it.
+            if not self._stopping.is_set():
+                logger.exception("%s cannot be recorded; trying again", requests[0].id)
+            return False
+        return True
+
+    def _finished(self, requests: Sequence[Request]) -> None:
+        for request in requests:
+            self.done(request.id)
         self._busy = False
-        for target in {job.request.target for job in jobs}:
+        for target in {request.target for request in requests}:
             self._watch_gap(target)
         self._dispatch()
 
@@ -218,6 +227,7 @@ class Scheduler:
 
     def stop(self) -> None:
         """Let the thread end after what it is doing."""
+        self._stopping.set()
         self._work.put(None)
 
     def join(self, seconds: float) -> None:

@@ -8,28 +8,39 @@ import os
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from tinker_local.app import make_app
 from tinker_local.backend import Options
 from tinker_local.engine.base import Engine
 from tinker_local.engine.tiny import TinyEngine
+from tinker_local.faults import Fault, FaultyApp
 from tinker_local.keys import Keys
-from tinker_local.store import DataFolder
+from tinker_local.store import DataFolder, Store
 
 _SHUTDOWN_SECONDS = 1
 
 
 class _Uvicorn(uvicorn.Server):
+    def __init__(self, app: Starlette, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._app = app
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are the process's affair (see __main__), not a server's in one of its threads."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.state.backend.scheduler.release_polls()
+        await super().shutdown(sockets)
 
 
 class Server:
@@ -37,7 +48,7 @@ class Server:
 
     Raises:
         OSError: The port is taken, or the folder cannot be used.
-        DataFolderInUse: Another server uses the folder.
+        DataFolderError: Another server uses the folder, or what is in it is not a server's.
         KeysFileError: The keys file cannot be used.
     """
 
@@ -50,18 +61,23 @@ class Server:
         keys: Path | None = None,
         engine: Engine | None = None,
         options: Options | None = None,
+        faults: Sequence[Fault] = (),
         verbose: bool = False,
     ) -> None:
         self._keys = Keys(keys)
-        self._folder = DataFolder(folder)
+        self._store = Store(DataFolder(folder))
         try:
             self._socket = socket.create_server((host, port), backlog=2048)
         except OSError:
-            self._folder.release()
+            self._store.close()
             raise
+        # Accepted connections inherit it. asyncio, which sets it otherwise, does not know this socket as TCP,
+        # and the second packet of an answer would wait 40 ms for the first one's acknowledgement.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.host, self.port = self._socket.getsockname()[:2]
         self._engine = engine or TinyEngine()
         self._options = options or Options()
+        self._faults = faults
         self._verbose = verbose
         self._uvicorn: uvicorn.Server | None = None
 
@@ -71,10 +87,12 @@ class Server:
 
     async def serve(self, ready: Callable[[], None]) -> None:
         """Answer until `stop` is called; `ready` is called when answers are to be had."""
-        app = make_app(self._folder, self._engine, self._keys, self._options, ready)
+        app = make_app(self._store, self._engine, self._keys, self._options, ready)
+        routes = [route for route in app.routes if isinstance(route, Route)]
         self._uvicorn = _Uvicorn(
+            app,
             uvicorn.Config(
-                app,
+                FaultyApp(app, routes, self._faults) if self._faults else app,
                 log_config=None,
                 access_log=self._verbose,
                 lifespan="on",
@@ -82,13 +100,13 @@ class Server:
                 timeout_keep_alive=75,
                 ws="none",
                 server_header=False,
-            )
+            ),
         )
         try:
             await self._uvicorn.serve([self._socket])
         finally:
             self._socket.close()
-            self._folder.release()
+            self._store.close()
 
     def stop(self) -> None:
         """End soon: open requests get a second. From any thread, and from signal handlers."""
@@ -109,10 +127,12 @@ class LocalServer:
         keys: File of accepted keys; None accepts any of the right shape.
         engine: What computes; None is the tiny engine.
         options: Waiting times and limits.
+        faults: Rules of `tinker_local.faults`, as `optim_step:drop=after:times=1`.
 
     Raises:
         OSError: The port is taken.
-        DataFolderInUse: Another server uses the folder.
+        DataFolderError: Another server uses the folder, or what is in it is not a server's.
+        FaultRuleError: A rule is not one.
     """
 
     def __init__(
@@ -124,7 +144,9 @@ class LocalServer:
         keys: str | os.PathLike[str] | None = None,
         engine: Engine | None = None,
         options: Options | None = None,
+        faults: Sequence[str] = (),
     ) -> None:
+        self.faults = [Fault.parse(rule) for rule in faults]
         self._temporary = tempfile.TemporaryDirectory("-tinker") if data is None else None
         folder = Path(self._temporary.name if self._temporary else os.fspath(data or ""))
         self._server = Server(
@@ -134,6 +156,7 @@ class LocalServer:
             keys=None if keys is None else Path(keys),
             engine=engine,
             options=options,
+            faults=self.faults,
         )
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tinker-local", daemon=True)

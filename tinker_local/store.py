@@ -19,6 +19,8 @@ from typing import IO, Any
 
 from attrs import frozen
 
+_VERSION = 1
+"""Of the schema; to be raised with every change that older databases do not fit."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, created REAL NOT NULL, seen REAL NOT NULL,
@@ -35,13 +37,15 @@ CREATE TABLE IF NOT EXISTS adapters (
 );
 CREATE TABLE IF NOT EXISTS samplers (
     id TEXT PRIMARY KEY, session_id TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL,
-    base_model TEXT NOT NULL, model_path TEXT, weights BLOB
+    base_model TEXT NOT NULL, model_path TEXT, model_id TEXT
 );
+CREATE TABLE IF NOT EXISTS ephemeral_weights (sampler_id TEXT PRIMARY KEY, weights BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS requests (
     id TEXT PRIMARY KEY, target TEXT NOT NULL, owner TEXT NOT NULL, operation TEXT NOT NULL,
-    seq_id INTEGER, digest BLOB NOT NULL, media_type TEXT NOT NULL, body BLOB,
-    created REAL NOT NULL, state TEXT NOT NULL, result BLOB, result_type TEXT, read REAL
+    seq_id INTEGER, digest BLOB NOT NULL, media_type TEXT NOT NULL, created REAL NOT NULL,
+    state TEXT NOT NULL, result_type TEXT, read REAL, result BLOB
 );
+CREATE TABLE IF NOT EXISTS bodies (request_id TEXT PRIMARY KEY, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS pending ON requests (state) WHERE state = 'pending';
 CREATE TABLE IF NOT EXISTS checkpoints (
     path TEXT PRIMARY KEY, model_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
@@ -53,13 +57,17 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 PENDING, DONE, FAILED, DROPPED = "pending", "done", "failed", "dropped"
 
 
-class DataFolderInUse(RuntimeError):
+class DataFolderError(RuntimeError):
+    """The folder cannot be used."""
+
+
+class DataFolderInUse(DataFolderError):
     """Another server uses the folder."""
 
 
 @frozen
 class Request:
-    """A promised operation."""
+    """A promised operation. Its body and its result, which can be large, stay in the store."""
 
     id: str
     target: str
@@ -69,12 +77,18 @@ class Request:
     seq_id: int | None
     digest: bytes
     media_type: str
-    body: bytes | None
     created: float
     state: str
-    result: bytes | None
     result_type: str | None
     read: float | None
+    """When the result was first asked for."""
+    result_size: int | None
+
+
+_REQUEST = (
+    "id, target, owner, operation, seq_id, digest, media_type, created, state, result_type, read, "
+    "length(result)"
+)
 
 
 class Row(dict[str, Any]):
@@ -104,26 +118,54 @@ class DataFolder:
 
 
 class Store:
-    """The database in a folder. Use from any thread."""
+    """The database in a folder. Use from any thread.
+
+    Raises:
+        DataFolderError: What is in the folder is not a database of this version's.
+    """
 
     def __init__(self, folder: DataFolder) -> None:
+        self._folder = folder
+        file = folder.path / "state.sqlite"
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(
-            folder.path / "state.sqlite", check_same_thread=False, isolation_level=None
-        )
+        try:
+            self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        except sqlite3.Error as error:
+            folder.release()
+            raise DataFolderError(f"{file} cannot be used: {error}") from None
         self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(_SCHEMA)
+        try:
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if version not in (0, _VERSION):
+                raise sqlite3.DatabaseError("another version of this server made it")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.executescript(_SCHEMA)
+            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+        except sqlite3.Error as error:
+            self.close()
+            raise DataFolderError(f"{file} cannot be used: {error}") from None
+
+    @property
+    def folder(self) -> Path:
+        return self._folder.path
 
     def close(self) -> None:
+        """Close it, and let go of the folder."""
         with self._lock:
             self._connection.close()
+        self._folder.release()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written in the block is committed at its end, or nothing is."""
+        """All that is written in the block is committed at its end, or nothing is.
+
+        One inside another is part of it.
+        """
         with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -161,30 +203,55 @@ class Store:
 
     # ---- requests ---------------------------------------------------------------------------
 
+    def add_request(self, request_id: str, body: bytes, **columns: Any) -> Request:
+        """Record a promise."""
+        with self.transaction():
+            self.insert("requests", id=request_id, created=time.time(), state=PENDING, **columns)
+            self.insert("bodies", request_id=request_id, body=body)
+            request = self.request(request_id)
+        assert request is not None
+        return request
+
     def request(self, request_id: str) -> Request | None:
         with self._lock:
             row = self._connection.execute(
-                "SELECT * FROM requests WHERE id = ?", (request_id,)
+                f"SELECT {_REQUEST} FROM requests WHERE id = ?", (request_id,)
             ).fetchone()
         return Request(*row) if row else None
+
+    def body(self, request_id: str) -> bytes:
+        """The body of a request that is pending."""
+        return self._blob("SELECT body FROM bodies WHERE request_id = ?", request_id)
+
+    def result(self, request_id: str) -> bytes:
+        """The result of a request that is done or failed."""
+        return self._blob("SELECT result FROM requests WHERE id = ?", request_id)
+
+    def _blob(self, query: str, key: str) -> bytes:
+        with self._lock:
+            (blob,) = self._connection.execute(query, (key,)).fetchone()
+        assert isinstance(blob, bytes)
+        return blob
 
     def pending(self) -> Sequence[Request]:
         """Requests that wait to be executed, oldest first."""
         with self._lock:
             rows = self._connection.execute(
-                "SELECT * FROM requests WHERE state = 'pending' ORDER BY created, rowid"
+                f"SELECT {_REQUEST} FROM requests WHERE state = 'pending' ORDER BY rowid"
             ).fetchall()
         return [Request(*row) for row in rows]
 
     def finish(self, request_id: str, state: str, result: bytes, result_type: str) -> None:
         """Record a result. Its request's body is not needed any more."""
-        self.write(
-            "UPDATE requests SET state = ?, result = ?, result_type = ?, body = NULL WHERE id = ?",
-            state,
-            result,
-            result_type,
-            request_id,
-        )
+        with self.transaction():
+            self.write(
+                "UPDATE requests SET state = ?, result = ?, result_type = ? WHERE id = ?",
+                state,
+                result,
+                result_type,
+                request_id,
+            )
+            self.write("DELETE FROM bodies WHERE request_id = ?", request_id)
 
     def drop_read_results(self, older_than: float) -> None:
         """Forget results that were read before this time; asking for them is 410 from then on."""

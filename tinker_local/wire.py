@@ -164,7 +164,11 @@ def _tensor_from_json(name: str, tensor: Mapping[str, Any]) -> Array:
         return _shaped(name, values, shape)
     if crow is None or col is None or shape is None:
         raise OperationFailed(f"{name} is sparse: it needs both index arrays and a shape.")
-    return _dense(name, values, np.asarray(crow, np.int64), np.asarray(col, np.int64), shape)
+    try:
+        indices = np.asarray(crow, np.int64), np.asarray(col, np.int64)
+    except OverflowError:
+        raise OperationFailed(f"{name} is sparse, and has an index no array can have.") from None
+    return _dense(name, values, *indices, shape)
 
 
 def _shaped(name: str, values: Array, shape: Iterable[int] | None) -> Array:
@@ -265,6 +269,9 @@ def _array(name: str, content: bytes, dtype: str) -> npt.NDArray[Any]:
 
 def sample_spec(body: Mapping[str, Any]) -> SampleSpec:
     """A `SampleRequest`, as the engine takes it."""
+    for name in ("target_prompt_logprobs", "prompt_alt_tokens_k"):
+        if body.get(name):
+            raise OperationFailed(f"{name} is not offered by this server.")
     params = body["sampling_params"]
     stop = params.get("stop")
     stops = [stop] if isinstance(stop, str) else stop or []
@@ -287,6 +294,21 @@ def sample_spec(body: Mapping[str, Any]) -> SampleSpec:
         topk_prompt_logprobs=topk,
         topk_sample_logprobs=int(body.get("topk_sample_logprobs") or 0),
     )
+
+
+def scored_places(body: Mapping[str, Any], spec: SampleSpec) -> int | None:
+    """How many places at the prompt's end a `SampleRequest` wants scored; None is all of them."""
+    last_n = _integer(body.get("prompt_logprobs_last_n"))
+    if last_n is None:
+        return None
+    if not spec.prompt_logprobs:
+        raise OperationFailed("prompt_logprobs_last_n needs prompt_logprobs.")
+    if not 1 <= last_n < len(spec.prompt):
+        raise OperationFailed(
+            f"prompt_logprobs_last_n is {last_n}; a prompt of {len(spec.prompt)} tokens takes "
+            f"1 to {len(spec.prompt) - 1}."
+        )
+    return last_n
 
 
 def _or(value: float | None, default: float) -> float:
@@ -351,7 +373,8 @@ def loss_to_json(content: bytes) -> bytes:
     )
 
 
-def sample_to_protobuf(result: SampleResult) -> bytes:
+def sample_to_protobuf(result: SampleResult, scored: int | None = None) -> bytes:
+    """A `SampleResponse`; `scored` as in `scored_places`."""
     message = pb.SampleResponse()
     for sequence in result.sequences:
         added = message.sequences.add(
@@ -364,7 +387,10 @@ def sample_to_protobuf(result: SampleResult) -> bytes:
         if sequence.topk is not None:
             added.topk_sampled_logprobs.CopyFrom(_topk(sequence.topk))
     if result.prompt_logprobs is not None:
-        message.prompt_logprobs = np.array(result.prompt_logprobs, "<f4").tobytes()
+        logprobs = np.array(result.prompt_logprobs, "<f4")
+        if scored is not None:
+            logprobs[:-scored] = np.nan
+        message.prompt_logprobs = logprobs.tobytes()
     if result.topk_prompt_logprobs is not None:
         message.topk_prompt_logprobs.CopyFrom(_topk(result.topk_prompt_logprobs))
     return message.SerializeToString()

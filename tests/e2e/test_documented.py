@@ -42,7 +42,7 @@ def test_the_demo_on_its_own_server(repository: Path, tmp_path: Path) -> None:
     assert float(last) < float(first)
     curve = (tmp_path / "demo-output" / "loss.svg").read_text()
     assert curve.startswith("<?xml")
-    assert '<script xlink:href' not in curve  # it fetches nothing
+    assert "<script xlink:href" not in curve  # it fetches nothing
 
 
 def test_the_demo_on_a_server_named_by_the_environment(

@@ -1,17 +1,33 @@
-"""The binary encoding of batches and results: the messages of codegen/tinker.proto."""
+"""The binary encoding of batches and results: the messages of codegen/tinker.proto, by hand.
+
+A batch is the bytes of its arrays with a few bytes before each: they are put in a list, and copied once. A
+result's arrays are slices of its bytes. Neither looks at a number, so a batch costs what copying it costs.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from tinker import types
-from tinker_proto import tinker_pb2 as pb
+from tinker._codec._wire import BYTES, FIXED64, VARINT, field, fields, key, packed, varint
 
-_DTYPES = {pb.DTYPE_FLOAT32: "<f4", pb.DTYPE_INT64: "<i8", pb.DTYPE_INT32: "<i4"}
+_FLOAT32, _INT64, _INT32, _BFLOAT16 = 1, 2, 3, 4
+_DTYPES = {_FLOAT32: "<f4", _INT64: "<i8", _INT32: "<i4", _BFLOAT16: "<u2"}
+_STOP_REASONS: Mapping[int, types.StopReason] = {0: "stop", 1: "length"}
+
+Buffer = Any
+"""bytes, or an array whose memory is contiguous."""
+Piece = tuple[int, list[Buffer]]
+"""Buffers to be written one after the other, and how many bytes they are together."""
+
+# ---- requests -------------------------------------------------------------------------------
 
 
 def encode_forward_backward(
@@ -23,110 +39,335 @@ def encode_forward_backward(
     *,
     forward_only: bool,
 ) -> bytes:
-    """A `ForwardBackwardRequest`."""
-    message = pb.ForwardBackwardRequest(
-        model_id=model_id, seq_id=seq_id, loss_fn=loss_fn, forward_only=forward_only
-    )
-    for key, value in (loss_fn_config or {}).items():
-        if isinstance(value, str):
-            message.loss_fn_config_v2[key].text = value
-        else:
-            message.loss_fn_config[key] = value
-            message.loss_fn_config_v2[key].number = value
+    """A `ForwardBackwardRequest`.
+
+    Raises:
+        ValueError: An input has an image asset pointer, which this encoding has not.
+    """
+    buffers: list[Buffer] = [field(1, model_id.encode()), key(2, VARINT), varint(seq_id)]
     for datum in data:
-        added = message.data.add()
-        for chunk in datum.model_input.chunks:
-            match chunk:
-                case types.EncodedTextChunk():
-                    added.model_input.add().encoded_text.tokens = chunk.tokens_np.tobytes()
-                case types.ImageChunk():
-                    image = added.model_input.add().image
-                    image.data, image.format = chunk.data, chunk.format
-                    if chunk.expected_tokens is not None:
-                        image.expected_tokens = chunk.expected_tokens
-                case types.DmelChunk():
-                    added.model_input.add().dmel.dmel = chunk.dmel
-                case _:
-                    raise ValueError("An ImageAssetPointerChunk cannot be sent to this server.")
-        for name, tensor in datum.loss_fn_inputs.items():
-            target = added.loss_fn_inputs[name]
-            target.dtype = pb.DTYPE_INT64 if tensor.dtype == "int64" else pb.DTYPE_FLOAT32
-            target.shape.extend(tensor.shape)
-            if tensor.crow_indices_np is None or tensor.col_indices_np is None:
-                target.dense = tensor.values_np.tobytes()
-            else:
-                target.sparse_csr.values = tensor.values_np.tobytes()
-                target.sparse_csr.crow_indices = tensor.crow_indices_np.tobytes()
-                target.sparse_csr.col_indices = tensor.col_indices_np.tobytes()
-    return message.SerializeToString()
+        size, pieces = _datum(datum)
+        buffers.append(key(3) + varint(size))
+        buffers += pieces
+    buffers.append(field(4, loss_fn.encode()))
+    for name, value in (loss_fn_config or {}).items():
+        if not isinstance(value, str):
+            number = struct.pack("<d", value)
+            buffers.append(field(5, field(1, name.encode()) + key(2, FIXED64) + number))
+    if forward_only:
+        buffers.append(key(6, VARINT) + b"\1")
+    for name, value in (loss_fn_config or {}).items():
+        if isinstance(value, str):
+            either = field(2, value.encode())
+        else:
+            either = key(1, FIXED64) + struct.pack("<d", value)
+        buffers.append(field(7, field(1, name.encode()) + field(2, either)))
+    return b"".join(buffers)
 
 
 def compress(content: bytes) -> bytes:
-    """One zstd frame."""
+    """One zstd frame. Level 1: higher ones take longer than the network does."""
     import zstandard  # noqa: PLC0415  # only servers that ask for it need it
 
     return zstandard.ZstdCompressor(level=1).compress(content)
 
 
-def decode_forward_backward_output(content: bytes) -> types.ForwardBackwardOutput:
-    """A `ForwardBackwardOutput`."""
-    message = pb.ForwardBackwardOutput.FromString(content)
-    outputs: list[dict[str, types.TensorData]] = []
-    for record in message.loss_fn_outputs:
-        first = len(outputs)
-        outputs += [{} for _ in range(record.num_datums)]
-        for name, field in record.fields.items():
-            dtype = np.dtype(_DTYPES[field.dtype])
-            offsets = np.frombuffer(field.offsets, "<i8") // dtype.itemsize
-            values = np.frombuffer(field.data, dtype)
-            trailing = tuple(field.trailing_shape)
-            for index in range(record.num_datums):
-                part = values[offsets[index] : offsets[index + 1]]
-                rows = len(part) // math.prod(trailing) if trailing else len(part)
-                outputs[first + index][name] = types.TensorData.from_numpy(
-                    part.reshape(rows, *trailing)
-                )
-    return types.ForwardBackwardOutput(
-        loss_fn_output_type=message.loss_fn_output_type.rpartition(":")[2],
-        loss_fn_outputs=outputs,
-        metrics=dict(message.metrics),
+def _datum(datum: types.Datum) -> Piece:
+    size, buffers = 0, []
+    for chunk in datum.model_input.chunks:
+        chunk_size, pieces = _wrap(1, _chunk(chunk))
+        size += chunk_size
+        buffers += pieces
+    for name, tensor in datum.loss_fn_inputs.items():
+        tensor_size, pieces = _wrap(2, _entry(name, _tensor(tensor)))
+        size += tensor_size
+        buffers += pieces
+    for number, spans in ((3, datum.model_input_spans), (4, datum.loss_fn_input_spans)):
+        for span in spans or ():
+            encoded = field(number, _span(span))
+            size += len(encoded)
+            buffers.append(encoded)
+    return size, buffers
+
+
+def _wrap(number: int, piece: Piece) -> Piece:
+    """A message as a field of another one."""
+    size, buffers = piece
+    head = key(number) + varint(size)
+    return size + len(head), [head, *buffers]
+
+
+def _entry(name: str, value: Piece) -> Piece:
+    """An entry of a map from text to messages."""
+    size, buffers = _wrap(2, value)
+    head = field(1, name.encode())
+    return size + len(head), [head, *buffers]
+
+
+def _chunk(chunk: types.ModelInputChunk) -> Piece:
+    match chunk:
+        case types.EncodedTextChunk():
+            tokens = chunk.tokens_np
+            head = key(1) + varint(tokens.nbytes)
+            return _wrap(1, (len(head) + tokens.nbytes, [head, tokens]))
+        case types.ImageChunk():
+            content = field(1, chunk.data) + field(2, chunk.format.encode())
+            if chunk.expected_tokens is not None:
+                content += key(3, VARINT) + varint(chunk.expected_tokens)
+            return _whole(field(2, content))
+        case types.DmelChunk():
+            return _whole(field(3, field(1, chunk.dmel)))
+        case types.ImageAssetPointerChunk():
+            raise ValueError(
+                "An ImageAssetPointerChunk has no binary form, and this server reads no other: "
+                "send the image itself, as an ImageChunk."
+            )
+
+
+def _whole(content: bytes) -> Piece:
+    return len(content), [content]
+
+
+def _tensor(tensor: types.TensorData) -> Piece:
+    values = tensor.values_np
+    tail = _type_and_shape(tensor.dtype, tuple(tensor.shape))
+    if tensor.crow_indices_np is None or tensor.col_indices_np is None:
+        head = key(1) + varint(values.nbytes)
+        return len(head) + values.nbytes + len(tail), [head, values, tail]
+    csr = b"".join(
+        field(number, np.ascontiguousarray(array).tobytes())
+        for number, array in enumerate((values, tensor.crow_indices_np, tensor.col_indices_np), 1)
     )
+    return _whole(field(2, csr) + tail)
+
+
+@lru_cache(maxsize=4096)
+def _type_and_shape(dtype: str, shape: tuple[int, ...]) -> bytes:
+    number = _INT64 if dtype == "int64" else _FLOAT32
+    sizes = b"".join(varint(size) for size in shape)
+    return key(3, VARINT) + varint(number) + (field(4, sizes) if shape else b"")
+
+
+def _span(span: types.PromptProvenanceSpan | types.SampledProvenanceSpan) -> bytes:
+    content = field(1, span.sequence_id.encode())
+    content += key(2, VARINT) + varint(span.offset) + key(3, VARINT) + varint(span.length)
+    return field(1 if isinstance(span, types.PromptProvenanceSpan) else 2, content)
+
+
+# ---- results --------------------------------------------------------------------------------
+
+
+def decode_forward_backward_output(content: bytes) -> types.ForwardBackwardOutput:
+    """A `ForwardBackwardOutput`. Its arrays are read-only parts of `content`.
+
+    Raises:
+        ValueError: The bytes are no such message.
+    """
+    output_type, metrics = "ArrayRecord", {}
+    outputs: list[types.LossFnOutput] = []
+    for number, kind, value in _message(content):
+        if number == 1 and kind == BYTES:
+            # What stands before a colon is the server's own.
+            output_type = _text(value).rpartition(":")[2]
+        elif number == 2 and kind == BYTES:
+            outputs += _array_record(value)
+        elif number == 3 and kind == BYTES:
+            name, metric = _map_entry(value)
+            metrics[name] = _double(metric)
+    return types.ForwardBackwardOutput._of(output_type, outputs, metrics)
+
+
+def _array_record(message: memoryview) -> list[types.LossFnOutput]:
+    """One mapping of arrays for each datum."""
+    count, columns = 0, {}
+    for number, kind, value in fields(message):
+        if number == 2 and kind == BYTES:
+            name, tensor = _map_entry(value)
+            columns[name] = _batched_tensor(tensor)
+        elif number == 3 and kind == VARINT:
+            count = value
+    if not columns:
+        return [{} for _ in range(_sane(count))]
+    count = count or len(next(iter(columns.values())))
+    if any(len(column) != count for column in columns.values()):
+        raise ValueError("the arrays of a result are not as many as its datums")
+    names = list(columns)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _batched_tensor(message: memoryview) -> list[types.TensorData]:
+    """One array for each datum, out of the one that holds them all."""
+    data, offsets, dtype, trailing = memoryview(b""), memoryview(b""), 0, []
+    for number, kind, value in fields(message):
+        if number == 1 and kind == BYTES:
+            data = value
+        elif number == 2 and kind == BYTES:
+            offsets = value
+        elif number == 3 and kind == VARINT:
+            dtype = value
+        elif number == 4:
+            trailing += packed(value, kind)
+    values, itemsize = _values(data, dtype)
+    # Offsets count bytes of what is on the wire.
+    bounds = _array(offsets, "<i8")
+    if len(bounds) == 0 or (bounds % itemsize).any():
+        raise ValueError("the offsets of a result's array do not fall on its elements")
+    ends = (bounds // itemsize).tolist()
+    if ends[0] != 0 or ends[-1] != len(values) or sorted(ends) != ends:
+        raise ValueError("the offsets of a result's array do not fit it")
+    make = types.TensorData._of
+    if not trailing:
+        return [make(values[a:b], [b - a]) for a, b in itertools.pairwise(ends)]
+    row = math.prod(trailing)
+    if row <= 0 or any((b - a) % row for a, b in itertools.pairwise(ends)):
+        raise ValueError("a result's array does not fit its shape")
+    return [make(values[a:b], [(b - a) // row, *trailing]) for a, b in itertools.pairwise(ends)]
 
 
 def decode_sample_response(
     content: bytes, sequence_ids: Sequence[str], prompt_length: int
 ) -> types.SampleResponse:
-    """A `SampleResponse`."""
-    message = pb.SampleResponse.FromString(content)
-    prompt_logprobs: np.ndarray[Any, Any] | None = None
-    if message.prompt_logprobs:
-        prompt_logprobs = np.frombuffer(message.prompt_logprobs, "<f4")
-        if len(prompt_logprobs) == prompt_length - 1:
-            prompt_logprobs = np.concatenate([[np.float32("nan")], prompt_logprobs])
-    return types.SampleResponse(
-        sequences=[
-            types.SampledSequence(
-                stop_reason="stop" if sequence.stop_reason == pb.STOP_REASON_STOP else "length",
-                sequence_id=sequence_id,
-                tokens_np=np.frombuffer(sequence.tokens, "<i4"),
-                logprobs_np=np.frombuffer(sequence.logprobs, "<f4") if sequence.logprobs else None,
-                topk_logprobs_np=_topk(sequence.topk_sampled_logprobs)
-                if sequence.HasField("topk_sampled_logprobs")
-                else None,
-            )
-            for sequence, sequence_id in zip(message.sequences, sequence_ids, strict=False)
-        ],
-        prompt_logprobs_np=prompt_logprobs,
-        topk_prompt_logprobs_np=_topk(message.topk_prompt_logprobs)
-        if message.HasField("topk_prompt_logprobs")
-        else None,
-        prompt_cache_hit_tokens=message.prompt_cache_hit_tokens,
-    )
+    """A `SampleResponse`.
+
+    The documented form of its `prompt_logprobs` has one number for each token of the prompt, the first one
+    NaN; some servers leave the first one out, and it is put back.
+
+    Raises:
+        ValueError: The bytes are no such message.
+    """
+    names = iter(sequence_ids)
+    sequences: list[types.SampledSequence] = []
+    logprobs, topk, cached, targets, alternatives = None, None, 0, None, None
+    for number, kind, value in _message(content):
+        if number == 1 and kind == BYTES:
+            sequences.append(_sequence(value, next(names, "")))
+        elif number == 2 and kind == BYTES and len(value):
+            logprobs = _array(value, "<f4")
+            if len(logprobs) == prompt_length - 1:
+                logprobs = np.concatenate([np.full(1, np.nan, np.float32), logprobs])
+        elif number == 3 and kind == BYTES:
+            topk = _topk(value)
+        elif number == 4 and kind == VARINT:
+            cached = value
+        elif number == 5 and kind == BYTES:
+            targets = _result_tensor(value)
+        elif number == 6 and kind == BYTES:
+            alternatives = _alternatives(value)
+    return types.SampleResponse(sequences, logprobs, topk, targets, cached, alternatives)
 
 
-def _topk(topk: pb.TopkLogprobs) -> types.TopkLogprobs:
-    shape = (topk.length, topk.k)
+def _sequence(message: memoryview, sequence_id: str) -> types.SampledSequence:
+    reason, tokens, logprobs, topk = 0, np.zeros(0, np.int32), None, None
+    for number, kind, value in fields(message):
+        if number == 1 and kind == VARINT:
+            reason = value
+        elif number == 2 and kind == BYTES:
+            tokens = _array(value, "<i4")
+        elif number == 3 and kind == BYTES and len(value):
+            logprobs = _array(value, "<f4")
+        elif number == 4 and kind == BYTES:
+            topk = _topk(value)
+    if reason not in _STOP_REASONS:
+        raise ValueError(f"unknown stop reason {reason}")
+    return types.SampledSequence(_STOP_REASONS[reason], sequence_id, tokens, logprobs, topk)
+
+
+def _topk(message: memoryview) -> types.TopkLogprobs:
+    ids, logprobs, k, length = memoryview(b""), memoryview(b""), 0, 0
+    for number, kind, value in fields(message):
+        if number == 1 and kind == BYTES:
+            ids = value
+        elif number == 2 and kind == BYTES:
+            logprobs = value
+        elif number == 3 and kind == VARINT:
+            k = value
+        elif number == 4 and kind == VARINT:
+            length = value
+    shape = (length, k)
     return types.TopkLogprobs(
-        token_ids=np.frombuffer(topk.token_ids, "<i4").reshape(shape),
-        logprobs=np.frombuffer(topk.logprobs, "<f4").reshape(shape),
+        _array(ids, "<i4").reshape(shape), _array(logprobs, "<f4").reshape(shape)
     )
+
+
+def _alternatives(message: memoryview) -> types.PromptAltTokens:
+    members = {number: value for number, kind, value in fields(message) if kind == BYTES}
+    return types.PromptAltTokens(_result_tensor(members[1]), _result_tensor(members[2]))
+
+
+def _result_tensor(message: memoryview) -> types.TensorData:
+    dense, csr, dtype, shape = None, None, 0, []
+    for number, kind, value in fields(message):
+        if number == 1 and kind == BYTES:
+            dense = value
+        elif number == 2 and kind == BYTES:
+            csr = {n: v for n, k, v in fields(value) if k == BYTES}
+        elif number == 3 and kind == VARINT:
+            dtype = value
+        elif number == 4:
+            shape += packed(value, kind)
+    if csr is None:
+        return types.TensorData(_values(dense or memoryview(b""), dtype)[0], shape=shape or None)
+    return types.TensorData(
+        _values(csr.get(1, memoryview(b"")), dtype)[0],
+        shape=shape,
+        sparse_crow_indices=_array(csr.get(2, memoryview(b"")), "<i8"),
+        sparse_col_indices=_array(csr.get(3, memoryview(b"")), "<i8"),
+    )
+
+
+# ---- values ---------------------------------------------------------------------------------
+
+
+def _message(content: bytes) -> Iterator[tuple[int, int, Any]]:
+    return fields(memoryview(content))
+
+
+def _array(content: memoryview, dtype: str) -> np.ndarray[Any, Any]:
+    if len(content) % np.dtype(dtype).itemsize:
+        raise ValueError(f"{len(content)} bytes are no whole number of {dtype} elements")
+    return np.frombuffer(content, dtype)
+
+
+def _values(content: memoryview, dtype: int) -> tuple[np.ndarray[Any, Any], int]:
+    """An array as int64 or float32, and the size of its elements on the wire."""
+    wire_type = _DTYPES.get(dtype)
+    if wire_type is None:
+        raise ValueError(f"an array's element type is {dtype}, which is none of the known")
+    array = _array(content, wire_type)
+    size = array.itemsize
+    if dtype == _BFLOAT16:
+        array = (array.astype("<u4") << 16).view("<f4")
+    elif dtype == _INT32:
+        array = array.astype(np.int64)
+    return array, size
+
+
+def _map_entry(message: memoryview) -> tuple[str, Any]:
+    name, value = "", memoryview(b"")
+    for number, _, content in fields(message):
+        if number == 1:
+            name = _text(content)
+        elif number == 2:
+            value = content
+    return name, value
+
+
+def _text(content: memoryview) -> str:
+    return str(content, "utf-8")
+
+
+def _double(content: memoryview) -> float:
+    if len(content) == 0:
+        return 0.0  # a zero is not written
+    (number,) = _unpack_double(content)
+    return number
+
+
+_unpack_double: Callable[[memoryview], tuple[float]] = struct.Struct("<d").unpack
+
+
+def _sane(count: int) -> int:
+    """A number of empty outputs; what is more than any batch is not one."""
+    if count > 10_000_000:
+        raise ValueError(f"a result cannot be of {count} datums")
+    return count

@@ -104,6 +104,13 @@ class TensorData(Model):
                 obj = {**obj, "data": [math.nan if value is None else value for value in data]}
         return super().model_validate(obj)
 
+    @classmethod
+    def _of(cls, values: Array, shape: list[int]) -> Self:
+        """Of a flat array of int64 or float32 that is known to fit its shape: no checks, no copy."""
+        made = cls.__new__(cls)
+        made.__attrs_init__(values, "int64" if values.dtype.kind == "i" else "float32", shape)
+        return made
+
     # ---- from other libraries ---------------------------------------------------------------
 
     @classmethod

@@ -30,22 +30,21 @@ async def retrieve_future(backend: Backend, call: Call) -> dict[str, Any] | Resp
         return {**pending, "queue_state_reason": reason} if reason else pending
     if request.state == DROPPED:
         raise Refusal(410, f"The result of {request.id} was read and is no longer kept")
-    assert request.result is not None, "what is done has a result"
     if request.state == FAILED:
-        return _failure(request.result, call)
-    size = len(request.result)
+        return _failure(backend.store.result(request.id), call)
+    size = request.result_size or 0
     if call.body.get("allow_metadata_only") and size >= backend.options.metadata_bytes:
         return {
             "type": "complete_metadata",
             "status": "complete_metadata",
             "response_payload_size": size,
         }
+    content = backend.store.result(request.id)
     if request.result_type == wire.JSON:
-        return Response(request.result, media_type=wire.JSON)
+        return Response(content, media_type=wire.JSON)
     if wire.PROTOBUF in call.headers.get("accept", ""):
-        return Response(request.result, media_type=wire.PROTOBUF)
+        return Response(content, media_type=wire.PROTOBUF)
     to_json = _TO_JSON[request.operation]
-    content = request.result
     body = await asyncio.to_thread(to_json, content) if size > _LARGE else to_json(content)
     return Response(body, media_type=wire.JSON)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tinker_local.backend import Backend, Call, digest_of
+from tinker_local.backend import Backend, Call, digest_of, unload_id
 from tinker_local.errors import Refusal
 
 
@@ -36,25 +36,21 @@ def begin_model(
     model_id = f"{session_id}:train:{number}"
     request_id = f"{model_id}:0"
     session = backend.own("sessions", "session_id", session_id, call.user)
-    digest = digest_of(call)
+    digest = digest_of(operation, call)
     promise = {"request_id": request_id, "model_id": model_id}
     if backend.repeated(request_id, digest, f"model_seq_id {number}"):
         return promise
     if session["finish"] is not None:
         raise Refusal(410, f"The session {session_id} is finished")
     now = time.time()
-    with backend.store.transaction():
-        backend.store.insert(
-            "models",
-            id=model_id,
-            session_id=session_id,
-            owner=call.user,
-            created=now,
-            seen=now,
-            facts=facts,
-        )
-        backend.scheduler.model(model_id, 0)
-        backend.promise(call, operation, model_id, request_id, seq_id=0, digest=digest)
+    model = {
+        "session_id": session_id,
+        "owner": call.user,
+        "created": now,
+        "seen": now,
+        "facts": facts,
+    }
+    backend.promise(call, operation, model_id, request_id, seq_id=0, digest=digest, new_model=model)
     return promise
 
 
@@ -81,7 +77,7 @@ async def get_info(backend: Backend, call: Call) -> dict[str, Any]:
 
 async def unload_model(backend: Backend, call: Call) -> dict[str, Any]:
     model = backend.own("models", "model_id", call.body["model_id"], call.user)
-    request_id = f"{model['id']}:unload"
+    request_id = unload_id(model["id"])
     if not backend.repeated(request_id, b"", "unload"):
         backend.promise(call, "unload_model", model["id"], request_id, seq_id=None, digest=b"")
     return {"request_id": request_id, "model_id": model["id"]}

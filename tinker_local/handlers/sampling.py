@@ -16,22 +16,28 @@ async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any
     session_id = call.body["session_id"]
     number = int(call.body["sampling_session_seq_id"])
     sampler_id = f"{session_id}:sample:{number}"
+    answer = {"type": "create_sampling_session", "sampling_session_id": sampler_id}
+    backend.own("sessions", "session_id", session_id, call.user)
+    known = backend.store.get("samplers", sampler_id)
+    if known is not None:
+        asked = call.body.get("base_model"), call.body.get("model_path")
+        path = known["model_path"]
+        given = (None, path) if path is not None else (known["base_model"], None)
+        if asked != given or known["model_id"] is not None:
+            raise Refusal(409, f"sampling_session_seq_id {number} was used by a different request")
+        return answer
     base_model, model_path = _source(backend, call)
     backend.open_session(session_id, call.user)
-    known = backend.store.get("samplers", sampler_id)
-    if known is None:
-        backend.store.insert(
-            "samplers",
-            id=sampler_id,
-            session_id=session_id,
-            owner=call.user,
-            created=time.time(),
-            base_model=base_model,
-            model_path=model_path,
-        )
-    elif (known["base_model"], known["model_path"]) != (base_model, model_path):
-        raise Refusal(409, f"sampling_session_seq_id {number} was used by a different request")
-    return {"type": "create_sampling_session", "sampling_session_id": sampler_id}
+    backend.store.insert(
+        "samplers",
+        id=sampler_id,
+        session_id=session_id,
+        owner=call.user,
+        created=time.time(),
+        base_model=base_model,
+        model_path=model_path,
+    )
+    return answer
 
 
 def _source(backend: Backend, call: Call) -> tuple[str, str | None]:
@@ -67,7 +73,7 @@ async def asample(backend: Backend, call: Call) -> dict[str, Any]:
         seq_id = call.body.get("seq_id")
         number = uuid.uuid4().hex if seq_id is None else int(seq_id)
         target, request_id = sampler_id, f"{sampler_id}:{number}"
-        digest = digest_of(call)
+        digest = digest_of("asample", call)
     count = int(call.body.get("num_samples") or 1)
     promise = {
         "request_id": request_id,

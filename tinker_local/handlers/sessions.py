@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from tinker_local.backend import Backend, Call
+from tinker_local.errors import Refusal
 
 
 async def create_session(backend: Backend, call: Call) -> dict[str, Any]:
@@ -31,7 +32,11 @@ async def create_session(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 async def session_heartbeat(backend: Backend, call: Call) -> dict[str, Any]:
-    session = backend.open_session(call.body["session_id"], call.user)
+    session_id = call.body["session_id"]
+    if backend.store.get("sessions", session_id) is None:
+        # 410 is what stops a client's heartbeats; after any other status it goes on for ever.
+        raise Refusal(410, f"Unknown session_id: {session_id}")
+    session = backend.open_session(session_id, call.user)
     backend.store.write("UPDATE sessions SET seen = ? WHERE id = ?", time.time(), session["id"])
     return {"type": "session_heartbeat"}
 

@@ -44,16 +44,18 @@ def submit(
     *ignored: str,
 ) -> dict[str, Any]:
     """Promise an operation of a model under its seq_id, or under the next one."""
-    model = backend.live_model(model_id, call.user)
+    backend.own("models", "model_id", model_id, call.user)
     scheduler = backend.scheduler
     number = scheduler.last_seq_id(model_id) + 1 if seq_id is None else int(seq_id)
     if not 1 <= number < 2**31:
         raise invalid(["body", "seq_id"], f"{number} is not from 1 to 2147483647", "minimum")
     request_id = f"{model_id}:{number}"
-    digest = digest_of(call, *ignored)
+    digest = digest_of(operation, call, *ignored)
     if not backend.repeated(request_id, digest, f"seq_id {number} of {model_id}"):
+        backend.live_model(model_id, call.user)
         if number < scheduler.next_seq_id(model_id):
-            raise Refusal(409, f"seq_id {number} of {model_id} was passed over; it came too late")
-        backend.store.write("UPDATE models SET seen = ? WHERE id = ?", time.time(), model["id"])
+            # Final, and so not 409, which some clients repeat for minutes.
+            raise Refusal(400, f"seq_id {number} of {model_id} was passed over; it came too late")
+        backend.store.write("UPDATE models SET seen = ? WHERE id = ?", time.time(), model_id)
         backend.promise(call, operation, model_id, request_id, seq_id=number, digest=digest)
     return {"request_id": request_id, "model_id": model_id}

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
-tokenizers = pytest.importorskip("tokenizers")
+pytest.importorskip("tokenizers")
+
+import tokenizers
 
 from tinker.tokenizers._byte_level import ByteLevelBackend
 from tinker.tokenizers._hf_json import parts_from_json

@@ -77,7 +77,7 @@ def test_no_such_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_folder_without_a_tokenizer(tmp_path: Path) -> None:
-    with pytest.raises(TokenizerError, match=r"expected tokenizer\.json"):
+    with pytest.raises(TokenizerError, match=r"expected one of tokenizer\.json"):
         get_tokenizer(tmp_path)
 
 
@@ -88,6 +88,7 @@ def test_a_folder_without_a_tokenizer(tmp_path: Path) -> None:
         ("tokenizer.json", b"[]", "no JSON object"),
         ("tokenizer.json", b"{}", "no model"),
         ("tokenizer.json", b'{"model": {"type": "Who"}}', "cannot be read"),
+        ("tokenizer.json", b'{"model": {"type": "BPE", "merges": 1}}', "cannot be read"),
         ("tokenizer.model", b"\x0a\x0e\x0a\x05<unk>", "not in tiktoken's format"),
         ("tiktoken.model", b"IQ== 0\nIQ== 1\n", "damaged"),
         (

@@ -28,9 +28,9 @@ def test_encode_with_and_without_special_tokens(tokenizer: Tokenizer) -> None:
 
 def test_decode_takes_one_id_a_list_an_array_and_a_batch(tokenizer: Tokenizer) -> None:
     ids = tokenizer.encode("the end", add_special_tokens=False)
-    for form in (ids, tuple(ids), np.array(ids), iter(ids), range(ids[0], ids[0] + 1), ids[0]):
-        assert tokenizer.decode(form) in ("the end", tokenizer.decode([ids[0]]))
-    assert tokenizer.decode(np.array(ids)) == tokenizer.decode(tuple(ids)) == "the end"
+    for form in (ids, tuple(ids), iter(ids), np.array(ids), np.array(ids, dtype=np.int32)):
+        assert tokenizer.decode(form) == "the end"
+    assert tokenizer.decode(ids[0]) == tokenizer.decode(ids[:1])
     assert tokenizer.decode([]) == ""
     assert tokenizer.decode([ids, ids[:0]]) == ["the end", ""]
     assert tokenizer.batch_decode([ids, np.array(ids)]) == ["the end", "the end"]

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TRAINING_TEXT, train
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from small_tokenizers import TRAINING_TEXT, train
 
-tokenizers = pytest.importorskip("tokenizers")
+pytest.importorskip("tokenizers")
+
+import tokenizers
 
 from tinker.tokenizers import Tokenizer, get_tokenizer
 from tinker.tokenizers import _patterns as known

@@ -1,0 +1,248 @@
+"""Operations that fail: the future says why, and everything else goes on."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+import pytest
+from raw_client import (
+    Body,
+    Gate,
+    Raw,
+    batch,
+    datum,
+    forward_backward,
+    optim_step,
+    sample,
+    save,
+)
+
+from tinker_local import LocalServer
+from tinker_local.engine.base import Adapter, Example, LossResult, SampleResult, SampleSpec, Tensors
+from tinker_local.engine.tiny import TinyEngine
+from tinker_local.store import Store
+
+
+def failed(answer: Body, text: str) -> None:
+    assert answer["type"] == "request_failed"
+    assert answer["category"] == "user"
+    assert text in answer["error"]
+    assert "\n" not in answer["error"]
+
+
+def test_the_run_goes_on_after_a_users_mistake(raw: Raw) -> None:
+    model_id, untroubled = raw.model(), raw.model()
+    too_large = batch("text")
+    too_large["data"][0]["loss_fn_inputs"]["target_tokens"]["data"][0] = 100_000
+    bad = {"model_id": model_id, "seq_id": 2, "forward_backward_input": too_large}
+
+    raw.post("forward_backward", forward_backward(model_id, 1))
+    failed(raw.do("forward_backward", bad), "data[0]")
+    norm = raw.do("optim_step", optim_step(model_id, 3))["metrics"]
+
+    raw.post("forward_backward", forward_backward(untroubled, 1))
+    assert raw.do("optim_step", optim_step(untroubled, 2))["metrics"] == norm
+
+
+def of(model_id: str, data: list[Body], loss_fn: str = "cross_entropy", **config: object) -> Body:
+    losses = {"data": data, "loss_fn": loss_fn, "loss_fn_config": config or None}
+    return {"model_id": model_id, "seq_id": 1, "forward_backward_input": losses}
+
+
+def tensor(name: str, **values: object) -> Body:
+    one = datum("text")
+    one["loss_fn_inputs"][name] = {"dtype": "int64", **values}
+    return one
+
+
+MISTAKES: dict[str, tuple[Body, str]] = {
+    "an image": (
+        {
+            **datum("a"),
+            "model_input": {"chunks": [{"type": "image", "data": "AA==", "format": "png"}]},
+        },
+        "This model reads text only; the input has a image.",
+    ),
+    "no tokens": ({**datum("a"), "model_input": {"chunks": []}}, "data[0]"),
+    "a shape that does not hold": (
+        tensor("target_tokens", data=[1, 2, 3], shape=[2, 2]),
+        "target_tokens has 3 values, which its shape [2, 2] does not hold.",
+    ),
+    "fractions": (tensor("target_tokens", data=[0.5, 1, 2, 3]), "numbers in it that are not whole"),
+    "half a sparse array": (
+        tensor("target_tokens", data=[1], sparse_crow_indices=[0, 1]),
+        "needs both index arrays and a shape",
+    ),
+    "a sparse array of the wrong shape": (
+        tensor(
+            "target_tokens",
+            data=[1],
+            sparse_crow_indices=[0, 1],
+            sparse_col_indices=[9],
+            shape=[1, 2],
+        ),
+        "do not fit its shape",
+    ),
+    "a sparse array that would be enormous": (
+        tensor(
+            "target_tokens",
+            data=[],
+            sparse_crow_indices=[0],
+            sparse_col_indices=[],
+            shape=[0, 2**62],
+        ),
+        "",
+    ),
+    "an index beyond all integers": (
+        tensor(
+            "target_tokens",
+            data=[1],
+            sparse_crow_indices=[0, 2**63],
+            sparse_col_indices=[0],
+            shape=[1, 4],
+        ),
+        "has an index no array can have",
+    ),
+    "numbers beyond all integers": (tensor("target_tokens", data=[1e300] * 4), ""),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_in_a_batch(raw: Raw, case: str) -> None:
+    one, text = MISTAKES[case]
+    failed(raw.do("forward_backward", of(raw.model(), [one])), text)
+
+
+def test_mistakes_in_a_loss(raw: Raw) -> None:
+    one = datum("text")
+    failed(raw.do("forward_backward", of(raw.model(), [one], "ppo")), "logprobs")
+    failed(raw.do("forward_backward", of(raw.model(), [one], "custom")), "custom")
+    failed(raw.do("forward_backward", of(raw.model(), [one], beta="x")), "takes numbers")
+    failed(raw.do("forward_backward", of(raw.model(), [one], nonsense=1)), "nonsense")
+
+
+def test_another_optimizer_is_not_offered(raw: Raw) -> None:
+    body = {"model_id": raw.model(), "seq_id": 1, "optimizer_params": {"type": "dimuon"}}
+    failed(raw.do("optim_step", body), "'dimuon' is not offered")
+
+
+def test_a_sample_that_cannot_be_fails_alone(gated: Raw, engine: Gate) -> None:
+    session_id = gated.session()
+    model_id, sampler_id = gated.model(session_id), gated.sampler(session_id)
+    engine.gate.clear()
+    gated.post("forward_backward", forward_backward(model_id, 1))  # so that they are one batch
+    bodies = [
+        sample(sampler_id, 0),
+        sample(sampler_id, 1, sampling_params={"max_tokens": 100_000}),
+        sample(sampler_id, 2, prompt={"chunks": []}),
+        sample(sampler_id, 3, prompt={"chunks": [{"type": "encoded_text", "tokens": [5000]}]}),
+        sample(sampler_id, 4),
+    ]
+    promises = [gated.post("asample", body) for body in bodies]
+    engine.gate.set()
+    first, too_long, empty, no_token, last = (gated.result(promise) for promise in promises)
+    failed(too_long, "exceeds the model's context window")
+    failed(empty, "prompt")
+    failed(no_token, "prompt")
+    assert first["sequences"] == last["sequences"]
+
+
+def test_what_of_a_prompt_cannot_be_scored_is_said(raw: Raw) -> None:
+    sampler_id = raw.sampler(raw.session())
+    targets = {"data": [1, 2], "dtype": "int64", "shape": [2, 1]}
+    cases: list[tuple[Body, str]] = [
+        ({"target_prompt_logprobs": targets}, "target_prompt_logprobs is not offered"),
+        ({"prompt_alt_tokens_k": 2}, "prompt_alt_tokens_k is not offered"),
+        ({"prompt_logprobs_last_n": 1}, "needs prompt_logprobs"),
+        ({"prompt_logprobs_last_n": 3, "prompt_logprobs": True}, "3 tokens takes 1 to 2"),
+    ]
+    for number, (members, text) in enumerate(cases):
+        failed(raw.do("asample", sample(sampler_id, number, "abc", **members)), text)
+
+
+def test_tinkex_gets_failures_in_its_own_form(raw: Raw) -> None:
+    promise = raw.post("forward_backward", of(raw.model(), [datum("text")], "ppo"))
+    official = raw.result(promise)
+    tinkex = raw.result(promise, **{"User-Agent": "AsyncTinkex/Elixir 0.15.0"})
+    assert tinkex == {
+        "type": "request_failed",
+        "status": "failed",
+        "error": {"message": official["error"], "category": "user"},
+        "category": "user",
+    }
+
+
+# ---- an engine with a fault -----------------------------------------------------------------
+
+
+class FailsOnce(TinyEngine):
+    """Its first forward pass and its first sampling fail for a reason of the engine's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = {"forward", "sample"}
+
+    def _fail_once(self, what: str) -> None:
+        if what in self.left:
+            self.left.remove(what)
+            raise ZeroDivisionError("what only the log should say")
+
+    def forward(
+        self,
+        adapter: Adapter,
+        data: Sequence[Example],
+        loss_fn: str,
+        config: Mapping[str, float],
+        *,
+        backward: bool,
+    ) -> tuple[LossResult, Adapter]:
+        self._fail_once("forward")
+        return super().forward(adapter, data, loss_fn, config, backward=backward)
+
+    def sample(
+        self, base_model: str, weights: Tensors | None, specs: Sequence[SampleSpec]
+    ) -> list[SampleResult]:
+        self._fail_once("sample")
+        return super().sample(base_model, weights, specs)
+
+
+def test_an_engines_own_error_is_a_failed_future_and_nothing_more(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with LocalServer(engine=FailsOnce()) as running, Raw(running.url) as raw:
+        session_id = raw.session()
+        model_id, sampler_id = raw.model(session_id), raw.sampler(session_id)
+        assert raw.do("forward_backward", forward_backward(model_id, 1)) == {
+            "type": "request_failed",
+            "error": "ZeroDivisionError in forward_backward",
+            "category": "server",
+        }
+        assert raw.do("asample", sample(sampler_id, 0))["category"] == "server"
+        assert "what only the log should say" in caplog.text
+        assert raw.do("forward_backward", forward_backward(model_id, 2))["metrics"]
+        assert raw.do("asample", sample(sampler_id, 1))["sequences"]
+
+
+def test_what_cannot_be_recorded_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a full disk: the operation happens when there is room, and nothing overtakes it."""
+    engine, refusals = Gate(), 2
+    finish = Store.finish
+
+    def full(store: Store, *arguments: object) -> None:
+        nonlocal refusals
+        if refusals:
+            refusals -= 1
+            raise sqlite3.OperationalError("database or disk is full")
+        finish(store, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("tinker_local.scheduler.RETRY_SECONDS", 0.01)
+    with LocalServer(engine=engine) as running, Raw(running.url) as raw:
+        model_id, other = raw.model(), raw.model()
+        monkeypatch.setattr(Store, "finish", full)
+        raw.post("forward_backward", forward_backward(model_id, 1))
+        norm = raw.do("optim_step", optim_step(model_id, 2))["metrics"]
+        assert not refusals
+        raw.post("forward_backward", forward_backward(other, 1))
+        assert raw.do("optim_step", optim_step(other, 2))["metrics"] == norm
+        assert raw.do("save_weights", save(model_id, 3, "after"))["path"]

@@ -1,0 +1,103 @@
+"""What any route answers to what no client should send: the right status, one JSON body, and its length."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from raw_client import KEY, Raw, optim_step
+
+
+def detail(response: httpx.Response, status: int) -> object:
+    """The reason in a refusal's body, which always comes with its length."""
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == "application/json"
+    assert int(response.headers["Content-Length"]) == len(response.content)
+    body = response.json()
+    assert body.keys() == {"detail"}
+    return body["detail"]
+
+
+@pytest.mark.parametrize("path", ["nothing", "healthz/", "asample/", "samplers/", "samplers/a%2Fb"])
+def test_unknown_paths(raw: Raw, path: str) -> None:
+    for method in ("GET", "POST"):
+        assert detail(raw.http.request(method, path), 404) == "Not Found"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "asample", "POST"),
+        ("DELETE", "create_session", "POST"),
+        ("POST", "healthz", "GET"),
+        ("OPTIONS", "healthz", "GET"),
+        ("PUT", "samplers/s", "GET"),
+    ],
+)
+def test_methods_that_are_not_allowed(raw: Raw, method: str, path: str, allowed: str) -> None:
+    response = raw.http.request(method, path)
+    assert detail(response, 405) == "Method Not Allowed"
+    assert response.headers["Allow"] == allowed
+
+
+@pytest.mark.parametrize("media_type", [None, "text/plain", "application/x-protobuf", "json"])
+def test_content_types_that_are_not_taken(raw: Raw, media_type: str | None) -> None:
+    headers = {"X-API-Key": KEY} | ({"Content-Type": media_type} if media_type else {})
+    url = raw.http.base_url.join("get_info")
+    assert detail(httpx.post(url, content=b"{}", headers=headers), 415)
+
+
+def test_a_charset_is_no_other_content_type(raw: Raw) -> None:
+    media_type = "application/json; charset=utf-8"
+    raw.post("get_info", {"model_id": raw.model()}, **{"Content-Type": media_type})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b'{"model_id": "m"} x',
+        b'\xef\xbb\xbf{"model_id": "m"}',
+        b'{"model_id": "\xff"}',
+        b'{"model_id": "\\ud800"}',
+        b'{"model_id": "m", "adam_params": {"learning_rate": NaN}}',
+        b'{"model_id": "m", "adam_params": {"learning_rate": -Infinity}}',
+        b'{"model_id": "m", "adam_params": {"learning_rate": 1e400}}',
+        b'{"model_id": "m", "more": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+    ],
+)
+def test_what_is_not_json(raw: Raw, content: bytes) -> None:
+    (issue,) = detail(raw.http.post("optim_step", content=content), 422)  # type: ignore[misc]
+    assert issue["loc"] == ["body"]
+    assert issue["type"] == "json_invalid"
+    assert issue["msg"].startswith("The body is not JSON: ")
+
+
+def test_what_does_not_fit_is_named(raw: Raw) -> None:
+    body = {"model_id": 5, "adam_params": {"beta1": 1}, "unknown": 1}
+    issues = raw.post("optim_step", body, 422)["detail"]
+    assert {tuple(issue["loc"][:2]) for issue in issues} == {
+        ("body", "adam_params"),
+        ("body", "model_id"),
+    }
+    assert all(issue.keys() == {"loc", "msg", "type"} for issue in issues)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"5"])
+def test_json_that_is_no_object(raw: Raw, body: bytes) -> None:
+    assert detail(raw.http.post("optim_step", content=body), 422)
+
+
+def test_unknown_members_and_nulls_are_taken_and_true_is_no_number(raw: Raw) -> None:
+    model_id = raw.model()
+    raw.do("optim_step", {**optim_step(model_id, None), "unknown": {"a": [1]}, "adam_params": None})
+    whole = b'{"model_id": "%s", "seq_id": 2.0}' % model_id.encode()
+    assert raw.http.post("optim_step", content=whole).json()["request_id"] == f"{model_id}:2"
+    raw.post("optim_step", {"model_id": model_id, "seq_id": True}, 422)
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+def test_ids_in_paths_may_be_escaped(raw: Raw, escaped: bool) -> None:
+    sampler_id = raw.sampler(raw.session())
+    path = sampler_id.replace(":", "%3A") if escaped else sampler_id
+    assert raw.get(f"samplers/{path}")["sampler_id"] == sampler_id

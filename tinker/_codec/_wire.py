@@ -1,0 +1,98 @@
+"""The protobuf wire format, as far as it is needed: tags, lengths, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+
+@cache
+def _short(number: int) -> bytes:
+    return _varint(number)
+
+
+def varint(number: int) -> bytes:
+    """A number in 7-bit groups, the lowest first. Negative ones as 64-bit two's complement."""
+    return _short(number) if 0 <= number < 65536 else _varint(number)
+
+
+def _varint(number: int) -> bytes:
+    number &= 0xFFFFFFFFFFFFFFFF
+    groups = bytearray()
+    while number > 127:
+        groups.append(number & 127 | 128)
+        number >>= 7
+    groups.append(number)
+    return bytes(groups)
+
+
+@cache
+def key(number: int, kind: int = BYTES) -> bytes:
+    """What stands before a field's value."""
+    return _varint(number << 3 | kind)
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A field of bytes, text or a message."""
+    return key(number) + varint(len(content)) + content
+
+
+def fields(message: memoryview) -> Iterator[tuple[int, int, Any]]:
+    """The fields of a message: number, kind and value - an int, or the bytes of it.
+
+    Raises:
+        ValueError: It is not a message, or cut short.
+    """
+    position, end = 0, len(message)
+    while position < end:
+        tag, position = _read_varint(message, position)
+        number, kind = tag >> 3, tag & 7
+        value: Any
+        if kind == VARINT:
+            value, position = _read_varint(message, position)
+        else:
+            if kind == BYTES:
+                size, position = _read_varint(message, position)
+            elif kind in (FIXED64, FIXED32):
+                size = 8 if kind == FIXED64 else 4
+            else:
+                raise ValueError(f"not a protobuf message: a field of kind {kind}")
+            stop = position + size
+            if stop > end:
+                raise ValueError("the protobuf message is cut short")
+            value, position = message[position:stop], stop
+        if number == 0:
+            raise ValueError("not a protobuf message: a field with the number 0")
+        yield number, kind, value
+
+
+def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
+    number = shift = 0
+    end = len(message)
+    while position < end and shift < 70:
+        byte = message[position]
+        position += 1
+        number |= (byte & 127) << shift
+        if byte < 128:
+            return number, position
+        shift += 7
+    raise ValueError("the protobuf message is cut short")
+
+
+def signed(number: int) -> int:
+    """An int64 from its two's complement."""
+    return number - 2**64 if number >= 2**63 else number
+
+
+def packed(value: Any, kind: int) -> list[int]:
+    """A repeated int64, whether packed or not."""
+    if kind == VARINT:
+        return [signed(value)]
+    numbers, position = [], 0
+    while position < len(value):
+        number, position = _read_varint(value, position)
+        numbers.append(signed(number))
+    return numbers
