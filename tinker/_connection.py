@@ -117,9 +117,9 @@ class Connection:
                 pause = attempts.pause(status, response.headers)
             if pause is None:
                 raise error
-            progress.doing = f"waiting {pause:.1f} s to try again ({_first_line(error.message)})"
+            progress.doing = f"waiting {pause:.1f} s to try again ({error.message.rstrip('.')})"
             if attempts.made > 1:
-                logger.warning("%s; trying again in %.1f s", _first_line(error.message), pause)
+                logger.warning("%s; trying again in %.1f s", error.message.rstrip("."), pause)
             await asyncio.sleep(pause)
 
     def parse(self, response: Response[T], progress: Progress) -> T:
@@ -214,10 +214,6 @@ def _issue(issue: object) -> str:
         return str(issue)
     where = ".".join(str(part) for part in issue.get("loc", ()))
     return f"{where}: {issue.get('msg', issue)}" if where else str(issue.get("msg", issue))
-
-
-def _first_line(text: str) -> str:
-    return text.split("\n", 1)[0]
 
 
 def sdk_headers(method: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import ssl
 import time
@@ -446,4 +447,6 @@ def _head(request: httpx.Request, body: bytes) -> bytes:
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno:
+        return os.strerror(error.errno).lower()  # asyncio's own text repeats the address
     return str(error) or type(error).__name__

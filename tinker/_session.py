@@ -79,6 +79,9 @@ class Session:
         self._background: set[asyncio.Task[None]] = set()
         self._closed = False
         _open_sessions.add(self)
+        # Before what was registered earlier, such as the end of a server inside this process.
+        atexit.unregister(_finish_all)
+        atexit.register(_finish_all)
 
     # ---- opening ----------------------------------------------------------------------------
 
@@ -274,7 +277,6 @@ def finish_status(exc_type: type[BaseException] | None) -> FinishStatus:
     return "interrupted" if issubclass(exc_type, KeyboardInterrupt) else "errored"
 
 
-@atexit.register
 def _finish_all() -> None:
     """At the interpreter's exit, finish what `with` or `close` has not."""
     sessions = list(_open_sessions)

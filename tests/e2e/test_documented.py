@@ -78,3 +78,17 @@ def test_the_demo_says_in_a_sentence_what_is_wrong(repository: Path, tmp_path: P
         assert result.returncode == 1
         assert result.stderr.startswith(reason)
         assert result.stderr.count("\n") == 1
+
+
+def test_a_session_with_the_server_inside_the_process_ends_in_silence(tmp_path: Path) -> None:
+    code = "import tinker; print(tinker.ServiceClient(base_url='local').get_server_capabilities())"
+    train = "tinker.ServiceClient(base_url='local').create_lora_training_client('tinker-local/tiny').result()"
+    result = subprocess.run(
+        [sys.executable, "-c", f"{code}; client = {train}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
