@@ -73,15 +73,28 @@ def compress(content: bytes) -> bytes:
 
 
 def _datum(datum: types.Datum) -> Piece:
-    size, buffers = 0, []
+    size = 0
+    buffers: list[Buffer] = []
     for chunk in datum.model_input.chunks:
-        chunk_size, pieces = _wrap(1, _chunk(chunk))
-        size += chunk_size
-        buffers += pieces
+        if isinstance(chunk, types.EncodedTextChunk):
+            tokens = chunk.tokens_np
+            head = _text_head(tokens.nbytes)
+            size += len(head) + tokens.nbytes
+            buffers += (head, tokens)
+        else:
+            encoded = field(1, _other_chunk(chunk))
+            size += len(encoded)
+            buffers.append(encoded)
     for name, tensor in datum.loss_fn_inputs.items():
-        tensor_size, pieces = _wrap(2, _entry(name, _tensor(tensor)))
-        size += tensor_size
-        buffers += pieces
+        if tensor.crow_indices_np is None:
+            values = tensor.values_np
+            head, tail = _dense_frame(name, tensor.dtype, tuple(tensor.shape), values.nbytes)
+            size += len(head) + values.nbytes + len(tail)
+            buffers += (head, values, tail)
+        else:
+            encoded = field(2, field(1, name.encode()) + field(2, _sparse(tensor)))
+            size += len(encoded)
+            buffers.append(encoded)
     for number, spans in ((3, datum.model_input_spans), (4, datum.loss_fn_input_spans)):
         for span in spans or ():
             encoded = field(number, _span(span))
@@ -90,58 +103,53 @@ def _datum(datum: types.Datum) -> Piece:
     return size, buffers
 
 
-def _wrap(number: int, piece: Piece) -> Piece:
-    """A message as a field of another one."""
-    size, buffers = piece
-    head = key(number) + varint(size)
-    return size + len(head), [head, *buffers]
+# What stands before and after an array depends on its size alone, and a batch has few sizes.
 
 
-def _entry(name: str, value: Piece) -> Piece:
-    """An entry of a map from text to messages."""
-    size, buffers = _wrap(2, value)
-    head = field(1, name.encode())
-    return size + len(head), [head, *buffers]
+@lru_cache(maxsize=4096)
+def _text_head(nbytes: int) -> bytes:
+    """A datum's chunk of text, up to the bytes of its tokens."""
+    tokens = key(1) + varint(nbytes)
+    text = key(1) + varint(len(tokens) + nbytes)
+    chunk = key(1) + varint(len(text) + len(tokens) + nbytes)
+    return chunk + text + tokens
 
 
-def _chunk(chunk: types.ModelInputChunk) -> Piece:
+@lru_cache(maxsize=4096)
+def _dense_frame(name: str, dtype: str, shape: tuple[int, ...], nbytes: int) -> tuple[bytes, bytes]:
+    """A datum's named dense tensor: what is before and what is after the bytes of its values."""
+    values, tail = key(1) + varint(nbytes), _type_and_shape(dtype, shape)
+    tensor_size = len(values) + nbytes + len(tail)
+    inner = field(1, name.encode()) + key(2) + varint(tensor_size)
+    return key(2) + varint(len(inner) + tensor_size) + inner + values, tail
+
+
+def _other_chunk(chunk: types.ModelInputChunk) -> bytes:
     match chunk:
-        case types.EncodedTextChunk():
-            tokens = chunk.tokens_np
-            head = key(1) + varint(tokens.nbytes)
-            return _wrap(1, (len(head) + tokens.nbytes, [head, tokens]))
         case types.ImageChunk():
             content = field(1, chunk.data) + field(2, chunk.format.encode())
             if chunk.expected_tokens is not None:
                 content += key(3, VARINT) + varint(chunk.expected_tokens)
-            return _whole(field(2, content))
+            return field(2, content)
         case types.DmelChunk():
-            return _whole(field(3, field(1, chunk.dmel)))
-        case types.ImageAssetPointerChunk():
+            return field(3, field(1, chunk.dmel))
+        case _:
             raise ValueError(
                 "An ImageAssetPointerChunk has no binary form, and this server reads no other: "
                 "send the image itself, as an ImageChunk."
             )
 
 
-def _whole(content: bytes) -> Piece:
-    return len(content), [content]
-
-
-def _tensor(tensor: types.TensorData) -> Piece:
-    values = tensor.values_np
-    tail = _type_and_shape(tensor.dtype, tuple(tensor.shape))
-    if tensor.crow_indices_np is None or tensor.col_indices_np is None:
-        head = key(1) + varint(values.nbytes)
-        return len(head) + values.nbytes + len(tail), [head, values, tail]
+def _sparse(tensor: types.TensorData) -> bytes:
+    arrays = (tensor.values_np, tensor.crow_indices_np, tensor.col_indices_np)
     csr = b"".join(
         field(number, np.ascontiguousarray(array).tobytes())
-        for number, array in enumerate((values, tensor.crow_indices_np, tensor.col_indices_np), 1)
+        for number, array in enumerate(arrays, 1)
+        if array is not None
     )
-    return _whole(field(2, csr) + tail)
+    return field(2, csr) + _type_and_shape(tensor.dtype, tuple(tensor.shape))
 
 
-@lru_cache(maxsize=4096)
 def _type_and_shape(dtype: str, shape: tuple[int, ...]) -> bytes:
     number = _INT64 if dtype == "int64" else _FLOAT32
     sizes = b"".join(varint(size) for size in shape)
