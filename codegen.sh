@@ -20,8 +20,6 @@ case "${1:-}" in
 esac
 
 "$PYTHON" codegen/versions.py
-bin=$(dirname "$("$PYTHON" -c 'import sys; print(sys.executable)')")
-export PATH="$bin:$PATH"
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
@@ -31,7 +29,12 @@ trap 'rm -rf "$out"' EXIT
   { cat "$out/log" >&2; exit 1; }
 rm "$out/log"
 touch "$out/tinker_api/py.typed"
-rm -rf "$out/tinker_api/.ruff_cache"
+
+# Not as the generator's hook, which would take whichever ruff is on PATH. Isolated from any configuration around it.
+ruff=("$PYTHON" -m ruff)
+options=(--isolated --no-cache --quiet --line-length 100 --target-version py311 "$out/tinker_api")
+"${ruff[@]}" check --select F401,I001,F811 --fix-only "${options[@]}"
+"${ruff[@]}" format "${options[@]}"
 
 mkdir "$out/tinker_proto" "$out/tinker_contract"
 "$PYTHON" -m grpc_tools.protoc -I codegen --python_out="$out/tinker_proto" --pyi_out="$out/tinker_proto" tinker.proto

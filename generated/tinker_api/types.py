@@ -62,10 +62,15 @@ class Response(Generic[T]):
     def parsed(self) -> T | None:
         """The body as the model of its status; None for a status the contract does not have.
 
-        Raises ValueError, KeyError, TypeError or AttributeError for a body that does not fit the model.
+        Raises ValueError for a body that is not JSON (protobuf: read `content`), ValueError, KeyError, TypeError
+        or AttributeError for one that does not fit the model.
         """
         if self._parse is not None:
-            self._parsed = self._parse(self.raw)
+            try:
+                self._parsed = self._parse(self.raw)
+            except orjson.JSONDecodeError as error:
+                kind = self.headers.get("Content-Type", "no type")
+                raise ValueError(f"the body, of {kind}, is not JSON: {error}") from None
             self._parse = None
         return self._parsed
 
@@ -102,7 +107,7 @@ def tagged(data: Any, tag: str, members: Mapping[str, type[Any]]) -> Any:
     return member.from_dict(data)
 
 
-def time(value: str) -> datetime.datetime:
+def parse_time(value: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(value)
 
 
@@ -115,6 +120,6 @@ __all__ = [
     "const",
     "dumps",
     "loads",
+    "parse_time",
     "tagged",
-    "time",
 ]

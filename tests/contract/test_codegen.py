@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import importlib.util
 import os
 import pkgutil
+import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -12,12 +16,14 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import httpx
 import numpy as np
 import orjson
 import pytest
 
 import tinker_api
 from tinker_api import models
+from tinker_api.api.futures import retrieve_future
 from tinker_api.api.models import get_info
 from tinker_api.api.training import forward_backward, optim_step
 from tinker_api.client import AuthenticatedClient
@@ -37,11 +43,81 @@ def run(script: Path, *arguments: str, **environment: str) -> subprocess.Complet
     )
 
 
-def test_generated_is_what_the_contract_gives(repository: Path) -> None:
-    pytest.importorskip("openapi_python_client", reason="needs the codegen tools")
-    result = run(repository / "codegen.sh", "--check")
+@pytest.fixture
+def clone(repository: Path, tmp_path: Path) -> Path:
+    """What codegen.sh needs, without generated/, in a project whose own style is another."""
+    missing = [
+        name
+        for name in ("grpc_tools", "openapi_python_client", "ruff", "yaml")
+        if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        pytest.skip(f"the codegen tools are not installed: {', '.join(missing)}")
+    (tmp_path / "ruff.toml").write_text('line-length = 40\nformat.quote-style = "single"\n')
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    for name in ("codegen.sh", "openapi.yaml", "pyproject.toml"):
+        shutil.copy(repository / name, clone)
+    shutil.copytree(repository / "codegen", clone / "codegen")
+    return clone
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not {"__pycache__", ".mypy_cache"} & set(path.parts)
+    }
+
+
+def test_generated_is_what_the_contract_gives(repository: Path, clone: Path) -> None:
+    result = run(
+        clone / "codegen.sh", LANG="tr_TR.UTF-8", TZ="Asia/Tokyo", TMPDIR=str(clone.parent)
+    )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "up to date" in result.stdout
+    assert files(clone / "generated") == files(repository / "generated")
+
+
+def test_check_names_what_differs(clone: Path) -> None:
+    assert run(clone / "codegen.sh").returncode == 0
+    assert "up to date" in run(clone / "codegen.sh", "--check").stdout
+    (clone / "generated" / "tinker_api" / "types.py").write_text("changed by hand")
+    (clone / "generated" / "tinker_proto" / "tinker_pb2.pyi").unlink()
+    result = run(clone / "codegen.sh", "--check")
+    assert result.returncode == 1
+    assert "types.py" in result.stdout
+    assert "tinker_pb2.pyi" in result.stdout
+    assert "run ./codegen.sh" in result.stderr
+
+
+UNTAGGED = """
+openapi: 3.1.0
+info: {title: Shapes, version: '1'}
+paths:
+  /shape:
+    get:
+      operationId: get_shape
+      tags: [shapes]
+      responses:
+        '200':
+          description: A shape.
+          content:
+            application/json:
+              schema:
+                oneOf: [{$ref: '#/components/schemas/Circle'}, {$ref: '#/components/schemas/Square'}]
+components:
+  schemas:
+    Circle: {type: object, required: [type], properties: {type: {type: string, const: circle}}}
+    Square: {type: object, required: [side], properties: {side: {type: number}}}
+"""
+
+
+def test_a_union_that_cannot_be_told_apart_is_not_generated(clone: Path) -> None:
+    (clone / "openapi.yaml").write_text(UNTAGGED)
+    result = run(clone / "codegen.sh", COLUMNS="300")
+    assert result.returncode == 1
+    assert "every member of a union needs a required constant tag" in result.stderr
+    assert not (clone / "generated").exists()
 
 
 def test_other_versions_of_the_tools_stop_it(repository: Path, tmp_path: Path) -> None:
@@ -52,6 +128,17 @@ def test_other_versions_of_the_tools_stop_it(repository: Path, tmp_path: Path) -
     assert result.returncode == 1
     assert "ruff: 0.1.0, pinned is" in result.stderr
     assert "pip install -e '.[codegen]'" in result.stderr
+
+
+def test_importing_one_operation_imports_what_it_needs() -> None:
+    code = "import sys, tinker_api.models, tinker_api.api.models.get_info; print(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    modules = set(result.stdout.split())
+    assert "tinker_api.models.get_info_response" in modules
+    assert "tinker_api.models.sample_response" not in modules
+    assert modules.isdisjoint({"httpx", "dateutil", "numpy"})
 
 
 def test_every_module_imports() -> None:
@@ -137,6 +224,19 @@ def test_an_error_page_raises_nothing_until_it_is_parsed(answers: type[Answers])
         _ = response.parsed
 
 
+def test_a_protobuf_result_is_in_the_content(answers: type[Answers]) -> None:
+    answers.answer = (200, "application/x-protobuf", b"\x0a\x01x")
+    response = retrieve_future.sync_detailed(
+        client=answers.client,  # type: ignore[attr-defined]
+        body=models.FutureRetrieveRequest(request_id="r"),
+        headers={"Accept": "application/x-protobuf"},
+    )
+    assert answers.seen[-1][0]["Accept"] == "application/x-protobuf"
+    assert response.content == b"\x0a\x01x"
+    with pytest.raises(ValueError, match="application/x-protobuf, is not JSON"):
+        _ = response.parsed
+
+
 def test_absent_null_and_unknown_members(answers: type[Answers]) -> None:
     body = {"model_id": "x", "model_data": {"arch": None}, "new_in_2030": [1]}
     answers.answer = (200, "application/json", orjson.dumps(body))
@@ -170,7 +270,48 @@ def test_numpy_arrays_are_sent_like_lists_and_protobuf_as_bytes(answers: type[An
     assert (headers["Content-Type"], content) == ("application/x-protobuf", b"\x0a\x01x")
 
 
-def test_headers_and_timeout_of_one_call(answers: type[Answers]) -> None:
+def test_a_body_of_no_declared_type_is_refused() -> None:
+    client = AuthenticatedClient(base_url="http://127.0.0.1:9", token="tml-secret")
+    with pytest.raises(TypeError, match="bytes"):
+        forward_backward.sync_detailed(client=client, body=b"\x0a\x01x")  # type: ignore[arg-type]
+
+
+def test_an_injected_async_client_is_used_as_it_is(answers: type[Answers]) -> None:
+    answers.answer = (202, "application/json", b'{"request_id": "r"}')
+    url = answers.client.get_httpx_client().base_url  # type: ignore[attr-defined]
+
+    async def step() -> None:
+        client = AuthenticatedClient(base_url="http://unused.invalid", token="unused")
+        async with httpx.AsyncClient(
+            base_url=url, headers={"X-API-Key": "tml-other"}, trust_env=False
+        ) as injected:
+            client.set_async_httpx_client(injected)
+            response = await optim_step.asyncio_detailed(
+                client=client, body=models.OptimStepRequest(model_id="x", seq_id=1)
+            )
+        assert response.status_code == 202
+        assert isinstance(response.parsed, models.UntypedAPIFuture)
+        assert response.parsed is response.parsed
+
+    asyncio.run(step())
+    headers, _ = answers.seen[-1]
+    assert headers["X-API-Key"] == "tml-other"
+
+
+def test_a_timeout_of_one_call() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        AuthenticatedClient(
+            base_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            token="tml-secret",
+            httpx_args={"trust_env": False},
+        ) as client,
+        pytest.raises(httpx.ReadTimeout),
+    ):
+        get_info.sync_detailed(client=client, body=INFO, timeout=httpx.Timeout(0.05))
+
+
+def test_headers_of_one_call(answers: type[Answers]) -> None:
     answers.answer = (200, "application/json", b'{"request_id": "r"}')
     optim_step.sync_detailed(
         client=answers.client,  # type: ignore[attr-defined]
@@ -195,6 +336,7 @@ def test_maps_are_dicts() -> None:
     result = models.OptimStepResponse.from_dict({"type": "optim_step", "metrics": {"a:mean": 1.5}})
     assert result.metrics == {"a:mean": 1.5}
     assert dict(result.metrics.items()) == {"a:mean": 1.5}
+    assert models.OptimStepResponse(metrics={"a": 1.0}).to_dict()["metrics"] == {"a": 1.0}  # type: ignore[arg-type]
 
 
 def test_the_credential_is_not_in_the_repr() -> None:

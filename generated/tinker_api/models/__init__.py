@@ -187,6 +187,10 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 __all__ = (
     "AdamParams",
     "CancelFutureRequest",

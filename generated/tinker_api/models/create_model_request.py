@@ -43,7 +43,7 @@ class CreateModelRequest:
         if self.lora_config is not None:
             result["lora_config"] = self.lora_config.to_dict()
         if self.user_metadata is not None:
-            result["user_metadata"] = self.user_metadata.to_dict()
+            result["user_metadata"] = self.user_metadata
         if self.optimizer_config is not None:
             result["optimizer_config"] = self.optimizer_config.to_dict()
         return result

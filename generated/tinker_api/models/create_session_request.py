@@ -37,7 +37,7 @@ class CreateSessionRequest:
             "type": self.type,
         }
         if self.user_metadata is not None:
-            result["user_metadata"] = self.user_metadata.to_dict()
+            result["user_metadata"] = self.user_metadata
         if self.project_id is not None:
             result["project_id"] = self.project_id
         if self.display_name is not None:

@@ -32,7 +32,7 @@ class ForwardBackwardInput:
             "loss_fn": self.loss_fn,
         }
         if self.loss_fn_config is not None:
-            result["loss_fn_config"] = self.loss_fn_config.to_dict()
+            result["loss_fn_config"] = self.loss_fn_config
         return result
 
     @classmethod

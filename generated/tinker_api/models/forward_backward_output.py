@@ -31,7 +31,7 @@ class ForwardBackwardOutput:
             "type": self.type,
             "loss_fn_output_type": self.loss_fn_output_type,
             "loss_fn_outputs": [item.to_dict() for item in self.loss_fn_outputs],
-            "metrics": self.metrics.to_dict(),
+            "metrics": self.metrics,
         }
         return result
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from attrs import define as _attrs_define
 
 from ..models.severity import Severity
-from ..types import UNSET, Unset, const, time
+from ..types import UNSET, Unset, const, parse_time
 
 
 @_attrs_define
@@ -45,7 +45,7 @@ class GenericEvent:
             "event_name": self.event_name,
         }
         if not isinstance(self.event_data, Unset):
-            result["event_data"] = self.event_data.to_dict()
+            result["event_data"] = self.event_data
         return result
 
     @classmethod
@@ -56,7 +56,7 @@ class GenericEvent:
             event_id=src["event_id"],
             event_session_index=src["event_session_index"],
             severity=src["severity"],
-            timestamp=time(src["timestamp"]),
+            timestamp=parse_time(src["timestamp"]),
             event_name=src["event_name"],
             event_data=UNSET if event_data is None else EventData.from_dict(event_data),
         )

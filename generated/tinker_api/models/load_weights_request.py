@@ -62,7 +62,7 @@ class LoadWeightsRequest:
         if self.base_model is not None:
             result["base_model"] = self.base_model
         if self.user_metadata is not None:
-            result["user_metadata"] = self.user_metadata.to_dict()
+            result["user_metadata"] = self.user_metadata
         if self.optimizer_config is not None:
             result["optimizer_config"] = self.optimizer_config.to_dict()
         if self.weights_access_token is not None:

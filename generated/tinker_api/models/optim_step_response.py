@@ -23,7 +23,7 @@ class OptimStepResponse:
             "type": self.type,
         }
         if self.metrics is not None:
-            result["metrics"] = self.metrics.to_dict()
+            result["metrics"] = self.metrics
         return result
 
     @classmethod

@@ -46,7 +46,7 @@ class SaveWeightsRequest:
         if self.ttl_seconds is not None:
             result["ttl_seconds"] = self.ttl_seconds
         if self.user_metadata is not None:
-            result["user_metadata"] = self.user_metadata.to_dict()
+            result["user_metadata"] = self.user_metadata
         return result
 
     @classmethod

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from attrs import define as _attrs_define
 
 from ..models.severity import Severity
-from ..types import const, time
+from ..types import const, parse_time
 
 
 @_attrs_define
@@ -50,6 +50,6 @@ class SessionEndEvent:
             event_id=src["event_id"],
             event_session_index=src["event_session_index"],
             severity=src["severity"],
-            timestamp=time(src["timestamp"]),
+            timestamp=parse_time(src["timestamp"]),
             duration=src["duration"],
         )

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from attrs import define as _attrs_define
 
 from ..models.severity import Severity
-from ..types import const, time
+from ..types import const, parse_time
 
 
 @_attrs_define
@@ -60,7 +60,7 @@ class UnhandledExceptionEvent:
             event_id=src["event_id"],
             event_session_index=src["event_session_index"],
             severity=src["severity"],
-            timestamp=time(src["timestamp"]),
+            timestamp=parse_time(src["timestamp"]),
             error_type=src["error_type"],
             error_message=src["error_message"],
             traceback=traceback,

@@ -33,10 +33,12 @@ def _get_kwargs(
         _kwargs["content"] = dumps(body.to_dict())
 
         _headers["Content-Type"] = "application/json"
-    if isinstance(body, File):
+    elif isinstance(body, File):
         _kwargs["content"] = body.payload
 
         _headers["Content-Type"] = "application/x-protobuf"
+    else:
+        raise TypeError(f"body: {type(body).__name__} is none of its types")
     if headers:
         _headers.update(headers)
     if _headers:
