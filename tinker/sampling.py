@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -20,6 +22,7 @@ from tinker._run import result_of
 from tinker._session import Session
 from tinker.errors import APIStatusError
 from tinker.futures import APIFuture
+from tinker.retry_config import RetryConfig
 from tinker_api import models
 from tinker_api.api.sampling import asample, create_sampling_session, get_sampler
 from tinker_api.types import Response
@@ -43,7 +46,21 @@ class SamplingClient:
     in flight at once; they are sent as fast as the server takes them.
     """
 
-    def __init__(self, holder: Session, *, sampling_session_id: str, base_model: str) -> None:
+    def __init__(
+        self,
+        holder: Session,
+        *,
+        sampling_session_id: str,
+        base_model: str,
+        retry_config: RetryConfig | None = None,
+        record_stability_info: bool = False,
+    ) -> None:
+        most = holder.config.sample_max_concurrent_requests
+        self._retry = retry_config or RetryConfig(max_connections=most)
+        limit = self._retry.max_connections
+        self._in_flight = asyncio.Semaphore(sys.maxsize if limit is None else limit)
+        self._last_progress = 0.0
+        self._record_stability_info = record_stability_info
         self.holder = holder
         self.sampling_session_id = sampling_session_id
         self._base_model = base_model
@@ -55,7 +72,13 @@ class SamplingClient:
 
     @classmethod
     def create(
-        cls, holder: Session, *, model_path: str | None = None, base_model: str | None = None
+        cls,
+        holder: Session,
+        *,
+        model_path: str | None = None,
+        base_model: str | None = None,
+        retry_config: RetryConfig | None = None,
+        record_stability_info: bool = False,
     ) -> APIFuture[SamplingClient]:
         """A client for a checkpoint or a base model; exactly one of the two is given."""
         if (model_path is None) == (base_model is None):
@@ -74,7 +97,13 @@ class SamplingClient:
                 )
                 sampler_id = await _sampler_id(holder, request, progress)
                 name = base_model or await _base_model(holder, sampler_id)
-            return cls(holder, sampling_session_id=sampler_id, base_model=name)
+            return cls(
+                holder,
+                sampling_session_id=sampler_id,
+                base_model=name,
+                retry_config=retry_config,
+                record_stability_info=record_stability_info,
+            )
 
         return APIFuture.start(create(), progress)
 
@@ -85,6 +114,10 @@ class SamplingClient:
         sampling_params: types.SamplingParams,
         include_prompt_logprobs: bool = False,
         topk_prompt_logprobs: int = 0,
+        topk_sample_logprobs: int = 0,
+        target_prompt_logprobs: types.TensorData | None = None,
+        prompt_alt_tokens_k: int = 0,
+        prompt_logprobs_last_n: int | None = None,
     ) -> APIFuture[types.SampleResponse]:
         """Complete a prompt.
 
@@ -94,6 +127,14 @@ class SamplingClient:
             sampling_params: How to sample.
             include_prompt_logprobs: Also return the log-probability of each token of the prompt.
             topk_prompt_logprobs: Also return the k most likely tokens at each place of the prompt.
+            topk_sample_logprobs: Also return the k most likely tokens at each place of the samples.
+            target_prompt_logprobs: Also score these tokens at each place of the prompt: int64,
+                shape [len(prompt) - 1, K], -1 for none.
+            prompt_alt_tokens_k: Also return k alternative tokens at each place of the prompt.
+            prompt_logprobs_last_n: Score only the last n places of the prompt; with
+                `include_prompt_logprobs`.
+
+        The last four are newer than some servers, and sent only when asked for.
         """
         _check.check_sample(prompt, num_samples, sampling_params)
         progress = Progress("asample", {"sampling_session_id": self.sampling_session_id})
@@ -105,21 +146,70 @@ class SamplingClient:
             num_samples=num_samples,
             prompt_logprobs=include_prompt_logprobs,
             topk_prompt_logprobs=topk_prompt_logprobs,
+            topk_sample_logprobs=topk_sample_logprobs or None,
+            target_prompt_logprobs=None
+            if target_prompt_logprobs is None
+            else json_codec.tensor_data(target_prompt_logprobs),
+            prompt_alt_tokens_k=prompt_alt_tokens_k or None,
+            prompt_logprobs_last_n=prompt_logprobs_last_n,
+            record_stability_info=self._record_stability_info or None,
         )
 
         async def run() -> types.SampleResponse:
+            progress.doing = "waiting for other samples of the client to end"
             with self.holder.watched(progress):
-                while True:
-                    promise = await self._send(request, progress)
-                    try:
-                        return await self._result(promise, prompt, num_samples, progress)
-                    except APIStatusError as error:
-                        if error.status_code != 410:
-                            raise
-                        # The server has lost the promise: ask for the sample anew.
-                        logger.warning("%s; sampling again", error.message)
+                async with self._in_flight:
+                    return await self._persistently(request, prompt, progress)
 
         return APIFuture.start(run(), progress, cancellable=True)
+
+    async def _persistently(
+        self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
+    ) -> types.SampleResponse:
+        """Ask for a sample until it is there, as the client's RetryConfig says."""
+        asked = 0
+        retried: tuple[type[Exception], ...] = (APIStatusError, *self._retry.retryable_exceptions)
+        self._last_progress = max(self._last_progress, progress.started)
+        while True:
+            asked += 1
+            try:
+                return await self._unless_stuck(self._once(request, prompt, progress), progress)
+            except retried as error:
+                lost = isinstance(error, APIStatusError) and error.status_code == 410
+                again = lost or isinstance(error, self._retry.retryable_exceptions)
+                if not (again and self._retry.enable_retry_logic):
+                    raise
+                pause = self._retry.pause(asked)
+                logger.warning("%s; sampling again in %.1f s", str(error).rstrip("."), pause)
+                await asyncio.sleep(pause)
+
+    async def _once(
+        self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
+    ) -> types.SampleResponse:
+        promise = await self._send(request, progress)
+        return await self._result(promise, prompt, request.num_samples, progress)
+
+    async def _unless_stuck(
+        self, sample: Coroutine[Any, Any, types.SampleResponse], progress: Progress
+    ) -> types.SampleResponse:
+        """The sample, unless no sample of the client ends for too long."""
+        if not self._retry.enable_stuck_detection:
+            return await sample
+        task = asyncio.create_task(sample)
+        try:
+            while True:
+                left = self._last_progress + self._retry.progress_timeout - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError(
+                        f"No sample of the client has ended for {self._retry.progress_timeout:g} s: "
+                        f"{progress.describe()}."
+                    )
+                await asyncio.wait({task}, timeout=left)
+                if task.done():
+                    self._last_progress = time.monotonic()
+                    return task.result()
+        finally:
+            task.cancel()
 
     async def _send(
         self, request: models.SampleRequest, progress: Progress
@@ -170,10 +260,21 @@ class SamplingClient:
             self.holder.cancel(promise.request_id)
             raise
 
-    def compute_logprobs(self, prompt: types.ModelInput) -> APIFuture[list[float | None]]:
-        """The log-probability of each token of a prompt; None for the first."""
+    def compute_logprobs(
+        self, prompt: types.ModelInput, prompt_logprobs_last_n: int | None = None
+    ) -> APIFuture[list[float | None]]:
+        """The log-probability of each token of a prompt; None for the first.
+
+        Args:
+            prompt: What to score.
+            prompt_logprobs_last_n: Score only the last n tokens; the others are None.
+        """
         sampled = self.sample(
-            prompt, 1, types.SamplingParams(max_tokens=1), include_prompt_logprobs=True
+            prompt,
+            1,
+            types.SamplingParams(max_tokens=1),
+            include_prompt_logprobs=True,
+            prompt_logprobs_last_n=prompt_logprobs_last_n,
         )
 
         async def logprobs() -> list[float | None]:

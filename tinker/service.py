@@ -14,6 +14,7 @@ from tinker._session import FinishStatus, Session, finish_status
 from tinker._traits import REFUSALS_OF_A_FORM
 from tinker.errors import APIStatusError, TinkerError
 from tinker.futures import APIFuture
+from tinker.retry_config import RetryConfig
 from tinker.sampling import SamplingClient
 from tinker.training import TrainingClient, fetch_info
 from tinker_api import models
@@ -76,6 +77,7 @@ class ServiceClient:
         train_attn: bool = True,
         train_unembed: bool = True,
         user_metadata: dict[str, str] | None = None,
+        optimizer: types.OptimizerConfig | None = None,
     ) -> APIFuture[TrainingClient]:
         """Create a training run: a base model with a new LoRA adapter.
 
@@ -87,6 +89,7 @@ class ServiceClient:
             train_attn: Adapt the attention blocks.
             train_unembed: Adapt the unembedding.
             user_metadata: Names and values kept with the run.
+            optimizer: The optimizer; None is AdamW, which every server has.
         """
         if not isinstance(base_model, str) or not base_model:
             raise ValueError(f"base_model is {base_model!r}; it must be the name of a model.")
@@ -106,7 +109,9 @@ class ServiceClient:
 
         async def create() -> TrainingClient:
             with self.holder.watched(progress):
-                return await self._create(number, base_model, lora, user_metadata, progress)
+                return await self._create(
+                    number, base_model, lora, user_metadata, optimizer, progress
+                )
 
         return APIFuture.start(create(), progress)
 
@@ -116,6 +121,7 @@ class ServiceClient:
         base_model: str,
         lora: models.LoraConfig | None,
         user_metadata: Mapping[str, str] | None,
+        optimizer: types.OptimizerConfig | None,
         progress: Progress,
     ) -> TrainingClient:
         request = models.CreateModelRequest(
@@ -124,6 +130,7 @@ class ServiceClient:
             base_model=base_model,
             lora_config=lora,
             user_metadata=_metadata(user_metadata),
+            optimizer_config=_unless_adam(optimizer),
         )
         try:
             promise = await self.holder.connection.fetch(
@@ -143,6 +150,7 @@ class ServiceClient:
         base_model: str | None = None,
         user_metadata: dict[str, str] | None = None,
         weights_access_token: str | None = None,
+        optimizer: types.OptimizerConfig | None = None,
     ) -> APIFuture[TrainingClient]:
         """Create a training run from the weights of a training checkpoint; the optimizer starts afresh.
 
@@ -151,8 +159,11 @@ class ServiceClient:
             base_model: Its base model, if the server should check it.
             user_metadata: Names and values kept with the new run.
             weights_access_token: Grants access to a checkpoint of another owner.
+            optimizer: The optimizer; None is AdamW.
         """
-        return self._from_state(path, base_model, user_metadata, weights_access_token, False)
+        return self._from_state(
+            path, base_model, user_metadata, weights_access_token, optimizer, with_state=False
+        )
 
     def create_training_client_from_state_with_optimizer(
         self,
@@ -162,7 +173,9 @@ class ServiceClient:
         weights_access_token: str | None = None,
     ) -> APIFuture[TrainingClient]:
         """Create a training run that goes on exactly where a training checkpoint was saved."""
-        return self._from_state(path, base_model, user_metadata, weights_access_token, True)
+        return self._from_state(
+            path, base_model, user_metadata, weights_access_token, None, with_state=True
+        )
 
     def _from_state(
         self,
@@ -170,7 +183,9 @@ class ServiceClient:
         base_model: str | None,
         user_metadata: dict[str, str] | None,
         weights_access_token: str | None,
-        optimizer: bool,
+        optimizer: types.OptimizerConfig | None,
+        *,
+        with_state: bool,
     ) -> APIFuture[TrainingClient]:
         _check.check_tinker_path(path)
         number = next(self.holder.model_numbers)
@@ -182,7 +197,8 @@ class ServiceClient:
                     session_id=await self.holder.id(),
                     model_seq_id=number,
                     path=path,
-                    optimizer=optimizer,
+                    optimizer=with_state,
+                    optimizer_config=_unless_adam(optimizer),
                     base_model=base_model,
                     user_metadata=_metadata(user_metadata),
                     weights_access_token=weights_access_token,
@@ -236,7 +252,12 @@ class ServiceClient:
             lora = models.LoraConfig(rank=info.lora_rank or _DEFAULT_RANK, **flags)
         assert request.model_seq_id is not None
         client = await self._create(
-            request.model_seq_id, info.base_model, lora, request.user_metadata, progress
+            request.model_seq_id,
+            info.base_model,
+            lora,
+            request.user_metadata,
+            request.optimizer_config,
+            progress,
         )
         load = client.load_state_with_optimizer if request.optimizer else client.load_state
         await load(request.path, request.weights_access_token)
@@ -262,15 +283,27 @@ class ServiceClient:
     # ---- sampling clients -------------------------------------------------------------------
 
     def create_sampling_client(
-        self, model_path: str | None = None, base_model: str | None = None
+        self,
+        model_path: str | None = None,
+        base_model: str | None = None,
+        retry_config: RetryConfig | None = None,
+        record_stability_info: bool = False,
     ) -> APIFuture[SamplingClient]:
         """Create a client that samples from a checkpoint or a base model; give one of the two.
 
         Args:
             model_path: Tinker path of a checkpoint.
             base_model: A name from `get_server_capabilities`.
+            retry_config: How persistently it asks.
+            record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
         """
-        return SamplingClient.create(self.holder, model_path=model_path, base_model=base_model)
+        return SamplingClient.create(
+            self.holder,
+            model_path=model_path,
+            base_model=base_model,
+            retry_config=retry_config,
+            record_stability_info=record_stability_info,
+        )
 
     # ---- the server -------------------------------------------------------------------------
 
@@ -305,6 +338,11 @@ class ServiceClient:
         traceback: TracebackType | None,
     ) -> None:
         self.close(finish_status(exc_type), exc_type.__name__ if exc_type else None).result()
+
+
+def _unless_adam(optimizer: types.OptimizerConfig | None) -> types.OptimizerConfig | None:
+    """Newer than some servers, which all have AdamW."""
+    return None if optimizer is None or optimizer.type == "adamw" else optimizer
 
 
 def _metadata(values: Mapping[str, str] | None) -> models.UserMetadata | None:

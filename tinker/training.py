@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from attrs import evolve
 
 from tinker import _batch, _check, types
 from tinker._batch import Batch
@@ -13,6 +15,7 @@ from tinker._progress import Progress
 from tinker._run import Submit, TrainingRun
 from tinker._session import Session
 from tinker.futures import APIFuture
+from tinker.retry_config import RetryConfig
 from tinker_api import models
 from tinker_api.api.models import get_info, unload_model
 from tinker_api.api.training import optim_step
@@ -81,27 +84,31 @@ class TrainingClient:
 
     def optim_step(
         self,
-        optim_params: types.AdamParams | None = None,
+        optim_params: types.AdamParams | types.OptimizerParams | None = None,
         *,
         adam_params: types.AdamParams | None = None,
     ) -> APIFuture[types.OptimStepResponse]:
         """Apply the accumulated gradients and clear them.
 
         Args:
-            optim_params: Adam's parameters for this step; None takes the defaults of `AdamParams`.
+            optim_params: The optimizer's parameters for this step: `AdamParams`, or `OptimizerParams` for
+                a run that was created with another optimizer. None is `AdamParams` with its defaults.
             adam_params: The same under its older name.
         """
         if optim_params is not None and adam_params is not None:
             raise ValueError("optim_step takes optim_params or adam_params, not both.")
         params = optim_params or adam_params or types.AdamParams()
-        if not isinstance(params, types.AdamParams):
+        request = models.OptimStepRequest(model_id=self.model_id)
+        if isinstance(params, types.AdamParams):
+            _check.check_adam(params)
+            request.adam_params = params
+        elif isinstance(params, types.OptimizerParams):
+            request.optimizer_params = params
+        else:
             raise TypeError(f"optim_params is a {type(params).__name__}; it must be AdamParams.")
-        _check.check_adam(params)
         return self._run.one(
             optim_step.asyncio_detailed,
-            lambda seq_id: models.OptimStepRequest(
-                model_id=self.model_id, seq_id=seq_id, adam_params=params
-            ),
+            lambda seq_id: evolve(request, seq_id=seq_id),
             models.OptimStepResponse,
             operation="optim_step",
             kind="OptimStep",
@@ -234,12 +241,19 @@ class TrainingClient:
         )
 
     def save_weights_and_get_sampling_client(
-        self, name: str | None = None
+        self,
+        name: str | None = None,
+        retry_config: RetryConfig | None = None,
+        record_stability_info: bool = False,
+        kind: Literal["snapshot", "inflight"] = "snapshot",
     ) -> APIFuture[SamplingClient]:
         """A client that samples from the current weights, by a sampler without a checkpoint's name.
 
         Args:
             name: Not used; older callers pass one.
+            retry_config: How persistently the client asks.
+            record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
+            kind: `snapshot` samples from the weights of now; `inflight` is known to the hosted service.
         """
         from tinker.sampling import SamplingClient  # noqa: PLC0415  # the two know each other
 
@@ -247,7 +261,10 @@ class TrainingClient:
         saved = self._run.one(
             save_weights_for_sampler.asyncio_detailed,
             lambda seq_id: models.SaveWeightsForSamplerRequest(
-                model_id=self.model_id, sampling_session_seq_id=number, seq_id=seq_id
+                model_id=self.model_id,
+                sampling_session_seq_id=number,
+                seq_id=seq_id,
+                kind=None if kind == "snapshot" else kind,  # newer than some servers
             ),
             models.SaveWeightsForSamplerResponse,
             operation="save_weights_for_sampler",
@@ -258,16 +275,30 @@ class TrainingClient:
             sampler_id = (await saved).sampling_session_id
             assert sampler_id is not None, "the unnamed form answers with a sampler"
             return SamplingClient(
-                self.holder, sampling_session_id=sampler_id, base_model=self._base_model()
+                self.holder,
+                sampling_session_id=sampler_id,
+                base_model=self._base_model(),
+                retry_config=retry_config,
+                record_stability_info=record_stability_info,
             )
 
         return APIFuture.start(client(), saved.progress)
 
-    def create_sampling_client(self, model_path: str) -> APIFuture[SamplingClient]:
+    def create_sampling_client(
+        self,
+        model_path: str,
+        retry_config: RetryConfig | None = None,
+        record_stability_info: bool = False,
+    ) -> APIFuture[SamplingClient]:
         """A client that samples from a checkpoint; see `ServiceClient.create_sampling_client`."""
         from tinker.sampling import SamplingClient  # noqa: PLC0415
 
-        return SamplingClient.create(self.holder, model_path=model_path)
+        return SamplingClient.create(
+            self.holder,
+            model_path=model_path,
+            retry_config=retry_config,
+            record_stability_info=record_stability_info,
+        )
 
     # ---- the model --------------------------------------------------------------------------
 

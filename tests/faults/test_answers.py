@@ -9,7 +9,8 @@ import pytest
 from scripted_server import Answer, ScriptedServer
 
 import tinker
-from tinker import _polling, _retry
+from tinker import _polling, _retry, types
+from tinker.retry_config import RetryConfig
 from tinker.types import RequestErrorCategory
 
 RESULT: Answer = (200, {"type": "optim_step", "metrics": {"a": 1.0}})
@@ -305,3 +306,102 @@ def test_no_credential_in_anything_that_is_shown(
         shown += [repr(failed.value), repr(service.holder.connection.api), caplog.text]
         service.close().result(timeout=10)
     assert not [text for text in shown if "tml-secret" in text]
+
+
+PROMPT = tinker.ModelInput.from_ints([1, 2])
+ONE = tinker.SamplingParams(max_tokens=1)
+SAMPLE: Answer = (
+    200,
+    {"sequences": [{"stop_reason": "length", "tokens": [1], "logprobs": [-1.0]}]},
+)
+
+
+def sampler(server: ScriptedServer, config: RetryConfig | None = None) -> tinker.SamplingClient:
+    service = tinker.ServiceClient(base_url=server.url)
+    return service.create_sampling_client(base_model="m", retry_config=config).result(timeout=10)
+
+
+def test_a_lost_sample_is_an_error_when_retries_are_off(server: ScriptedServer) -> None:
+    server.script(retrieve_future=[(410, {"detail": "evicted"})])
+    future = sampler(server, RetryConfig(enable_retry_logic=False)).sample(PROMPT, 1, ONE)
+    with pytest.raises(tinker.APIStatusError, match="410: evicted"):
+        future.result(timeout=10)
+    assert len(server.seen["asample"]) == 1
+
+
+def test_samples_that_do_not_end_are_given_up(server: ScriptedServer) -> None:
+    server.script(retrieve_future=[PENDING])
+    future = sampler(server, RetryConfig(progress_timeout=0.05)).sample(PROMPT, 1, ONE)
+    with pytest.raises(
+        TimeoutError, match=r"No sample .* for 0.05 s: asample .*waiting for the res"
+    ):
+        future.result(timeout=10)
+
+
+def test_no_more_samples_in_flight_than_allowed(server: ScriptedServer) -> None:
+    server.script(retrieve_future=[PENDING, PENDING, SAMPLE])
+    client = sampler(server, RetryConfig(max_connections=1))
+    first, second = client.sample(PROMPT, 1, ONE), client.sample(PROMPT, 1, ONE)
+    second.result(timeout=10)
+    assert first.future().done()
+    # The second was sent when the first had its result.
+    assert [request["seq_id"] for request in server.seen["asample"]] == [0, 1]
+
+
+def test_newer_members_are_sent_only_when_asked_for(server: ScriptedServer) -> None:
+    server.script(retrieve_future=[SAMPLE])
+    client = sampler(server)
+    client.sample(PROMPT, 1, ONE).result(timeout=10)
+    client.sample(
+        PROMPT,
+        1,
+        ONE,
+        topk_sample_logprobs=2,
+        target_prompt_logprobs=tinker.TensorData(data=[[1]], dtype="int64"),
+        prompt_alt_tokens_k=3,
+        prompt_logprobs_last_n=1,
+        include_prompt_logprobs=True,
+    ).result(timeout=10)
+    plain, full = (set(request) for request in server.seen["asample"])
+    assert full - plain == {
+        "topk_sample_logprobs",
+        "target_prompt_logprobs",
+        "prompt_alt_tokens_k",
+        "prompt_logprobs_last_n",
+    }
+    assert plain == {
+        "headers",
+        "num_samples",
+        "prompt",
+        "prompt_logprobs",
+        "sampling_params",
+        "sampling_session_id",
+        "seq_id",
+        "topk_prompt_logprobs",
+        "type",
+    }
+
+
+def test_a_new_optimizer_is_sent_and_the_usual_one_is_not(server: ScriptedServer) -> None:
+    with tinker.ServiceClient(base_url=server.url) as service:
+        for optimizer in (
+            None,
+            types.OptimizerConfig("adamw"),
+            types.OptimizerConfig("dimuon", {"version": 1}),
+        ):
+            service.create_lora_training_client("m", optimizer=optimizer).result(timeout=10)
+    sent = [request.get("optimizer_config") for request in server.seen["create_model"]]
+    assert sent == [None, None, {"type": "dimuon", "version": 1}]
+
+
+def test_parameters_of_another_optimizer(
+    server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    server.script(retrieve_future=[RESULT])
+    params = types.OptimizerParams("dimuon", {"learning_rate": 0.1})
+    training.optim_step(params).result(timeout=10)
+    (request,) = server.seen["optim_step"]
+    assert request["optimizer_params"] == {"type": "dimuon", "learning_rate": 0.1}
+    assert "adam_params" not in request
+    with pytest.raises(TypeError, match="optim_params is a float; it must be AdamParams"):
+        training.optim_step(0.1)  # type: ignore[arg-type]

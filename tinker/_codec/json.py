@@ -118,6 +118,14 @@ def sample_response(
         _prompt_logprobs_list=prompt_logprobs,
         _topk_prompt_logprobs_list=_with_first(body.get("topk_prompt_logprobs"), prompt_length),
         prompt_cache_hit_tokens=body.get("prompt_cache_hit_tokens") or 0,
+        target_prompt_logprobs=_tensor(targets)
+        if (targets := body.get("target_prompt_logprobs"))
+        else None,
+        prompt_alt_tokens=types.PromptAltTokens(
+            _tensor(found["tokens"]), _tensor(found["logprobs"])
+        )
+        if (found := body.get("prompt_alt_tokens"))
+        else None,
     )
 
 

@@ -1,0 +1,37 @@
+"""`RetryConfig`: how persistently a sampling client asks."""
+
+from __future__ import annotations
+
+import random
+
+from attrs import field, frozen
+
+from tinker.errors import APIConnectionError
+
+
+@frozen(kw_only=True)
+class RetryConfig:
+    """How persistently a sampling client asks. Requests are repeated besides, as docs/errors.md says."""
+
+    max_connections: int | None = 1000
+    """Samples of the client in flight at once; None is no limit. Others wait in the order of their calls."""
+    progress_timeout: float = 7200.0
+    """Seconds in which no sample of the client ends, after which those in flight are given up."""
+    retry_delay_base: float = 0.5
+    """Seconds before a sample is asked for anew; doubles each time."""
+    retry_delay_max: float = 10.0
+    """The longest such pause, in seconds."""
+    jitter_factor: float = 0.25
+    """How much a pause may be off, as a share of it."""
+    enable_retry_logic: bool = True
+    """Ask anew for samples that the server has lost (410), or that failed with `retryable_exceptions`."""
+    enable_stuck_detection: bool = True
+    """Whether `progress_timeout` is watched."""
+    retryable_exceptions: tuple[type[Exception], ...] = field(default=(APIConnectionError,))
+    """What to ask anew after, besides 410."""
+
+    def pause(self, asked: int) -> float:
+        """Seconds to wait after having asked so many times."""
+        doubled = min(self.retry_delay_base * 2.0 ** min(asked - 1, 30), self.retry_delay_max)
+        jitter = random.uniform(-self.jitter_factor, self.jitter_factor)  # noqa: S311
+        return min(doubled * (1 + jitter), self.retry_delay_max)
