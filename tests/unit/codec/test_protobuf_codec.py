@@ -296,14 +296,15 @@ def test_target_and_alternative_tokens_of_a_prompt() -> None:
 
 @given(content=st.binary(max_size=200))
 def test_garbage_is_a_value_error_or_a_message(content: bytes) -> None:
-    for decode in (
-        protobuf.decode_forward_backward_output,
-        lambda c: protobuf.decode_sample_response(c, [], 1),
+    for kind, decode in (
+        (types.ForwardBackwardOutput, protobuf.decode_forward_backward_output),
+        (types.SampleResponse, lambda c: protobuf.decode_sample_response(c, [], 1)),
     ):
         try:
-            decode(content)
+            decoded = decode(content)
         except ValueError:
             continue
+        assert isinstance(decoded, kind)
 
 
 @given(cut=st.integers(0, 400))
