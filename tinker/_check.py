@@ -67,6 +67,13 @@ def prepare(
     return [_prepare_datum(i, datum, loss_fn, loss) for i, datum in enumerate(data)]
 
 
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False  # an int that no float holds
+
+
 def _check_config(loss_fn: str, loss: _Loss, config: Mapping[str, float | str] | None) -> None:
     for key, value in (config or {}).items():
         if loss.config is not None and key not in loss.config:
@@ -74,11 +81,7 @@ def _check_config(loss_fn: str, loss: _Loss, config: Mapping[str, float | str] |
             raise ValueError(f"loss_fn_config has {key!r}; {loss_fn} takes these keys: {allowed}.")
         if isinstance(value, str) and loss.config is None:
             continue
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
             raise ValueError(f"loss_fn_config[{key!r}] is {value!r}; it must be a finite number.")
 
 
@@ -187,7 +190,7 @@ def _check_number(
     name: str, value: object, allowed: str, is_allowed: Callable[[float], bool]
 ) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not is_allowed(value):  # type: ignore[arg-type]
+    if not number or not _is_finite(value) or not is_allowed(value):  # type: ignore[arg-type]
         raise ValueError(f"{name} is {value!r}; it must be a number {allowed}.")
 
 

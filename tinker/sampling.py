@@ -327,9 +327,13 @@ def _decode(
     response: Response[Any], prompt: types.ModelInput, sequence_ids: Sequence[str]
 ) -> types.SampleResponse:
     """The samples, in whichever encoding they came."""
+    try:
+        length = prompt.length
+    except ValueError:
+        length = -1  # an image that does not say how many tokens it takes
     if is_protobuf(response.headers):
-        return protobuf.decode_sample_response(response.content, sequence_ids, prompt.length)
-    return json_codec.sample_response(response.content, prompt.length, sequence_ids)
+        return protobuf.decode_sample_response(response.content, sequence_ids, length)
+    return json_codec.sample_response(response.content, length, sequence_ids)
 
 
 def _sendable(params: types.SamplingParams) -> types.SamplingParams:

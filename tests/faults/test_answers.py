@@ -405,3 +405,16 @@ def test_parameters_of_another_optimizer(
     assert "adam_params" not in request
     with pytest.raises(TypeError, match="optim_params is a float; it must be AdamParams"):
         training.optim_step(0.1)  # type: ignore[arg-type]
+
+
+def test_a_prompt_of_unknown_length_has_its_sample(server: ScriptedServer) -> None:
+    server.script(retrieve_future=[SAMPLE])
+    image = types.ImageChunk(data=b"\x89PNG", format="png")
+    prompt = tinker.ModelInput(chunks=[image])
+    response = sampler(server).sample(prompt, 1, ONE).result(timeout=10)
+    assert response.sequences[0].tokens == [1]
+
+
+def test_a_number_no_float_holds_is_refused(training: tinker.TrainingClient) -> None:
+    with pytest.raises(ValueError, match="learning_rate is 1000"):
+        training.optim_step(tinker.AdamParams(learning_rate=10**400))

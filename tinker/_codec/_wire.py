@@ -7,6 +7,9 @@ from functools import cache
 from typing import Any
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+_CUT_SHORT = "the protobuf message is cut short"
+
+# ---- writing --------------------------------------------------------------------------------
 
 
 @cache
@@ -40,6 +43,20 @@ def field(number: int, content: bytes) -> bytes:
     return key(number) + varint(len(content)) + content
 
 
+def int_field(number: int, value: int, bits: int, name: str) -> bytes:
+    """A field of a number.
+
+    Raises:
+        ValueError: It does not fit; a reader would take it for another one.
+    """
+    if not -(1 << bits - 1) <= value < 1 << bits - 1:
+        raise ValueError(f"{name} is {value}; it must fit into {bits} bits.")
+    return key(number, VARINT) + varint(value)
+
+
+# ---- reading --------------------------------------------------------------------------------
+
+
 def fields(message: memoryview) -> Iterator[tuple[int, int, Any]]:
     """The fields of a message: number, kind and value - an int, or the bytes of it.
 
@@ -50,6 +67,8 @@ def fields(message: memoryview) -> Iterator[tuple[int, int, Any]]:
     while position < end:
         tag, position = _read_varint(message, position)
         number, kind = tag >> 3, tag & 7
+        if not 0 < number < 1 << 29:
+            raise ValueError(f"not a protobuf message: a field with the number {number}")
         value: Any
         if kind == VARINT:
             value, position = _read_varint(message, position)
@@ -62,24 +81,24 @@ def fields(message: memoryview) -> Iterator[tuple[int, int, Any]]:
                 raise ValueError(f"not a protobuf message: a field of kind {kind}")
             stop = position + size
             if stop > end:
-                raise ValueError("the protobuf message is cut short")
+                raise ValueError(_CUT_SHORT)
             value, position = message[position:stop], stop
-        if number == 0:
-            raise ValueError("not a protobuf message: a field with the number 0")
         yield number, kind, value
 
 
 def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
     number = shift = 0
     end = len(message)
-    while position < end and shift < 70:
+    while position < end:
         byte = message[position]
         position += 1
         number |= (byte & 127) << shift
-        if byte < 128:
+        if byte < 128 and number < 1 << 64:
             return number, position
         shift += 7
-    raise ValueError("the protobuf message is cut short")
+        if shift == 70:
+            raise ValueError("not a protobuf message: a number of more than 64 bits")
+    raise ValueError(_CUT_SHORT)
 
 
 def signed(number: int) -> int:
@@ -87,12 +106,12 @@ def signed(number: int) -> int:
     return number - 2**64 if number >= 2**63 else number
 
 
-def packed(value: Any, kind: int) -> list[int]:
+def repeated(value: Any, kind: int) -> Iterator[int]:
     """A repeated int64, whether packed or not."""
     if kind == VARINT:
-        return [signed(value)]
-    numbers, position = [], 0
-    while position < len(value):
-        number, position = _read_varint(value, position)
-        numbers.append(signed(number))
-    return numbers
+        yield signed(value)
+    elif kind == BYTES:
+        position = 0
+        while position < len(value):
+            number, position = _read_varint(value, position)
+            yield signed(number)

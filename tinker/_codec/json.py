@@ -1,11 +1,13 @@
 """The JSON encoding of batches, prompts and results.
 
-Arrays go by reference: numpy arrays sit in the generated models as they are, and orjson writes them.
+Arrays go by reference: numpy arrays sit in the generated models as they are, and orjson writes them. JSON has
+no NaN and no infinity, and orjson would write null for one, so a batch with any is refused here.
 """
 
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,19 +23,36 @@ from tinker_api import models
 def training_input(
     data: Sequence[types.Datum], loss_fn: str, loss_fn_config: Mapping[str, float | str] | None
 ) -> models.ForwardBackwardInput:
-    """A batch as the contract's `ForwardBackwardInput`."""
+    """A batch as the contract's `ForwardBackwardInput`.
+
+    Raises:
+        ValueError: There is a NaN or an infinity in it; the message says where.
+    """
+    for name, value in (loss_fn_config or {}).items():
+        if not isinstance(value, str) and not math.isfinite(value):
+            raise _not_in_json(f"loss_fn_config[{name!r}]", value)
     return models.ForwardBackwardInput(
-        data=[_datum(datum) for datum in data],
+        data=[_datum(index, datum) for index, datum in enumerate(data)],
         loss_fn=loss_fn,  # type: ignore[arg-type]  # checked before
         loss_fn_config=None if loss_fn_config is None else models.LossFnConfig(loss_fn_config),
     )
 
 
-def _datum(datum: types.Datum) -> models.Datum:
+def _datum(index: int, datum: types.Datum) -> models.Datum:
+    for name, tensor in datum.loss_fn_inputs.items():
+        if not tensor.is_finite():
+            values = tensor.values_np
+            position = int(np.isfinite(values).argmin())
+            where = f"data[{index}].loss_fn_inputs[{name!r}].data[{position}]"
+            raise _not_in_json(where, values[position].item())
     inputs = {name: tensor_data(tensor) for name, tensor in datum.loss_fn_inputs.items()}
     return models.Datum(
         model_input=model_input(datum.model_input), loss_fn_inputs=models.LossFnInputs(inputs)
     )
+
+
+def _not_in_json(where: str, value: float) -> ValueError:
+    return ValueError(f"{where} is {value}, which JSON cannot say; it must be finite.")
 
 
 def model_input(value: types.ModelInput) -> models.ModelInput:
@@ -90,8 +109,18 @@ def forward_backward_output(content: bytes) -> types.ForwardBackwardOutput:
 
 
 def _tensor(body: Mapping[str, Any]) -> types.TensorData:
+    data: list[Any] = body["data"]
     # Some servers leave out the type of an array that can only be one.
-    return types.TensorData.model_validate({**body, "dtype": body.get("dtype") or "float32"})
+    dtype: types.TensorDtype = body.get("dtype") or "float32"
+    layout = [body.get(name) for name in ("shape", "sparse_crow_indices", "sparse_col_indices")]
+    try:
+        return types.TensorData(data, dtype, *layout)
+    except ValueError:
+        if dtype != "float32" or None not in data:
+            raise
+    # A NaN is written as null. To look for one first would take as long as all the rest.
+    numbers = [math.nan if number is None else number for number in data]
+    return types.TensorData(numbers, dtype, *layout)
 
 
 def sample_response(
@@ -99,24 +128,31 @@ def sample_response(
 ) -> types.SampleResponse:
     """Decode a result of sampling.
 
-    The documented form of `prompt_logprobs` has one entry for each token of the prompt, the first
-    one None. Some servers leave the first one out; it is put back.
+    The documented form of `prompt_logprobs` and `topk_prompt_logprobs` has one entry for each token of the
+    prompt, the first one None. Some servers leave the first one out; it is put back.
+
+    Args:
+        content: The JSON text.
+        prompt_length: Tokens of the prompt.
+        sequence_ids: Names of the samples, in order; those without one are named "".
     """
     body = orjson.loads(content)
-    prompt_logprobs = _with_first(body.get("prompt_logprobs"), prompt_length)
+    names = iter(sequence_ids)
     return types.SampleResponse(
         sequences=[
             types.SampledSequence(
                 stop_reason=sequence["stop_reason"],
-                sequence_id=sequence_id,
+                sequence_id=next(names, ""),
                 tokens_np=np.asarray(sequence["tokens"], np.int32),
                 logprobs_np=_floats(sequence.get("logprobs")),
-                _topk_logprobs_list=sequence.get("topk_logprobs"),
+                _topk_logprobs_list=_topk(sequence.get("topk_logprobs")),
             )
-            for sequence, sequence_id in zip(body["sequences"], sequence_ids, strict=False)
+            for sequence in body["sequences"]
         ],
-        _prompt_logprobs_list=prompt_logprobs,
-        _topk_prompt_logprobs_list=_with_first(body.get("topk_prompt_logprobs"), prompt_length),
+        _prompt_logprobs_list=_with_first(body.get("prompt_logprobs"), prompt_length),
+        _topk_prompt_logprobs_list=_with_first(
+            _topk(body.get("topk_prompt_logprobs")), prompt_length
+        ),
         prompt_cache_hit_tokens=body.get("prompt_cache_hit_tokens") or 0,
         target_prompt_logprobs=_tensor(targets)
         if (targets := body.get("target_prompt_logprobs"))
@@ -127,6 +163,11 @@ def sample_response(
         if (found := body.get("prompt_alt_tokens"))
         else None,
     )
+
+
+def _topk(rows: list[Any] | None) -> list[Any] | None:
+    """None if no row has anything: it means that nobody has asked."""
+    return rows if rows and any(rows) else None
 
 
 def _with_first(values: list[Any] | None, prompt_length: int) -> list[Any] | None:

@@ -2,6 +2,8 @@
 
 A batch is the bytes of its arrays with a few bytes before each: they are put in a list, and copied once. A
 result's arrays are slices of its bytes. Neither looks at a number, so a batch costs what copying it costs.
+
+As protobuf has it, a reader passes over fields that it does not know or that are of another kind.
 """
 
 from __future__ import annotations
@@ -9,18 +11,43 @@ from __future__ import annotations
 import itertools
 import math
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from tinker import types
-from tinker._codec._wire import BYTES, FIXED64, VARINT, field, fields, key, packed, varint
+from tinker._codec._wire import (
+    BYTES,
+    FIXED64,
+    VARINT,
+    field,
+    fields,
+    int_field,
+    key,
+    repeated,
+    signed,
+    varint,
+)
+from tinker.types._arrays import Array
+from tinker.types.topk_logprobs import NO_LOGPROB
 
 _FLOAT32, _INT64, _INT32, _BFLOAT16 = 1, 2, 3, 4
-_DTYPES = {_FLOAT32: "<f4", _INT64: "<i8", _INT32: "<i4", _BFLOAT16: "<u2"}
+_WIRE_TYPES: Mapping[int, np.dtype[Any]] = {
+    _FLOAT32: np.dtype("<f4"),
+    _INT64: np.dtype("<i8"),
+    _INT32: np.dtype("<i4"),
+    _BFLOAT16: np.dtype("<u2"),
+}
 _STOP_REASONS: Mapping[int, types.StopReason] = {0: "stop", 1: "length"}
+_NOTHING = memoryview(b"")
+_DOUBLE = struct.Struct("<d")
+
+_MOST_DATUMS = 2**20
+"""Of one result. More is no batch but garbage, and would fill the memory."""
+_MOST_AXES = 16
+"""Of an array. More would be garbage too."""
 
 Buffer = Any
 """bytes, or an array whose memory is contiguous."""
@@ -42,26 +69,19 @@ def encode_forward_backward(
     """A `ForwardBackwardRequest`.
 
     Raises:
-        ValueError: An input has an image asset pointer, which this encoding has not.
+        ValueError: An input has an image asset pointer, which this encoding has not, or a number does
+            not fit its field.
     """
-    buffers: list[Buffer] = [field(1, model_id.encode()), key(2, VARINT), varint(seq_id)]
+    buffers: list[Buffer] = [field(1, model_id.encode()), int_field(2, seq_id, 32, "seq_id")]
     for datum in data:
         size, pieces = _datum(datum)
         buffers.append(key(3) + varint(size))
         buffers += pieces
-    buffers.append(field(4, loss_fn.encode()))
-    for name, value in (loss_fn_config or {}).items():
-        if not isinstance(value, str):
-            number = struct.pack("<d", value)
-            buffers.append(field(5, field(1, name.encode()) + key(2, FIXED64) + number))
+    numbers, values = _config(loss_fn_config or {})
+    buffers += [field(4, loss_fn.encode()), numbers]
     if forward_only:
         buffers.append(key(6, VARINT) + b"\1")
-    for name, value in (loss_fn_config or {}).items():
-        if isinstance(value, str):
-            either = field(2, value.encode())
-        else:
-            either = key(1, FIXED64) + struct.pack("<d", value)
-        buffers.append(field(7, field(1, name.encode()) + field(2, either)))
+    buffers.append(values)
     return b"".join(buffers)
 
 
@@ -70,6 +90,30 @@ def compress(content: bytes) -> bytes:
     import zstandard  # noqa: PLC0415  # only servers that ask for it need it
 
     return zstandard.ZstdCompressor(level=1).compress(content)
+
+
+def _config(config: Mapping[str, float | str]) -> tuple[bytes, bytes]:
+    """The settings of a loss twice: the numbers, as old servers read them; then all of them."""
+    numbers, values = b"", b""
+    for name, value in config.items():
+        label = field(1, name.encode())
+        if isinstance(value, str):
+            either = field(2, value.encode())
+        else:
+            number = _double(name, value)
+            numbers += field(5, label + key(2, FIXED64) + number)
+            either = key(1, FIXED64) + number
+        values += field(7, label + field(2, either))
+    return numbers, values
+
+
+def _double(name: str, value: float) -> bytes:
+    try:
+        return _DOUBLE.pack(value)
+    except (struct.error, OverflowError):
+        raise ValueError(
+            f"loss_fn_config[{name!r}] is {value!r}; it must be a number or a text."
+        ) from None
 
 
 def _datum(datum: types.Datum) -> Piece:
@@ -129,7 +173,7 @@ def _other_chunk(chunk: types.ModelInputChunk) -> bytes:
         case types.ImageChunk():
             content = field(1, chunk.data) + field(2, chunk.format.encode())
             if chunk.expected_tokens is not None:
-                content += key(3, VARINT) + varint(chunk.expected_tokens)
+                content += int_field(3, chunk.expected_tokens, 32, "ImageChunk.expected_tokens")
             return field(2, content)
         case types.DmelChunk():
             return field(3, field(1, chunk.dmel))
@@ -158,11 +202,12 @@ def _type_and_shape(dtype: str, shape: tuple[int, ...]) -> bytes:
 
 def _span(span: types.PromptProvenanceSpan | types.SampledProvenanceSpan) -> bytes:
     content = field(1, span.sequence_id.encode())
-    content += key(2, VARINT) + varint(span.offset) + key(3, VARINT) + varint(span.length)
+    content += int_field(2, span.offset, 64, "the offset of a provenance span")
+    content += int_field(3, span.length, 64, "the length of a provenance span")
     return field(1 if isinstance(span, types.PromptProvenanceSpan) else 2, content)
 
 
-# ---- results --------------------------------------------------------------------------------
+# ---- results of training --------------------------------------------------------------------
 
 
 def decode_forward_backward_output(content: bytes) -> types.ForwardBackwardOutput:
@@ -171,41 +216,48 @@ def decode_forward_backward_output(content: bytes) -> types.ForwardBackwardOutpu
     Raises:
         ValueError: The bytes are no such message.
     """
-    output_type, metrics = "ArrayRecord", {}
+    output_type, metrics, records = "", {}, 0
     outputs: list[types.LossFnOutput] = []
-    for number, kind, value in _message(content):
+    for number, kind, value in fields(memoryview(content)):
         if number == 1 and kind == BYTES:
             # What stands before a colon is the server's own.
             output_type = _text(value).rpartition(":")[2]
         elif number == 2 and kind == BYTES:
-            outputs += _array_record(value)
+            records += 1
+            outputs += _array_record(value, _MOST_DATUMS - len(outputs))
         elif number == 3 and kind == BYTES:
-            name, metric = _map_entry(value)
-            metrics[name] = _double(metric)
+            name, metric = _map_entry(value, FIXED64)
+            metrics[name] = _DOUBLE.unpack(metric)[0] if metric else 0.0  # a zero is not written
+    if not records and not output_type:
+        output_type = "ArrayRecord"
     return types.ForwardBackwardOutput._of(output_type, outputs, metrics)
 
 
-def _array_record(message: memoryview) -> list[types.LossFnOutput]:
-    """One mapping of arrays for each datum."""
+def _array_record(message: memoryview, most: int) -> list[types.LossFnOutput]:
+    """One mapping of arrays for each datum, of which there may be `most`."""
     count, columns = 0, {}
     for number, kind, value in fields(message):
         if number == 2 and kind == BYTES:
-            name, tensor = _map_entry(value)
+            name, tensor = _map_entry(value, BYTES)
             columns[name] = _batched_tensor(tensor)
         elif number == 3 and kind == VARINT:
-            count = value
-    if not columns:
-        return [{} for _ in range(_sane(count))]
-    count = count or len(next(iter(columns.values())))
+            count = signed(value)
+    # Some servers do not count; then the arrays do.
+    count = count or max(map(len, columns.values()), default=0)
+    if not 0 <= count <= most:
+        raise ValueError(f"a result cannot be of {count} datums")
     if any(len(column) != count for column in columns.values()):
         raise ValueError("the arrays of a result are not as many as its datums")
+    if not columns:
+        return [{} for _ in range(count)]
     names = list(columns)
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _batched_tensor(message: memoryview) -> list[types.TensorData]:
     """One array for each datum, out of the one that holds them all."""
-    data, offsets, dtype, trailing = memoryview(b""), memoryview(b""), 0, []
+    data, offsets, dtype = _NOTHING, _NOTHING, 0
+    trailing: list[int] = []
     for number, kind, value in fields(message):
         if number == 1 and kind == BYTES:
             data = value
@@ -214,31 +266,43 @@ def _batched_tensor(message: memoryview) -> list[types.TensorData]:
         elif number == 3 and kind == VARINT:
             dtype = value
         elif number == 4:
-            trailing += packed(value, kind)
+            _add_axes(trailing, value, kind)
     values, itemsize = _values(data, dtype)
     # Offsets count bytes of what is on the wire.
-    bounds = _array(offsets, "<i8")
-    if len(bounds) == 0 or (bounds % itemsize).any():
+    ends, remainders = np.divmod(_array(offsets, _WIRE_TYPES[_INT64]), itemsize)
+    if remainders.any():
         raise ValueError("the offsets of a result's array do not fall on its elements")
-    ends = (bounds // itemsize).tolist()
-    if ends[0] != 0 or ends[-1] != len(values) or sorted(ends) != ends:
+    bounds: list[int] = ends.tolist() or [0]
+    if bounds[0] != 0 or bounds[-1] != len(values) or sorted(bounds) != bounds:
         raise ValueError("the offsets of a result's array do not fit it")
     make = types.TensorData._of
+    name: types.TensorDtype = "int64" if values.dtype.kind == "i" else "float32"
     if not trailing:
-        return [make(values[a:b], [b - a]) for a, b in itertools.pairwise(ends)]
-    row = math.prod(trailing)
-    if row <= 0 or any((b - a) % row for a, b in itertools.pairwise(ends)):
+        return [make(values[a:b], name, [b - a]) for a, b in itertools.pairwise(bounds)]
+    # Of an array without elements, nobody knows how many rows it has not.
+    row = math.prod(trailing) or len(values) + 1
+    if any((b - a) % row for a, b in itertools.pairwise(bounds)):
         raise ValueError("a result's array does not fit its shape")
-    return [make(values[a:b], [(b - a) // row, *trailing]) for a, b in itertools.pairwise(ends)]
+    return [
+        make(values[a:b], name, [(b - a) // row, *trailing]) for a, b in itertools.pairwise(bounds)
+    ]
+
+
+# ---- results of sampling --------------------------------------------------------------------
 
 
 def decode_sample_response(
     content: bytes, sequence_ids: Sequence[str], prompt_length: int
 ) -> types.SampleResponse:
-    """A `SampleResponse`.
+    """A `SampleResponse`. Its arrays are read-only parts of `content`.
 
-    The documented form of its `prompt_logprobs` has one number for each token of the prompt, the first one
-    NaN; some servers leave the first one out, and it is put back.
+    The documented form of what there is for each token of the prompt has nothing for the first one: NaN in
+    `prompt_logprobs`, an empty row in `topk_prompt_logprobs`. Some servers leave it out; it is put back.
+
+    Args:
+        content: The message.
+        sequence_ids: Names of the samples, in order; those without one are named "".
+        prompt_length: Tokens of the prompt.
 
     Raises:
         ValueError: The bytes are no such message.
@@ -246,42 +310,55 @@ def decode_sample_response(
     names = iter(sequence_ids)
     sequences: list[types.SampledSequence] = []
     logprobs, topk, cached, targets, alternatives = None, None, 0, None, None
-    for number, kind, value in _message(content):
+    for number, kind, value in fields(memoryview(content)):
         if number == 1 and kind == BYTES:
             sequences.append(_sequence(value, next(names, "")))
-        elif number == 2 and kind == BYTES and len(value):
-            logprobs = _array(value, "<f4")
-            if len(logprobs) == prompt_length - 1:
-                logprobs = np.concatenate([np.full(1, np.nan, np.float32), logprobs])
+        elif number == 2 and kind == BYTES:
+            logprobs = _logprobs(value)
         elif number == 3 and kind == BYTES:
             topk = _topk(value)
         elif number == 4 and kind == VARINT:
-            cached = value
+            cached = signed(value)
         elif number == 5 and kind == BYTES:
-            targets = _result_tensor(value)
+            targets = _tensor(value)
         elif number == 6 and kind == BYTES:
             alternatives = _alternatives(value)
+    if logprobs is not None:
+        logprobs = _with_first(logprobs, prompt_length, np.nan)
+    if topk is not None:
+        topk = types.TopkLogprobs(
+            _with_first(topk.token_ids, prompt_length, 0),
+            _with_first(topk.logprobs, prompt_length, NO_LOGPROB),
+        )
     return types.SampleResponse(sequences, logprobs, topk, targets, cached, alternatives)
 
 
 def _sequence(message: memoryview, sequence_id: str) -> types.SampledSequence:
-    reason, tokens, logprobs, topk = 0, np.zeros(0, np.int32), None, None
+    reason, tokens, logprobs, topk = 0, _NOTHING, None, None
     for number, kind, value in fields(message):
         if number == 1 and kind == VARINT:
             reason = value
         elif number == 2 and kind == BYTES:
-            tokens = _array(value, "<i4")
-        elif number == 3 and kind == BYTES and len(value):
-            logprobs = _array(value, "<f4")
+            tokens = value
+        elif number == 3 and kind == BYTES:
+            logprobs = _logprobs(value)
         elif number == 4 and kind == BYTES:
             topk = _topk(value)
     if reason not in _STOP_REASONS:
-        raise ValueError(f"unknown stop reason {reason}")
-    return types.SampledSequence(_STOP_REASONS[reason], sequence_id, tokens, logprobs, topk)
+        raise ValueError(f"a sample's stop reason is {reason}, which is none of the known")
+    return types.SampledSequence(
+        _STOP_REASONS[reason], sequence_id, _array(tokens, _WIRE_TYPES[_INT32]), logprobs, topk
+    )
 
 
-def _topk(message: memoryview) -> types.TopkLogprobs:
-    ids, logprobs, k, length = memoryview(b""), memoryview(b""), 0, 0
+def _logprobs(content: memoryview) -> Array | None:
+    """None for an empty array: it means that nobody has asked."""
+    return _array(content, _WIRE_TYPES[_FLOAT32]) if content else None
+
+
+def _topk(message: memoryview) -> types.TopkLogprobs | None:
+    """None if it is empty: it means that nobody has asked."""
+    ids, logprobs, k, length = _NOTHING, _NOTHING, 0, 0
     for number, kind, value in fields(message):
         if number == 1 and kind == BYTES:
             ids = value
@@ -291,57 +368,79 @@ def _topk(message: memoryview) -> types.TopkLogprobs:
             k = value
         elif number == 4 and kind == VARINT:
             length = value
-    shape = (length, k)
+    if not len(ids) == len(logprobs) == 4 * k * length:  # four bytes each, of either
+        raise ValueError(
+            f"the likeliest tokens are {len(ids)} and {len(logprobs)} bytes for {length} times {k}"
+        )
+    if not ids:
+        return None
     return types.TopkLogprobs(
-        _array(ids, "<i4").reshape(shape), _array(logprobs, "<f4").reshape(shape)
+        _array(ids, _WIRE_TYPES[_INT32]).reshape(length, k),
+        _array(logprobs, _WIRE_TYPES[_FLOAT32]).reshape(length, k),
     )
+
+
+def _with_first(values: Array, prompt_length: int, missing: float) -> Array:
+    """One row for each token of the prompt."""
+    if len(values) != prompt_length - 1:
+        return values
+    return np.concatenate([np.full_like(values, missing, shape=(1, *values.shape[1:])), values])
 
 
 def _alternatives(message: memoryview) -> types.PromptAltTokens:
-    members = {number: value for number, kind, value in fields(message) if kind == BYTES}
-    return types.PromptAltTokens(_result_tensor(members[1]), _result_tensor(members[2]))
-
-
-def _result_tensor(message: memoryview) -> types.TensorData:
-    dense, csr, dtype, shape = None, None, 0, []
+    tokens = logprobs = None
     for number, kind, value in fields(message):
         if number == 1 and kind == BYTES:
-            dense = value
+            tokens = _tensor(value)
         elif number == 2 and kind == BYTES:
-            csr = {n: v for n, k, v in fields(value) if k == BYTES}
+            logprobs = _tensor(value)
+    if tokens is None or logprobs is None:
+        raise ValueError("the alternative tokens of a prompt lack an array")
+    return types.PromptAltTokens(tokens, logprobs)
+
+
+def _tensor(message: memoryview) -> types.TensorData:
+    content, dtype, indices = _NOTHING, 0, None
+    shape: list[int] = []
+    for number, kind, value in fields(message):
+        if number == 1 and kind == BYTES:
+            content, indices = value, None
+        elif number == 2 and kind == BYTES:
+            content, *indices = _csr(value)
         elif number == 3 and kind == VARINT:
             dtype = value
         elif number == 4:
-            shape += packed(value, kind)
-    if csr is None:
-        return types.TensorData(_values(dense or memoryview(b""), dtype)[0], shape=shape or None)
-    return types.TensorData(
-        _values(csr.get(1, memoryview(b"")), dtype)[0],
-        shape=shape,
-        sparse_crow_indices=_array(csr.get(2, memoryview(b"")), "<i8"),
-        sparse_col_indices=_array(csr.get(3, memoryview(b"")), "<i8"),
-    )
+            _add_axes(shape, value, kind)
+    values, _ = _values(content, dtype)
+    if indices is None:
+        return types.TensorData(values, shape=shape or None)
+    crow, col = (_array(part, _WIRE_TYPES[_INT64]) for part in indices)
+    return types.TensorData(values, None, shape, crow, col)
 
 
-# ---- values ---------------------------------------------------------------------------------
+def _csr(message: memoryview) -> list[memoryview]:
+    """Values, where the rows begin, and columns of a sparse array."""
+    parts = [_NOTHING, _NOTHING, _NOTHING]
+    for number, kind, value in fields(message):
+        if number <= len(parts) and kind == BYTES:
+            parts[number - 1] = value
+    return parts
 
 
-def _message(content: bytes) -> Iterator[tuple[int, int, Any]]:
-    return fields(memoryview(content))
+# ---- parts of results -----------------------------------------------------------------------
 
 
-def _array(content: memoryview, dtype: str) -> np.ndarray[Any, Any]:
-    if len(content) % np.dtype(dtype).itemsize:
+def _array(content: memoryview, dtype: np.dtype[Any]) -> Array:
+    if len(content) % dtype.itemsize:
         raise ValueError(f"{len(content)} bytes are no whole number of {dtype} elements")
     return np.frombuffer(content, dtype)
 
 
-def _values(content: memoryview, dtype: int) -> tuple[np.ndarray[Any, Any], int]:
+def _values(content: memoryview, dtype: int) -> tuple[Array, int]:
     """An array as int64 or float32, and the size of its elements on the wire."""
-    wire_type = _DTYPES.get(dtype)
-    if wire_type is None:
+    if dtype not in _WIRE_TYPES:
         raise ValueError(f"an array's element type is {dtype}, which is none of the known")
-    array = _array(content, wire_type)
+    array = _array(content, _WIRE_TYPES[dtype])
     size = array.itemsize
     if dtype == _BFLOAT16:
         array = (array.astype("<u4") << 16).view("<f4")
@@ -350,32 +449,25 @@ def _values(content: memoryview, dtype: int) -> tuple[np.ndarray[Any, Any], int]
     return array, size
 
 
-def _map_entry(message: memoryview) -> tuple[str, Any]:
-    name, value = "", memoryview(b"")
-    for number, _, content in fields(message):
-        if number == 1:
-            name = _text(content)
-        elif number == 2:
-            value = content
-    return name, value
+def _add_axes(shape: list[int], value: Any, kind: int) -> None:
+    for size in repeated(value, kind):
+        if size < 0 or len(shape) == _MOST_AXES:
+            raise ValueError(f"an array cannot have the shape {[*shape, size]}")
+        shape.append(size)
+
+
+def _map_entry(message: memoryview, kind_of_value: int) -> tuple[str, memoryview]:
+    name, content = "", _NOTHING
+    for number, kind, value in fields(message):
+        if number == 1 and kind == BYTES:
+            name = _text(value)
+        elif number == 2 and kind == kind_of_value:
+            content = value
+    return name, content
 
 
 def _text(content: memoryview) -> str:
-    return str(content, "utf-8")
-
-
-def _double(content: memoryview) -> float:
-    if len(content) == 0:
-        return 0.0  # a zero is not written
-    (number,) = _unpack_double(content)
-    return number
-
-
-_unpack_double: Callable[[memoryview], tuple[float]] = struct.Struct("<d").unpack
-
-
-def _sane(count: int) -> int:
-    """A number of empty outputs; what is more than any batch is not one."""
-    if count > 10_000_000:
-        raise ValueError(f"a result cannot be of {count} datums")
-    return count
+    try:
+        return str(content, "utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"a name in a result is not UTF-8: {error.reason}") from None

@@ -105,10 +105,10 @@ class TensorData(Model):
         return super().model_validate(obj)
 
     @classmethod
-    def _of(cls, values: Array, shape: list[int]) -> Self:
-        """Of a flat array of int64 or float32 that is known to fit its shape: no checks, no copy."""
+    def _of(cls, values: Array, dtype: TensorDtype, shape: list[int]) -> Self:
+        """Of a flat array that is known to be of this type and to fit its shape: no checks, no copy."""
         made = cls.__new__(cls)
-        made.__attrs_init__(values, "int64" if values.dtype.kind == "i" else "float32", shape)
+        made.__attrs_init__(values, dtype, shape)
         return made
 
     # ---- from other libraries ---------------------------------------------------------------

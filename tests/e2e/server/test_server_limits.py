@@ -54,8 +54,8 @@ def test_more_samplers_than_fit_into_memory(raw: Raw) -> None:
 def test_what_waits_is_not_kept_in_memory(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "data") as server, Raw(server.url) as raw:
         model_id = raw.model()
-        size, count = 2_000_000, 15
-        data = [datum("x" * (size // 8))]  # the first one makes room for decoding
+        size, count = 2_000_000, 50
+        data = [datum("x" * (size // 8))]
         raw.post("save_weights", save(model_id, 2, "a"))
 
         def resident() -> int:
@@ -68,8 +68,9 @@ def test_what_waits_is_not_kept_in_memory(tmp_path: Path) -> None:
             request = {"model_id": model_id, "seq_id": seq_id, "forward_backward_input": body}
             raw.post("forward_backward", request)
 
-        submit(3)
+        for seq_id in range(3, 8):
+            submit(seq_id)  # the first ones make room for decoding
         before = resident()
-        for seq_id in range(4, 4 + count):
+        for seq_id in range(8, 8 + count):
             submit(seq_id)  # seq_id 1 does not arrive, so all of them wait
         assert resident() - before < size * count / 2

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -31,6 +31,7 @@ CHUNKS = st.one_of(
         format=st.sampled_from(["png", "jpeg"]),
         expected_tokens=st.none() | st.integers(0, 2**31 - 1),
     ),
+    st.builds(types.DmelChunk, dmel=st.binary(max_size=300)),
 )
 
 
@@ -46,97 +47,149 @@ def sparse(draw: st.DrawFn) -> types.TensorData:
     )
 
 
-TENSORS = st.one_of(FLOATS.map(types.TensorData), INTS.map(types.TensorData), sparse())
-DATUMS = st.builds(
-    types.Datum,
-    model_input=st.lists(CHUNKS, max_size=3).map(lambda chunks: types.ModelInput(chunks=chunks)),
-    loss_fn_inputs=st.dictionaries(NAMES, TENSORS, max_size=3),
+SPANS = st.lists(
+    st.builds(
+        types.SampledProvenanceSpan,
+        sequence_id=NAMES,
+        offset=st.integers(0, 2**63 - 1),
+        length=st.integers(0, 2**63 - 1),
+    )
+    | st.builds(types.PromptProvenanceSpan, sequence_id=NAMES, length=st.integers(0, 300)),
+    max_size=3,
 )
-SPANS = st.builds(
-    types.SampledProvenanceSpan,
-    sequence_id=NAMES,
-    offset=st.integers(0, 2**40),
-    length=st.integers(0, 2**40),
-) | st.builds(types.PromptProvenanceSpan, sequence_id=NAMES, length=st.integers(0, 300))
+GRIDS = hnp.arrays(
+    st.sampled_from([np.float32, np.int64]), hnp.array_shapes(min_dims=0, max_dims=4, min_side=0)
+)
+TENSORS = st.one_of(
+    GRIDS.map(types.TensorData), FLOATS.map(types.TensorData), INTS.map(types.TensorData), sparse()
+)
+
+
+@st.composite
+def datums(draw: st.DrawFn) -> types.Datum:
+    spans = draw(st.none() | st.tuples(SPANS, SPANS)) or (None, None)
+    return types.Datum(
+        types.ModelInput(chunks=draw(st.lists(CHUNKS, max_size=3))),
+        draw(st.dictionaries(NAMES, TENSORS, max_size=3)),
+        *spans,
+    )
+
+
+DATUMS = datums()
+
+
+def by_protobuf(
+    seq_id: int, data: list[types.Datum], config: dict[str, Any] | None, forward_only: bool
+) -> pb.ForwardBackwardRequest:
+    """The same request, built of protoc's messages."""
+    request = pb.ForwardBackwardRequest(
+        model_id="s:train:0", seq_id=seq_id, loss_fn="ppo", forward_only=forward_only
+    )
+    for name, value in (config or {}).items():
+        if isinstance(value, str):
+            request.loss_fn_config_v2[name].text = value
+        else:
+            request.loss_fn_config[name] = value
+            request.loss_fn_config_v2[name].number = value
+    for datum in data:
+        message = request.data.add()
+        for chunk in datum.model_input.chunks:
+            piece = message.model_input.add()
+            if isinstance(chunk, types.EncodedTextChunk):
+                piece.encoded_text.tokens = np.array(chunk.tokens, "<i4").tobytes()
+            elif isinstance(chunk, types.ImageChunk):
+                piece.image.data, piece.image.format = chunk.data, chunk.format
+                if chunk.expected_tokens is not None:
+                    piece.image.expected_tokens = chunk.expected_tokens
+            else:
+                assert isinstance(chunk, types.DmelChunk)
+                piece.dmel.dmel = chunk.dmel
+        for name, tensor in datum.loss_fn_inputs.items():
+            _fill(message.loss_fn_inputs[name], tensor)
+        for spans, added in (
+            (datum.model_input_spans, message.model_input_spans),
+            (datum.loss_fn_input_spans, message.loss_fn_input_spans),
+        ):
+            for span in spans or ():
+                in_prompt = isinstance(span, types.PromptProvenanceSpan)
+                one = added.add()
+                inner = one.prompt_tokens if in_prompt else one.sampled_tokens
+                inner.sequence_id = span.sequence_id
+                inner.offset, inner.length = span.offset, span.length
+                inner.SetInParent()
+    return request
+
+
+def _fill(message: pb.Tensor, tensor: types.TensorData) -> None:
+    is_int = tensor.dtype == "int64"
+    message.dtype = pb.DTYPE_INT64 if is_int else pb.DTYPE_FLOAT32
+    message.shape.extend(tensor.shape)
+    values = tensor.values_np.astype("<i8" if is_int else "<f4").tobytes()
+    if tensor.sparse_crow_indices is None:
+        message.dense = values
+    else:
+        message.sparse_csr.values = values
+        message.sparse_csr.crow_indices = np.array(tensor.sparse_crow_indices, "<i8").tobytes()
+        message.sparse_csr.col_indices = np.array(tensor.sparse_col_indices, "<i8").tobytes()
 
 
 @given(
     data=st.lists(DATUMS, max_size=3),
     seq_id=st.integers(1, 2**31 - 1),
-    config=st.none() | st.dictionaries(NAMES, st.floats() | NAMES, max_size=3),
+    config=st.none() | st.dictionaries(NAMES, st.floats() | st.integers(-9, 9) | NAMES, max_size=3),
     forward_only=st.booleans(),
 )
-def test_protoc_reads_what_is_written(
+def test_a_request_is_the_one_of_protobufs_own_encoder(
     data: list[types.Datum], seq_id: int, config: dict[str, Any] | None, forward_only: bool
 ) -> None:
     content = protobuf.encode_forward_backward(
         "s:train:0", seq_id, data, "ppo", config, forward_only=forward_only
     )
-    message = pb.ForwardBackwardRequest.FromString(content)
-    assert (message.model_id, message.seq_id, message.loss_fn) == ("s:train:0", seq_id, "ppo")
-    assert message.forward_only is forward_only
-    numbers = {k: v for k, v in (config or {}).items() if not isinstance(v, str)}
-    assert repr(dict(message.loss_fn_config)) == repr(
-        {k: numbers[k] for k in message.loss_fn_config}
+    sent = pb.ForwardBackwardRequest.FromString(content)
+    wanted = by_protobuf(seq_id, data, config, forward_only)
+    # As bytes, because a NaN is no other NaN's equal.
+    assert sent.SerializeToString(deterministic=True) == wanted.SerializeToString(
+        deterministic=True
     )
-    assert message.loss_fn_config.keys() == numbers.keys()
-    assert message.loss_fn_config_v2.keys() == (config or {}).keys()
-    for name, value in (config or {}).items():
-        sent = message.loss_fn_config_v2[name]
-        assert repr(sent.text if isinstance(value, str) else sent.number) == repr(value)
-    assert len(message.data) == len(data)
-    for sent, datum in zip(message.data, data, strict=True):
-        _check_datum(sent, datum)
 
 
-def _check_datum(sent: pb.Datum, datum: types.Datum) -> None:
-    for piece, chunk in zip(sent.model_input, datum.model_input.chunks, strict=True):
-        if isinstance(chunk, types.EncodedTextChunk):
-            assert piece.encoded_text.tokens == chunk.tokens_np.tobytes()
-        else:
-            assert isinstance(chunk, types.ImageChunk)
-            assert (piece.image.data, piece.image.format) == (chunk.data, chunk.format)
-            assert piece.image.HasField("expected_tokens") == (chunk.expected_tokens is not None)
-            assert piece.image.expected_tokens == (chunk.expected_tokens or 0)
-    assert sent.loss_fn_inputs.keys() == datum.loss_fn_inputs.keys()
-    for name, tensor in datum.loss_fn_inputs.items():
-        message = sent.loss_fn_inputs[name]
-        assert list(message.shape) == tensor.shape
-        assert message.dtype == (pb.DTYPE_INT64 if tensor.dtype == "int64" else pb.DTYPE_FLOAT32)
-        if tensor.crow_indices_np is None:
-            assert message.dense == tensor.values_np.tobytes()
-        else:
-            assert tensor.col_indices_np is not None
-            assert message.sparse_csr.values == tensor.values_np.tobytes()
-            assert message.sparse_csr.crow_indices == tensor.crow_indices_np.tobytes()
-            assert message.sparse_csr.col_indices == tensor.col_indices_np.tobytes()
-
-
-@given(spans=st.lists(SPANS, min_size=1, max_size=3))
-def test_provenance_is_written(spans: list[Any]) -> None:
-    datum = types.Datum(types.ModelInput.empty(), {}, spans, spans)
+def test_what_is_not_finite_survives() -> None:
+    values = np.array([np.nan, np.inf, -np.inf, 0], np.float32)
+    datum = types.Datum(types.ModelInput.empty(), {"weights": values})
     content = protobuf.encode_forward_backward("m", 1, [datum], "x", None, forward_only=False)
     (sent,) = pb.ForwardBackwardRequest.FromString(content).data
-    for messages in (sent.model_input_spans, sent.loss_fn_input_spans):
-        for message, span in zip(messages, spans, strict=True):
-            kind = (
-                "prompt_tokens"
-                if isinstance(span, types.PromptProvenanceSpan)
-                else "sampled_tokens"
-            )
-            assert message.WhichOneof("span") == kind
-            inner = getattr(message, kind)
-            assert (inner.sequence_id, inner.offset, inner.length) == (
-                span.sequence_id, span.offset, span.length,
-            )  # fmt: skip
+    assert sent.loss_fn_inputs["weights"].dense == values.tobytes()
 
 
-def test_audio_is_written_and_an_asset_pointer_is_refused() -> None:
-    audio = types.DmelChunk(dmel=bytes([2, 1, 3, 0, 0, 0]))
-    datum = types.Datum(types.ModelInput(chunks=[audio]))
-    content = protobuf.encode_forward_backward("m", 1, [datum], "x", None, forward_only=False)
-    (sent,) = pb.ForwardBackwardRequest.FromString(content).data
-    assert sent.model_input[0].dmel.dmel == audio.dmel
+def span_of(offset: int, length: int) -> types.Datum:
+    spans = [types.SampledProvenanceSpan(sequence_id="s", offset=offset, length=length)]
+    return types.Datum(types.ModelInput.empty(), {}, spans, spans)
+
+
+IMAGE_OF_MANY_TOKENS = types.Datum(
+    types.ModelInput(chunks=[types.ImageChunk(data=b"x", format="png", expected_tokens=2**31)])
+)
+
+
+@pytest.mark.parametrize(
+    ("seq_id", "data", "config", "text"),
+    [
+        (2**31, [], None, "seq_id is 2147483648"),
+        (1, [IMAGE_OF_MANY_TOKENS], None, "expected_tokens is 2147483648"),
+        (1, [span_of(2**63, 0)], None, "the offset of a provenance span is 9223372036854775808"),
+        (1, [span_of(0, 2**63)], None, "the length of a provenance span is 9223372036854775808"),
+        (1, [], {"beta": None}, r"loss_fn_config\['beta'\] is None"),
+        (1, [], {"beta": 10**400}, r"loss_fn_config\['beta'\] is 1000"),
+    ],
+)
+def test_a_number_that_would_arrive_as_another_is_refused(
+    seq_id: int, data: list[types.Datum], config: Any, text: str
+) -> None:
+    with pytest.raises(ValueError, match=text):
+        protobuf.encode_forward_backward("m", seq_id, data, "x", config, forward_only=False)
+
+
+def test_an_asset_pointer_is_refused() -> None:
     pointer = types.ImageAssetPointerChunk(location="x", format="png")
     datum = types.Datum(types.ModelInput(chunks=[pointer]))
     with pytest.raises(ValueError, match="ImageAssetPointerChunk has no binary form"):
@@ -213,10 +266,13 @@ def test_what_the_messages_allow() -> None:
         ({"offsets": np.array([0, 8, 12], "<i8").tobytes()}, "do not fit"),
         ({"offsets": np.array([0, 3, 8], "<i8").tobytes()}, "do not fall on its elements"),
         ({"offsets": np.array([0, 12, 8], "<i8").tobytes()}, "do not fit"),
-        ({"offsets": b""}, "do not fall"),
+        ({"offsets": b""}, "do not fit"),
+        ({"offsets": b"1234"}, "no whole number"),
         ({"data": b"123"}, "no whole number"),
         ({"trailing_shape": [3]}, "does not fit its shape"),
-        ({"trailing_shape": [-1]}, "does not fit its shape"),
+        ({"trailing_shape": [-1]}, "cannot have the shape"),
+        ({"trailing_shape": [1] * 17}, "cannot have the shape"),
+        ({"trailing_shape": [0]}, "does not fit its shape"),
     ],
 )
 def test_results_that_contradict_themselves(change: dict[str, Any], text: str) -> None:
@@ -238,36 +294,67 @@ TOPK = st.lists(
 )
 
 
+# Without a token, JSON can say that there are no logprobs for it; to protobuf it is as if nobody had asked.
 @given(
-    tokens=st.lists(TOKENS, min_size=1, max_size=3),
-    prompt=st.none() | st.lists(st.floats(-99, 0, width=32), min_size=1, max_size=5),
+    tokens=st.lists(TOKENS.filter(len), min_size=1, max_size=3),
+    sampled_topk=st.none() | TOPK,
+    prompt=st.none() | st.lists(st.floats(-99, 0, width=32), max_size=5),
     topk=st.none() | TOPK,
+    leaves_out_first=st.booleans(),
 )
-def test_samples_equal_those_in_json(tokens: list[list[int]], prompt: Any, topk: Any) -> None:
+def test_samples_equal_those_in_json(
+    tokens: list[list[int]], sampled_topk: Any, prompt: Any, topk: Any, leaves_out_first: bool
+) -> None:
+    first = [] if leaves_out_first else [None]
     result = SampleResult(
         sequences=[
             SampledSequence(
                 tokens=np.array(row, np.int32),
                 logprobs=-np.ones(len(row), np.float32),
                 stop_reason="stop" if len(row) % 2 else "length",
+                topk=sampled_topk,
             )
             for row in tokens
         ],
-        prompt_logprobs=None if prompt is None else [None, *prompt],
-        topk_prompt_logprobs=None if topk is None else [None, *topk],
+        prompt_logprobs=None if not prompt else [*first, *prompt],
+        topk_prompt_logprobs=None if topk is None else [*first, *topk],
     )
     content = wire.sample_to_protobuf(result)
     names = [f"s:{index}" for index in range(len(tokens))]
-    length = len(prompt) + 1 if prompt is not None else 1
+    length = 1 + len(prompt or topk or [])
     decoded = protobuf.decode_sample_response(content, names, length)
+    assert decoded == json_codec.sample_response(wire.sample_to_json(content), length, names)
     assert [s.tokens for s in decoded.sequences] == tokens
     assert [s.sequence_id for s in decoded.sequences] == names
-    assert decoded.prompt_logprobs == (None if prompt is None else [None, *prompt])
-    in_json = json_codec.sample_response(wire.sample_to_json(content), length, names)
-    assert decoded.prompt_logprobs == in_json.prompt_logprobs
-    assert [s.tokens for s in in_json.sequences] == tokens
-    if topk is not None and any(topk):
-        assert decoded.topk_prompt_logprobs == in_json.topk_prompt_logprobs
+    assert decoded.prompt_logprobs == ([None, *prompt] if prompt else None)
+    if topk is not None and any(topk) and not prompt:
+        assert decoded.topk_prompt_logprobs == [None, *(row or None for row in topk)]
+
+
+def test_samples_without_names_are_kept() -> None:
+    message = pb.SampleResponse()
+    for token in (7, 8):
+        message.sequences.add(
+            tokens=np.array([token], "<i4").tobytes(), logprobs=np.zeros(1, "<f4").tobytes()
+        )
+    content = message.SerializeToString()
+    for decoded in (
+        protobuf.decode_sample_response(content, ["s:0"], 1),
+        json_codec.sample_response(wire.sample_to_json(content), 1, ["s:0"]),
+    ):
+        assert [(s.sequence_id, s.tokens) for s in decoded.sequences] == [("s:0", [7]), ("", [8])]
+
+
+def test_empty_arrays_of_a_sample_mean_that_nobody_asked() -> None:
+    message = pb.SampleResponse(prompt_logprobs=b"")
+    message.topk_prompt_logprobs.SetInParent()
+    sequence = message.sequences.add(logprobs=b"")
+    sequence.topk_sampled_logprobs.SetInParent()
+    decoded = protobuf.decode_sample_response(message.SerializeToString(), [], 1)
+    assert decoded.prompt_logprobs is None
+    assert decoded.topk_prompt_logprobs is None
+    (sample,) = decoded.sequences
+    assert (sample.tokens, sample.logprobs, sample.topk_logprobs) == ([], None, None)
 
 
 def test_a_missing_first_prompt_logprob_is_put_back_and_nan_is_none() -> None:
@@ -294,28 +381,188 @@ def test_target_and_alternative_tokens_of_a_prompt() -> None:
     assert decoded.prompt_alt_tokens.tokens.tolist() == [7, 8]
 
 
-@given(content=st.binary(max_size=200))
-def test_garbage_is_a_value_error_or_a_message(content: bytes) -> None:
+def test_a_sparse_result_stays_sparse() -> None:
+    message = pb.SampleResponse()
+    target = message.target_prompt_logprobs
+    target.dtype = pb.DTYPE_FLOAT32
+    target.shape.extend([2, 3])
+    target.sparse_csr.values = np.array([-1, -2], "<f4").tobytes()
+    target.sparse_csr.crow_indices = np.array([0, 1, 2], "<i8").tobytes()
+    target.sparse_csr.col_indices = np.array([2, 0], "<i8").tobytes()
+    decoded = protobuf.decode_sample_response(message.SerializeToString(), [], 3)
+    assert decoded.target_prompt_logprobs is not None
+    assert decoded.target_prompt_logprobs.sparse_col_indices == [2, 0]
+    assert decoded.target_prompt_logprobs.tolist() == [[0, 0, -1], [-2, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        (pb.SampleResponse(sequences=[pb.SampledSequence(tokens=b"123")]), "no whole number"),
+        (pb.SampleResponse(sequences=[pb.SampledSequence(stop_reason=2)]), "stop reason is 2"),  # type: ignore[arg-type]
+        (pb.SampleResponse(topk_prompt_logprobs=pb.TopkLogprobs(k=2, length=3)), "3 times 2"),
+        (
+            pb.SampleResponse(topk_prompt_logprobs=pb.TopkLogprobs(k=2**32 - 1, length=2**32 - 1)),
+            "likeliest tokens are 0 and 0 bytes",
+        ),
+        (pb.SampleResponse(prompt_alt_tokens=pb.PromptAltTokens()), "lack an array"),
+        (pb.SampleResponse(target_prompt_logprobs=pb.Tensor(dense=b"1234")), "element type is 0"),
+        (pb.SampleResponse(target_prompt_logprobs=pb.Tensor(dtype=1, shape=[2])), "does not hold"),  # type: ignore[arg-type]
+    ],
+)
+def test_samples_that_contradict_themselves(message: pb.SampleResponse, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        protobuf.decode_sample_response(message.SerializeToString(), [], 3)
+
+
+# ---- how many datums, and of which type -----------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [-1, 2**20 + 1, 2**62])
+def test_a_number_of_datums_that_no_batch_has(count: int) -> None:
+    message = pb.ForwardBackwardOutput()
+    message.loss_fn_outputs.add(num_datums=1)
+    message.loss_fn_outputs.add(num_datums=count)
+    with pytest.raises(ValueError, match=f"cannot be of {count} datums"):
+        protobuf.decode_forward_backward_output(message.SerializeToString())
+
+
+def test_rows_of_nothing() -> None:
+    message = pb.ForwardBackwardOutput()
+    record = message.loss_fn_outputs.add(num_datums=2)
+    nothing = pb.BatchedTensor(
+        offsets=bytes(24), dtype=pb.DTYPE_FLOAT32, trailing_shape=[0]
+    )  # fmt: skip
+    record.fields["k"].CopyFrom(nothing)
+    decoded = protobuf.decode_forward_backward_output(message.SerializeToString())
+    assert [output["k"].shape for output in decoded.loss_fn_outputs] == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("sent", "records", "shown"),
+    [("", 0, "ArrayRecord"), ("", 1, ""), ("a:b:Loss", 1, "Loss"), ("Loss", 0, "Loss")],
+)
+def test_the_type_of_the_outputs(sent: str, records: int, shown: str) -> None:
+    message = pb.ForwardBackwardOutput(loss_fn_output_type=sent)
+    message.loss_fn_outputs.extend([pb.ArrayRecord(num_datums=1)] * records)
+    decoded = protobuf.decode_forward_backward_output(message.SerializeToString())
+    assert decoded.loss_fn_output_type == shown
+    assert decoded.loss_fn_outputs == [{}] * records
+
+
+# ---- garbage --------------------------------------------------------------------------------
+
+
+def varint(number: int) -> bytes:
+    """Of what protobuf itself writes, the number."""
+    return pb.ArrayRecord(num_datums=number).SerializeToString()[1:] or b"\0"
+
+
+USED = st.integers(1, 7)
+"""Numbers of fields."""
+NUMBERS = st.sampled_from([-(2**63), -1, 0, 1, 2, 4, 2**31, 2**62]).map(varint)
+
+
+def some_fields(
+    contents: st.SearchStrategy[bytes], numbers: st.SearchStrategy[int]
+) -> st.SearchStrategy[bytes]:
+    """Messages whose fields have any kind: also the wrong one."""
+    one = st.one_of(
+        st.tuples(st.just(0), NUMBERS),
+        st.tuples(st.just(1), st.binary(min_size=8, max_size=8)),
+        st.tuples(st.just(2), contents.map(lambda c: varint(len(c)) + c)),
+        st.tuples(st.just(5), st.binary(min_size=4, max_size=4)),
+    )
+    field = st.builds(lambda n, f: bytes([n << 3 | f[0]]) + f[1], numbers, one)
+    return st.lists(field, max_size=6).map(b"".join)
+
+
+MESSAGES = st.recursive(
+    st.sampled_from([b"", bytes(4), bytes(8), bytes(16), b"name", b"\xff"]) | st.binary(max_size=9),
+    lambda contents: some_fields(contents, USED),
+    max_leaves=12,
+)
+
+
+def full_results() -> tuple[bytes, bytes]:
+    """A result of training and one of sampling, with every member."""
+    outputs = [{"logprobs": np.arange(20, dtype=np.float32), "x": np.ones(3)} for _ in range(3)]
+    trained = wire.loss_to_protobuf(
+        LossResult(output_type="X", outputs=outputs, metrics={"loss:sum": 1.0})
+    )
+    tensor = pb.Tensor(dense=bytes(8), dtype=pb.DTYPE_FLOAT32, shape=[2, 1])
+    topk = pb.TopkLogprobs(token_ids=bytes(8), logprobs=bytes(8), k=1, length=2)
+    sampled = pb.SampleResponse(
+        sequences=[
+            pb.SampledSequence(tokens=bytes(8), logprobs=bytes(8), topk_sampled_logprobs=topk)
+        ],
+        prompt_logprobs=bytes(8),
+        topk_prompt_logprobs=topk,
+        prompt_cache_hit_tokens=1,
+        target_prompt_logprobs=tensor,
+        prompt_alt_tokens=pb.PromptAltTokens(tokens=tensor, logprobs=tensor),
+    )
+    return trained, sampled.SerializeToString()
+
+
+TRAINED, SAMPLED = full_results()
+
+
+def decode_as_either(content: bytes) -> None:
+    """Decode; nothing but a ValueError with a text may come out of it."""
     for kind, decode in (
         (types.ForwardBackwardOutput, protobuf.decode_forward_backward_output),
-        (types.SampleResponse, lambda c: protobuf.decode_sample_response(c, [], 1)),
+        (types.SampleResponse, lambda c: protobuf.decode_sample_response(c, [], 3)),
     ):
         try:
             decoded = decode(content)
+        except ValueError as error:
+            assert str(error)
+        else:
+            assert isinstance(decoded, kind)
+
+
+@given(content=st.binary(max_size=200) | some_fields(MESSAGES, USED))
+@settings(max_examples=500)
+def test_garbage_is_a_value_error_or_a_message(content: bytes) -> None:
+    decode_as_either(content)
+
+
+@given(
+    content=st.sampled_from([TRAINED, SAMPLED]), at=st.integers(0, 10_000), byte=st.integers(0, 255)
+)
+def test_one_wrong_byte_is_a_value_error_or_a_message(content: bytes, at: int, byte: int) -> None:
+    at %= len(content)
+    decode_as_either(content[:at] + bytes([byte]) + content[at + 1 :])
+
+
+def test_what_is_cut_short_is_a_value_error_or_lacks_a_member() -> None:
+    for cut in range(len(TRAINED)):
+        try:
+            decoded = protobuf.decode_forward_backward_output(TRAINED[:cut])
         except ValueError:
             continue
-        assert isinstance(decoded, kind)
+        assert len(decoded.loss_fn_outputs) in (0, 3)
+    whole = protobuf.decode_sample_response(SAMPLED, [], 2)
+    for cut in range(len(SAMPLED)):
+        try:
+            part = protobuf.decode_sample_response(SAMPLED[:cut], [], 2)
+        except ValueError:
+            continue
+        assert part != whole
 
 
-@given(cut=st.integers(0, 400))
-def test_what_is_cut_short_is_a_value_error(cut: int) -> None:
-    outputs = [{"logprobs": np.arange(50, dtype=np.float32)} for _ in range(3)]
-    result = LossResult(output_type="X", outputs=outputs, metrics={"loss:sum": 1.0})
-    content = wire.loss_to_protobuf(result)
-    cut = min(cut, len(content) - 1)
-    try:
-        decoded = protobuf.decode_forward_backward_output(content[:cut])
-    except ValueError:
-        return
-    # Cut between two members, it is a message still, without what was cut off.
-    assert len(decoded.loss_fn_outputs) in (0, 3)
+@pytest.mark.parametrize(
+    "content", [b"\xff" * 9 + b"\x7f", b"\x20" + b"\xff" * 9 + b"\x02", b"\x20" + b"\xff" * 11]
+)
+def test_a_number_of_more_than_64_bits_is_a_value_error(content: bytes) -> None:
+    with pytest.raises(ValueError, match="not a protobuf message"):
+        protobuf.decode_sample_response(content, [], 1)
+
+
+@given(unknown=some_fields(MESSAGES, numbers=st.integers(8, 15)))
+def test_unknown_fields_are_passed_over(unknown: bytes) -> None:
+    content = b"".join([unknown, TRAINED, unknown])
+    assert protobuf.decode_forward_backward_output(content) == (
+        protobuf.decode_forward_backward_output(TRAINED)
+    )
