@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import ssl
@@ -49,12 +50,16 @@ class Http1Transport(httpx.AsyncBaseTransport):
         self.socket_options = tuple(socket_options)
         self.idle: deque[_Connection] = deque()
         self.open: set[_Connection] = set()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._connecting = 0
         self._ssl_context = ssl_context
         self._server: bytes | None = None
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        body = await request.aread()
+        # What is there already is read without an event loop's help, which costs more than the reading.
+        whole = isinstance(request.stream, httpx.SyncByteStream)
+        body = request.read() if whole else await request.aread()
         head = _head(request, body)
         self._check_server(request.url)
         timeouts: Timeouts = request.extensions.get("timeout", {})
@@ -65,12 +70,11 @@ class Http1Transport(httpx.AsyncBaseTransport):
             except (httpx.ReadError, httpx.RemoteProtocolError):
                 if connection.has_received or self._closed:
                     raise
-        connection = await self._connect(request.url, timeouts.get("connect"))
+        connection = await self._connect_or_wait(request.url, timeouts)
         return await connection.exchange(head, body, timeouts)
 
     def _check_server(self, url: httpx.URL) -> None:
-        if self._closed:
-            raise httpx.ReadError("the client is closed")
+        self._check_open()
         if self._server is None:
             self._server = url.netloc
         if url.netloc != self._server:
@@ -85,8 +89,33 @@ class Http1Transport(httpx.AsyncBaseTransport):
             connection.abort()
         return None
 
+    async def _connect_or_wait(self, url: httpx.URL, timeouts: Timeouts) -> _Connection:
+        """A new connection; when the process may not open one more, the next that comes free."""
+        while True:
+            try:
+                return await self._connect(url, timeouts.get("connect"))
+            except BaseException as error:
+                others = self.open or self._connecting
+                if not _too_many_files(error.__cause__) or not others:
+                    self._wake()
+                    raise
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            try:
+                async with asyncio.timeout(timeouts.get("pool")):
+                    await waiter
+            except TimeoutError:
+                raise httpx.PoolTimeout("no connection came free; see `ulimit -n`") from None
+            except BaseException:
+                self._wake()  # it may have been this one's turn
+                raise
+            if (connection := self._take()) is not None:
+                return connection
+
     async def _connect(self, url: httpx.URL, timeout: float | None) -> _Connection:
+        self._check_open()
         secure = url.scheme == "https"
+        self._connecting += 1
         try:
             async with asyncio.timeout(timeout):
                 _, connection = await asyncio.get_running_loop().create_connection(
@@ -101,10 +130,16 @@ class Http1Transport(httpx.AsyncBaseTransport):
             raise httpx.ConnectTimeout("connecting took too long") from None
         except (OSError, UnicodeError) as error:  # UnicodeError: not a possible host name
             raise httpx.ConnectError(_reason(error)) from error
+        finally:
+            self._connecting -= 1
         if self._closed:
             connection.abort()
-            raise httpx.ReadError("the client is closed")
+        self._check_open()
         return connection
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise httpx.ReadError("the client is closed")
 
     def _context(self) -> ssl.SSLContext:
         if self._ssl_context is None:
@@ -117,12 +152,21 @@ class Http1Transport(httpx.AsyncBaseTransport):
         self.idle.append(connection)
         if len(self.idle) > _KEEP_IDLE:
             self.idle.popleft().abort()
+        self._wake()
 
     def forget(self, connection: _Connection) -> None:
         """Drop a connection that is lost."""
         self.open.discard(connection)
         with contextlib.suppress(ValueError):
             self.idle.remove(connection)
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
 
     async def aclose(self) -> None:
         self._closed = True
@@ -266,6 +310,9 @@ class _Connection(asyncio.Protocol):
             self.fail(httpx.RemoteProtocolError("the server closed the connection"))
         else:
             self.fail(httpx.ReadError(_reason(exc)))
+        # They refer back to this object; without them it is freed at once.
+        self._transport = None
+        del self._parser
 
     def _read_what_has_come(self) -> None:
         """After a failed write, take the answer that explains it: a 413 before the connection is closed."""
@@ -444,6 +491,10 @@ def _head(request: httpx.Request, body: bytes) -> bytes:
     if head.count(b"\n") != len(lines) or not _HEAD.fullmatch(head):
         raise httpx.LocalProtocolError("the request line or a header has a forbidden character")
     return head
+
+
+def _too_many_files(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
 
 
 def _reason(error: BaseException) -> str:

@@ -56,7 +56,10 @@ class LeanClient(httpx.AsyncClient):
         try:
             response = await self._lean_transport.handle_async_request(request)
             response.request = request
-            await response.aread()
+            if isinstance(response.stream, httpx.SyncByteStream):
+                response.read()  # it is all there
+            else:
+                await response.aread()
         except httpx.RequestError as error:
             error.request = request
             raise

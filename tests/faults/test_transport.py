@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
+import sys
 import threading
 import tracemalloc
 import warnings
@@ -176,6 +178,53 @@ def test_a_server_that_does_not_speak_tls(transport: Transport) -> None:
         ):
             with pytest.raises(httpx.ConnectError):
                 await client.post(server.url.replace("http:", "https:"))
+
+    run(main())
+
+
+FEW_FILES = """
+import asyncio, resource, sys, httpx
+from tinker._http1 import Http1Transport
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))
+
+async def main():
+    async with httpx.AsyncClient(transport=Http1Transport(), timeout=20) as client:
+        answers = await asyncio.gather(*(client.post(sys.argv[1]) for _ in range(200)))
+        print(sum(answer.content == b"ok" for answer in answers))
+    client = httpx.AsyncClient(transport=Http1Transport(), timeout=20)
+    posting = [asyncio.create_task(client.post(sys.argv[2])) for _ in range(200)]
+    while not any(task.done() for task in posting):
+        await asyncio.sleep(0)
+    for task in posting[100:120]:
+        task.cancel()
+    await client.aclose()
+    ends = await asyncio.gather(*posting, return_exceptions=True)
+    print({type(end).__name__ for end in ends} - {"Response", "CancelledError"})
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_more_requests_than_the_process_may_have_connections() -> None:
+    """They wait for one another, and none fails; closing the client ends all of them."""
+
+    async def handler(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await peer.send(OK)
+
+    async def main() -> None:
+        async with serve(handler) as server, serve(answers_and(OK)) as closing:
+            client = await asyncio.create_subprocess_exec(
+                *[sys.executable, "-c", FEW_FILES, server.url, closing.url],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                stdout=asyncio.subprocess.PIPE,
+            )
+            output, _ = await client.communicate()
+            assert output.split() == [b"200", b"{'ReadError'}"]
+            assert server.connections < 30
 
     run(main())
 
