@@ -30,9 +30,11 @@ from tinker_api.models import (
     ClientConfigRequest,
     ClientConfigResponse,
     ClientDynamicConfigResponse,
+    ClientSessionFinishErrored,
+    ClientSessionFinishInterrupted,
+    ClientSessionFinishSuccess,
     CreateSessionRequest,
     CreateSessionResponse,
-    FinishReason,
     FinishSessionRequest,
     SessionHeartbeatRequest,
     UntypedAPIFuture,
@@ -47,6 +49,11 @@ FinishStatus = Literal["success", "errored", "interrupted"]
 HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_WARNING = 120.0
 _FINISH_TIMEOUT = 3.0
+_FINISH_REASONS = {
+    "success": ClientSessionFinishSuccess,
+    "errored": ClientSessionFinishErrored,
+    "interrupted": ClientSessionFinishInterrupted,
+}
 
 
 class Session:
@@ -211,7 +218,7 @@ async def _finish(
             policy=_retry.NEVER,
             timeout=_FINISH_TIMEOUT,
             session_id=session_id,
-            body=FinishSessionRequest(reason=FinishReason(type=status), detail=detail),
+            body=FinishSessionRequest(reason=_FINISH_REASONS[status](), detail=detail),
             passed=(404, 405),  # most servers do not have the route
         )
     except APIError as error:

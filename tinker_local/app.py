@@ -51,9 +51,12 @@ def make_app(
 
     routes = []
     for operation in contract.operations():
+        handle = handler(operation.operation_id)
+        if handle is None:
+            continue
         route = Route(
             operation.path,
-            _endpoint(operation, handler(operation.operation_id)),
+            _endpoint(operation, handle),
             methods=[operation.method],
             name=operation.operation_id,
         )

@@ -4,43 +4,99 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .accessible_search_owner import AccessibleSearchOwner
+    from .active_session_status_query import ActiveSessionStatusQuery
     from .adam_params import AdamParams
+    from .api_key_details import ApiKeyDetails
+    from .api_key_info import ApiKeyInfo
+    from .api_key_organization import ApiKeyOrganization
+    from .api_key_user import ApiKeyUser
+    from .assign_session_project_request import AssignSessionProjectRequest
+    from .audit_event_details import AuditEventDetails
+    from .audit_log_entry import AuditLogEntry
+    from .audit_log_response import AuditLogResponse
+    from .auth_token_request import AuthTokenRequest
+    from .auth_token_response import AuthTokenResponse
+    from .billing_usage_event import BillingUsageEvent
+    from .billing_usage_response import BillingUsageResponse
+    from .billing_usage_session import BillingUsageSession
+    from .billing_usage_sessions import BillingUsageSessions
     from .cancel_future_request import CancelFutureRequest
     from .cancel_future_response import CancelFutureResponse
+    from .cancelled_session_status_query import CancelledSessionStatusQuery
+    from .checkpoint import Checkpoint
+    from .checkpoint_archive_url_response import CheckpointArchiveUrlResponse
+    from .checkpoint_billing_event import CheckpointBillingEvent
+    from .checkpoint_kind import CheckpointKind
+    from .checkpoint_type import CheckpointType
+    from .checkpoints_list_response import CheckpointsListResponse
     from .client_config_request import ClientConfigRequest
     from .client_config_response import ClientConfigResponse
     from .client_dynamic_config_response import ClientDynamicConfigResponse
+    from .client_finished_session_status_query import ClientFinishedSessionStatusQuery
+    from .client_session_finish_errored import ClientSessionFinishErrored
+    from .client_session_finish_interrupted import ClientSessionFinishInterrupted
+    from .client_session_finish_reason_type import ClientSessionFinishReasonType
+    from .client_session_finish_success import ClientSessionFinishSuccess
+    from .client_session_finished import ClientSessionFinished
     from .complete_metadata_response import CompleteMetadataResponse
+    from .copy_weights_request import CopyWeightsRequest
+    from .copy_weights_response import CopyWeightsResponse
+    from .create_custom_loss_request import CreateCustomLossRequest
+    from .create_custom_loss_response import CreateCustomLossResponse
     from .create_model_request import CreateModelRequest
     from .create_model_response import CreateModelResponse
     from .create_sampling_session_request import CreateSamplingSessionRequest
     from .create_sampling_session_response import CreateSamplingSessionResponse
     from .create_session_request import CreateSessionRequest
     from .create_session_response import CreateSessionResponse
+    from .current_checkpoint_storage_usage_item import CurrentCheckpointStorageUsageItem
+    from .current_checkpoint_storage_usage_response import CurrentCheckpointStorageUsageResponse
+    from .cursor import Cursor
+    from .custom_loss_graph import CustomLossGraph
+    from .custom_loss_input import CustomLossInput
+    from .custom_loss_input_rank import CustomLossInputRank
+    from .custom_loss_kwargs import CustomLossKwargs
+    from .custom_loss_node import CustomLossNode
+    from .custom_loss_node_op import CustomLossNodeOp
     from .datum import Datum
     from .dmel_chunk import DmelChunk
     from .encoded_text_chunk import EncodedTextChunk
     from .error_response import ErrorResponse
     from .event_data import EventData
-    from .finish_reason import FinishReason
-    from .finish_reason_type import FinishReasonType
+    from .external_weights_urls_response import ExternalWeightsUrlsResponse
+    from .failed_session_status_query import FailedSessionStatusQuery
+    from .file_urls import FileUrls
     from .finish_session_request import FinishSessionRequest
     from .finish_session_response import FinishSessionResponse
     from .forward_backward_input import ForwardBackwardInput
     from .forward_backward_output import ForwardBackwardOutput
     from .forward_backward_request import ForwardBackwardRequest
     from .forward_request import ForwardRequest
+    from .future_failed import FutureFailed
+    from .future_finished import FutureFinished
     from .future_retrieve_request import FutureRetrieveRequest
+    from .futures_retrieve_request import FuturesRetrieveRequest
+    from .futures_retrieve_response import FuturesRetrieveResponse
     from .generic_event import GenericEvent
+    from .get_audit_log_event_type import GetAuditLogEventType
     from .get_info_request import GetInfoRequest
     from .get_info_response import GetInfoResponse
     from .get_sampler_response import GetSamplerResponse
     from .get_server_capabilities_response import GetServerCapabilitiesResponse
+    from .get_session_access_scope import GetSessionAccessScope
+    from .get_session_response import GetSessionResponse
+    from .get_training_run_access_scope import GetTrainingRunAccessScope
     from .health_response import HealthResponse
     from .image_asset_pointer_chunk import ImageAssetPointerChunk
     from .image_asset_pointer_chunk_format import ImageAssetPointerChunkFormat
     from .image_chunk import ImageChunk
     from .image_chunk_format import ImageChunkFormat
+    from .join_sampling_session_request import JoinSamplingSessionRequest
+    from .join_sampling_session_response import JoinSamplingSessionResponse
+    from .list_sessions_access_scope import ListSessionsAccessScope
+    from .list_sessions_response import ListSessionsResponse
+    from .list_training_runs_access_scope import ListTrainingRunsAccessScope
     from .load_weights_request import LoadWeightsRequest
     from .load_weights_response import LoadWeightsResponse
     from .lora_config import LoraConfig
@@ -55,6 +111,7 @@ if TYPE_CHECKING:
     from .optim_step_response import OptimStepResponse
     from .optimizer_config import OptimizerConfig
     from .optimizer_params import OptimizerParams
+    from .own_search_owner import OwnSearchOwner
     from .prompt_alt_tokens import PromptAltTokens
     from .queue_state import QueueState
     from .queue_state_detail import QueueStateDetail
@@ -65,69 +122,150 @@ if TYPE_CHECKING:
     from .sampled_sequence import SampledSequence
     from .sampled_sequence_stop_reason import SampledSequenceStopReason
     from .sampling_params import SamplingParams
+    from .sampling_prefill_billing_event import SamplingPrefillBillingEvent
+    from .sampling_sample_billing_event import SamplingSampleBillingEvent
+    from .sampling_session_futures_target import SamplingSessionFuturesTarget
+    from .save_weights_external_request import SaveWeightsExternalRequest
+    from .save_weights_external_response import SaveWeightsExternalResponse
     from .save_weights_for_sampler_request import SaveWeightsForSamplerRequest
     from .save_weights_for_sampler_response import SaveWeightsForSamplerResponse
     from .save_weights_request import SaveWeightsRequest
     from .save_weights_response import SaveWeightsResponse
+    from .session_active import SessionActive
+    from .session_cancelled import SessionCancelled
     from .session_end_event import SessionEndEvent
+    from .session_failed import SessionFailed
+    from .session_failed_category import SessionFailedCategory
+    from .session_failed_request_reason import SessionFailedRequestReason
+    from .session_failed_sampling_session_reason import SessionFailedSamplingSessionReason
+    from .session_failed_training_run_reason import SessionFailedTrainingRunReason
     from .session_heartbeat_request import SessionHeartbeatRequest
     from .session_heartbeat_response import SessionHeartbeatResponse
+    from .session_search_cursor import SessionSearchCursor
+    from .session_search_request import SessionSearchRequest
+    from .session_search_response import SessionSearchResponse
     from .session_start_event import SessionStartEvent
+    from .session_summary import SessionSummary
+    from .session_trace_export_response import SessionTraceExportResponse
+    from .session_trace_export_response_status import SessionTraceExportResponseStatus
+    from .set_checkpoint_ttl_request import SetCheckpointTtlRequest
     from .severity import Severity
+    from .storage_billing_event import StorageBillingEvent
+    from .stream_sample_event import StreamSampleEvent
     from .supported_model import SupportedModel
     from .telemetry_response import TelemetryResponse
     from .telemetry_send_request import TelemetrySendRequest
     from .tensor_data import TensorData
     from .tensor_data_dtype import TensorDataDtype
+    from .training_billing_event import TrainingBillingEvent
+    from .training_run import TrainingRun
+    from .training_runs_response import TrainingRunsResponse
     from .try_again_response import TryAgainResponse
     from .unhandled_exception_event import UnhandledExceptionEvent
     from .unload_model_request import UnloadModelRequest
     from .unload_model_response import UnloadModelResponse
     from .untyped_api_future import UntypedAPIFuture
     from .user_metadata import UserMetadata
+    from .user_search_owner import UserSearchOwner
     from .validation_error_response import ValidationErrorResponse
     from .validation_issue import ValidationIssue
     from .weights_info_request import WeightsInfoRequest
     from .weights_info_response import WeightsInfoResponse
 
 _MODULE_OF = {
+    "AccessibleSearchOwner": ".accessible_search_owner",
+    "ActiveSessionStatusQuery": ".active_session_status_query",
     "AdamParams": ".adam_params",
+    "ApiKeyDetails": ".api_key_details",
+    "ApiKeyInfo": ".api_key_info",
+    "ApiKeyOrganization": ".api_key_organization",
+    "ApiKeyUser": ".api_key_user",
+    "AssignSessionProjectRequest": ".assign_session_project_request",
+    "AuditEventDetails": ".audit_event_details",
+    "AuditLogEntry": ".audit_log_entry",
+    "AuditLogResponse": ".audit_log_response",
+    "AuthTokenRequest": ".auth_token_request",
+    "AuthTokenResponse": ".auth_token_response",
+    "BillingUsageEvent": ".billing_usage_event",
+    "BillingUsageResponse": ".billing_usage_response",
+    "BillingUsageSession": ".billing_usage_session",
+    "BillingUsageSessions": ".billing_usage_sessions",
     "CancelFutureRequest": ".cancel_future_request",
     "CancelFutureResponse": ".cancel_future_response",
+    "CancelledSessionStatusQuery": ".cancelled_session_status_query",
+    "Checkpoint": ".checkpoint",
+    "CheckpointArchiveUrlResponse": ".checkpoint_archive_url_response",
+    "CheckpointBillingEvent": ".checkpoint_billing_event",
+    "CheckpointKind": ".checkpoint_kind",
+    "CheckpointType": ".checkpoint_type",
+    "CheckpointsListResponse": ".checkpoints_list_response",
     "ClientConfigRequest": ".client_config_request",
     "ClientConfigResponse": ".client_config_response",
     "ClientDynamicConfigResponse": ".client_dynamic_config_response",
+    "ClientFinishedSessionStatusQuery": ".client_finished_session_status_query",
+    "ClientSessionFinishErrored": ".client_session_finish_errored",
+    "ClientSessionFinishInterrupted": ".client_session_finish_interrupted",
+    "ClientSessionFinishReasonType": ".client_session_finish_reason_type",
+    "ClientSessionFinishSuccess": ".client_session_finish_success",
+    "ClientSessionFinished": ".client_session_finished",
     "CompleteMetadataResponse": ".complete_metadata_response",
+    "CopyWeightsRequest": ".copy_weights_request",
+    "CopyWeightsResponse": ".copy_weights_response",
+    "CreateCustomLossRequest": ".create_custom_loss_request",
+    "CreateCustomLossResponse": ".create_custom_loss_response",
     "CreateModelRequest": ".create_model_request",
     "CreateModelResponse": ".create_model_response",
     "CreateSamplingSessionRequest": ".create_sampling_session_request",
     "CreateSamplingSessionResponse": ".create_sampling_session_response",
     "CreateSessionRequest": ".create_session_request",
     "CreateSessionResponse": ".create_session_response",
+    "CurrentCheckpointStorageUsageItem": ".current_checkpoint_storage_usage_item",
+    "CurrentCheckpointStorageUsageResponse": ".current_checkpoint_storage_usage_response",
+    "Cursor": ".cursor",
+    "CustomLossGraph": ".custom_loss_graph",
+    "CustomLossInput": ".custom_loss_input",
+    "CustomLossInputRank": ".custom_loss_input_rank",
+    "CustomLossKwargs": ".custom_loss_kwargs",
+    "CustomLossNode": ".custom_loss_node",
+    "CustomLossNodeOp": ".custom_loss_node_op",
     "Datum": ".datum",
     "DmelChunk": ".dmel_chunk",
     "EncodedTextChunk": ".encoded_text_chunk",
     "ErrorResponse": ".error_response",
     "EventData": ".event_data",
-    "FinishReason": ".finish_reason",
-    "FinishReasonType": ".finish_reason_type",
+    "ExternalWeightsUrlsResponse": ".external_weights_urls_response",
+    "FailedSessionStatusQuery": ".failed_session_status_query",
+    "FileUrls": ".file_urls",
     "FinishSessionRequest": ".finish_session_request",
     "FinishSessionResponse": ".finish_session_response",
     "ForwardBackwardInput": ".forward_backward_input",
     "ForwardBackwardOutput": ".forward_backward_output",
     "ForwardBackwardRequest": ".forward_backward_request",
     "ForwardRequest": ".forward_request",
+    "FutureFailed": ".future_failed",
+    "FutureFinished": ".future_finished",
     "FutureRetrieveRequest": ".future_retrieve_request",
+    "FuturesRetrieveRequest": ".futures_retrieve_request",
+    "FuturesRetrieveResponse": ".futures_retrieve_response",
     "GenericEvent": ".generic_event",
+    "GetAuditLogEventType": ".get_audit_log_event_type",
     "GetInfoRequest": ".get_info_request",
     "GetInfoResponse": ".get_info_response",
     "GetSamplerResponse": ".get_sampler_response",
     "GetServerCapabilitiesResponse": ".get_server_capabilities_response",
+    "GetSessionAccessScope": ".get_session_access_scope",
+    "GetSessionResponse": ".get_session_response",
+    "GetTrainingRunAccessScope": ".get_training_run_access_scope",
     "HealthResponse": ".health_response",
     "ImageAssetPointerChunk": ".image_asset_pointer_chunk",
     "ImageAssetPointerChunkFormat": ".image_asset_pointer_chunk_format",
     "ImageChunk": ".image_chunk",
     "ImageChunkFormat": ".image_chunk_format",
+    "JoinSamplingSessionRequest": ".join_sampling_session_request",
+    "JoinSamplingSessionResponse": ".join_sampling_session_response",
+    "ListSessionsAccessScope": ".list_sessions_access_scope",
+    "ListSessionsResponse": ".list_sessions_response",
+    "ListTrainingRunsAccessScope": ".list_training_runs_access_scope",
     "LoadWeightsRequest": ".load_weights_request",
     "LoadWeightsResponse": ".load_weights_response",
     "LoraConfig": ".lora_config",
@@ -142,6 +280,7 @@ _MODULE_OF = {
     "OptimStepResponse": ".optim_step_response",
     "OptimizerConfig": ".optimizer_config",
     "OptimizerParams": ".optimizer_params",
+    "OwnSearchOwner": ".own_search_owner",
     "PromptAltTokens": ".prompt_alt_tokens",
     "QueueState": ".queue_state",
     "QueueStateDetail": ".queue_state_detail",
@@ -152,26 +291,51 @@ _MODULE_OF = {
     "SampledSequence": ".sampled_sequence",
     "SampledSequenceStopReason": ".sampled_sequence_stop_reason",
     "SamplingParams": ".sampling_params",
+    "SamplingPrefillBillingEvent": ".sampling_prefill_billing_event",
+    "SamplingSampleBillingEvent": ".sampling_sample_billing_event",
+    "SamplingSessionFuturesTarget": ".sampling_session_futures_target",
+    "SaveWeightsExternalRequest": ".save_weights_external_request",
+    "SaveWeightsExternalResponse": ".save_weights_external_response",
     "SaveWeightsForSamplerRequest": ".save_weights_for_sampler_request",
     "SaveWeightsForSamplerResponse": ".save_weights_for_sampler_response",
     "SaveWeightsRequest": ".save_weights_request",
     "SaveWeightsResponse": ".save_weights_response",
+    "SessionActive": ".session_active",
+    "SessionCancelled": ".session_cancelled",
     "SessionEndEvent": ".session_end_event",
+    "SessionFailed": ".session_failed",
+    "SessionFailedCategory": ".session_failed_category",
+    "SessionFailedRequestReason": ".session_failed_request_reason",
+    "SessionFailedSamplingSessionReason": ".session_failed_sampling_session_reason",
+    "SessionFailedTrainingRunReason": ".session_failed_training_run_reason",
     "SessionHeartbeatRequest": ".session_heartbeat_request",
     "SessionHeartbeatResponse": ".session_heartbeat_response",
+    "SessionSearchCursor": ".session_search_cursor",
+    "SessionSearchRequest": ".session_search_request",
+    "SessionSearchResponse": ".session_search_response",
     "SessionStartEvent": ".session_start_event",
+    "SessionSummary": ".session_summary",
+    "SessionTraceExportResponse": ".session_trace_export_response",
+    "SessionTraceExportResponseStatus": ".session_trace_export_response_status",
+    "SetCheckpointTtlRequest": ".set_checkpoint_ttl_request",
     "Severity": ".severity",
+    "StorageBillingEvent": ".storage_billing_event",
+    "StreamSampleEvent": ".stream_sample_event",
     "SupportedModel": ".supported_model",
     "TelemetryResponse": ".telemetry_response",
     "TelemetrySendRequest": ".telemetry_send_request",
     "TensorData": ".tensor_data",
     "TensorDataDtype": ".tensor_data_dtype",
+    "TrainingBillingEvent": ".training_billing_event",
+    "TrainingRun": ".training_run",
+    "TrainingRunsResponse": ".training_runs_response",
     "TryAgainResponse": ".try_again_response",
     "UnhandledExceptionEvent": ".unhandled_exception_event",
     "UnloadModelRequest": ".unload_model_request",
     "UnloadModelResponse": ".unload_model_response",
     "UntypedAPIFuture": ".untyped_api_future",
     "UserMetadata": ".user_metadata",
+    "UserSearchOwner": ".user_search_owner",
     "ValidationErrorResponse": ".validation_error_response",
     "ValidationIssue": ".validation_issue",
     "WeightsInfoRequest": ".weights_info_request",
@@ -192,43 +356,99 @@ def __dir__() -> list[str]:
 
 
 __all__ = (
+    "AccessibleSearchOwner",
+    "ActiveSessionStatusQuery",
     "AdamParams",
+    "ApiKeyDetails",
+    "ApiKeyInfo",
+    "ApiKeyOrganization",
+    "ApiKeyUser",
+    "AssignSessionProjectRequest",
+    "AuditEventDetails",
+    "AuditLogEntry",
+    "AuditLogResponse",
+    "AuthTokenRequest",
+    "AuthTokenResponse",
+    "BillingUsageEvent",
+    "BillingUsageResponse",
+    "BillingUsageSession",
+    "BillingUsageSessions",
     "CancelFutureRequest",
     "CancelFutureResponse",
+    "CancelledSessionStatusQuery",
+    "Checkpoint",
+    "CheckpointArchiveUrlResponse",
+    "CheckpointBillingEvent",
+    "CheckpointKind",
+    "CheckpointsListResponse",
+    "CheckpointType",
     "ClientConfigRequest",
     "ClientConfigResponse",
     "ClientDynamicConfigResponse",
+    "ClientFinishedSessionStatusQuery",
+    "ClientSessionFinished",
+    "ClientSessionFinishErrored",
+    "ClientSessionFinishInterrupted",
+    "ClientSessionFinishReasonType",
+    "ClientSessionFinishSuccess",
     "CompleteMetadataResponse",
+    "CopyWeightsRequest",
+    "CopyWeightsResponse",
+    "CreateCustomLossRequest",
+    "CreateCustomLossResponse",
     "CreateModelRequest",
     "CreateModelResponse",
     "CreateSamplingSessionRequest",
     "CreateSamplingSessionResponse",
     "CreateSessionRequest",
     "CreateSessionResponse",
+    "CurrentCheckpointStorageUsageItem",
+    "CurrentCheckpointStorageUsageResponse",
+    "Cursor",
+    "CustomLossGraph",
+    "CustomLossInput",
+    "CustomLossInputRank",
+    "CustomLossKwargs",
+    "CustomLossNode",
+    "CustomLossNodeOp",
     "Datum",
     "DmelChunk",
     "EncodedTextChunk",
     "ErrorResponse",
     "EventData",
-    "FinishReason",
-    "FinishReasonType",
+    "ExternalWeightsUrlsResponse",
+    "FailedSessionStatusQuery",
+    "FileUrls",
     "FinishSessionRequest",
     "FinishSessionResponse",
     "ForwardBackwardInput",
     "ForwardBackwardOutput",
     "ForwardBackwardRequest",
     "ForwardRequest",
+    "FutureFailed",
+    "FutureFinished",
     "FutureRetrieveRequest",
+    "FuturesRetrieveRequest",
+    "FuturesRetrieveResponse",
     "GenericEvent",
+    "GetAuditLogEventType",
     "GetInfoRequest",
     "GetInfoResponse",
     "GetSamplerResponse",
     "GetServerCapabilitiesResponse",
+    "GetSessionAccessScope",
+    "GetSessionResponse",
+    "GetTrainingRunAccessScope",
     "HealthResponse",
     "ImageAssetPointerChunk",
     "ImageAssetPointerChunkFormat",
     "ImageChunk",
     "ImageChunkFormat",
+    "JoinSamplingSessionRequest",
+    "JoinSamplingSessionResponse",
+    "ListSessionsAccessScope",
+    "ListSessionsResponse",
+    "ListTrainingRunsAccessScope",
     "LoadWeightsRequest",
     "LoadWeightsResponse",
     "LoraConfig",
@@ -243,6 +463,7 @@ __all__ = (
     "OptimizerParams",
     "OptimStepRequest",
     "OptimStepResponse",
+    "OwnSearchOwner",
     "PromptAltTokens",
     "QueueState",
     "QueueStateDetail",
@@ -253,26 +474,51 @@ __all__ = (
     "SampleRequest",
     "SampleResponse",
     "SamplingParams",
+    "SamplingPrefillBillingEvent",
+    "SamplingSampleBillingEvent",
+    "SamplingSessionFuturesTarget",
+    "SaveWeightsExternalRequest",
+    "SaveWeightsExternalResponse",
     "SaveWeightsForSamplerRequest",
     "SaveWeightsForSamplerResponse",
     "SaveWeightsRequest",
     "SaveWeightsResponse",
+    "SessionActive",
+    "SessionCancelled",
     "SessionEndEvent",
+    "SessionFailed",
+    "SessionFailedCategory",
+    "SessionFailedRequestReason",
+    "SessionFailedSamplingSessionReason",
+    "SessionFailedTrainingRunReason",
     "SessionHeartbeatRequest",
     "SessionHeartbeatResponse",
+    "SessionSearchCursor",
+    "SessionSearchRequest",
+    "SessionSearchResponse",
     "SessionStartEvent",
+    "SessionSummary",
+    "SessionTraceExportResponse",
+    "SessionTraceExportResponseStatus",
+    "SetCheckpointTtlRequest",
     "Severity",
+    "StorageBillingEvent",
+    "StreamSampleEvent",
     "SupportedModel",
     "TelemetryResponse",
     "TelemetrySendRequest",
     "TensorData",
     "TensorDataDtype",
+    "TrainingBillingEvent",
+    "TrainingRun",
+    "TrainingRunsResponse",
     "TryAgainResponse",
     "UnhandledExceptionEvent",
     "UnloadModelRequest",
     "UnloadModelResponse",
     "UntypedAPIFuture",
     "UserMetadata",
+    "UserSearchOwner",
     "ValidationErrorResponse",
     "ValidationIssue",
     "WeightsInfoRequest",

@@ -5,12 +5,14 @@ from typing import Any, Self
 
 from attrs import define as _attrs_define
 
+from ..types import tagged
+
 
 @_attrs_define
 class FinishSessionRequest:
     """The client is done."""
 
-    reason: FinishReason
+    reason: ClientSessionFinishErrored | ClientSessionFinishInterrupted | ClientSessionFinishSuccess
     """ How a client's work ended. """
 
     detail: None | str = None
@@ -28,9 +30,19 @@ class FinishSessionRequest:
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         detail = src.get("detail")
         return cls(
-            reason=FinishReason.from_dict(src["reason"]),
+            reason=tagged(
+                src["reason"],
+                "type",
+                {
+                    "success": ClientSessionFinishSuccess,
+                    "errored": ClientSessionFinishErrored,
+                    "interrupted": ClientSessionFinishInterrupted,
+                },
+            ),
             detail=detail,
         )
 
 
-from ..models.finish_reason import FinishReason  # noqa: E402
+from ..models.client_session_finish_errored import ClientSessionFinishErrored  # noqa: E402
+from ..models.client_session_finish_interrupted import ClientSessionFinishInterrupted  # noqa: E402
+from ..models.client_session_finish_success import ClientSessionFinishSuccess  # noqa: E402

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...models.complete_metadata_response import CompleteMetadataResponse
+from ...models.create_custom_loss_response import CreateCustomLossResponse
 from ...models.create_model_response import CreateModelResponse
 from ...models.error_response import ErrorResponse
 from ...models.forward_backward_output import ForwardBackwardOutput
@@ -15,12 +16,13 @@ from ...models.optim_step_response import OptimStepResponse
 from ...models.queue_state_detail import QueueStateDetail
 from ...models.request_failed_response import RequestFailedResponse
 from ...models.sample_response import SampleResponse
+from ...models.save_weights_external_response import SaveWeightsExternalResponse
 from ...models.save_weights_for_sampler_response import SaveWeightsForSamplerResponse
 from ...models.save_weights_response import SaveWeightsResponse
 from ...models.try_again_response import TryAgainResponse
 from ...models.unload_model_response import UnloadModelResponse
 from ...models.validation_error_response import ValidationErrorResponse
-from ...types import Response, dumps, loads, tagged
+from ...types import UNSET, Response, Unset, dumps, loads, tagged
 
 if TYPE_CHECKING:
     import httpx
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 def _get_kwargs(
     *,
     body: FutureRetrieveRequest,
+    x_tinker_request_type: str | Unset = UNSET,
+    x_tinker_request_iteration: str | Unset = UNSET,
+    x_tinker_create_promise_roundtrip_time: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> dict[str, Any]:
@@ -39,6 +44,14 @@ def _get_kwargs(
         "url": "/api/v1/retrieve_future",
     }
     _headers: dict[str, str] = {}
+    if not isinstance(x_tinker_request_type, Unset):
+        _headers["X-Tinker-Request-Type"] = x_tinker_request_type
+
+    if not isinstance(x_tinker_request_iteration, Unset):
+        _headers["X-Tinker-Request-Iteration"] = x_tinker_request_iteration
+
+    if not isinstance(x_tinker_create_promise_roundtrip_time, Unset):
+        _headers["X-Tinker-Create-Promise-Roundtrip-Time"] = x_tinker_create_promise_roundtrip_time
 
     _kwargs["content"] = dumps(body.to_dict())
 
@@ -56,12 +69,14 @@ def _parse_response(
     response: httpx.Response,
 ) -> (
     CompleteMetadataResponse
+    | CreateCustomLossResponse
     | CreateModelResponse
     | ForwardBackwardOutput
     | LoadWeightsResponse
     | OptimStepResponse
     | RequestFailedResponse
     | SampleResponse
+    | SaveWeightsExternalResponse
     | SaveWeightsForSamplerResponse
     | SaveWeightsResponse
     | TryAgainResponse
@@ -74,12 +89,14 @@ def _parse_response(
     if response.is_success:
         answer: (
             CompleteMetadataResponse
+            | CreateCustomLossResponse
             | CreateModelResponse
             | ForwardBackwardOutput
             | LoadWeightsResponse
             | OptimStepResponse
             | RequestFailedResponse
             | SampleResponse
+            | SaveWeightsExternalResponse
             | SaveWeightsForSamplerResponse
             | SaveWeightsResponse
             | TryAgainResponse
@@ -98,6 +115,8 @@ def _parse_response(
                 "save_weights": SaveWeightsResponse,
                 "load_weights": LoadWeightsResponse,
                 "save_weights_for_sampler": SaveWeightsForSamplerResponse,
+                "save_weights_external": SaveWeightsExternalResponse,
+                "create_custom_loss": CreateCustomLossResponse,
                 "sample": SampleResponse,
             },
         )
@@ -152,16 +171,21 @@ def sync_detailed(
     *,
     client: AuthenticatedClient,
     body: FutureRetrieveRequest,
+    x_tinker_request_type: str | Unset = UNSET,
+    x_tinker_request_iteration: str | Unset = UNSET,
+    x_tinker_create_promise_roundtrip_time: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[
     CompleteMetadataResponse
+    | CreateCustomLossResponse
     | CreateModelResponse
     | ForwardBackwardOutput
     | LoadWeightsResponse
     | OptimStepResponse
     | RequestFailedResponse
     | SampleResponse
+    | SaveWeightsExternalResponse
     | SaveWeightsForSamplerResponse
     | SaveWeightsResponse
     | TryAgainResponse
@@ -178,11 +202,17 @@ def sync_detailed(
     `ForwardBackwardOutput`) when `Accept` asks for it.
 
     Args:
+        x_tinker_request_type (str | Unset):
+        x_tinker_request_iteration (str | Unset):
+        x_tinker_create_promise_roundtrip_time (str | Unset):
         body (FutureRetrieveRequest): Which promise to wait for.
     """
 
     kwargs = _get_kwargs(
         body=body,
+        x_tinker_request_type=x_tinker_request_type,
+        x_tinker_request_iteration=x_tinker_request_iteration,
+        x_tinker_create_promise_roundtrip_time=x_tinker_create_promise_roundtrip_time,
         headers=headers,
         timeout=timeout,
     )
@@ -193,16 +223,21 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient,
     body: FutureRetrieveRequest,
+    x_tinker_request_type: str | Unset = UNSET,
+    x_tinker_request_iteration: str | Unset = UNSET,
+    x_tinker_create_promise_roundtrip_time: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[
     CompleteMetadataResponse
+    | CreateCustomLossResponse
     | CreateModelResponse
     | ForwardBackwardOutput
     | LoadWeightsResponse
     | OptimStepResponse
     | RequestFailedResponse
     | SampleResponse
+    | SaveWeightsExternalResponse
     | SaveWeightsForSamplerResponse
     | SaveWeightsResponse
     | TryAgainResponse
@@ -219,11 +254,17 @@ async def asyncio_detailed(
     `ForwardBackwardOutput`) when `Accept` asks for it.
 
     Args:
+        x_tinker_request_type (str | Unset):
+        x_tinker_request_iteration (str | Unset):
+        x_tinker_create_promise_roundtrip_time (str | Unset):
         body (FutureRetrieveRequest): Which promise to wait for.
     """
 
     kwargs = _get_kwargs(
         body=body,
+        x_tinker_request_type=x_tinker_request_type,
+        x_tinker_request_iteration=x_tinker_request_iteration,
+        x_tinker_create_promise_roundtrip_time=x_tinker_create_promise_roundtrip_time,
         headers=headers,
         timeout=timeout,
     )

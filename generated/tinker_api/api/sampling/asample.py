@@ -9,7 +9,7 @@ from ...models.error_response import ErrorResponse
 from ...models.sample_request import SampleRequest
 from ...models.untyped_api_future import UntypedAPIFuture
 from ...models.validation_error_response import ValidationErrorResponse
-from ...types import Response, dumps, loads
+from ...types import UNSET, Response, Unset, dumps, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def _get_kwargs(
     *,
     body: SampleRequest,
+    x_tinker_sampling_backpressure: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> dict[str, Any]:
@@ -28,6 +29,8 @@ def _get_kwargs(
         "url": "/api/v1/asample",
     }
     _headers: dict[str, str] = {}
+    if not isinstance(x_tinker_sampling_backpressure, Unset):
+        _headers["X-Tinker-Sampling-Backpressure"] = x_tinker_sampling_backpressure
 
     _kwargs["content"] = dumps(body.to_dict())
 
@@ -99,6 +102,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient,
     body: SampleRequest,
+    x_tinker_sampling_backpressure: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ErrorResponse | UntypedAPIFuture | ValidationErrorResponse]:
@@ -109,11 +113,13 @@ def sync_detailed(
     an error.
 
     Args:
+        x_tinker_sampling_backpressure (str | Unset):
         body (SampleRequest): A prompt to complete.
     """
 
     kwargs = _get_kwargs(
         body=body,
+        x_tinker_sampling_backpressure=x_tinker_sampling_backpressure,
         headers=headers,
         timeout=timeout,
     )
@@ -124,6 +130,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient,
     body: SampleRequest,
+    x_tinker_sampling_backpressure: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ErrorResponse | UntypedAPIFuture | ValidationErrorResponse]:
@@ -134,11 +141,13 @@ async def asyncio_detailed(
     an error.
 
     Args:
+        x_tinker_sampling_backpressure (str | Unset):
         body (SampleRequest): A prompt to complete.
     """
 
     kwargs = _get_kwargs(
         body=body,
+        x_tinker_sampling_backpressure=x_tinker_sampling_backpressure,
         headers=headers,
         timeout=timeout,
     )

@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from attrs import define as _attrs_define
 
-from ..models.finish_reason_type import FinishReasonType
+from ..types import const
 
 
 @_attrs_define
-class FinishReason:
-    """How a client's work ended."""
+class FailedSessionStatusQuery:
+    """Sessions that failed."""
 
-    type: FinishReasonType
-    """ Success, an exception, or Ctrl-C. """
+    type: Literal["failed"] = "failed"
+    """ Tag. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -24,5 +24,5 @@ class FinishReason:
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=src["type"],
+            type=const(src["type"], "failed", "type"),
         )

@@ -1,0 +1,122 @@
+"""Checkpoints of a training run, under its old name"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ...models.checkpoints_list_response import CheckpointsListResponse
+from ...models.error_response import ErrorResponse
+from ...models.validation_error_response import ValidationErrorResponse
+from ...types import Response, loads
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ...client import AuthenticatedClient
+
+
+def _get_kwargs(
+    model_id: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> dict[str, Any]:
+    _kwargs: dict[str, Any] = {
+        "method": "get",
+        "url": "/api/v1/models/{model_id}/checkpoints".format(
+            model_id=quote(str(model_id), safe=""),
+        ),
+    }
+    _headers: dict[str, str] = {}
+
+    if headers:
+        _headers.update(headers)
+    if _headers:
+        _kwargs["headers"] = _headers
+    if timeout is not None:
+        _kwargs["timeout"] = timeout
+    return _kwargs
+
+
+def _parse_response(
+    response: httpx.Response,
+) -> CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None:
+    if response.is_success:
+        return CheckpointsListResponse.from_dict(loads(response.content))
+
+    if response.status_code == 400:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 401:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 403:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 404:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 405:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 422:
+        return ValidationErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 429:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 500:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 503:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    return None
+
+
+def sync_detailed(
+    model_id: str,
+    *,
+    client: AuthenticatedClient,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse]:
+    """Checkpoints of a training run, under its old name
+
+    The same as `list_checkpoints`.
+
+    Args:
+        model_id (str):
+    """
+
+    kwargs = _get_kwargs(
+        model_id=model_id,
+        headers=headers,
+        timeout=timeout,
+    )
+    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+
+
+async def asyncio_detailed(
+    model_id: str,
+    *,
+    client: AuthenticatedClient,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse]:
+    """Checkpoints of a training run, under its old name
+
+    The same as `list_checkpoints`.
+
+    Args:
+        model_id (str):
+    """
+
+    kwargs = _get_kwargs(
+        model_id=model_id,
+        headers=headers,
+        timeout=timeout,
+    )
+    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)

@@ -1,0 +1,155 @@
+"""List training runs"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...models.error_response import ErrorResponse
+from ...models.list_training_runs_access_scope import (
+    ListTrainingRunsAccessScope,
+)
+from ...models.training_runs_response import TrainingRunsResponse
+from ...models.validation_error_response import ValidationErrorResponse
+from ...types import UNSET, Response, Unset, loads
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ...client import AuthenticatedClient
+
+
+def _get_kwargs(
+    *,
+    limit: int | Unset = 20,
+    offset: int | Unset = 0,
+    access_scope: ListTrainingRunsAccessScope | Unset = "owned",
+    project_id: str | Unset = UNSET,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> dict[str, Any]:
+    _kwargs: dict[str, Any] = {
+        "method": "get",
+        "url": "/api/v1/training_runs",
+    }
+    params: dict[str, Any] = {}
+    params["limit"] = limit
+    params["offset"] = offset
+    json_access_scope: str | Unset = UNSET
+    if not isinstance(access_scope, Unset):
+        json_access_scope = access_scope
+
+    params["access_scope"] = json_access_scope
+    params["project_id"] = project_id
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
+    _kwargs["params"] = params
+    _headers: dict[str, str] = {}
+
+    if headers:
+        _headers.update(headers)
+    if _headers:
+        _kwargs["headers"] = _headers
+    if timeout is not None:
+        _kwargs["timeout"] = timeout
+    return _kwargs
+
+
+def _parse_response(
+    response: httpx.Response,
+) -> ErrorResponse | TrainingRunsResponse | ValidationErrorResponse | None:
+    if response.is_success:
+        return TrainingRunsResponse.from_dict(loads(response.content))
+
+    if response.status_code == 400:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 401:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 403:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 404:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 405:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 422:
+        return ValidationErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 429:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 500:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 503:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    return None
+
+
+def sync_detailed(
+    *,
+    client: AuthenticatedClient,
+    limit: int | Unset = 20,
+    offset: int | Unset = 0,
+    access_scope: ListTrainingRunsAccessScope | Unset = "owned",
+    project_id: str | Unset = UNSET,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> Response[ErrorResponse | TrainingRunsResponse | ValidationErrorResponse]:
+    """List training runs
+
+    Newest first.
+
+    Args:
+        limit (int | Unset):  Default: 20.
+        offset (int | Unset):  Default: 0.
+        access_scope (ListTrainingRunsAccessScope | Unset):  Default: 'owned'.
+        project_id (str | Unset):
+    """
+
+    kwargs = _get_kwargs(
+        limit=limit,
+        offset=offset,
+        access_scope=access_scope,
+        project_id=project_id,
+        headers=headers,
+        timeout=timeout,
+    )
+    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+
+
+async def asyncio_detailed(
+    *,
+    client: AuthenticatedClient,
+    limit: int | Unset = 20,
+    offset: int | Unset = 0,
+    access_scope: ListTrainingRunsAccessScope | Unset = "owned",
+    project_id: str | Unset = UNSET,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> Response[ErrorResponse | TrainingRunsResponse | ValidationErrorResponse]:
+    """List training runs
+
+    Newest first.
+
+    Args:
+        limit (int | Unset):  Default: 20.
+        offset (int | Unset):  Default: 0.
+        access_scope (ListTrainingRunsAccessScope | Unset):  Default: 'owned'.
+        project_id (str | Unset):
+    """
+
+    kwargs = _get_kwargs(
+        limit=limit,
+        offset=offset,
+        access_scope=access_scope,
+        project_id=project_id,
+        headers=headers,
+        timeout=timeout,
+    )
+    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)

@@ -1,0 +1,139 @@
+"""What a session holds"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ...models.error_response import ErrorResponse
+from ...models.get_session_access_scope import GetSessionAccessScope
+from ...models.get_session_response import GetSessionResponse
+from ...models.validation_error_response import ValidationErrorResponse
+from ...types import UNSET, Response, Unset, loads
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ...client import AuthenticatedClient
+
+
+def _get_kwargs(
+    session_id: str,
+    *,
+    access_scope: GetSessionAccessScope | Unset = "owned",
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> dict[str, Any]:
+    _kwargs: dict[str, Any] = {
+        "method": "get",
+        "url": "/api/v1/sessions/{session_id}".format(
+            session_id=quote(str(session_id), safe=""),
+        ),
+    }
+    params: dict[str, Any] = {}
+    json_access_scope: str | Unset = UNSET
+    if not isinstance(access_scope, Unset):
+        json_access_scope = access_scope
+
+    params["access_scope"] = json_access_scope
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
+    _kwargs["params"] = params
+    _headers: dict[str, str] = {}
+
+    if headers:
+        _headers.update(headers)
+    if _headers:
+        _kwargs["headers"] = _headers
+    if timeout is not None:
+        _kwargs["timeout"] = timeout
+    return _kwargs
+
+
+def _parse_response(
+    response: httpx.Response,
+) -> ErrorResponse | GetSessionResponse | ValidationErrorResponse | None:
+    if response.is_success:
+        return GetSessionResponse.from_dict(loads(response.content))
+
+    if response.status_code == 400:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 401:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 403:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 404:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 405:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 422:
+        return ValidationErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 429:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 500:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 503:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    return None
+
+
+def sync_detailed(
+    session_id: str,
+    *,
+    client: AuthenticatedClient,
+    access_scope: GetSessionAccessScope | Unset = "owned",
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> Response[ErrorResponse | GetSessionResponse | ValidationErrorResponse]:
+    """What a session holds
+
+    Training runs and samplers of a session.
+
+    Args:
+        session_id (str):
+        access_scope (GetSessionAccessScope | Unset):  Default: 'owned'.
+    """
+
+    kwargs = _get_kwargs(
+        session_id=session_id,
+        access_scope=access_scope,
+        headers=headers,
+        timeout=timeout,
+    )
+    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+
+
+async def asyncio_detailed(
+    session_id: str,
+    *,
+    client: AuthenticatedClient,
+    access_scope: GetSessionAccessScope | Unset = "owned",
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> Response[ErrorResponse | GetSessionResponse | ValidationErrorResponse]:
+    """What a session holds
+
+    Training runs and samplers of a session.
+
+    Args:
+        session_id (str):
+        access_scope (GetSessionAccessScope | Unset):  Default: 'owned'.
+    """
+
+    kwargs = _get_kwargs(
+        session_id=session_id,
+        access_scope=access_scope,
+        headers=headers,
+        timeout=timeout,
+    )
+    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)

@@ -1,0 +1,144 @@
+"""Register a custom loss"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...models.create_custom_loss_request import CreateCustomLossRequest
+from ...models.error_response import ErrorResponse
+from ...models.untyped_api_future import UntypedAPIFuture
+from ...models.validation_error_response import ValidationErrorResponse
+from ...types import Response, dumps, loads
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ...client import AuthenticatedClient
+
+
+def _get_kwargs(
+    *,
+    body: CreateCustomLossRequest,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> dict[str, Any]:
+    _kwargs: dict[str, Any] = {
+        "method": "post",
+        "url": "/api/v1/create_custom_loss",
+    }
+    _headers: dict[str, str] = {}
+
+    _kwargs["content"] = dumps(body.to_dict())
+
+    _headers["Content-Type"] = "application/json"
+    if headers:
+        _headers.update(headers)
+    if _headers:
+        _kwargs["headers"] = _headers
+    if timeout is not None:
+        _kwargs["timeout"] = timeout
+    return _kwargs
+
+
+def _parse_response(
+    response: httpx.Response,
+) -> ErrorResponse | UntypedAPIFuture | ValidationErrorResponse | None:
+    if response.is_success:
+        return UntypedAPIFuture.from_dict(loads(response.content))
+
+    if response.status_code == 400:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 401:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 402:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 403:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 404:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 405:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 409:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 410:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 413:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 415:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 422:
+        return ValidationErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 429:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 500:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    if response.status_code == 503:
+        return ErrorResponse.from_dict(loads(response.content))
+
+    return None
+
+
+def sync_detailed(
+    *,
+    client: AuthenticatedClient,
+    body: CreateCustomLossRequest,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> Response[ErrorResponse | UntypedAPIFuture | ValidationErrorResponse]:
+    """Register a custom loss
+
+    Offered by servers whose client config says `custom_loss_server_side`. The loss is a graph of tensor operations,
+    traced by
+    the client; training names it with `loss_fn: custom` and `loss_fn_config: {loss_id: …}`. (`session_id`,
+    `custom_loss_seq_id`) identifies it: a repeated request gets the original promise.
+
+    Args:
+        body (CreateCustomLossRequest): A loss to register.
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+        headers=headers,
+        timeout=timeout,
+    )
+    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+
+
+async def asyncio_detailed(
+    *,
+    client: AuthenticatedClient,
+    body: CreateCustomLossRequest,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> Response[ErrorResponse | UntypedAPIFuture | ValidationErrorResponse]:
+    """Register a custom loss
+
+    Offered by servers whose client config says `custom_loss_server_side`. The loss is a graph of tensor operations,
+    traced by
+    the client; training names it with `loss_fn: custom` and `loss_fn_config: {loss_id: …}`. (`session_id`,
+    `custom_loss_seq_id`) identifies it: a repeated request gets the original promise.
+
+    Args:
+        body (CreateCustomLossRequest): A loss to register.
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+        headers=headers,
+        timeout=timeout,
+    )
+    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class ApiKeyDetails:
+    """Whose key it is."""
+
+    org_details: ApiKeyOrganization | None = None
+    """ The organization. """
+
+    user_details: ApiKeyUser | None = None
+    """ The user. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        if self.org_details is not None:
+            result["org_details"] = self.org_details.to_dict()
+        if self.user_details is not None:
+            result["user_details"] = self.user_details.to_dict()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        org_details = src.get("org_details")
+        user_details = src.get("user_details")
+        return cls(
+            org_details=None if org_details is None else ApiKeyOrganization.from_dict(org_details),
+            user_details=None if user_details is None else ApiKeyUser.from_dict(user_details),
+        )
+
+
+from ..models.api_key_organization import ApiKeyOrganization  # noqa: E402
+from ..models.api_key_user import ApiKeyUser  # noqa: E402

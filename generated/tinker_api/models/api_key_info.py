@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class ApiKeyInfo:
+    """An API key, without the key itself."""
+
+    key_id: int
+    """ Its number. """
+
+    name: str
+    """ Its name. """
+
+    note: None | str = None
+    """ A note of the user. """
+
+    details: ApiKeyDetails | None = None
+    """ Whose it is. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "key_id": self.key_id,
+            "name": self.name,
+        }
+        if self.note is not None:
+            result["note"] = self.note
+        if self.details is not None:
+            result["details"] = self.details.to_dict()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        note = src.get("note")
+        details = src.get("details")
+        return cls(
+            key_id=src["key_id"],
+            name=src["name"],
+            note=note,
+            details=None if details is None else ApiKeyDetails.from_dict(details),
+        )
+
+
+from ..models.api_key_details import ApiKeyDetails  # noqa: E402

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class ApiKeyUser:
+    """Whose key it is."""
+
+    email: None | str = None
+    """ The user. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        if self.email is not None:
+            result["email"] = self.email
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        email = src.get("email")
+        return cls(
+            email=email,
+        )

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class AssignSessionProjectRequest:
+    """Where to move a session."""
+
+    project_id: str
+    """ The project. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "project_id": self.project_id,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            project_id=src["project_id"],
+        )

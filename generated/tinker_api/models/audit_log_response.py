@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class AuditLogResponse:
+    """Audit entries."""
+
+    entries: list[AuditLogEntry]
+    """ Oldest first. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "entries": [item.to_dict() for item in self.entries],
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            entries=[AuditLogEntry.from_dict(item) for item in src["entries"]],
+        )
+
+
+from ..models.audit_log_entry import AuditLogEntry  # noqa: E402

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+from ..types import parse_time
+
+
+@_attrs_define
+class BillingUsageResponse:
+    """What was used."""
+
+    data: list[BillingUsageEvent]
+    """ Oldest first. """
+
+    sessions: BillingUsageSessions | None = None
+    """ The sessions named in `data`. """
+
+    cost_data_through: datetime.datetime | None = None
+    """ Until when costs are known. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "data": [item.to_dict() for item in self.data],
+        }
+        if self.sessions is not None:
+            result["sessions"] = self.sessions.to_dict()
+        if self.cost_data_through is not None:
+            result["cost_data_through"] = self.cost_data_through.isoformat()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        sessions = src.get("sessions")
+        cost_data_through = src.get("cost_data_through")
+        return cls(
+            data=[BillingUsageEvent.from_dict(item) for item in src["data"]],
+            sessions=None if sessions is None else BillingUsageSessions.from_dict(sessions),
+            cost_data_through=None if cost_data_through is None else parse_time(cost_data_through),
+        )
+
+
+from ..models.billing_usage_event import BillingUsageEvent  # noqa: E402
+from ..models.billing_usage_sessions import BillingUsageSessions  # noqa: E402

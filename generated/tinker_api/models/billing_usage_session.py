@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class BillingUsageSession:
+    """A session that used something."""
+
+    user_metadata: None | UserMetadata = None
+    """ Kept with the object. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        if self.user_metadata is not None:
+            result["user_metadata"] = self.user_metadata
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        user_metadata = src.get("user_metadata")
+        return cls(
+            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+        )
+
+
+from ..models.user_metadata import UserMetadata  # noqa: E402

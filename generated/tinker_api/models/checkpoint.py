@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+from ..models.checkpoint_type import CheckpointType
+from ..types import parse_time
+
+
+@_attrs_define
+class Checkpoint:
+    """Saved weights."""
+
+    checkpoint_id: str
+    """ `<kind>/<name>`; some servers give the bare name. """
+
+    checkpoint_type: CheckpointType
+    """ The same as the kind, by another word. """
+
+    time: datetime.datetime
+    """ When it was saved. """
+
+    tinker_path: str
+    """ `tinker://<training run>/<kind>/<name>`. """
+
+    size_bytes: int | None = None
+    """ Bytes of its files. """
+
+    public: bool = False
+    """ Whether everyone may read it. """
+
+    user_metadata: None | UserMetadata = None
+    """ Kept with the object. """
+
+    expires_at: datetime.datetime | None = None
+    """ When it will be deleted; null means never. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "checkpoint_id": self.checkpoint_id,
+            "checkpoint_type": self.checkpoint_type,
+            "time": self.time.isoformat(),
+            "tinker_path": self.tinker_path,
+            "public": self.public,
+        }
+        if self.size_bytes is not None:
+            result["size_bytes"] = self.size_bytes
+        if self.user_metadata is not None:
+            result["user_metadata"] = self.user_metadata
+        if self.expires_at is not None:
+            result["expires_at"] = self.expires_at.isoformat()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        size_bytes = src.get("size_bytes")
+        public = src.get("public")
+        user_metadata = src.get("user_metadata")
+        expires_at = src.get("expires_at")
+        return cls(
+            checkpoint_id=src["checkpoint_id"],
+            checkpoint_type=src["checkpoint_type"],
+            time=parse_time(src["time"]),
+            tinker_path=src["tinker_path"],
+            size_bytes=size_bytes,
+            public=False if public is None else public,
+            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            expires_at=None if expires_at is None else parse_time(expires_at),
+        )
+
+
+from ..models.user_metadata import UserMetadata  # noqa: E402

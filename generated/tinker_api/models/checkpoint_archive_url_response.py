@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+from ..types import parse_time
+
+
+@_attrs_define
+class CheckpointArchiveUrlResponse:
+    """Where an archive is."""
+
+    url: str
+    """ A signed URL. """
+
+    expires: datetime.datetime | None = None
+    """ Until when the URL works. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "url": self.url,
+        }
+        if self.expires is not None:
+            result["expires"] = self.expires.isoformat()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        expires = src.get("expires")
+        return cls(
+            url=src["url"],
+            expires=None if expires is None else parse_time(expires),
+        )

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class CheckpointBillingEvent:
+    """Checkpoints saved."""
+
+    count: int
+    """ Checkpoints. """
+
+    type: Literal["checkpoint"] = "checkpoint"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "count": self.count,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "checkpoint", "type"),
+            count=src["count"],
+        )

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class CheckpointsListResponse:
+    """Checkpoints."""
+
+    checkpoints: list[Checkpoint]
+    """ Newest first. """
+
+    cursor: Cursor | None = None
+    """ Null when these are all. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "checkpoints": [item.to_dict() for item in self.checkpoints],
+        }
+        if self.cursor is not None:
+            result["cursor"] = self.cursor.to_dict()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        cursor = src.get("cursor")
+        return cls(
+            checkpoints=[Checkpoint.from_dict(item) for item in src["checkpoints"]],
+            cursor=None if cursor is None else Cursor.from_dict(cursor),
+        )
+
+
+from ..models.checkpoint import Checkpoint  # noqa: E402
+from ..models.cursor import Cursor  # noqa: E402

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..models.client_session_finish_reason_type import (
+    ClientSessionFinishReasonType,
+)
+from ..types import const
+
+
+@_attrs_define
+class ClientFinishedSessionStatusQuery:
+    """Sessions that their client finished."""
+
+    type: Literal["client_finished"] = "client_finished"
+    """ Tag. """
+
+    reasons: list[ClientSessionFinishReasonType] | None = None
+    """ Only with one of these reasons. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+        }
+        if self.reasons is not None:
+            result["reasons"] = self.reasons
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        reasons = src.get("reasons")
+        return cls(
+            type=const(src["type"], "client_finished", "type"),
+            reasons=reasons,
+        )

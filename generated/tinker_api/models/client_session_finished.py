@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const, tagged
+
+
+@_attrs_define
+class ClientSessionFinished:
+    """Its client finished it."""
+
+    reason: ClientSessionFinishErrored | ClientSessionFinishInterrupted | ClientSessionFinishSuccess
+    """ How a client's work ended. """
+
+    type: Literal["client_finished"] = "client_finished"
+    """ Tag. """
+
+    detail: None | str = None
+    """ More for people. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "reason": self.reason.to_dict(),
+        }
+        if self.detail is not None:
+            result["detail"] = self.detail
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        detail = src.get("detail")
+        return cls(
+            type=const(src["type"], "client_finished", "type"),
+            reason=tagged(
+                src["reason"],
+                "type",
+                {
+                    "success": ClientSessionFinishSuccess,
+                    "errored": ClientSessionFinishErrored,
+                    "interrupted": ClientSessionFinishInterrupted,
+                },
+            ),
+            detail=detail,
+        )
+
+
+from ..models.client_session_finish_errored import ClientSessionFinishErrored  # noqa: E402
+from ..models.client_session_finish_interrupted import ClientSessionFinishInterrupted  # noqa: E402
+from ..models.client_session_finish_success import ClientSessionFinishSuccess  # noqa: E402

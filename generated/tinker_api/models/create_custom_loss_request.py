@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class CreateCustomLossRequest:
+    """A loss to register."""
+
+    session_id: str
+    """ The session. """
+
+    custom_loss_seq_id: int
+    """ Number of the loss within its session, from 0. """
+
+    name: str
+    """ A name for people. """
+
+    inputs: list[CustomLossInput]
+    """ What it takes. """
+
+    graph: CustomLossGraph
+    """ The steps of a loss. """
+
+    type: Literal["create_custom_loss"] = "create_custom_loss"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "session_id": self.session_id,
+            "custom_loss_seq_id": self.custom_loss_seq_id,
+            "name": self.name,
+            "inputs": [item.to_dict() for item in self.inputs],
+            "graph": self.graph.to_dict(),
+            "type": self.type,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        type_ = src.get("type")
+        return cls(
+            session_id=src["session_id"],
+            custom_loss_seq_id=src["custom_loss_seq_id"],
+            name=src["name"],
+            inputs=[CustomLossInput.from_dict(item) for item in src["inputs"]],
+            graph=CustomLossGraph.from_dict(src["graph"]),
+            type="create_custom_loss"
+            if type_ is None
+            else const(type_, "create_custom_loss", "type"),
+        )
+
+
+from ..models.custom_loss_graph import CustomLossGraph  # noqa: E402
+from ..models.custom_loss_input import CustomLossInput  # noqa: E402

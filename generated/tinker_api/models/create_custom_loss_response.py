@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class CreateCustomLossResponse:
+    """The loss is registered."""
+
+    loss_id: str
+    """ For `loss_fn_config`. """
+
+    type: Literal["create_custom_loss"] = "create_custom_loss"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "loss_id": self.loss_id,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "create_custom_loss", "type"),
+            loss_id=src["loss_id"],
+        )

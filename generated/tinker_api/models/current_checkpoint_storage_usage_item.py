@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class CurrentCheckpointStorageUsageItem:
+    """What some checkpoints take."""
+
+    checkpoint_count: int
+    """ How many. """
+
+    size_bytes: int
+    """ Bytes. """
+
+    size_gigabytes: float
+    """ Gigabytes (10⁹). """
+
+    project_id: None | str = None
+    """ Of which project. """
+
+    org_user_urn: None | str = None
+    """ Of whom. """
+
+    user_email: None | str = None
+    """ Of whom. """
+
+    user_name: None | str = None
+    """ Of whom. """
+
+    estimated_monthly_cost_usd: float | None = None
+    """ What they cost. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "checkpoint_count": self.checkpoint_count,
+            "size_bytes": self.size_bytes,
+            "size_gigabytes": self.size_gigabytes,
+        }
+        if self.project_id is not None:
+            result["project_id"] = self.project_id
+        if self.org_user_urn is not None:
+            result["org_user_urn"] = self.org_user_urn
+        if self.user_email is not None:
+            result["user_email"] = self.user_email
+        if self.user_name is not None:
+            result["user_name"] = self.user_name
+        if self.estimated_monthly_cost_usd is not None:
+            result["estimated_monthly_cost_usd"] = self.estimated_monthly_cost_usd
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        project_id = src.get("project_id")
+        org_user_urn = src.get("org_user_urn")
+        user_email = src.get("user_email")
+        user_name = src.get("user_name")
+        estimated_monthly_cost_usd = src.get("estimated_monthly_cost_usd")
+        return cls(
+            checkpoint_count=src["checkpoint_count"],
+            size_bytes=src["size_bytes"],
+            size_gigabytes=src["size_gigabytes"],
+            project_id=project_id,
+            org_user_urn=org_user_urn,
+            user_email=user_email,
+            user_name=user_name,
+            estimated_monthly_cost_usd=estimated_monthly_cost_usd,
+        )

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class CurrentCheckpointStorageUsageResponse:
+    """What checkpoints take now."""
+
+    data: list[CurrentCheckpointStorageUsageItem]
+    """ By project and user. """
+
+    effective_rate_usd_per_gigabyte_month: float | None = None
+    """ The rate. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "data": [item.to_dict() for item in self.data],
+        }
+        if self.effective_rate_usd_per_gigabyte_month is not None:
+            result["effective_rate_usd_per_gigabyte_month"] = (
+                self.effective_rate_usd_per_gigabyte_month
+            )
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        effective_rate_usd_per_gigabyte_month = src.get("effective_rate_usd_per_gigabyte_month")
+        return cls(
+            data=[CurrentCheckpointStorageUsageItem.from_dict(item) for item in src["data"]],
+            effective_rate_usd_per_gigabyte_month=effective_rate_usd_per_gigabyte_month,
+        )
+
+
+from ..models.current_checkpoint_storage_usage_item import CurrentCheckpointStorageUsageItem  # noqa: E402

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+from ..models.custom_loss_input_rank import CustomLossInputRank
+
+
+@_attrs_define
+class CustomLossInput:
+    """A tensor the loss takes."""
+
+    name: str
+    """ Its name; the first is `logprobs`, the others are loss_fn_inputs. """
+
+    rank: CustomLossInputRank
+    """ Its number of dimensions. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "name": self.name,
+            "rank": self.rank,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            name=src["name"],
+            rank=src["rank"],
+        )

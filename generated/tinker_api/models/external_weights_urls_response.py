@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+from ..types import parse_time
+
+
+@_attrs_define
+class ExternalWeightsUrlsResponse:
+    """Where the files of a checkpoint are."""
+
+    urls: FileUrls
+    """ A signed URL for each name of a file. """
+
+    expires: datetime.datetime
+    """ Until when the URLs work. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "urls": self.urls,
+            "expires": self.expires.isoformat(),
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            urls=FileUrls.from_dict(src["urls"]),
+            expires=parse_time(src["expires"]),
+        )
+
+
+from ..models.file_urls import FileUrls  # noqa: E402

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class FutureFailed:
+    """There is a failure."""
+
+    request_id: str
+    """ Of which promise. """
+
+    state: Literal["failed"] = "failed"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "state": self.state,
+            "request_id": self.request_id,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            state=const(src["state"], "failed", "state"),
+            request_id=src["request_id"],
+        )

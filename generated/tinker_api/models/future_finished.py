@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class FutureFinished:
+    """There is a result."""
+
+    request_id: str
+    """ Of which promise. """
+
+    state: Literal["finished"] = "finished"
+    """ Tag. """
+
+    response_payload_uncompressed_size: int | None = None
+    """ Its bytes. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "state": self.state,
+            "request_id": self.request_id,
+        }
+        if self.response_payload_uncompressed_size is not None:
+            result["response_payload_uncompressed_size"] = self.response_payload_uncompressed_size
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        response_payload_uncompressed_size = src.get("response_payload_uncompressed_size")
+        return cls(
+            state=const(src["state"], "finished", "state"),
+            request_id=src["request_id"],
+            response_payload_uncompressed_size=response_payload_uncompressed_size,
+        )

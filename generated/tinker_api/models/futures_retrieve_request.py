@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class FuturesRetrieveRequest:
+    """Whose completions, since when."""
+
+    target: SamplingSessionFuturesTarget
+    """ One process that samples from a sampler. """
+
+    prev_cursor: int = 0
+    """ The cursor of the answer before. """
+
+    timeout: float | None = None
+    """ Seconds to wait for something new; 0 answers at once, absent leaves it to the server. """
+
+    retrieved_request_ids: list[str] | None = None
+    """ Results the client has; the server may drop them. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "target": self.target.to_dict(),
+            "prev_cursor": self.prev_cursor,
+        }
+        if self.timeout is not None:
+            result["timeout"] = self.timeout
+        if self.retrieved_request_ids is not None:
+            result["retrieved_request_ids"] = self.retrieved_request_ids
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        prev_cursor = src.get("prev_cursor")
+        timeout = src.get("timeout")
+        retrieved_request_ids = src.get("retrieved_request_ids")
+        return cls(
+            target=SamplingSessionFuturesTarget.from_dict(src["target"]),
+            prev_cursor=0 if prev_cursor is None else prev_cursor,
+            timeout=timeout,
+            retrieved_request_ids=retrieved_request_ids,
+        )
+
+
+from ..models.sampling_session_futures_target import SamplingSessionFuturesTarget  # noqa: E402

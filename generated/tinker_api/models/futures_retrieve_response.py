@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+from ..types import tagged
+
+
+@_attrs_define
+class FuturesRetrieveResponse:
+    """What was done."""
+
+    completions: list[FutureFailed | FutureFinished]
+    """ Oldest first. """
+
+    cursor: int
+    """ For the next request. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "completions": [item.to_dict() for item in self.completions],
+            "cursor": self.cursor,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            completions=[
+                tagged(
+                    item,
+                    "state",
+                    {
+                        "finished": FutureFinished,
+                        "failed": FutureFailed,
+                    },
+                )
+                for item in src["completions"]
+            ],
+            cursor=src["cursor"],
+        )
+
+
+from ..models.future_failed import FutureFailed  # noqa: E402
+from ..models.future_finished import FutureFinished  # noqa: E402

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class JoinSamplingSessionRequest:
+    """Which sampler to join."""
+
+    sampling_session_id: str
+    """ The sampler. """
+
+    type: Literal["join_sampling_session"] = "join_sampling_session"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "sampling_session_id": self.sampling_session_id,
+            "type": self.type,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        type_ = src.get("type")
+        return cls(
+            sampling_session_id=src["sampling_session_id"],
+            type="join_sampling_session"
+            if type_ is None
+            else const(type_, "join_sampling_session", "type"),
+        )

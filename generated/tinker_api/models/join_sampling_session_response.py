@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class JoinSamplingSessionResponse:
+    """The sampler is joined."""
+
+    client_counter: int
+    """ The process's number, from 1. """
+
+    type: Literal["join_sampling_session"] = "join_sampling_session"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "client_counter": self.client_counter,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "join_sampling_session", "type"),
+            client_counter=src["client_counter"],
+        )

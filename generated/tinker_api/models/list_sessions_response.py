@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class ListSessionsResponse:
+    """A page of sessions."""
+
+    sessions: list[str]
+    """ Their ids, newest first. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "sessions": self.sessions,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            sessions=src["sessions"],
+        )

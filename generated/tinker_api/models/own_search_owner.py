@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class OwnSearchOwner:
+    """One's own sessions."""
+
+    type: Literal["own"] = "own"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "own", "type"),
+        )

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SamplingPrefillBillingEvent:
+    """Tokens of prompts."""
+
+    cached: bool
+    """ Whether they were cached. """
+
+    token_count: int
+    """ Tokens. """
+
+    type: Literal["sampling_prefill"] = "sampling_prefill"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "cached": self.cached,
+            "token_count": self.token_count,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "sampling_prefill", "type"),
+            cached=src["cached"],
+            token_count=src["token_count"],
+        )

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SamplingSampleBillingEvent:
+    """Tokens sampled."""
+
+    token_count: int
+    """ Tokens. """
+
+    type: Literal["sampling_sample"] = "sampling_sample"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "token_count": self.token_count,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "sampling_sample", "type"),
+            token_count=src["token_count"],
+        )

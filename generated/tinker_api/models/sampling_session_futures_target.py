@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SamplingSessionFuturesTarget:
+    """One process that samples from a sampler."""
+
+    sampling_session_id: str
+    """ The sampler. """
+
+    type: Literal["sampling_session"] = "sampling_session"
+    """ Tag. """
+
+    cloned_sampler_id: int = 0
+    """ Number of the process: its seq_ids divided by 10⁹. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "sampling_session_id": self.sampling_session_id,
+            "cloned_sampler_id": self.cloned_sampler_id,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        cloned_sampler_id = src.get("cloned_sampler_id")
+        return cls(
+            type=const(src["type"], "sampling_session", "type"),
+            sampling_session_id=src["sampling_session_id"],
+            cloned_sampler_id=0 if cloned_sampler_id is None else cloned_sampler_id,
+        )

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SaveWeightsExternalResponse:
+    """The weights are saved."""
+
+    type: Literal["save_weights_external"] = "save_weights_external"
+    """ Tag. """
+
+    path: None | str = None
+    """ Its tinker path. """
+
+    size_bytes: int | None = None
+    """ Bytes of its files. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+        }
+        if self.path is not None:
+            result["path"] = self.path
+        if self.size_bytes is not None:
+            result["size_bytes"] = self.size_bytes
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        path = src.get("path")
+        size_bytes = src.get("size_bytes")
+        return cls(
+            type=const(src["type"], "save_weights_external", "type"),
+            path=path,
+            size_bytes=size_bytes,
+        )

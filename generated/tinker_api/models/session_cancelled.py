@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SessionCancelled:
+    """It was cancelled, or its heartbeats stopped."""
+
+    type: Literal["cancelled"] = "cancelled"
+    """ Tag. """
+
+    detail: None | str = None
+    """ More for people. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+        }
+        if self.detail is not None:
+            result["detail"] = self.detail
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        detail = src.get("detail")
+        return cls(
+            type=const(src["type"], "cancelled", "type"),
+            detail=detail,
+        )

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..models.session_failed_category import SessionFailedCategory
+from ..types import const, tagged
+
+
+@_attrs_define
+class SessionFailed:
+    """It failed."""
+
+    category: SessionFailedCategory
+    """ Whose mistake. """
+
+    reason: (
+        SessionFailedRequestReason
+        | SessionFailedSamplingSessionReason
+        | SessionFailedTrainingRunReason
+    )
+    """ What failed. """
+
+    message: str
+    """ What went wrong, for people. """
+
+    type: Literal["failed"] = "failed"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "category": self.category,
+            "reason": self.reason.to_dict(),
+            "message": self.message,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "failed", "type"),
+            category=src["category"],
+            reason=tagged(
+                src["reason"],
+                "type",
+                {
+                    "request": SessionFailedRequestReason,
+                    "training_run": SessionFailedTrainingRunReason,
+                    "sampling_session": SessionFailedSamplingSessionReason,
+                },
+            ),
+            message=src["message"],
+        )
+
+
+from ..models.session_failed_request_reason import SessionFailedRequestReason  # noqa: E402
+from ..models.session_failed_sampling_session_reason import SessionFailedSamplingSessionReason  # noqa: E402
+from ..models.session_failed_training_run_reason import SessionFailedTrainingRunReason  # noqa: E402

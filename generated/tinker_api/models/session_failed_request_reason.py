@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SessionFailedRequestReason:
+    """A request failed."""
+
+    request_id: str
+    """ Which. """
+
+    request_type: str
+    """ Its operation. """
+
+    type: Literal["request"] = "request"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "request_id": self.request_id,
+            "request_type": self.request_type,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "request", "type"),
+            request_id=src["request_id"],
+            request_type=src["request_type"],
+        )

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SessionFailedSamplingSessionReason:
+    """A sampler failed."""
+
+    sampling_session_id: str
+    """ Which. """
+
+    type: Literal["sampling_session"] = "sampling_session"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "sampling_session_id": self.sampling_session_id,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "sampling_session", "type"),
+            sampling_session_id=src["sampling_session_id"],
+        )

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class SessionFailedTrainingRunReason:
+    """A training run failed."""
+
+    training_run_id: str
+    """ Which. """
+
+    type: Literal["training_run"] = "training_run"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "training_run_id": self.training_run_id,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "training_run", "type"),
+            training_run_id=src["training_run_id"],
+        )

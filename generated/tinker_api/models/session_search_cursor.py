@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+from ..types import parse_time
+
+
+@_attrs_define
+class SessionSearchCursor:
+    """After which session to go on."""
+
+    last_created_at: datetime.datetime
+    """ When the last session was created. """
+
+    last_session_id: str
+    """ The last session. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "last_created_at": self.last_created_at.isoformat(),
+            "last_session_id": self.last_session_id,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            last_created_at=parse_time(src["last_created_at"]),
+            last_session_id=src["last_session_id"],
+        )

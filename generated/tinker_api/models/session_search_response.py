@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class SessionSearchResponse:
+    """A page of sessions."""
+
+    sessions: list[SessionSummary]
+    """ The sessions, newest first. """
+
+    next_cursor: None | SessionSearchCursor = None
+    """ For the next page; null at the end. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "sessions": [item.to_dict() for item in self.sessions],
+        }
+        if self.next_cursor is not None:
+            result["next_cursor"] = self.next_cursor.to_dict()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        next_cursor = src.get("next_cursor")
+        return cls(
+            sessions=[SessionSummary.from_dict(item) for item in src["sessions"]],
+            next_cursor=None if next_cursor is None else SessionSearchCursor.from_dict(next_cursor),
+        )
+
+
+from ..models.session_search_cursor import SessionSearchCursor  # noqa: E402
+from ..models.session_summary import SessionSummary  # noqa: E402

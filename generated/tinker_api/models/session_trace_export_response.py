@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+from ..models.session_trace_export_response_status import (
+    SessionTraceExportResponseStatus,
+)
+
+
+@_attrs_define
+class SessionTraceExportResponse:
+    """Where a session's trace is."""
+
+    status: SessionTraceExportResponseStatus
+    """ Whether the file is there. """
+
+    url: None | str = None
+    """ A signed URL, when ready. """
+
+    error: None | str = None
+    """ What went wrong, when failed. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "status": self.status,
+        }
+        if self.url is not None:
+            result["url"] = self.url
+        if self.error is not None:
+            result["error"] = self.error
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        url = src.get("url")
+        error = src.get("error")
+        return cls(
+            status=src["status"],
+            url=url,
+            error=error,
+        )

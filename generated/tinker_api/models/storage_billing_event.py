@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class StorageBillingEvent:
+    """Checkpoints kept."""
+
+    gigabyte_hours: float
+    """ Gigabytes times hours. """
+
+    type: Literal["storage"] = "storage"
+    """ Tag. """
+
+    free: bool = False
+    """ Whether it is free of charge. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "gigabyte_hours": self.gigabyte_hours,
+            "free": self.free,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        free = src.get("free")
+        return cls(
+            type=const(src["type"], "storage", "type"),
+            gigabyte_hours=src["gigabyte_hours"],
+            free=False if free is None else free,
+        )

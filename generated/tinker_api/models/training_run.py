@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+from ..types import parse_time
+
+
+@_attrs_define
+class TrainingRun:
+    """A training run."""
+
+    training_run_id: str
+    """ The same as its model_id. """
+
+    base_model: str
+    """ The base model. """
+
+    model_owner: str
+    """ Whose it is. """
+
+    is_lora: bool
+    """ Whether an adapter is trained, not the whole model. """
+
+    last_request_time: datetime.datetime
+    """ When it was last used. """
+
+    corrupted: bool = False
+    """ Whether it can no longer be trained. """
+
+    lora_rank: int | None = None
+    """ The adapter's rank. """
+
+    last_checkpoint: Checkpoint | None = None
+    """ The last one for training. """
+
+    last_sampler_checkpoint: Checkpoint | None = None
+    """ The last one for sampling. """
+
+    user_metadata: None | UserMetadata = None
+    """ Kept with the object. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "training_run_id": self.training_run_id,
+            "base_model": self.base_model,
+            "model_owner": self.model_owner,
+            "is_lora": self.is_lora,
+            "last_request_time": self.last_request_time.isoformat(),
+            "corrupted": self.corrupted,
+        }
+        if self.lora_rank is not None:
+            result["lora_rank"] = self.lora_rank
+        if self.last_checkpoint is not None:
+            result["last_checkpoint"] = self.last_checkpoint.to_dict()
+        if self.last_sampler_checkpoint is not None:
+            result["last_sampler_checkpoint"] = self.last_sampler_checkpoint.to_dict()
+        if self.user_metadata is not None:
+            result["user_metadata"] = self.user_metadata
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        corrupted = src.get("corrupted")
+        lora_rank = src.get("lora_rank")
+        last_checkpoint = src.get("last_checkpoint")
+        last_sampler_checkpoint = src.get("last_sampler_checkpoint")
+        user_metadata = src.get("user_metadata")
+        return cls(
+            training_run_id=src["training_run_id"],
+            base_model=src["base_model"],
+            model_owner=src["model_owner"],
+            is_lora=src["is_lora"],
+            last_request_time=parse_time(src["last_request_time"]),
+            corrupted=False if corrupted is None else corrupted,
+            lora_rank=lora_rank,
+            last_checkpoint=None
+            if last_checkpoint is None
+            else Checkpoint.from_dict(last_checkpoint),
+            last_sampler_checkpoint=None
+            if last_sampler_checkpoint is None
+            else Checkpoint.from_dict(last_sampler_checkpoint),
+            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+        )
+
+
+from ..models.checkpoint import Checkpoint  # noqa: E402
+from ..models.user_metadata import UserMetadata  # noqa: E402

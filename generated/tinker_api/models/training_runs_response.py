@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define as _attrs_define
+
+
+@_attrs_define
+class TrainingRunsResponse:
+    """A page of training runs."""
+
+    training_runs: list[TrainingRun]
+    """ Newest first. """
+
+    cursor: Cursor
+    """ Where a page is in its list. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "training_runs": [item.to_dict() for item in self.training_runs],
+            "cursor": self.cursor.to_dict(),
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            training_runs=[TrainingRun.from_dict(item) for item in src["training_runs"]],
+            cursor=Cursor.from_dict(src["cursor"]),
+        )
+
+
+from ..models.cursor import Cursor  # noqa: E402
+from ..models.training_run import TrainingRun  # noqa: E402

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import define as _attrs_define
+
+from ..types import const
+
+
+@_attrs_define
+class UserSearchOwner:
+    """Sessions of certain users."""
+
+    owner_urns: list[str]
+    """ The users. """
+
+    type: Literal["user"] = "user"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "owner_urns": self.owner_urns,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "user", "type"),
+            owner_urns=src["owner_urns"],
+        )
