@@ -7,7 +7,7 @@ TEXT ?= README.md
 CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo test interop lint codegen codegen-check docs clean
+.PHONY: help demo test interop lint codegen codegen-check contract-diff contract-deep bench bench-smoke clean
 
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
@@ -16,6 +16,8 @@ help:
 	@echo "make lint            contract, format, lint and types"
 	@echo "make codegen         rebuild generated/ from openapi.yaml"
 	@echo "make codegen-check   fail if generated/ is not what openapi.yaml gives"
+	@echo "make contract-diff   what openapi.yaml changes since BASE=<rev> (default: main), and the version it asks for"
+	@echo "make contract-deep   schemathesis for long, with random seeds (MINUTES=10)"
 	@echo "make bench           compare with the official SDK on this machine; writes benchmarks/RESULTS.md"
 	@echo "make bench-smoke     run each benchmark once, tiny"
 
@@ -55,6 +57,10 @@ codegen: $(VENV)/.dev
 
 codegen-check: $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./codegen.sh --check
+
+# Fails if the version in `info` is not raised as far as the changes ask for.
+contract-diff:
+	@codegen/contract_diff.sh $(BASE)
 
 # The benchmarks make environments of their own, one for each client (see benchmarks/environments.py).
 bench: $(VENV)/.dev

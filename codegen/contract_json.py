@@ -1,9 +1,11 @@
-"""Print an OpenAPI document in YAML as compact JSON, its members in their order."""
+"""Read an OpenAPI document in YAML; as a program, print it as compact JSON, its members in their order."""
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -17,6 +19,12 @@ Loader.yaml_implicit_resolvers = {
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
-with open(sys.argv[1], encoding="utf-8") as file:
-    document = yaml.load(file, Loader)  # a subclass of SafeLoader
-print(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+
+def load(path: Path) -> dict[str, Any]:
+    with path.open(encoding="utf-8") as file:
+        document: dict[str, Any] = yaml.load(file, Loader)  # a subclass of SafeLoader
+    return document
+
+
+if __name__ == "__main__":
+    print(json.dumps(load(Path(sys.argv[1])), ensure_ascii=False, separators=(",", ":")))

@@ -64,6 +64,11 @@ def make_app(
         assert route.methods is not None
         route.methods.discard("HEAD")
         routes.append(route)
+    for path, content, media_type in (
+        ("/docs", contract.reference(), "text/html"),
+        ("/openapi.json", contract.content(), wire.JSON),
+    ):
+        routes.append(Route(path, _page(content, media_type)))
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
@@ -76,6 +81,15 @@ def make_app(
     # The contract has no redirects; a path with a slash behind it is another path.
     app.router.redirect_slashes = False
     return app
+
+
+def _page(content: bytes, media_type: str) -> Callable[[Request], Awaitable[Response]]:
+    """The contract itself, beside what it describes: needs no key."""
+
+    async def page(request: Request) -> Response:
+        return Response(content, media_type=media_type)
+
+    return page
 
 
 def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awaitable[Response]]:

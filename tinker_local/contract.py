@@ -26,11 +26,19 @@ class Operation:
     needs_key: bool
 
 
+def content() -> bytes:
+    """openapi.yaml in JSON, as codegen.sh ships it."""
+    return files("tinker_contract").joinpath("openapi.json").read_bytes()
+
+
+def reference() -> bytes:
+    """openapi.yaml as a page for people."""
+    return files("tinker_contract").joinpath("reference.html").read_bytes()
+
+
 @cache
 def document() -> dict[str, Any]:
-    """openapi.yaml, as codegen.sh ships it."""
-    content = files("tinker_contract").joinpath("openapi.json").read_bytes()
-    contract: dict[str, Any] = orjson.loads(content)
+    contract: dict[str, Any] = orjson.loads(content())
     return contract
 
 

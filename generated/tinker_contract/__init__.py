@@ -1,1 +1,1 @@
-"""The contract, openapi.yaml, as JSON for programs: `openapi.json` in this package."""
+"""The contract, openapi.yaml: `openapi.json` in this package for programs, `reference.html` for people."""

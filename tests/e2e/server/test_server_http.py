@@ -101,3 +101,11 @@ def test_ids_in_paths_may_be_escaped(raw: Raw, escaped: bool) -> None:
     sampler_id = raw.sampler(raw.session())
     path = sampler_id.replace(":", "%3A") if escaped else sampler_id
     assert raw.get(f"samplers/{path}")["sampler_id"] == sampler_id
+
+
+def test_the_contract_is_shown_without_a_key(server: str) -> None:
+    page = httpx.get(f"{server}/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert 'id="forward_backward"' in page.text
+    document = httpx.get(f"{server}/openapi.json").json()
+    assert document["paths"]["/api/v1/healthz"]["get"]["operationId"] == "healthz"
