@@ -1,0 +1,150 @@
+"""Runs the checks and cleans up after them."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+
+from tinker.conformance import operations, rules  # noqa: F401  # they register their checks
+from tinker.conformance.checks import CHECKS, Check, Failed, NotOffered
+from tinker.conformance.report import Outcome, Report, Result
+from tinker.conformance.subject import OutOfTime, Subject, contract
+from tinker.types import ParsedCheckpointTinkerPath
+
+_CLEANING = 30.0
+_LAST = (
+    "delete_checkpoint",
+    "unload_model",
+    "tags of results",
+    "finish_session",
+    "heartbeat of a finished session",
+)
+"""Checks that end what others need, after all others."""
+
+
+def run(
+    base_url: str,
+    *,
+    api_key: str = "tml-conformance",
+    base_model: str = "",
+    time_limit: float = 600.0,
+    transport: httpx.BaseTransport | None = None,
+) -> Report:
+    """Test a server.
+
+    Args:
+        base_url: Its address, without `/api/v1`; may have a path.
+        api_key: The credential of all requests.
+        base_model: What to train and sample; the first trainable model the server offers by default.
+        time_limit: Seconds after which no further check begins.
+        transport: For tests.
+
+    Raises:
+        httpx.TransportError: The server does not answer at all.
+    """
+    begun = time.monotonic()
+    headers = {"x-api-key": api_key, "user-agent": "tinker-conformance"}
+    with httpx.Client(
+        base_url=f"{base_url.rstrip('/')}/", headers=headers, transport=transport
+    ) as http:
+        http.get("api/v1/healthz", timeout=10)
+        subject = Subject(http, begun + time_limit, base_model)
+        outcomes: dict[str, Outcome] = {}
+        results = []
+        for check in sorted(CHECKS, key=_turn):
+            result = _one(check, subject, outcomes)
+            outcomes[check.name] = result.outcome
+            results.append(result)
+        subject.deadline = time.monotonic() + _CLEANING
+        left = _clean(subject)
+    results.sort(key=_place)
+    if left:
+        results.append(
+            Result("cleaning up", "rules", "Nothing is left behind.", Outcome.FAIL, left)
+        )
+    version = contract()["info"]["version"]
+    return Report(str(http.base_url).rstrip("/"), version, time.monotonic() - begun, results)
+
+
+def _turn(check: Check) -> int:
+    return _LAST.index(check.name) + 1 if check.name in _LAST else 0
+
+
+_AREAS = [
+    "service",
+    "auth",
+    "sessions",
+    "training",
+    "weights",
+    "checkpoints",
+    "sampling",
+    "futures",
+    "administration",
+    "rules",
+]
+
+
+def _place(result: Result) -> int:
+    return _AREAS.index(result.area)
+
+
+def _one(check: Check, subject: Subject, outcomes: dict[str, Outcome]) -> Result:
+    for need in check.needs:
+        if outcomes[need] is Outcome.NOT_OFFERED:
+            return _result(check, Outcome.NOT_OFFERED, f"there is no {need}")
+        if outcomes[need] is not Outcome.PASS:
+            return _result(check, Outcome.NOT_RUN, f"needs {need}")
+    subject.last = None
+    try:
+        check.run(subject)
+    except NotOffered as reason:
+        return _result(check, Outcome.NOT_OFFERED, str(reason))
+    except OutOfTime:
+        return _result(check, Outcome.NOT_RUN, "the time limit was reached")
+    except Failed as failure:
+        return _result(check, Outcome.FAIL, str(failure), subject)
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+        # An answer of another shape than a check reads: that is the server's, and what it was is shown.
+        return _result(
+            check,
+            Outcome.FAIL,
+            f"an answer of another shape ({type(error).__name__}: {error})",
+            subject,
+        )
+    return _result(check, Outcome.PASS, "")
+
+
+def _result(check: Check, outcome: Outcome, reason: str, subject: Subject | None = None) -> Result:
+    exchange = subject.last if subject is not None else None
+    return Result(check.name, check.area, check.rule, outcome, reason, exchange)
+
+
+def _clean(subject: Subject) -> str:
+    """Delete what the checks made; returns what could not be."""
+    left = []
+    try:
+        for path in subject.checkpoints:
+            try:
+                parsed = ParsedCheckpointTinkerPath.from_tinker_path(path)
+            except ValueError:
+                continue  # a failure of its own, reported where it was saved
+            kind, _, name = parsed.checkpoint_id.partition("/")
+            exchange = subject.send(
+                "delete_checkpoint",
+                path={"training_run_id": parsed.training_run_id, "kind": kind, "name": name},
+            )
+            if exchange.status not in (200, 202, 204, 404, 405):
+                left.append(f"{path} ({exchange.status})")
+        for model_id in [*subject.extra_models, subject.model.id]:
+            if model_id:
+                subject.send("unload_model", {"model_id": model_id, "type": "unload_model"})
+        if subject.session_id and "finished" not in subject.results:
+            subject.send(
+                "finish_session",
+                {"reason": {"type": "success"}, "detail": None},
+                path={"session_id": subject.session_id},
+            )
+    except (Failed, OutOfTime) as error:
+        left.append(str(error) or "out of time")
+    return "; ".join(left)
