@@ -41,7 +41,6 @@ def order(s: Subject) -> None:
         close,
         f"requests that arrived as 3, 2, 1 gave {sum(got):.4f}, in order they give {sum(expected):.4f}",
     )
-    s.results["ordered"] = mixed
 
 
 @check("promise before its turn", "rules", "forward_backward")
@@ -49,16 +48,18 @@ def promise_before_turn(s: Subject) -> None:
     """A request whose turn has not come gets its promise at once."""
     model = s.new_model()
     begun = time.monotonic()
+    s.extra_models.remove(model.id)  # it goes on in the next check
     later = s.train(model, seq_id=2)
     seconds = time.monotonic() - begun
     expect(seconds < _PROMISE, f"the promise took {seconds:.1f} s")
-    s.results["waiting"] = model, later
+    s.keep("waiting", (model, later))
 
 
 @check("pending", "rules", "promise before its turn")
 def pending(s: Subject) -> None:
     """A poll is held for less than 45 seconds; what is not done is `try_again` with a queue_state, or a 408."""
-    model, later = s.results["waiting"]
+    model, later = s.recall("waiting")
+    s.extra_models.append(model.id)
     exchange = s.poll(later["request_id"], timeout=_LONGEST_POLL)
     expect(exchange.seconds < _LONGEST_POLL, f"the poll was held for {exchange.seconds:.0f} s")
     if exchange.status == 408:
@@ -94,7 +95,7 @@ def repeated(s: Subject) -> None:
 @check("repeated create_model", "rules", "create_model")
 def repeated_create(s: Subject) -> None:
     """A repeated (`session_id`, `model_seq_id`) gets the original promise."""
-    body, promise = s.results["create_model"]
+    body, promise = s.recall("create_model")
     again = s.call("create_model", body)
     result = s.result("create_model", again)
     if result["model_id"] != s.model.id:
@@ -114,16 +115,32 @@ def repeated_sample(s: Subject) -> None:
 @check("name of a model", "rules", "create_model")
 def name_of_model(s: Subject) -> None:
     """The model is called `<session_id>:train:<model_seq_id>`."""
-    body, _ = s.results["create_model"]
+    body, _ = s.recall("create_model")
     expect(
         s.model.id == f"{s.session_id}:train:{body['model_seq_id']}", f"it is called {s.model.id}"
     )
 
 
+@check("names of checkpoints", "rules", "save_weights")
+def names_of_checkpoints(s: Subject) -> None:
+    """A tinker path is `tinker://<training run>/<weights|sampler_weights|external_weights>/<name>`."""
+    for kind in ("weights", "sampler_weights", "external_weights"):
+        if kind in s.results:
+            path = s.recall(kind)
+            expect(path == f"tinker://{s.model.id}/{kind}/{s.name}", f"a path is {path}")
+
+
+@check("checkpoint_id", "rules", "list_checkpoints")
+def checkpoint_id(s: Subject) -> None:
+    """`checkpoint_id` is `<kind>/<name>`."""
+    found = s.recall("listed")["checkpoint_id"]
+    expect(found == f"weights/{s.name}", f"a checkpoint_id is {found}")
+
+
 @check("model_id in the promise", "rules", "create_model")
 def model_id_in_promise(s: Subject) -> None:
     """The promise of create_model names the model already."""
-    _, promise = s.results["create_model"]
+    _, promise = s.recall("create_model")
     expect(promise.get("model_id") == s.model.id, f"model_id is {promise.get('model_id')!r}")
 
 
@@ -139,7 +156,7 @@ def sample_sequence_ids(s: Subject) -> None:
 @check("seed of a sample", "rules", "asample")
 def seed(s: Subject) -> None:
     """The same seed gives the same tokens."""
-    first, second = (s.do("asample", s.sample_body(number)) for number in (8, 9))
+    first, second = s.sample(8), s.sample(9)
     expect(first["sequences"][0]["tokens"] == second["sequences"][0]["tokens"], "the tokens differ")
 
 
@@ -267,13 +284,13 @@ def result_in_protobuf(s: Subject) -> None:
     """`retrieve_future` answers forward_backward in protobuf when `Accept` asks for it."""
     if s.encoding != PROTOBUF:
         raise NotOffered("only JSON is taken")
-    protobuf_result(s, s.results["loss"][0])
+    protobuf_result(s, s.recall("loss")[0])
 
 
 @check("result in JSON", "rules", "forward_backward")
 def result_in_json(s: Subject) -> None:
     """`retrieve_future` answers in JSON when `Accept` asks for that."""
-    promise = s.results["loss"][0]
+    promise = s.recall("loss")[0]
     exchange = s.settled(promise["request_id"], headers={"accept": JSON})
     expect(exchange.media_type == JSON, f"the result is {exchange.media_type}")
     s.fits("forward_backward", "ForwardBackwardOutput", exchange.json())
@@ -282,7 +299,7 @@ def result_in_json(s: Subject) -> None:
 @check("names of metrics", "rules", "forward_backward")
 def names_of_metrics(s: Subject) -> None:
     """A metric is `<name>:<suffix>` with one colon and a suffix that says how chunks are reduced."""
-    _, _, metrics = s.results["loss"]
+    _, _, metrics = s.recall("loss")
     wrong = [
         name for name in metrics if name.count(":") != 1 or name.split(":")[1] not in _SUFFIXES
     ]
@@ -292,7 +309,7 @@ def names_of_metrics(s: Subject) -> None:
 @check("loss:sum", "rules", "forward_backward")
 def loss_sum(s: Subject) -> None:
     """cross_entropy is the plain sum of -weight · logprob, and forward_backward reports it as `loss:sum`."""
-    _, logprobs, metrics = s.results["loss"]
+    _, logprobs, metrics = s.recall("loss")
     expect("loss:sum" in metrics, f"the metrics are {sorted(metrics) or 'empty'}")
     total = -sum(logprobs)
     expect(
@@ -329,6 +346,14 @@ def tags(s: Subject) -> None:
     if s.untagged:
         s.last = next(iter(s.untagged.values()))
         raise Failed(f"left out by {', '.join(s.untagged)}")
+
+
+@check("formats", "rules", "create_session")
+def formats(s: Subject) -> None:
+    """Times are RFC 3339, with their offset."""
+    if s.misformed:
+        s.last = next(iter(s.misformed.values()))
+        raise Failed(f"not of their format: {', '.join(s.misformed)}")
 
 
 @check("credential", "rules")
@@ -375,7 +400,7 @@ def finish_session(s: Subject) -> None:
             {"reason": {"type": reason}, "detail": None},
             path={"session_id": s.session_id},
         )
-    s.results["finished"] = True
+    s.keep("finished", True)
 
 
 @check("heartbeat of a finished session", "rules", "finish_session")

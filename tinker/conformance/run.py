@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import httpx
@@ -17,6 +18,7 @@ _LAST = (
     "delete_checkpoint",
     "unload_model",
     "tags of results",
+    "formats",
     "finish_session",
     "heartbeat of a finished session",
 )
@@ -56,6 +58,8 @@ def run(
             result = _one(check, subject, outcomes)
             outcomes[check.name] = result.outcome
             results.append(result)
+            with contextlib.suppress(Failed, OutOfTime, KeyError):
+                subject.free()
         subject.deadline = time.monotonic() + _CLEANING
         left = _clean(subject)
     results.sort(key=_place)

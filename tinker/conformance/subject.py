@@ -58,7 +58,7 @@ def routes() -> dict[str, tuple[str, str, dict[str, Any]]]:
 @cache
 def _validator(schema: str) -> Any:
     document = {"$ref": f"#/components/schemas/{schema}", "components": contract()["components"]}
-    return jsonschema_rs.Draft202012Validator(document)
+    return jsonschema_rs.Draft202012Validator(document, validate_formats=True)
 
 
 class OutOfTime(Exception):
@@ -97,9 +97,21 @@ class Subject:
     extra_models: list[str] = field(factory=list)
     untagged: dict[str, Exchange] = field(factory=dict)
     """Results without their tag, by operation."""
+    misformed: dict[str, Exchange] = field(factory=dict)
+    """Answers with texts that are not of their format, by operation."""
     last: Exchange | None = None
     results: dict[str, Any] = field(factory=dict)
-    """What checks leave for later ones, by their name."""
+    """What checks leave for later ones."""
+    evidence: dict[str, Exchange | None] = field(factory=dict)
+    """The exchange each of them came from."""
+
+    def keep(self, name: str, value: Any) -> None:
+        self.results[name], self.evidence[name] = value, self.last
+
+    def recall(self, name: str) -> Any:
+        """What an earlier check has kept; its exchange is the evidence again."""
+        self.last = self.evidence[name]
+        return self.results[name]
 
     # ---- requests ---------------------------------------------------------------------------
 
@@ -195,13 +207,14 @@ class Subject:
                     if self.last is not None:
                         self.untagged.setdefault(operation, self.last)
                     answer = {**answer, name: part["const"]}
-        errors = list(_validator(schema).iter_errors(answer))
-        if errors:
-            where = "/".join(str(part) for part in errors[0].instance_path)
+        for error in _validator(schema).iter_errors(answer):
+            where = "/".join(str(part) for part in error.instance_path) or "it"
+            if error.schema_path and error.schema_path[-1] == "format":
+                if self.last is not None:
+                    self.misformed.setdefault(f"{where} of {operation}", self.last)
+                continue
             raise Failed(
-                f"the answer of {operation} is not a {schema}: {where or 'it'}: {errors[0].message}"[
-                    :300
-                ]
+                f"the answer of {operation} is not a {schema}: {where}: {error.message}"[:300]
             )
 
     def refused(
@@ -219,6 +232,12 @@ class Subject:
             f"the {exchange.status} has no `detail`",
         )
         return exchange
+
+    def free(self) -> None:
+        """Unload the models that a check has made: some servers have room for few."""
+        while self.extra_models:
+            model_id = self.extra_models.pop()
+            self.send("unload_model", {"model_id": model_id, "type": "unload_model"})
 
     # ---- promises ---------------------------------------------------------------------------
 
@@ -319,6 +338,33 @@ class Subject:
         return self.call("optim_step", body)
 
     # ---- sampling ---------------------------------------------------------------------------
+
+    def sample(self, seq_id: int, **members: Any) -> Any:
+        return self.sampled(self.call("asample", self.sample_body(seq_id, **members)))
+
+    def sampled(self, promise: Mapping[str, Any]) -> Any:
+        """The samples of a promise as JSON has them, in whichever encoding the server answers."""
+        exchange = self.settled(promise["request_id"])
+        if exchange.media_type != PROTOBUF:
+            return self.result("asample", promise)
+        from tinker._codec.protobuf import decode_sample_response  # noqa: PLC0415
+
+        try:
+            response = decode_sample_response(exchange.body, (), len(TOKENS))
+        except ValueError as error:
+            raise Failed(f"the result is no SampleResponse: {error}") from None
+        return {
+            "sequences": [
+                {
+                    "tokens": list(one.tokens),
+                    "logprobs": one.logprobs,
+                    "stop_reason": one.stop_reason,
+                }
+                for one in response.sequences
+            ],
+            "prompt_logprobs": response.prompt_logprobs,
+            "topk_prompt_logprobs": response.topk_prompt_logprobs,
+        }
 
     def sample_body(self, seq_id: int, **members: Any) -> dict[str, Any]:
         return {

@@ -1,0 +1,216 @@
+"""python -m tinker.conformance: the embedded server passes, and a server that breaks a rule is told which one."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+
+from tinker.conformance import Outcome, Report, run
+from tinker.conformance.checks import CHECKS
+from tinker.conformance.subject import routes
+from tinker_local import LocalServer
+from tinker_local.backend import Options
+
+KEY = "tml-conformance-secret"
+Change = Callable[[httpx.Request, httpx.Response], httpx.Response | None]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with LocalServer(options=Options(poll_seconds=0.2)) as running:
+        yield running.url
+
+
+class Breaking(httpx.BaseTransport):
+    """The server behind a proxy that changes some answers."""
+
+    def __init__(self, change: Change) -> None:
+        self._inner = httpx.HTTPTransport()
+        self._change = change
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(request)
+        response.read()
+        changed = self._change(request, response)
+        return response if changed is None else changed
+
+
+def failed(report: Report) -> set[str]:
+    return {result.name for result in report.results if result.outcome is Outcome.FAIL}
+
+
+def answer(response: httpx.Response, body: object, status: int | None = None) -> httpx.Response:
+    return httpx.Response(status or response.status_code, json=body)
+
+
+def test_every_operation_of_the_contract_has_a_check() -> None:
+    assert set(routes()) <= {check.name for check in CHECKS}
+    assert all(len(check.rule) > 10 for check in CHECKS)
+    assert len({check.name for check in CHECKS}) == len(CHECKS)
+
+
+def test_the_embedded_server_passes_and_nothing_is_left_behind(server: str) -> None:
+    report = run(server, api_key=KEY)
+    assert report.passed, report.details()
+    assert report.count(Outcome.PASS) > 55
+    assert {result.name for result in report.results} == {check.name for check in CHECKS}
+    assert KEY not in json.dumps(report.to_json())
+
+
+def no_length(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    if response.status_code != 400:
+        return None
+    return httpx.Response(
+        400, stream=httpx.ByteStream(response.content), headers={"content-type": "application/json"}
+    )
+
+
+def other_promise(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    if not request.url.path.endswith("/asample") or response.status_code != 200:
+        return None
+    body = orjson.loads(response.content)
+    other_promise.count += 1  # type: ignore[attr-defined]
+    return answer(response, {**body, "sample_sequence_ids": None, "extra": other_promise.count})  # type: ignore[attr-defined]
+
+
+other_promise.count = 0  # type: ignore[attr-defined]
+
+
+def wordy_pending(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    if b'"try_again"' not in response.content:
+        return None
+    return answer(response, {"status": "pending"})
+
+
+def lost_session(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    if not request.url.path.endswith("/session_heartbeat") or response.status_code != 410:
+        return None
+    return answer(response, {"detail": "no such session"}, 404)
+
+
+def strict(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    if b'"newer"' not in request.content:
+        return None
+    return answer(
+        response, {"detail": [{"loc": ["body", "newer"], "msg": "extra", "type": "extra"}]}, 422
+    )
+
+
+def without_tags(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    if b'"optim_step"' not in response.content:
+        return None
+    body = orjson.loads(response.content)
+    body.pop("type", None)
+    return answer(response, body)
+
+
+def two_colons(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    if response.headers.get("content-type") != "application/x-protobuf":
+        return None
+    content = response.content.replace(b"loss:sum", b"los::sum")
+    return httpx.Response(200, content=content, headers={"content-type": "application/x-protobuf"})
+
+
+def off_schema(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    if not request.url.path.endswith("/get_info") or response.status_code != 200:
+        return None
+    return answer(response, {**orjson.loads(response.content), "lora_rank": "eight"})
+
+
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        (no_length, "400 with Content-Length"),
+        (other_promise, "sample_sequence_ids"),
+        (lost_session, "heartbeat of an unknown session"),
+        (strict, "unknown members"),
+        (without_tags, "tags of results"),
+        (two_colons, "names of metrics"),
+        (off_schema, "get_info"),
+    ],
+)
+def test_a_broken_rule_is_named_with_the_evidence(server: str, change: Change, broken: str) -> None:
+    report = run(server, api_key=KEY, transport=Breaking(change))
+    assert broken in failed(report)
+    assert len(failed(report)) <= 2, failed(report)
+    (result,) = (result for result in report.results if result.name == broken)
+    assert result.reason
+    assert result.exchange is not None
+    assert result.rule in report.details()
+    assert result.rule in report.markdown()
+    assert f"**`{broken}`**" in report.markdown()
+
+
+def test_a_pending_answer_in_another_form_fails_where_it_is_pending(server: str) -> None:
+    report = run(server, api_key=KEY, transport=Breaking(wordy_pending))
+    assert "pending" in failed(report)
+
+
+def test_a_time_limit_leaves_the_rest_not_run(server: str) -> None:
+    report = run(server, api_key=KEY, time_limit=0.0)
+    assert not report.passed
+    assert report.count(Outcome.PASS) == 0
+    assert {result.reason for result in report.results if result.area == "service"} == {
+        "the time limit was reached"
+    }
+
+
+def test_the_command_writes_both_files(server: str, tmp_path: Path) -> None:
+    files = {"--json": tmp_path / "report.json", "--md": tmp_path / "report.md"}
+    arguments = [str(part) for pair in files.items() for part in pair]
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tinker.conformance",
+            "--base-url",
+            server,
+            "--api-key",
+            KEY,
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "0 fail" in done.stdout
+    report = json.loads(files["--json"].read_text())
+    assert report["passed"]
+    assert report["counts"]["fail"] == 0
+    assert "| `order by seq_id` | pass |" in files["--md"].read_text()
+    assert KEY not in done.stdout + files["--json"].read_text() + files["--md"].read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--base-url", "nowhere"], "must be an http:// or https:// address"),
+        (["--base-url", "{closed}"], "does not answer"),
+        ([], "give --base-url"),
+    ],
+)
+def test_what_cannot_be_tested_is_one_sentence(
+    arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TINKER_BASE_URL", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closed = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    arguments = [argument.format(closed=closed) for argument in arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", "tinker.conformance", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
