@@ -49,7 +49,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "--keys",
         type=Path,
         metavar="FILE",
-        help="accepted API keys, one a line, each perhaps with a user's name; without, any key will do",
+        help="accepted API keys, one a line, each perhaps with a user's name and `admin`; without, any will do",
     )
     parser.add_argument(
         "--fault",
@@ -59,6 +59,16 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         metavar="RULE",
         dest="faults",
         help="go wrong on purpose, to test a client: see below; may be given several times",
+    )
+    parser.add_argument(
+        "--jwt",
+        action="store_true",
+        help="tell clients to exchange their keys for short-lived tokens",
+    )
+    parser.add_argument(
+        "--feed",
+        action="store_true",
+        help="tell clients to learn of finished samples from one feed, not from a poll for each",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="log every request")
     return parser.parse_args(argv)
@@ -81,6 +91,7 @@ def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    from tinker_local.backend import Options  # noqa: PLC0415
     from tinker_local.keys import KeysFileError  # noqa: PLC0415  # --help needs no server
     from tinker_local.server import Server  # noqa: PLC0415
     from tinker_local.store import DataFolderError  # noqa: PLC0415
@@ -91,6 +102,7 @@ def main(argv: list[str] | None = None) -> int:
             host=args.host,
             port=args.port,
             keys=args.keys,
+            options=Options(jwt=args.jwt, feed=args.feed),
             faults=args.faults,
             verbose=args.verbose,
         )

@@ -20,7 +20,7 @@ from tinker_local.contract import Operation
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
 from tinker_local.handlers import Handler, handler
-from tinker_local.keys import Keys
+from tinker_local.keys import KeysFile
 from tinker_local.store import Store
 
 logger = logging.getLogger("tinker_local")
@@ -34,7 +34,7 @@ _PARSED_ELSEWHERE = 2**20
 def make_app(
     store: Store,
     engine: Engine,
-    keys: Keys,
+    keys: KeysFile,
     options: Options,
     ready: Callable[[], None],
 ) -> Starlette:
@@ -52,8 +52,6 @@ def make_app(
     routes = []
     for operation in contract.operations():
         handle = handler(operation.operation_id)
-        if handle is None:
-            continue
         route = Route(
             operation.path,
             _endpoint(operation, handle),
@@ -112,7 +110,16 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                     content, body = await asyncio.to_thread(
                         _decode, operation, content, encoding, media_type, untagged
                     )
-            call = Call(user, body, content, media_type, request.path_params, request.headers)
+            call = Call(
+                user,
+                body,
+                content,
+                media_type,
+                request.path_params,
+                request.headers,
+                contract.query(operation, request.query_params),
+                str(request.base_url).rstrip("/"),
+            )
             answer = await handle(backend, call)
         except Refusal as refusal:
             return _refused(refusal)

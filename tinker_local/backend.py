@@ -10,12 +10,14 @@ from typing import Any
 from attrs import evolve, frozen
 
 from tinker_local import wire
+from tinker_local.catalog import Catalog
 from tinker_local.checkpoints import CheckpointFiles
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
-from tinker_local.keys import Keys
+from tinker_local.keys import Keys, KeysFile
 from tinker_local.operations import Operations
 from tinker_local.scheduler import Scheduler
+from tinker_local.signing import Signer
 from tinker_local.store import DONE, DROPPED, FAILED, PENDING, Request, Row, Store
 
 
@@ -29,6 +31,14 @@ class Options:
     """How long a seq_id that has not arrived is waited for."""
     keep_read_results_seconds: float = 3600.0
     """How long a result can be asked for again after it was read."""
+    jwt: bool = False
+    """Tell clients to exchange their keys for JWTs."""
+    jwt_seconds: float = 3600.0
+    """How long a JWT works."""
+    feed: bool = False
+    """Tell clients to learn of finished samples from the completions feed."""
+    feed_seconds: float = 30.0
+    """How long retrieve_futures holds a request."""
     metadata_bytes: int = 8 * 2**20
     """From which size on a result is announced first to clients that allow it."""
 
@@ -45,17 +55,23 @@ class Call:
     media_type: str
     parameters: Mapping[str, str]
     headers: Mapping[str, str]
+    query: Mapping[str, Any]
+    """Parameters behind the `?`, as the contract types them, with their defaults."""
+    base_url: str
+    """Where the client sees this server, without a slash at the end."""
 
 
 class Backend:
     """Lives on the event loop."""
 
-    def __init__(self, store: Store, engine: Engine, keys: Keys, options: Options) -> None:
+    def __init__(self, store: Store, engine: Engine, keys: KeysFile, options: Options) -> None:
         self.engine = engine
-        self.keys = keys
         self.options = options
         self.store = store
-        self.operations = Operations(store, engine, CheckpointFiles(store.folder / "checkpoints"))
+        self.signer = Signer(store.folder)
+        self.keys = Keys(keys, store, self.signer)
+        self.catalog = Catalog(store, CheckpointFiles(store.folder / "checkpoints"))
+        self.operations = Operations(store, engine, self.catalog)
         self.scheduler = Scheduler(self.operations.execute, gap_seconds=self.options.gap_seconds)
         self._reads = 0
         self._resume()
@@ -92,7 +108,7 @@ class Backend:
     def live_model(self, model_id: str, user: str) -> Row:
         """A model of the user that is not unloaded, nor about to be."""
         model = self.own("models", "model_id", model_id, user)
-        if self.store.request(unload_id(model_id)) is not None:
+        if model["unloaded"] or self.store.request(unload_id(model_id)) is not None:
             raise Refusal(404, f"The model {model_id} is unloaded")
         return model
 
@@ -161,8 +177,11 @@ class Backend:
     def fail(self, request: Request, message: str) -> None:
         """End a request that has not begun."""
         failure = wire.dumps({"error": message, "category": "user"})
-        self.store.finish(request.id, FAILED, failure, wire.JSON)
+        with self.store.transaction():
+            self.store.finish(request.id, FAILED, failure, wire.JSON)
+            self.operations.announce(request, FAILED, len(failure))
         self.scheduler.done(request.id)
+        self.scheduler.done(request.target)
 
 
 def unload_id(model_id: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -24,6 +26,8 @@ class Operation:
     media_types: tuple[str, ...]
     """What its body may be; empty when it has none."""
     needs_key: bool
+    parameters: tuple[Mapping[str, Any], ...]
+    """As the contract describes them."""
 
 
 def content() -> bytes:
@@ -54,9 +58,64 @@ def operations() -> list[Operation]:
                     path,
                     tuple(body),
                     operation.get("security") != [],
+                    tuple(_resolved(one) for one in operation.get("parameters", ())),
                 )
             )
     return found
+
+
+def _resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    while "$ref" in part:
+        _, *steps = part["$ref"].split("/")
+        part = document()
+        for step in steps:
+            part = part[step]
+    return part
+
+
+def query(operation: Operation, given: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters of a query, typed, with their defaults; 422 for those that do not fit. Unknown ones are ignored."""
+    values: dict[str, Any] = {}
+    issues = []
+    for parameter in operation.parameters:
+        if parameter["in"] != "query":
+            continue
+        name, schema = parameter["name"], _resolved(parameter["schema"])
+        if name not in given:
+            if parameter.get("required"):
+                issues.append(_issue(name, "it is missing", "required"))
+            elif "default" in schema:
+                values[name] = schema["default"]
+            continue
+        value: Any = given[name]
+        if schema.get("type") == "integer" and _INTEGER.fullmatch(value):
+            value = int(value)
+        issues += [
+            _issue(name, _short(error.message), str(error.schema_path[-1]))
+            for error in _parameter_validator(operation.operation_id, name).iter_errors(value)
+        ]
+        values[name] = value
+    if issues:
+        raise Refusal(422, issues)
+    return values
+
+
+_INTEGER = re.compile(r"-?\d{1,30}", re.ASCII)
+
+
+def _issue(name: str, message: str, kind: str) -> dict[str, Any]:
+    return {"loc": ["query", name], "msg": message, "type": kind}
+
+
+@cache
+def _parameter_validator(operation_id: str, name: str) -> Any:
+    for operation in operations():
+        if operation.operation_id == operation_id:
+            for parameter in operation.parameters:
+                if parameter["name"] == name:
+                    schema = {**parameter["schema"], "components": document()["components"]}
+                    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+    raise KeyError(name)
 
 
 @cache

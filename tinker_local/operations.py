@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
@@ -14,16 +15,20 @@ import safetensors.numpy
 from attrs import asdict, evolve
 
 from tinker_local import checkpoints, wire
-from tinker_local.checkpoints import CheckpointFiles, Location
+from tinker_local.catalog import Catalog
+from tinker_local.checkpoints import Location
 from tinker_local.engine.base import (
     AdamSpec,
     Adapter,
     Engine,
     EngineError,
+    Listener,
     LoraSpec,
+    SampleResult,
     SampleSpec,
     Tensors,
 )
+from tinker_local.engine.graph import Graph
 from tinker_local.errors import OperationFailed
 from tinker_local.store import DONE, FAILED, Request, Row, Store
 from tinker_proto import tinker_pb2 as pb
@@ -31,7 +36,14 @@ from tinker_proto import tinker_pb2 as pb
 logger = logging.getLogger("tinker_local")
 
 _ADAPTERS_IN_MEMORY = 16
+SEQ_IDS_OF_A_CLONE = 10**9
+"""The sample seq_ids of a process begin at its number times this."""
 _GROUPS = ("weights", "moments", "grads")
+_SAVES = {
+    "weights": "save_weights",
+    "sampler_weights": "save_weights_for_sampler",
+    "external_weights": "save_weights_external",
+}
 
 T = TypeVar("T")
 Commit = Callable[[], None]
@@ -43,10 +55,12 @@ Outcome = tuple[bytes, str, Commit | None]
 class Operations:
     """Executes requests, on the scheduler's thread."""
 
-    def __init__(self, store: Store, engine: Engine, files: CheckpointFiles) -> None:
+    def __init__(self, store: Store, engine: Engine, catalog: Catalog) -> None:
         self._store = store
         self._engine = engine
-        self._files = files
+        self._catalog = catalog
+        self.listeners: dict[str, Listener] = {}
+        """Who is told each token of a sample as it is drawn, by request."""
         self._adapters: OrderedDict[str, Adapter] = OrderedDict()
         self._sampler_weights: OrderedDict[tuple[str, float], Tensors] = OrderedDict()
 
@@ -107,15 +121,24 @@ class Operations:
         if isinstance(outcome, OperationFailed):
             failure = orjson.dumps({"error": str(outcome), "category": outcome.category})
             self._store.finish(request.id, FAILED, failure, wire.JSON)
+            self.announce(request, FAILED, len(failure))
         else:
             result, media_type, commit = outcome
             if commit is not None:
                 commit()
             self._store.finish(request.id, DONE, result, media_type)
+            self.announce(request, DONE, len(result))
         if request.seq_id is not None:
             self._store.write(
                 "UPDATE models SET next_seq_id = ? WHERE id = ?", request.seq_id + 1, request.target
             )
+
+    def announce(self, request: Request, state: str, size: int) -> None:
+        """Tell the completions feed of a sampler's process that its request has ended."""
+        _, _, number = request.id.rpartition(":")
+        if request.operation == "asample" and number.isdigit():
+            clone = int(number) // SEQ_IDS_OF_A_CLONE
+            self._store.complete(request.target, clone, request.id, state, size)
 
     def _remember(self, model_id: str, adapter: Adapter) -> None:
         self._adapters[model_id] = adapter
@@ -214,6 +237,8 @@ class Operations:
         *,
         backward: bool,
     ) -> Outcome:
+        if loss_fn == "custom":
+            config = {"graph": self._graph(model_id, config)}
         for key, value in config.items():
             if isinstance(value, str):
                 raise OperationFailed(
@@ -223,8 +248,41 @@ class Operations:
         result, changed = self._engine.forward(
             adapter, examples, loss_fn, config, backward=backward
         )
-        commit = self._changed(model_id, changed, "grads") if backward else None
-        return wire.loss_to_protobuf(result), wire.PROTOBUF, commit
+        commit: Commit = self._changed(model_id, changed, "grads") if backward else lambda: None
+        tokens = sum(len(example.tokens) for example in examples)
+
+        def commit_and_count() -> None:
+            commit()
+            self._use(model_id, "training", tokens)
+
+        counted = (
+            _Keep(commit.adapter, commit_and_count)
+            if isinstance(commit, _Keep)
+            else commit_and_count
+        )
+        return wire.loss_to_protobuf(result), wire.PROTOBUF, counted
+
+    def _graph(self, model_id: str, config: Mapping[str, Any]) -> Graph:
+        """The loss that loss_fn_config names, which must be of the model's owner."""
+        loss_id = config.get("loss_id")
+        model, loss = self._store.get("models", model_id), None
+        if isinstance(loss_id, str):
+            loss = self._store.get("losses", loss_id)
+        if model is None or loss is None or loss["owner"] != model["owner"]:
+            raise OperationFailed(f"There is no custom loss with loss_id {loss_id!r}.")
+        return Graph.parse(loss["facts"])
+
+    def _create_custom_loss(self, target: str, body: Mapping[str, Any]) -> Outcome:
+        session = self._store.get("sessions", body["session_id"])
+        assert session is not None, "it was there when this was promised"
+        Graph.parse(body)
+        loss_id = loss_id_of(body)
+
+        def commit() -> None:
+            facts = {name: body[name] for name in ("name", "inputs", "graph")}
+            self._store.insert("losses", id=loss_id, owner=session["owner"], facts=facts)
+
+        return orjson.dumps({"type": "create_custom_loss", "loss_id": loss_id}), wire.JSON, commit
 
     def _optim_step(self, model_id: str, body: Mapping[str, Any]) -> Outcome:
         if body.get("optimizer_params") is not None:
@@ -244,7 +302,7 @@ class Operations:
 
         def commit() -> None:
             self._store.write(
-                f"UPDATE adapters SET step = ?, {assignments} WHERE model_id = ?",  # noqa: S608
+                f"UPDATE adapters SET step = ?, {assignments} WHERE model_id = ?",
                 adapter.step,
                 *values,
                 model_id,
@@ -256,6 +314,9 @@ class Operations:
 
     def _save_weights(self, model_id: str, body: Mapping[str, Any]) -> Outcome:
         return self._save(model_id, body, "weights", overwrite=bool(body.get("overwrite")))
+
+    def _save_weights_external(self, model_id: str, body: Mapping[str, Any]) -> Outcome:
+        return self._save(model_id, body, "external_weights", overwrite=False)
 
     def _save_weights_for_sampler(self, model_id: str, body: Mapping[str, Any]) -> Outcome:
         if body.get("path") is not None:
@@ -300,45 +361,25 @@ class Operations:
         assert model is not None
         name = body.get("path") or self._free_name(model_id, kind)
         location = Location(model_id, kind, name)
-        self._forget_expired()
-        if self._store.get("checkpoints", location.path) is not None and not overwrite:
+        self._catalog.expire()
+        if self._catalog.get(location.path) is not None and not overwrite:
             hint = ": pass overwrite, or choose another name" if kind == "weights" else ""
             raise OperationFailed(f"The checkpoint {location.path} exists{hint}.")
         adapter = self._adapter(model_id)
-        size = self._files.write(location, adapter, with_moments=kind == "weights")
+        size = self._catalog.files.write(location, adapter, with_moments=kind == "weights")
+        facts = {
+            "base_model": adapter.base_model,
+            "lora": asdict(adapter.lora),
+            "user_metadata": body.get("user_metadata"),
+        }
         ttl = body.get("ttl_seconds")
-        now = time.time()
 
         def commit() -> None:
-            self._store.write("DELETE FROM checkpoints WHERE path = ?", location.path)
-            self._store.insert(
-                "checkpoints",
-                path=location.path,
-                model_id=model_id,
-                kind=kind,
-                name=name,
-                owner=model["owner"],
-                created=now,
-                expires=now + int(ttl) if ttl is not None else None,
-                size=size,
-                facts={
-                    "base_model": adapter.base_model,
-                    "lora": asdict(adapter.lora),
-                    "user_metadata": body.get("user_metadata"),
-                },
-            )
+            self._catalog.add(location, model["owner"], facts, size=size, ttl_seconds=ttl)
+            self._use(model_id, "checkpoint", 1)
 
-        operation = "save_weights" if kind == "weights" else "save_weights_for_sampler"
-        result = {"type": operation, "path": location.path}
+        result = {"type": _SAVES[kind], "path": location.path, "size_bytes": size}
         return orjson.dumps(result), wire.JSON, commit
-
-    def _forget_expired(self) -> None:
-        query = "SELECT path FROM checkpoints WHERE expires < ?"
-        for checkpoint in self._store.select(query, time.time()):
-            location = checkpoints.parse(checkpoint["path"])
-            assert location is not None, "only such paths are saved to"
-            self._files.delete(location)
-            self._store.write("DELETE FROM checkpoints WHERE path = ?", location.path)
 
     def _free_name(self, model_id: str, kind: str) -> str:
         model = self._store.get("models", model_id)
@@ -353,7 +394,7 @@ class Operations:
         if checkpoint["owner"] != model["owner"] and not checkpoint["public"]:
             raise OperationFailed(f"You do not have access to {path}.")
         if checkpoint["kind"] != "weights":
-            raise OperationFailed(f"{path} is a sampler checkpoint; training goes on from weights.")
+            raise OperationFailed(f"{path} is not a training checkpoint (…/weights/…).")
         loaded = self.load(path, with_moments=bool(body["optimizer"]))
         commit: _Keep
         if model["ready"]:
@@ -378,14 +419,14 @@ class Operations:
         location = checkpoints.parse(path)
         assert location is not None, "only such paths are saved to"
         try:
-            return self._files.read(location, with_moments=with_moments)
+            return self._catalog.files.read(location, with_moments=with_moments)
         except FileNotFoundError:
             raise OperationFailed(f"The file of checkpoint {path} is gone.", "server") from None
 
     def _checkpoint(self, path: str) -> Row:
         """The record of a checkpoint that exists and has not expired."""
-        row = self._store.get("checkpoints", path)
-        if row is None or (row["expires"] is not None and row["expires"] < time.time()):
+        row = self._catalog.get(path)
+        if row is None:
             raise OperationFailed(f"There is no checkpoint {path}.")
         return row
 
@@ -400,7 +441,7 @@ class Operations:
 
         def wanted(request: Request) -> tuple[SampleSpec, int | None]:
             body = self._body(request)
-            spec = wire.sample_spec(body)
+            spec = evolve(wire.sample_spec(body), heard=self.listeners.get(request.id))
             self._engine.check_sample(base_model, spec)
             return spec, wire.scored_places(body, spec)
 
@@ -410,15 +451,32 @@ class Operations:
             requests[0], lambda _: self._engine.sample(base_model, weights, good)
         )
         outcomes: list[Outcome | OperationFailed] = []
-        for one in asked:
+        for request, one in zip(requests, asked, strict=True):
             if isinstance(one, OperationFailed):
                 outcomes.append(one)
             elif isinstance(results, OperationFailed):
                 outcomes.append(results)
             else:
-                content = wire.sample_to_protobuf(results.pop(0), one[1])
-                outcomes.append((content, wire.PROTOBUF, None))
+                result = results.pop(0)
+                content = wire.sample_to_protobuf(result, one[1])
+                commit = partial(self._use_sample, request, base_model, one[0], result)
+                outcomes.append((content, wire.PROTOBUF, commit))
         return outcomes
+
+    def _use(self, model_id: str, kind: str, amount: float) -> None:
+        model = self._store.get("models", model_id)
+        assert model is not None
+        base_model = model["facts"]["base_model"]
+        self._store.use(model["owner"], model["session_id"], base_model, kind, amount)
+
+    def _use_sample(
+        self, request: Request, base_model: str, spec: SampleSpec, result: SampleResult
+    ) -> None:
+        sampler = self._store.get("samplers", request.target)
+        session_id = sampler["session_id"] if sampler else ""
+        sampled = sum(len(sequence.tokens) for sequence in result.sequences)
+        for kind, tokens in (("sampling_prefill", len(spec.prompt)), ("sampling_sample", sampled)):
+            self._store.use(request.owner, session_id, base_model, kind, tokens)
 
     def _source(self, target: str) -> tuple[str, Tensors | None]:
         """The base model and the weights of a sampler, a tinker path, or a base model."""
@@ -450,6 +508,10 @@ class Operations:
         while len(self._sampler_weights) > _ADAPTERS_IN_MEMORY:
             self._sampler_weights.popitem(last=False)
         return weights
+
+
+def loss_id_of(body: Mapping[str, Any]) -> str:
+    return f"{body['session_id']}:loss:{int(body['custom_loss_seq_id'])}"
 
 
 class _Keep:

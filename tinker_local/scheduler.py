@@ -62,6 +62,7 @@ class Scheduler:
         self._samplers: dict[str, deque[Request]] = {}
         self._turns: OrderedDict[str, None] = OrderedDict()
         self._events: dict[str, asyncio.Event] = {}
+        self.stopping = False
         self._busy = False
         self._stopping = threading.Event()
         self._work: queue.SimpleQueue[Sequence[Request] | None] = queue.SimpleQueue()
@@ -117,6 +118,11 @@ class Scheduler:
             except TimeoutError:
                 pass
 
+    async def wait_for_target(self, target: str, seconds: float) -> None:
+        """Return when any request of this sampler is done, or after this time."""
+        self._events.setdefault(target, asyncio.Event())
+        await self.wait(target, seconds)
+
     def reason(self, request: Request) -> str | None:
         """Why a request does not run yet, if it waits for something that has not arrived."""
         model = self._models.get(request.target)
@@ -134,6 +140,7 @@ class Scheduler:
 
     def release_polls(self) -> None:
         """Wake all who wait: the server is going down."""
+        self.stopping = True
         for event in self._events.values():
             event.set()
 
@@ -196,6 +203,7 @@ class Scheduler:
             self.done(request.id)
         self._busy = False
         for target in {request.target for request in requests}:
+            self.done(target)
             self._watch_gap(target)
         self._dispatch()
 

@@ -22,7 +22,7 @@ from tinker_local.backend import Options
 from tinker_local.engine.base import Engine
 from tinker_local.engine.tiny import TinyEngine
 from tinker_local.faults import Fault, FaultyApp
-from tinker_local.keys import Keys
+from tinker_local.keys import KeysFile
 from tinker_local.store import DataFolder, Store
 
 _SHUTDOWN_SECONDS = 1
@@ -64,7 +64,7 @@ class Server:
         faults: Sequence[Fault] = (),
         verbose: bool = False,
     ) -> None:
-        self._keys = Keys(keys)
+        self._keys = KeysFile(keys)
         self._store = Store(DataFolder(folder))
         try:
             self._socket = socket.create_server((host, port), backlog=2048)

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from attrs import frozen
 
-_VERSION = 1
+_VERSION = 2
 """Of the schema; to be raised with every change that older databases do not fit."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -37,14 +37,15 @@ CREATE TABLE IF NOT EXISTS adapters (
 );
 CREATE TABLE IF NOT EXISTS samplers (
     id TEXT PRIMARY KEY, session_id TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL,
-    base_model TEXT NOT NULL, model_path TEXT, model_id TEXT
+    base_model TEXT NOT NULL, model_path TEXT, model_id TEXT, joined INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS ephemeral_weights (sampler_id TEXT PRIMARY KEY, weights BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS requests (
     id TEXT PRIMARY KEY, target TEXT NOT NULL, owner TEXT NOT NULL, operation TEXT NOT NULL,
     seq_id INTEGER, digest BLOB NOT NULL, media_type TEXT NOT NULL, created REAL NOT NULL,
-    state TEXT NOT NULL, result_type TEXT, read REAL, result BLOB
+    state TEXT NOT NULL, finished REAL, result_type TEXT, read REAL, result BLOB
 );
+CREATE INDEX IF NOT EXISTS targets ON requests (target);
 CREATE TABLE IF NOT EXISTS bodies (request_id TEXT PRIMARY KEY, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS pending ON requests (state) WHERE state = 'pending';
 CREATE TABLE IF NOT EXISTS checkpoints (
@@ -52,6 +53,23 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     owner TEXT NOT NULL, created REAL NOT NULL, expires REAL, size INTEGER NOT NULL,
     public INTEGER NOT NULL DEFAULT 0, facts TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS checkpoints_of_models ON checkpoints (model_id);
+CREATE TABLE IF NOT EXISTS audit (
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, event TEXT NOT NULL,
+    actor TEXT NOT NULL, model_id TEXT, path TEXT, facts TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS completions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, clone INTEGER NOT NULL,
+    request_id TEXT NOT NULL, state TEXT NOT NULL, size INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS completions_of_samplers ON completions (target, clone, id);
+CREATE TABLE IF NOT EXISTS usage (
+    hour INTEGER NOT NULL, owner TEXT NOT NULL, session_id TEXT NOT NULL, base_model TEXT NOT NULL,
+    kind TEXT NOT NULL, amount REAL NOT NULL, PRIMARY KEY (hour, owner, session_id, base_model, kind)
+);
+CREATE TABLE IF NOT EXISTS revoked_keys (hash TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS losses (id TEXT PRIMARY KEY, owner TEXT NOT NULL, facts TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS copies (key TEXT PRIMARY KEY, digest BLOB NOT NULL, path TEXT NOT NULL);
 """
 
 PENDING, DONE, FAILED, DROPPED = "pending", "done", "failed", "dropped"
@@ -198,8 +216,33 @@ class Store:
         values = [_encoded(value) for value in columns.values()]
         self.write(f"INSERT INTO {table} ({names}) VALUES ({marks})", *values)
 
+    def set_facts(self, table: str, key: str, facts: dict[str, Any]) -> None:
+        self.write(f"UPDATE {table} SET facts = ? WHERE id = ?", json.dumps(facts), key)
+
     def finish_session(self, session_id: str, finish: dict[str, Any]) -> None:
         self.write("UPDATE sessions SET finish = ? WHERE id = ?", json.dumps(finish), session_id)
+
+    def note(
+        self,
+        kind: str,
+        event: str,
+        actor: str,
+        facts: dict[str, Any],
+        *,
+        model_id: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        """Write an entry into the audit log."""
+        self.insert(
+            "audit",
+            time=time.time(),
+            kind=kind,
+            event=event,
+            actor=actor,
+            model_id=model_id,
+            path=path,
+            facts=facts,
+        )
 
     # ---- requests ---------------------------------------------------------------------------
 
@@ -245,13 +288,52 @@ class Store:
         """Record a result. Its request's body is not needed any more."""
         with self.transaction():
             self.write(
-                "UPDATE requests SET state = ?, result = ?, result_type = ? WHERE id = ?",
+                "UPDATE requests SET state = ?, finished = ?, result = ?, result_type = ? WHERE id = ?",
                 state,
+                time.time(),
                 result,
                 result_type,
                 request_id,
             )
             self.write("DELETE FROM bodies WHERE request_id = ?", request_id)
+
+    def complete(self, target: str, clone: int, request_id: str, state: str, size: int) -> None:
+        """Tell the completions feed of a sampler."""
+        self.insert(
+            "completions", target=target, clone=clone, request_id=request_id, state=state, size=size
+        )
+
+    def drop_results(self, request_ids: Sequence[str], owner: str) -> None:
+        """Forget results that their reader says it has."""
+        with self.transaction():
+            for request_id in request_ids:
+                self.write(
+                    "UPDATE requests SET state = 'dropped', result = NULL "
+                    "WHERE id = ? AND owner = ? AND state IN ('done', 'failed')",
+                    request_id,
+                    owner,
+                )
+
+    def use(
+        self,
+        owner: str,
+        session_id: str,
+        base_model: str,
+        kind: str,
+        amount: float,
+        hour: int | None = None,
+    ) -> None:
+        """Count usage of an hour, by default of this one."""
+        self.write(
+            "INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + ?",
+            int(time.time() // 3600) * 3600 if hour is None else hour,
+            owner,
+            session_id,
+            base_model,
+            kind,
+            amount,
+            amount,
+        )
 
     def drop_read_results(self, older_than: float) -> None:
         """Forget results that were read before this time; asking for them is 410 from then on."""

@@ -8,8 +8,8 @@ without a seed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +71,10 @@ class LossResult:
     metrics: dict[str, float]
 
 
+Listener = Callable[[int, int, float], None]
+"""Told each token as it is drawn: which sample, the token, its log-probability."""
+
+
 @frozen(kw_only=True)
 class SampleSpec:
     prompt: npt.NDArray[np.int64]
@@ -86,6 +90,7 @@ class SampleSpec:
     prompt_logprobs: bool = False
     topk_prompt_logprobs: int = 0
     topk_sample_logprobs: int = 0
+    heard: Listener | None = None
 
 
 @frozen(kw_only=True)
@@ -132,7 +137,7 @@ class Engine(Protocol):
         adapter: Adapter,
         data: Sequence[Example],
         loss_fn: str,
-        config: Mapping[str, float],
+        config: Mapping[str, Any],
         *,
         backward: bool,
     ) -> tuple[LossResult, Adapter]:
@@ -141,6 +146,10 @@ class Engine(Protocol):
 
     def optim_step(self, adapter: Adapter, params: AdamSpec) -> tuple[dict[str, float], Adapter]:
         """Apply the accumulated gradients, clear them, and return the metrics."""
+        ...
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The text of a token, which may be part of a character."""
         ...
 
     def check_sample(self, base_model: str, spec: SampleSpec) -> None:

@@ -38,6 +38,10 @@ Scores = npt.NDArray[np.float64]
 TopK = list[tuple[int, float]]
 
 
+def token_bytes(token: int) -> bytes:
+    return EOS_TEXT if token == EOS else bytes([token])
+
+
 def check(spec: SampleSpec, sizes: Sizes) -> None:
     """Raises EngineError when the request cannot be sampled."""
     network.check_tokens(spec.prompt, sizes, what="prompt")
@@ -105,6 +109,7 @@ class _Row:
     """One sequence while it grows."""
 
     spec: SampleSpec
+    index: int
     prompt: _Prompt
     limit: int
     uniform: Scores
@@ -122,6 +127,7 @@ class _Row:
         limit = room if spec.max_tokens is None else spec.max_tokens
         return cls(
             spec=spec,
+            index=index,
             prompt=prompt,
             limit=limit,
             uniform=random_state(seed, f"sample {index}").random_sample(limit),
@@ -133,9 +139,11 @@ class _Row:
     def append(self, token: int, scores: Scores) -> None:
         self.tokens.append(token)
         self.logprobs.append(float(scores[token]))
+        if self.spec.heard is not None:
+            self.spec.heard(self.index, token, float(scores[token]))
         if self.spec.topk_sample_logprobs:
             self.topk.append(_topk(scores, self.spec.topk_sample_logprobs))
-        piece = EOS_TEXT if token == EOS else bytes([token])
+        piece = token_bytes(token)
         self.text += piece
         if token in self.stop_tokens or any(
             self.text.find(stop, max(0, len(self.text) - len(stop) - len(piece) + 1)) >= 0

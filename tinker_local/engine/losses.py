@@ -30,6 +30,7 @@ from autograd import make_vjp
 from autograd.extend import notrace_primitive
 
 from tinker_local.engine.base import EngineError, Example
+from tinker_local.engine.graph import Graph
 
 Values = npt.NDArray[np.float64]
 Inputs = Mapping[str, Any]
@@ -37,7 +38,7 @@ Inputs = Mapping[str, Any]
 
 TARGETS = "target_tokens"
 
-_stop_gradient = notrace_primitive(lambda x: x)
+stop_gradient = notrace_primitive(lambda x: x)
 
 
 @frozen(kw_only=True)
@@ -51,16 +52,20 @@ class Loss:
     optional: Mapping[str, float] = {}
     settings: Mapping[str, float] = {}
     ratio: Callable[[Any, Inputs], Any] | None = None
+    graph: Graph | None = None
+    """Of a loss that the client has brought along."""
 
 
 @frozen(kw_only=True)
 class LossValue:
     """Of one example: `elementwise` and `gradient` (by the log-probabilities) have the shape of
-    the targets; `clip_fraction` is None when the loss clips nothing."""
+    the targets, but that a custom loss is one number; `clip_fraction` is None when the loss clips
+    nothing."""
 
     elementwise: Values
     gradient: Values
     clip_fraction: float | None
+    metrics: Mapping[str, float] = {}
 
 
 def _cross_entropy(logp: Any, x: Inputs) -> Any:
@@ -76,7 +81,7 @@ def _ppo(logp: Any, x: Inputs) -> Any:
 
 
 def _cispo(logp: Any, x: Inputs) -> Any:
-    return -_clipped(_stop_gradient(_ratio(logp, x)), x) * x["advantages"] * logp
+    return -_clipped(stop_gradient(_ratio(logp, x)), x) * x["advantages"] * logp
 
 
 def _dro(logp: Any, x: Inputs) -> Any:
@@ -93,7 +98,7 @@ def _ratio(logp: Any, x: Inputs) -> Any:
 
 def _sequence_ratio(logp: Any, x: Inputs) -> Any:
     marked = x["sequence_ratio_mask"] != 0
-    constant = _stop_gradient(logp)
+    constant = stop_gradient(logp)
     log_ratio = anp.sum((constant - x["logprobs"]) * marked) / max(int(marked.sum()), 1)
     return anp.exp(log_ratio + logp - constant)
 
@@ -156,14 +161,23 @@ LOSSES: Mapping[str, Loss] = {
 }
 
 
-def resolve(loss_fn: str, config: Mapping[str, float]) -> tuple[Loss, dict[str, float]]:
+def resolve(loss_fn: str, config: Mapping[str, Any]) -> tuple[Loss, dict[str, float]]:
     """The loss of that name and its settings, the defaults filled in.
 
     Raises EngineError for an unknown name or setting and for a setting that is not a number.
     """
     loss = LOSSES.get(loss_fn)
+    if loss_fn == "custom":
+        graph = config.get("graph")
+        if not isinstance(graph, Graph):
+            raise EngineError(
+                "loss_fn 'custom' needs loss_fn_config['loss_id'], from create_custom_loss"
+            )
+        return Loss(
+            output_type=f"CustomLossReturn:{graph.name}", elementwise=_custom, graph=graph
+        ), {}
     if loss is None:
-        raise EngineError(f"unknown loss_fn {loss_fn!r}; available: {', '.join(LOSSES)}")
+        raise EngineError(f"unknown loss_fn {loss_fn!r}; available: {', '.join(LOSSES)}, custom")
     for key, value in config.items():
         if key not in loss.settings:
             allowed = ", ".join(loss.settings) or "no keys"
@@ -196,6 +210,27 @@ def targets_of(example: Example, vocab: int) -> npt.NDArray[np.int64]:
     return targets
 
 
+def _custom(logp: Any, x: Inputs) -> Any:
+    raise AssertionError("a custom loss is its graph")
+
+
+def _custom_inputs(example: Example, graph: Graph) -> dict[str, Values]:
+    values: dict[str, Values] = {}
+    for one in graph.inputs[1:]:
+        name, rank = one["name"], int(one["rank"])
+        given = example.inputs.get(name)
+        if given is None:
+            raise EngineError(f"loss_fn_inputs lacks {name!r}")
+        if rank == 0 and given.size == 1:
+            given = given.reshape(())
+        if given.ndim != rank:
+            raise EngineError(
+                f"{name} has shape {list(given.shape)}; {graph.name} wants rank {rank}"
+            )
+        values[name] = given.astype(np.float64)
+    return values
+
+
 def inputs_of(
     example: Example, loss: Loss, settings: Mapping[str, float], shape: tuple[int, ...]
 ) -> dict[str, Values]:
@@ -204,6 +239,8 @@ def inputs_of(
     Raises EngineError when a required input is missing, of another shape than the targets'
     (`shape`) or not finite.
     """
+    if loss.graph is not None:
+        return _custom_inputs(example, loss.graph)
     values: dict[str, Values] = {}
     for name in (*loss.required, *loss.optional, *loss.settings):
         given = example.inputs.get(name)
@@ -224,6 +261,8 @@ def inputs_of(
 
 def evaluate(loss: Loss, logp: Values, inputs: Mapping[str, Values]) -> LossValue:
     """The loss of one example and its gradient, `logp` being shaped as the targets."""
+    if loss.graph is not None:
+        return _evaluate_graph(loss.graph, logp, inputs)
     gradient, elementwise = make_vjp(lambda x: loss.elementwise(x, inputs))(logp)
     return LossValue(
         elementwise=elementwise,
@@ -239,3 +278,14 @@ def _clip_fraction(ratio: Values, inputs: Mapping[str, Values]) -> float:
     counts = inputs["advantages"] != 0
     outside = (ratio < inputs["clip_low_threshold"]) | (ratio > inputs["clip_high_threshold"])
     return float((outside & counts).sum() / max(int(counts.sum()), 1))
+
+
+def _evaluate_graph(graph: Graph, logp: Values, inputs: Mapping[str, Values]) -> LossValue:
+    _, metrics = graph.run(logp, inputs)
+    gradient, loss = make_vjp(lambda x: graph.run(x, inputs)[0])(logp)
+    return LossValue(
+        elementwise=np.asarray(loss, dtype=np.float64),
+        gradient=np.broadcast_to(gradient(np.ones_like(loss)), logp.shape),
+        clip_fraction=None,
+        metrics={name: float(value) for name, value in metrics.items()},
+    )

@@ -24,6 +24,7 @@ Numbers
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +91,7 @@ class TinyEngine:
         adapter: Adapter,
         data: Sequence[Example],
         loss_fn: str,
-        config: Mapping[str, float],
+        config: Mapping[str, Any],
         *,
         backward: bool,
     ) -> tuple[LossResult, Adapter]:
@@ -129,6 +130,11 @@ class TinyEngine:
 
         self._check_model(base_model)
         decoding.check(spec, self._sizes)
+
+    def token_bytes(self, token_id: int) -> bytes:
+        from tinker_local.engine import decoding  # noqa: PLC0415 - see above
+
+        return decoding.token_bytes(token_id)
 
     def sample(
         self, base_model: str, weights: Tensors | None, specs: Sequence[SampleSpec]

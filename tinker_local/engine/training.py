@@ -36,7 +36,7 @@ def loss_and_gradient(
     data: Sequence[Example],
     *,
     loss_fn: str,
-    config: Mapping[str, float],
+    config: Mapping[str, Any],
     backward: bool,
 ) -> tuple[LossResult, Tensors]:
     """The loss and, with `backward`, its gradient by every factor (else no gradients).
@@ -157,10 +157,16 @@ def _result(
     fractions = [v.clip_fraction for _, v in values if v.clip_fraction is not None]
     if fractions:
         metrics["clip_fraction:mean"] = math.fsum(fractions) / len(fractions)
+    for name in {name for _, value in values for name in value.metrics}:
+        reported = [value.metrics[name] for _, value in values if name in value.metrics]
+        total = math.fsum(reported)
+        metrics[name] = total / len(reported) if name.endswith(":mean") else total
     return LossResult(
         output_type=loss.output_type,
         outputs=[
-            {
+            {"logprobs": logp.astype(np.float32)}
+            if loss.graph is not None
+            else {
                 "logprobs": logp.astype(np.float32),
                 "elementwise_loss": value.elementwise.astype(np.float32),
             }

@@ -13,6 +13,9 @@ from starlette.responses import Response
 
 from tinker_local.backend import Backend, Call
 from tinker_local.handlers import (
+    admin,
+    auth,
+    checkpoints,
     futures,
     models,
     sampling,
@@ -25,12 +28,24 @@ from tinker_local.handlers import (
 
 Handler = Callable[[Backend, Call], Awaitable[dict[str, Any] | Response]]
 
-MODULES = (service, sessions, models, training, weights, sampling, futures, telemetry)
+MODULES = (
+    service,
+    auth,
+    sessions,
+    models,
+    training,
+    weights,
+    sampling,
+    futures,
+    checkpoints,
+    admin,
+    telemetry,
+)
 
 
-def handler(operation_id: str) -> Handler | None:
+def handler(operation_id: str) -> Handler:
     for module in MODULES:
         found: Handler | None = getattr(module, operation_id, None)
         if found is not None:
             return found
-    return None
+    raise LookupError(f"the contract has {operation_id}, and no handler is named so")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from tinker_local import wire
 from tinker_local.backend import Backend, Call
 from tinker_local.errors import Refusal
-from tinker_local.store import DROPPED, FAILED, PENDING, Request
+from tinker_local.store import DONE, DROPPED, FAILED, PENDING, Request
 
 _TO_JSON = {
     "forward": wire.loss_to_json,
@@ -47,6 +48,51 @@ async def retrieve_future(backend: Backend, call: Call) -> dict[str, Any] | Resp
     to_json = _TO_JSON[request.operation]
     body = await asyncio.to_thread(to_json, content) if size > _LARGE else to_json(content)
     return Response(body, media_type=wire.JSON)
+
+
+async def retrieve_futures(backend: Backend, call: Call) -> dict[str, Any]:
+    target = call.body["target"]
+    sampler_id, clone = target["sampling_session_id"], int(target.get("cloned_sampler_id") or 0)
+    backend.own("samplers", "sampling_session_id", sampler_id, call.user)
+    backend.store.drop_results(call.body.get("retrieved_request_ids") or [], call.user)
+    cursor = int(call.body.get("prev_cursor") or 0)
+    backend.store.write(
+        "DELETE FROM completions WHERE target = ? AND clone = ? AND id <= ?",
+        sampler_id,
+        clone,
+        min(cursor, 2**63 - 1),
+    )
+    query = (
+        "SELECT * FROM completions WHERE target = ? AND clone = ? AND id > ? ORDER BY id LIMIT ?"
+    )
+    wanted = call.body.get("timeout")
+    longest = backend.options.feed_seconds
+    until = time.monotonic() + (longest if wanted is None else min(float(wanted), longest))
+    while True:
+        rows = backend.store.select(
+            query, sampler_id, clone, min(cursor, 2**63 - 1), MOST_COMPLETIONS
+        )
+        left = until - time.monotonic()
+        if rows or left <= 0:
+            break
+        await backend.scheduler.wait_for_target(sampler_id, left)
+        if backend.scheduler.stopping:
+            break
+    completions = [
+        {
+            "state": "finished",
+            "request_id": row["request_id"],
+            "response_payload_uncompressed_size": row["size"],
+        }
+        if row["state"] == DONE
+        else {"state": "failed", "request_id": row["request_id"]}
+        for row in rows
+    ]
+    return {"completions": completions, "cursor": rows[-1]["id"] if rows else cursor}
+
+
+MOST_COMPLETIONS = 1000
+"""In one answer of the feed."""
 
 
 async def cancel_future(backend: Backend, call: Call) -> dict[str, Any]:

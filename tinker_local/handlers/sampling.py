@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import codecs
+import math
 import time
 import uuid
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
-from tinker_local import checkpoints
+import orjson
+from starlette.responses import Response, StreamingResponse
+
+from tinker_local import wire
 from tinker_local.backend import Backend, Call, digest_of
 from tinker_local.errors import Refusal
-from tinker_local.handlers.weights import find
+from tinker_local.store import DONE, FAILED
 
 
 async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any]:
@@ -48,9 +57,7 @@ def _source(backend: Backend, call: Call) -> tuple[str, str | None]:
     if model_path is None:
         backend.check_base_model(base_model)
         return base_model, None
-    if checkpoints.parse(model_path) is None:
-        raise Refusal(400, f"Invalid checkpoint tinker path: {model_path}")
-    return find(backend, model_path, call.user)["facts"]["base_model"], model_path
+    return backend.catalog.readable(model_path, call.user)["facts"]["base_model"], model_path
 
 
 async def get_sampler(backend: Backend, call: Call) -> dict[str, Any]:
@@ -63,22 +70,112 @@ async def get_sampler(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 async def asample(backend: Backend, call: Call) -> dict[str, Any]:
-    sampler_id = call.body.get("sampling_session_id")
-    if sampler_id is None:
-        base_model, model_path = _source(backend, call)
-        target, request_id = model_path or base_model, str(uuid.uuid4())
-        digest = b""
-    else:
-        backend.own("samplers", "sampling_session_id", sampler_id, call.user)
-        seq_id = call.body.get("seq_id")
-        number = uuid.uuid4().hex if seq_id is None else int(seq_id)
-        target, request_id = sampler_id, f"{sampler_id}:{number}"
-        digest = digest_of("asample", call)
+    request_id = _request_id(call)
+    _promise_sample(backend, call, request_id)
     count = int(call.body.get("num_samples") or 1)
-    promise = {
+    return {
         "request_id": request_id,
         "sample_sequence_ids": [f"{request_id}:{index}" for index in range(count)],
     }
-    if sampler_id is None or not backend.repeated(request_id, digest, "seq_id"):
-        backend.promise(call, "asample", target, request_id, seq_id=None, digest=digest)
-    return promise
+
+
+def _request_id(call: Call) -> str:
+    sampler_id, seq_id = call.body.get("sampling_session_id"), call.body.get("seq_id")
+    if sampler_id is None:
+        return str(uuid.uuid4())
+    return f"{sampler_id}:{uuid.uuid4().hex if seq_id is None else int(seq_id)}"
+
+
+def _promise_sample(backend: Backend, call: Call, request_id: str) -> None:
+    """Queue a sample, unless it was promised before."""
+    sampler_id = call.body.get("sampling_session_id")
+    if sampler_id is None:
+        base_model, model_path = _source(backend, call)
+        backend.promise(
+            call, "asample", model_path or base_model, request_id, seq_id=None, digest=b""
+        )
+        return
+    backend.own("samplers", "sampling_session_id", sampler_id, call.user)
+    digest = digest_of("asample", call)
+    if not backend.repeated(request_id, digest, "seq_id"):
+        backend.promise(call, "asample", sampler_id, request_id, seq_id=None, digest=digest)
+
+
+async def join_sampling_session(backend: Backend, call: Call) -> dict[str, Any]:
+    sampler_id = call.body["sampling_session_id"]
+    with backend.store.transaction():
+        sampler = backend.own("samplers", "sampling_session_id", sampler_id, call.user)
+        number = sampler["joined"] + 1
+        backend.store.write("UPDATE samplers SET joined = ? WHERE id = ?", number, sampler_id)
+    return {"type": "join_sampling_session", "client_counter": number}
+
+
+async def stream_sample(backend: Backend, call: Call) -> Response:
+    loop = asyncio.get_running_loop()
+    drawn: asyncio.Queue[_Token | None] = asyncio.Queue()
+    listeners = backend.operations.listeners
+
+    def heard(index: int, token: int, logprob: float) -> None:  # on the engine's thread
+        loop.call_soon_threadsafe(drawn.put_nowait, (index, token, logprob))
+
+    request_id = _request_id(call)
+    listeners[request_id] = heard
+    try:
+        _promise_sample(backend, call, request_id)
+    except BaseException:
+        del listeners[request_id]
+        raise
+    request = backend.store.request(request_id)
+    assert request is not None, "it is promised"
+
+    async def events() -> AsyncIterator[bytes]:
+        texts: defaultdict[int, codecs.IncrementalDecoder] = defaultdict(partial(_utf8, "replace"))
+        told: Counter[int] = Counter()
+        done = asyncio.create_task(backend.scheduler.wait(request_id, math.inf))
+        done.add_done_callback(lambda _: drawn.put_nowait(None))
+        try:
+            while (token := await drawn.get()) is not None:
+                told[token[0]] += 1
+                yield _event(_token_event(backend, token, texts))
+            settled = backend.store.request(request_id)
+            assert settled is not None
+            if settled.state == FAILED:
+                yield _event({"error": orjson.loads(backend.store.result(request_id))["error"]})
+                return
+            if settled.state != DONE:
+                yield _event({"error": "The result is no longer kept"})
+                return
+            sample = orjson.loads(wire.sample_to_json(backend.store.result(request_id)))
+            for index, sequence in enumerate(sample["sequences"]):
+                # What was drawn before anybody listened: a repeated request, or one taken up after a crash.
+                rest = zip(sequence["tokens"], sequence["logprobs"], strict=True)
+                for token_id, logprob in list(rest)[told[index] :]:
+                    yield _event(_token_event(backend, (index, token_id, logprob), texts))
+                end = {"index": index, "finish_reason": sequence["stop_reason"]}
+                yield _event({**end, "total_tokens": len(sequence["tokens"])})
+        finally:
+            done.cancel()
+            listeners.pop(request_id, None)
+            if backend.scheduler.cancel(request):  # nobody reads it any more
+                backend.fail(request, "The reader of the stream has gone")
+
+    return StreamingResponse(
+        events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )
+
+
+_Token = tuple[int, int, float]
+_utf8 = codecs.getincrementaldecoder("utf-8")
+
+
+def _token_event(
+    backend: Backend, token: _Token, texts: Mapping[int, codecs.IncrementalDecoder]
+) -> dict[str, Any]:
+    """A token, and the text it completes: a character may take several tokens."""
+    index, token_id, logprob = token
+    text = texts[index].decode(backend.engine.token_bytes(token_id))
+    return {"index": index, "token_id": token_id, "token": text, "logprob": logprob}
+
+
+def _event(body: Mapping[str, Any]) -> bytes:
+    return b"data: " + wire.dumps(body) + b"\n\n"

@@ -27,7 +27,7 @@ async def get_server_capabilities(backend: Backend, call: Call) -> dict[str, Any
 
 async def client_config(backend: Backend, call: Call) -> dict[str, Any]:
     return {
-        "pjwt_auth_enabled": False,
+        "pjwt_auth_enabled": backend.options.jwt,
         "credential_default_source": "api_key",
         "parallel_fwdbwd_chunks": True,
         "proto_compress_fwdbwd": False,
@@ -35,6 +35,8 @@ async def client_config(backend: Backend, call: Call) -> dict[str, Any]:
         "fwdbwd_max_chunk_bytes_count": 5_000_000,
         "billing_exception_max_pause_duration_sec": 3600,
         "sample_max_concurrent_requests": 2000,
+        "sample_use_retrieve_futures": backend.options.feed,
+        "sample_join_sampling_session": True,
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from tinker_local import wire
 from tinker_local.backend import Backend, Call, digest_of
 from tinker_local.errors import Refusal, invalid
+from tinker_local.operations import loss_id_of
 
 
 async def forward_backward(backend: Backend, call: Call) -> dict[str, Any]:
@@ -26,6 +27,17 @@ async def forward(backend: Backend, call: Call) -> dict[str, Any]:
 
 async def optim_step(backend: Backend, call: Call) -> dict[str, Any]:
     return submit_json(backend, call, "optim_step")
+
+
+async def create_custom_loss(backend: Backend, call: Call) -> dict[str, Any]:
+    session_id = call.body["session_id"]
+    backend.own("sessions", "session_id", session_id, call.user)
+    loss_id = loss_id_of(call.body)
+    digest = digest_of("create_custom_loss", call)
+    if not backend.repeated(loss_id, digest, "custom_loss_seq_id"):
+        backend.open_session(session_id, call.user)
+        backend.promise(call, "create_custom_loss", session_id, loss_id, seq_id=None, digest=digest)
+    return {"request_id": loss_id}
 
 
 def submit_json(backend: Backend, call: Call, operation: str, *ignored: str) -> dict[str, Any]:

@@ -160,10 +160,10 @@ def test_an_adapter_of_another_kind_is_refused(raw: Raw, other: dict[str, object
 def test_training_does_not_go_on_from_a_sampler_checkpoint(raw: Raw) -> None:
     model_id = trained(raw)
     path = raw.do("save_weights_for_sampler", save(model_id, 3, "s"))["path"]
-    assert "is a sampler checkpoint" in failure(load(raw, path, model_id=model_id, seq_id=4))
+    assert "is not a training checkpoint" in failure(load(raw, path, model_id=model_id, seq_id=4))
     into_new = {"session_id": raw.session(), "model_seq_id": 0}
     refused = raw.post("load_weights", {"path": path, "optimizer": False, **into_new}, 400)
-    assert "is a sampler checkpoint" in refused["detail"]
+    assert "is not a training checkpoint" in refused["detail"]
 
 
 def test_loading_needs_somewhere_to_load_into(raw: Raw) -> None:
