@@ -174,6 +174,12 @@ def _refused(refusal: Refusal) -> Response:
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        # The router names the methods of the first route alone that has this path.
+        routes = [one for one in request.app.routes if isinstance(one, Route)]
+        path = next(one.path for one in routes if one.path_regex.match(request.url.path))
+        methods = sorted(name for one in routes if one.path == path for name in one.methods or ())
+        error.headers = {"Allow": ", ".join(methods)}
     return _refused(Refusal(error.status_code, error.detail, error.headers))
 
 
