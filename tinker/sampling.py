@@ -17,6 +17,7 @@ from tinker._batch import PROTOBUF, is_protobuf
 from tinker._codec import json as json_codec
 from tinker._codec import protobuf
 from tinker._connection import CREATION_TIMEOUT, decode_body, sdk_headers
+from tinker._deprecated import awaited, submitted
 from tinker._progress import Progress
 from tinker._run import result_of
 from tinker._session import Session
@@ -296,6 +297,12 @@ class SamplingClient:
     def get_base_model(self) -> str:
         """The base model's name."""
         return self._base_model
+
+    # ---- older names ------------------------------------------------------------------------
+
+    sample_async = awaited(sample)
+    compute_logprobs_async = awaited(compute_logprobs)
+    get_base_model_async = submitted(get_base_model)
 
 
 async def _base_model(session: Session, sampler_id: str) -> str:

@@ -8,6 +8,7 @@ from typing import Self
 
 from tinker import _check, _config, types
 from tinker._connection import CREATION_TIMEOUT
+from tinker._deprecated import awaited, in_thread
 from tinker._progress import Progress
 from tinker._run import result_of
 from tinker._session import FinishStatus, Session, finish_status
@@ -316,6 +317,16 @@ class ServiceClient:
             get_server_capabilities.asyncio_detailed, Progress("get_server_capabilities")
         )
         return answer
+
+    # ---- older names ------------------------------------------------------------------------
+
+    create_lora_training_client_async = awaited(create_lora_training_client)
+    create_training_client_from_state_async = awaited(create_training_client_from_state)
+    create_training_client_from_state_with_optimizer_async = awaited(
+        create_training_client_from_state_with_optimizer
+    )
+    create_sampling_client_async = awaited(create_sampling_client)
+    get_server_capabilities_async = in_thread(get_server_capabilities)
 
     # ---- the end ----------------------------------------------------------------------------
 

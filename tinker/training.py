@@ -10,6 +10,7 @@ from attrs import evolve
 from tinker import _batch, _check, types
 from tinker._batch import Batch
 from tinker._chunking import ChunkLimits, split
+from tinker._deprecated import awaited, in_thread, submitted
 from tinker._metrics import combine
 from tinker._progress import Progress
 from tinker._run import Submit, TrainingRun
@@ -84,26 +85,26 @@ class TrainingClient:
 
     def optim_step(
         self,
-        optim_params: types.AdamParams | types.OptimizerParams | None = None,
+        optim_params: types.OptimParams | None = None,
         *,
         adam_params: types.AdamParams | None = None,
     ) -> APIFuture[types.OptimStepResponse]:
         """Apply the accumulated gradients and clear them.
 
         Args:
-            optim_params: The optimizer's parameters for this step: `AdamParams`, or `OptimizerParams` for
-                a run that was created with another optimizer. None is `AdamParams` with its defaults.
+            optim_params: The optimizer's parameters for this step: `AdamParams`; `DimuonParams` or
+                `OptimParamsBase` for a run that was created with another optimizer. None is
+                `AdamParams` with its defaults.
             adam_params: The same under its older name.
         """
         if optim_params is not None and adam_params is not None:
             raise ValueError("optim_step takes optim_params or adam_params, not both.")
         params = optim_params or adam_params or types.AdamParams()
-        request = models.OptimStepRequest(model_id=self.model_id)
         if isinstance(params, types.AdamParams):
             _check.check_adam(params)
-            request.adam_params = params
-        elif isinstance(params, types.OptimizerParams):
-            request.optimizer_params = params
+            request = models.OptimStepRequest(model_id=self.model_id, adam_params=params)
+        elif isinstance(params, types.DimuonParams | types.OptimParamsBase):
+            request = models.OptimStepRequest(model_id=self.model_id, optimizer_params=params)
         else:
             raise TypeError(f"optim_params is a {type(params).__name__}; it must be AdamParams.")
         return self._run.one(
@@ -324,6 +325,21 @@ class TrainingClient:
             operation="unload_model",
             kind="UnloadModel",
         )
+
+    # ---- older names ------------------------------------------------------------------------
+
+    forward_backward_async = submitted(forward_backward)
+    forward_async = submitted(forward)
+    optim_step_async = submitted(optim_step)
+    save_state_async = submitted(save_state)
+    load_state_async = submitted(load_state)
+    load_state_with_optimizer_async = submitted(load_state_with_optimizer)
+    save_weights_for_sampler_async = submitted(save_weights_for_sampler)
+    save_weights_and_get_sampling_client_async = awaited(save_weights_and_get_sampling_client)
+    create_sampling_client_async = awaited(create_sampling_client)
+    get_info_async = in_thread(get_info)
+
+    # ---- inside -----------------------------------------------------------------------------
 
     def _base_model(self) -> str:
         name = self._info.model_data.model_name or self._info.model_name

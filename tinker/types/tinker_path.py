@@ -6,7 +6,7 @@ from typing import Literal, Self, TypeAlias
 
 import attrs
 
-from tinker.types._model import Model
+from tinker_api.model import Model
 
 CheckpointType: TypeAlias = Literal["training", "sampler", "external"]
 

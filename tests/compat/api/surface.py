@@ -143,7 +143,11 @@ def members(cls: type) -> Iterator[tuple[str, str]]:
 
 
 def _is_foreign(base: type) -> bool:
-    return base is object or base.__module__.split(".")[0] not in ("tinker", "tinker_api", "__main__")
+    return base is object or base.__module__.split(".")[0] not in (
+        "tinker",
+        "tinker_api",
+        "__main__",
+    )
 
 
 def signature(function: Any) -> str:
@@ -156,7 +160,9 @@ def signature(function: Any) -> str:
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     keywords = sorted((p for p in parameters if p.kind is p.KEYWORD_ONLY), key=lambda p: p.name)
     shown = [p.name + _default(p) for p in positional]
-    shown += [f"*{p.name}" for p in parameters if p.kind is p.VAR_POSITIONAL] or ["*"] * bool(keywords)
+    shown += [f"*{p.name}" for p in parameters if p.kind is p.VAR_POSITIONAL] or ["*"] * bool(
+        keywords
+    )
     shown += [p.name + _default(p) for p in keywords]
     shown += [f"**{p.name}" for p in parameters if p.kind is p.VAR_KEYWORD]
     return f"({', '.join(shown)})"
@@ -195,5 +201,7 @@ def alias(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    surface = modules() if sys.stdin.isatty() or not (given := sys.stdin.read()) else json.loads(given)
+    surface = (
+        modules() if sys.stdin.isatty() or not (given := sys.stdin.read()) else json.loads(given)
+    )
     json.dump({"modules": surface, "facts": facts(surface)}, sys.stdout, indent=1)

@@ -1,15 +1,19 @@
-"""The methods that users know from pydantic models, for attrs classes."""
+"""The methods that users know from pydantic models, for attrs classes.
+
+Written by hand; `codegen.sh` copies it into the generated package, whose models have it for a base, as the types of
+`tinker` that are written by hand have.
+"""
 
 from __future__ import annotations
 
 import base64
 import copy
+import datetime
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import attrs
-import numpy as np
 import orjson
 
 DumpMode = Literal["python", "json"]
@@ -19,7 +23,7 @@ class Model:
     """Base of the value types: dump, validate and copy, with the results pydantic would give.
 
     A member's name is that of its constructor argument. Bytes are dumped as base64, arrays as lists.
-    In JSON a NaN or an infinity is null.
+    In JSON a NaN or an infinity is null. `dict(model)` has the members as they are.
     """
 
     __slots__ = ()
@@ -40,10 +44,11 @@ class Model:
         exclude_none: bool = False,
         exclude_defaults: bool = False,
         exclude_unset: bool = False,
+        by_alias: bool | None = None,  # no member has an alias
     ) -> dict[str, Any]:
         """The members as plain Python values, nested models as dicts.
 
-        `mode="json"` makes lists of tuples. `exclude_unset` leaves out what equals its default, as
+        `mode="json"` makes lists of tuples and text of times. `exclude_unset` leaves out what equals its default, as
         `exclude_defaults` does; both look at this model only, `exclude_none` at nested ones too.
         """
         dumped = {}
@@ -66,6 +71,9 @@ class Model:
             return text.decode()
         return json.dumps(orjson.loads(text), indent=indent, ensure_ascii=False)
 
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return ((name, value) for name, value, _ in self._members())
+
     # ---- in ---------------------------------------------------------------------------------
 
     @classmethod
@@ -82,20 +90,17 @@ class Model:
             raise TypeError(
                 f"expected a {cls.__name__} or a mapping of its members, not {type(obj).__name__}."
             )
-        arguments = {}
-        for name, required in cls._arguments():
-            dump_name = cls._dump_names.get(name, name)
-            if dump_name in obj:
-                arguments[name] = obj[dump_name]
-            elif required:
-                raise ValueError(f"{cls.__name__} needs {dump_name!r}.")
+        known = {cls._dump_names.get(name, name): required for name, required in cls._arguments()}
+        for name, required in known.items():
+            if required and name not in obj:
+                raise ValueError(f"{cls.__name__} needs {name!r}.")
         if not cls._ignores_unknown:
-            known = {cls._dump_names.get(name, name) for name, _ in cls._arguments()}
-            if unknown := [name for name in obj if name not in known]:
-                raise ValueError(
-                    f"{cls.__name__} has no {unknown[0]!r}; it has {', '.join(sorted(known))}."
-                )
-        return cls(**arguments)
+            for name in obj:
+                if name not in known:
+                    raise ValueError(
+                        f"{cls.__name__} has no {name!r}; it has {', '.join(sorted(known))}."
+                    )
+        return cls._of_members(obj)
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray) -> Self:
@@ -108,6 +113,12 @@ class Model:
         return attrs.evolve(duplicate, **update) if update else duplicate  # type: ignore[misc]
 
     # ---- inside -----------------------------------------------------------------------------
+
+    @classmethod
+    def _of_members(cls, members: Mapping[str, Any]) -> Self:
+        """Build from members that are known to be there."""
+        names = [(name, cls._dump_names.get(name, name)) for name, _ in cls._arguments()]
+        return cls(**{name: members[member] for name, member in names if member in members})
 
     @classmethod
     def _arguments(cls) -> list[tuple[str, bool]]:
@@ -146,6 +157,56 @@ class Model:
             raise ValueError(str(error)) from error  # pydantic lets a TypeError through
 
 
+class Schema(Model):
+    """Base of the models that are generated from the contract's schemas."""
+
+    __slots__ = ()
+
+    _ignores_unknown = True  # those of a newer server
+
+    def to_dict(self) -> dict[str, Any]:
+        """The members as they are sent: without those that are null and may be left out."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        """Build from the members as they are received."""
+        raise NotImplementedError
+
+    @classmethod
+    def _of_members(cls, members: Mapping[str, Any]) -> Self:
+        try:
+            return cls.from_dict({name: _as_sent(value) for name, value in members.items()})
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"{cls.__name__}: {error!r} while reading {members!r}.") from error
+
+    @classmethod
+    def _arguments(cls) -> list[tuple[str, bool]]:
+        return [argument for argument in super()._arguments() if argument[0] != _OTHERS]
+
+    def _members(self) -> list[tuple[str, Any, Any]]:
+        members = super()._members()
+        if members and members[-1][0] == _OTHERS:
+            members += [(name, value, attrs.NOTHING) for name, value in members.pop()[1].items()]
+        return members
+
+
+_OTHERS = "additional_properties"
+"""The attribute with the members that an open schema does not name."""
+
+
+def _as_sent(value: Any) -> Any:
+    match value:
+        case Schema():
+            return value.to_dict()
+        case list() | tuple():
+            return [_as_sent(item) for item in value]
+        case datetime.datetime():
+            return value.isoformat()
+        case _:
+            return value
+
+
 def _plain(value: Any, mode: DumpMode, exclude_none: bool) -> Any:
     match value:
         case Model():
@@ -154,12 +215,14 @@ def _plain(value: Any, mode: DumpMode, exclude_none: bool) -> Any:
             return {key: _plain(item, mode, exclude_none) for key, item in value.items()}
         case bytes():
             return base64.b64encode(value).decode()
-        case np.ndarray():
-            return value.tolist()
+        case datetime.datetime() if mode == "json":
+            return value.isoformat().replace("+00:00", "Z")
         case tuple() if mode == "python":
             return tuple(_plain(item, mode, exclude_none) for item in value)
         case list() | tuple():
             return [_plain(item, mode, exclude_none) for item in value]
+        case _ if hasattr(value, "tolist"):  # of numpy, which is not imported for this
+            return value.tolist()
         case _:
             return value
 
