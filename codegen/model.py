@@ -19,6 +19,15 @@ import orjson
 DumpMode = Literal["python", "json"]
 
 
+class _Fields:
+    """`model_fields` of a class: name -> attribute, which has a `default` and a `type`."""
+
+    def __get__(self, instance: object, owner: type[Model]) -> dict[str, attrs.Attribute[Any]]:
+        fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(owner)  # type: ignore[arg-type]
+        arguments = ((field.alias or field.name, field) for field in fields)
+        return {owner._dump_names.get(name, name): field for name, field in arguments}
+
+
 class Model:
     """Base of the value types: dump, validate and copy, with the results pydantic would give.
 
@@ -28,6 +37,7 @@ class Model:
 
     __slots__ = ()
 
+    model_fields: ClassVar[_Fields] = _Fields()
     _dump_names: ClassVar[Mapping[str, str]] = {}
     """Constructor argument -> name under which the member is dumped, where they differ."""
     _ignores_unknown: ClassVar[bool] = False
@@ -128,13 +138,8 @@ class Model:
 
     def _members(self) -> list[tuple[str, Any, Any]]:
         """Name, value and default of each member."""
-        fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(type(self))  # type: ignore[arg-type]
-        members = []
-        for field in fields:
-            argument = field.alias or field.name
-            name = self._dump_names.get(argument, argument)
-            members.append((name, getattr(self, name), field.default))
-        return members
+        fields = self.model_fields.items()
+        return [(name, getattr(self, name), field.default) for name, field in fields]
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

@@ -17,6 +17,8 @@ from tinker import _official_paths
 from tinker._lazy import lazy
 
 if TYPE_CHECKING:
+    from httpx import Timeout as Timeout
+
     from tinker import types as types
     from tinker._backcompat import (
         BackcompatSamplingClientFuture as BackcompatSamplingClientFuture,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from tinker.futures import (
         APIFuture as APIFuture,
     )
+    from tinker.request_options import RequestOptions as RequestOptions
     from tinker.sampling import (
         SamplingClient as SamplingClient,
     )
@@ -74,10 +77,10 @@ if TYPE_CHECKING:
         OptimStepResponse as OptimStepResponse,
         ParsedCheckpointTinkerPath as ParsedCheckpointTinkerPath,
         PromptProvenanceSpan as PromptProvenanceSpan,
-        SampleRequest as SampleRequest,
-        SampleResponse as SampleResponse,
         SampledProvenanceSpan as SampledProvenanceSpan,
         SampledSequence as SampledSequence,
+        SampleRequest as SampleRequest,
+        SampleResponse as SampleResponse,
         SamplingParams as SamplingParams,
         StopReason as StopReason,
         TensorData as TensorData,
@@ -91,15 +94,69 @@ __version__ = "0.38.0+openapi.1"
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "tinker._backcompat": ("BackcompatSamplingClientFuture", "BackcompatTrainingClientFuture",),
-        "tinker.errors": ("APIConnectionError", "APIError", "APIResponseValidationError", "APIStatusError", "APITimeoutError", "AuthenticationError", "BadRequestError", "BillingError", "ConflictError", "ExperimentalWarning", "InternalServerError", "NotFoundError", "PermissionDeniedError", "RateLimitError", "RequestFailedError", "RunPoisonedError", "TinkerError", "UnprocessableEntityError",),
+        "tinker._backcompat": (
+            "BackcompatSamplingClientFuture",
+            "BackcompatTrainingClientFuture",
+        ),
+        "tinker.errors": (
+            "APIConnectionError",
+            "APIError",
+            "APIResponseValidationError",
+            "APIStatusError",
+            "APITimeoutError",
+            "AuthenticationError",
+            "BadRequestError",
+            "BillingError",
+            "ConflictError",
+            "ExperimentalWarning",
+            "InternalServerError",
+            "NotFoundError",
+            "PermissionDeniedError",
+            "RateLimitError",
+            "RequestFailedError",
+            "RunPoisonedError",
+            "TinkerError",
+            "UnprocessableEntityError",
+        ),
         "tinker.futures": ("APIFuture",),
+        "httpx": ("Timeout",),
+        "tinker.request_options": ("RequestOptions",),
         "tinker.sampling": ("SamplingClient",),
         "tinker.service": ("ServiceClient",),
         "tinker.training": ("TrainingClient",),
-        "tinker.types": ("types", "AdamOptimizerConfig", "AdamParams", "Checkpoint", "CheckpointType", "Datum", "DimuonOptimizerConfig", "DimuonParams", "DmelChunk", "EncodedTextChunk", "ForwardBackwardOutput", "LoraConfig", "ModelID", "ModelInput", "ModelInputChunk", "OptimParams", "OptimStepRequest", "OptimStepResponse", "ParsedCheckpointTinkerPath", "PromptProvenanceSpan", "SampleRequest", "SampleResponse", "SampledProvenanceSpan", "SampledSequence", "SamplingParams", "StopReason", "TensorData", "TensorDtype", "TrainingRun",),
+        "tinker.types": (
+            "types",
+            "AdamOptimizerConfig",
+            "AdamParams",
+            "Checkpoint",
+            "CheckpointType",
+            "Datum",
+            "DimuonOptimizerConfig",
+            "DimuonParams",
+            "DmelChunk",
+            "EncodedTextChunk",
+            "ForwardBackwardOutput",
+            "LoraConfig",
+            "ModelID",
+            "ModelInput",
+            "ModelInputChunk",
+            "OptimParams",
+            "OptimStepRequest",
+            "OptimStepResponse",
+            "ParsedCheckpointTinkerPath",
+            "PromptProvenanceSpan",
+            "SampleRequest",
+            "SampleResponse",
+            "SampledProvenanceSpan",
+            "SampledSequence",
+            "SamplingParams",
+            "StopReason",
+            "TensorData",
+            "TensorDtype",
+            "TrainingRun",
+        ),
     },
 )
-__all__ += ["__title__", "__version__"]  # noqa: PLE0604
+__all__ += ["__title__", "__version__"]
 
 _official_paths.install()

@@ -1,8 +1,8 @@
 """The `*_async` methods of older code, made from the methods that replace them.
 
-    sample_async = awaited(sample)                      await client.sample_async(…)     gives a response
-    optim_step_async = submitted(optim_step)            await client.optim_step_async(…) gives a future
-    get_info_async = in_thread(get_info)                await client.get_info_async()    gives a value
+sample_async = awaited(sample)                      await client.sample_async(…)     gives a response
+optim_step_async = submitted(optim_step)            await client.optim_step_async(…) gives a future
+get_info_async = in_thread(get_info)                await client.get_info_async()    gives a value
 """
 
 from __future__ import annotations

@@ -31,8 +31,7 @@ _OF_TYPES = """
     load_weights_request load_weights_response lora_config model_id optim_step_request
     optim_step_response optimizer request_failed_response request_id sample_request
     sampling_client_kind sampling_params save_weights_external_request
-    save_weights_external_response save_weights_for_sampler_request
-    save_weights_for_sampler_response save_weights_request save_weights_response search_owner
+    save_weights_external_response save_weights_for_sampler_request save_weights_request search_owner
     session_end_event session_heartbeat_request session_heartbeat_response session_search_cursor
     session_search_request session_search_response session_start_event session_status
     session_status_query session_summary severity shared telemetry_batch telemetry_event
@@ -56,6 +55,7 @@ ALIASES = {
     "tinker.lib.retry_handler": ["tinker.retry_config"],
     _INTERFACES: ["tinker", "tinker.futures"],
     **{f"{_INTERFACES}.{name}": ["tinker", "tinker.futures"] for name in _OF_INTERFACES.split()},
+    f"{_INTERFACES}.backcompat_client_future": ["tinker._backcompat", "tinker.futures"],
     **{f"tinker.types.{name}": ["tinker.types"] for name in _OF_TYPES.split()},
 }
 

@@ -9,7 +9,7 @@ from attrs import field, frozen
 from tinker.errors import APIConnectionError
 
 
-@frozen(kw_only=True)
+@frozen
 class RetryConfig:
     """How persistently a sampling client asks. Requests are repeated besides, as docs/errors.md says."""
 

@@ -14,8 +14,7 @@ from attrs import evolve
 
 from tinker import _check, types
 from tinker._batch import PROTOBUF, is_protobuf
-from tinker._codec import json as json_codec
-from tinker._codec import protobuf
+from tinker._codec import json as json_codec, protobuf
 from tinker._connection import CREATION_TIMEOUT, decode_body, sdk_headers
 from tinker._deprecated import awaited, submitted
 from tinker._progress import Progress

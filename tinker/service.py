@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from tinker import _check, _config, types
+from tinker import _check, _config, _console, types
 from tinker._connection import CREATION_TIMEOUT
 from tinker._deprecated import awaited, in_thread
 from tinker._progress import Progress
@@ -45,6 +45,9 @@ class ServiceClient:
         ValueError: The address or the key cannot be one.
         TinkerError: There is no key, and the server is not on this machine.
     """
+
+    holder: Session
+    """What its clients share; for the clients' constructors."""
 
     def __init__(
         self,
@@ -311,6 +314,10 @@ class ServiceClient:
     def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
         """The models the server offers. Asks the server, and waits."""
         return APIFuture.start(self._capabilities()).result()
+
+    def get_console_url(self) -> str:
+        """The session's page in the hosted service's console; before the first operation, that of all."""
+        return _console.session_url(self.holder.known_id)
 
     async def _capabilities(self) -> types.GetServerCapabilitiesResponse:
         answer: types.GetServerCapabilitiesResponse = await self.holder.connection.fetch(

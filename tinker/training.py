@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve
 
-from tinker import _batch, _check, types
+from tinker import _batch, _check, _console, types
 from tinker._batch import Batch
 from tinker._chunking import ChunkLimits, split
 from tinker._deprecated import awaited, in_thread, submitted
@@ -179,7 +179,7 @@ class TrainingClient:
                 overwrite=overwrite,
                 user_metadata=_metadata(user_metadata),
             ),
-            models.SaveWeightsResponse,
+            types.SaveWeightsResponse,
             operation="save_weights",
             kind="SaveWeights",
         )
@@ -236,7 +236,7 @@ class TrainingClient:
                 ttl_seconds=ttl_seconds,
                 user_metadata=_metadata(user_metadata),
             ),
-            models.SaveWeightsForSamplerResponse,
+            types.SaveWeightsForSamplerResponse,
             operation="save_weights_for_sampler",
             kind="SaveWeightsForSampler",
         )
@@ -306,6 +306,10 @@ class TrainingClient:
     def get_info(self) -> types.GetInfoResponse:
         """Facts about the run: base model, tokenizer, rank. Asks the server, and waits."""
         return APIFuture.start(fetch_info(self.holder, self.model_id)).result()
+
+    def get_console_url(self) -> str:
+        """The run's page in the hosted service's console."""
+        return _console.training_run_url(self.model_id)
 
     def get_tokenizer(self) -> Tokenizer:
         """The tokenizer of the base model."""

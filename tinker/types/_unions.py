@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from tinker.types.forward_backward_output import ForwardBackwardOutput
+from tinker.types.save_weights_for_sampler_response import SaveWeightsForSamplerResponse
+from tinker.types.save_weights_response import SaveWeightsResponse
 from tinker_api.models import (
     AccessibleSearchOwner,
     ActiveSessionStatusQuery,
@@ -33,8 +35,6 @@ from tinker_api.models import (
     SamplingPrefillBillingEvent,
     SamplingSampleBillingEvent,
     SaveWeightsExternalResponse,
-    SaveWeightsForSamplerResponse,
-    SaveWeightsResponse,
     SessionActive,
     SessionCancelled,
     SessionEndEvent,

@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, Self
 
+from attrs import field as _attrs_field
 from attrs import frozen as _attrs_frozen
 
 from ..model import Schema
@@ -20,8 +21,8 @@ class AuditLogEntry(Schema):
     event: str
     """ What; a free word. """
 
-    event_details: AuditEventDetails | None = None
-    """ More about it. """
+    event_details: AuditEventDetails = _attrs_field(factory=lambda: AuditEventDetails())
+    """ What belongs to an event. """
 
     model_id: None | str = None
     """ On which training run. """
@@ -37,7 +38,7 @@ class AuditLogEntry(Schema):
             "timestamp": self.timestamp.isoformat(),
             "event": self.event,
         }
-        if self.event_details is not None:
+        if self.event_details:
             result["event_details"] = self.event_details
         if self.model_id is not None:
             result["model_id"] = self.model_id
@@ -56,7 +57,7 @@ class AuditLogEntry(Schema):
         return cls(
             timestamp=parse_time(src["timestamp"]),
             event=src["event"],
-            event_details=None
+            event_details=AuditEventDetails()
             if event_details is None
             else AuditEventDetails.from_dict(event_details),
             model_id=model_id,

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
+from attrs import field as _attrs_field
 from attrs import frozen as _attrs_frozen
 
 from ..model import Schema
@@ -19,8 +20,8 @@ class SessionSearchRequest(Schema):
     project_ids: list[str] | None = None
     """ In one of these projects. """
 
-    user_metadata: None | UserMetadata = None
-    """ With all of these. """
+    user_metadata: UserMetadata = _attrs_field(factory=lambda: UserMetadata())
+    """ Names and values of the user's own, kept with the object. """
 
     display_name: None | str = None
     """ With this name. """
@@ -53,7 +54,7 @@ class SessionSearchRequest(Schema):
             result["session_id"] = self.session_id
         if self.project_ids is not None:
             result["project_ids"] = self.project_ids
-        if self.user_metadata is not None:
+        if self.user_metadata:
             result["user_metadata"] = self.user_metadata
         if self.display_name is not None:
             result["display_name"] = self.display_name
@@ -78,7 +79,9 @@ class SessionSearchRequest(Schema):
         return cls(
             session_id=session_id,
             project_ids=project_ids,
-            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            user_metadata=UserMetadata()
+            if user_metadata is None
+            else UserMetadata.from_dict(user_metadata),
             display_name=display_name,
             owner=None
             if owner is None

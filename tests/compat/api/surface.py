@@ -1,9 +1,10 @@
-"""The public surface of the `tinker` that is installed, as facts: `{"tinker.AdamParams()": "(*, beta1=0.9, …)"}`.
+"""The public surface of the `tinker` that is installed, as facts: `{"tinker.types.StopReason": "Literal[…]"}`.
 
     python surface.py          of the modules that a walk finds     -> {"modules": …, "facts": …} as JSON
     python surface.py < JSON   of the modules and names given there, found elsewhere
 
-Run by the interpreters of both packages, so it needs nothing but the standard library.
+A fact is a text, or the parameters of something that is called. Run by the interpreters of both
+packages, so it needs nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -66,23 +67,25 @@ def _is_call_of(node: ast.expr, *functions: str) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in functions
 
 
-def facts(surface: dict[str, list[str]]) -> dict[str, str]:
+Fact = str | dict[str, Any]
+
+
+def facts(surface: dict[str, list[str]]) -> dict[str, Fact]:
     """Each name of the modules, and what the users of a class see of it."""
-    found: dict[str, str] = {}
+    found: dict[str, Fact] = {}
     homes: dict[int, str] = {}
     for module_name, names in surface.items():
         try:
             module = importlib.import_module(module_name)
         except ImportError:
-            found[module_name] = "missing"
             continue
+        found[module_name] = "module"
         for name in names:
             key = f"{module_name}.{name}"
-            value = getattr(module, name, None)
-            if value is None:
-                found[key] = "missing"
+            if not hasattr(module, name):
                 continue
-            # Everything is described once, where it is first found; elsewhere it is the same object.
+            value = getattr(module, name)
+            # A class is described once, where it is first found; elsewhere it is the same object.
             if isinstance(value, type) and value.__module__ != "builtins":
                 if home := homes.get(id(value)):
                     found[key] = f"= {home}"
@@ -93,20 +96,20 @@ def facts(surface: dict[str, list[str]]) -> dict[str, str]:
     return found
 
 
-def describe(value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, type) and issubclass(value, enum.Enum):
+def describe(value: Any) -> Iterator[tuple[str, Fact]]:
+    if hasattr(value, "__required_keys__"):
+        yield "", f"TypedDict {sorted(value.__annotations__)}"
+    elif isinstance(value, type) and issubclass(value, enum.Enum):
         yield "", f"enum {sorted((member.name, member.value) for member in value)}"
     elif isinstance(value, type) and issubclass(value, BaseException):
-        yield "", " < ".join(_ancestors(value))
-        yield "()", signature(value)
-    elif typing.is_typeddict(value):
-        yield "", f"TypedDict {sorted(value.__annotations__)}"
+        yield "", " < ".join(base.__name__ for base in value.__mro__ if base is not object)
+        yield "()", parameters(value)
     elif isinstance(value, type) and value.__module__ != "builtins":
         yield "", "class"
-        yield "()", signature(value)
+        yield "()", parameters(value)
         yield from members(value)
     elif inspect.isfunction(value):
-        yield "", signature(value)
+        yield "()", parameters(value)
     elif inspect.ismodule(value):
         yield "", "module"
     elif isinstance(value, str | int | float | bool):
@@ -115,68 +118,56 @@ def describe(value: Any) -> Iterator[tuple[str, str]]:
         yield "", alias(value)
 
 
-def _ancestors(cls: type) -> list[str]:
-    return [base.__name__ for base in cls.__mro__ if base is not object]
-
-
-def members(cls: type) -> Iterator[tuple[str, str]]:
-    foreign = {name for base in cls.__mro__ if _is_foreign(base) for name in vars(base)}
+def members(cls: type) -> Iterator[tuple[str, Fact]]:
+    foreign = {name for base in cls.__mro__[1:] if _is_foreign(base) for name in vars(base)}
     fields = getattr(cls, "model_fields", None)
-    names = set(dir(cls)) | set(fields if isinstance(fields, dict) else ())
-    names |= set(getattr(cls, "__dataclass_fields__", ()))
-    for name in sorted(names):
-        if name.startswith("_") or name in OF_VALUES or name in foreign:
+    fields = set(fields if isinstance(fields, dict) else getattr(cls, "__dataclass_fields__", ()))
+    annotated = {name for base in cls.__mro__ for name in vars(base).get("__annotations__", ())}
+    for name in sorted({*dir(cls), *annotated, *fields} - {*OF_VALUES}):
+        if name.startswith("_") or (name in foreign and name not in fields):
             continue
         member = inspect.getattr_static(cls, name, None)
         if isinstance(member, staticmethod | classmethod):
-            kind = type(member).__name__
-            yield f".{name}", f"{kind} {signature(getattr(cls, name))}"
+            yield f".{name}()", parameters(getattr(cls, name))
         elif inspect.isfunction(member):
-            coroutine = "async " if inspect.iscoroutinefunction(inspect.unwrap(member)) else ""
-            yield f".{name}", f"{coroutine}method {signature(member)}"
+            yield f".{name}()", parameters(member)
         else:
             yield f".{name}", "attribute"
-    if fields is not None or hasattr(cls, "__dataclass_fields__"):
+    if fields or hasattr(cls, "__attrs_attrs__"):
         for name in OF_VALUES:
             if getattr(cls, name, None) is not None:
                 yield f".{name}", "there"
 
 
 def _is_foreign(base: type) -> bool:
-    return base is object or base.__module__.split(".")[0] not in (
-        "tinker",
-        "tinker_api",
-        "__main__",
-    )
+    return base is object or base.__module__.split(".")[0] not in ("tinker", "tinker_api")
 
 
-def signature(function: Any) -> str:
-    """Names, order, kinds and defaults of the parameters; the order of keywords is no matter."""
+def parameters(function: Any) -> Fact:
+    """Whether it is awaited, and name, kind and default of each parameter."""
+    coroutine = inspect.iscoroutinefunction(function)
+    coroutine |= inspect.iscoroutinefunction(inspect.unwrap(function))
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        found = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return "(?)"
-    parameters = [p for p in parameters if p.name not in ("self", "cls")]
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    keywords = sorted((p for p in parameters if p.kind is p.KEYWORD_ONLY), key=lambda p: p.name)
-    shown = [p.name + _default(p) for p in positional]
-    shown += [f"*{p.name}" for p in parameters if p.kind is p.VAR_POSITIONAL] or ["*"] * bool(
-        keywords
-    )
-    shown += [p.name + _default(p) for p in keywords]
-    shown += [f"**{p.name}" for p in parameters if p.kind is p.VAR_KEYWORD]
-    return f"({', '.join(shown)})"
+        return "callable"
+    return {
+        "async": coroutine,
+        "parameters": [
+            [p.name, p.kind.name, _default(p)] for p in found if p.name not in ("self", "cls")
+        ],
+    }
 
 
-def _default(parameter: inspect.Parameter) -> str:
+def _default(parameter: inspect.Parameter) -> str | None:
     value = parameter.default
     if value is parameter.empty:
-        return ""
-    if isinstance(value, enum.Enum):
+        return None
+    if isinstance(value, enum.Enum) and value.name != "NOTHING":  # of attrs: made by a factory
         value = value.value
     if value is None or isinstance(value, str | int | float | bool):
-        return f"={float(value) if type(value) is int else value!r}"
-    return "=…"  # made anew for each call, or a value of a class
+        return repr(float(value) if type(value) is int else value)
+    return "…"  # made anew for each call, or a value of a class
 
 
 def alias(value: Any) -> str:
