@@ -22,10 +22,12 @@ if TYPE_CHECKING:
         OptimParams as OptimParams,
         RequestID as RequestID,
         SamplingClientKind as SamplingClientKind,
+        SaveWeightsExternalResponseInternal as SaveWeightsExternalResponseInternal,
         SearchOwner as SearchOwner,
         SessionFailedReason as SessionFailedReason,
         SessionStatus as SessionStatus,
         SessionStatusQuery as SessionStatusQuery,
+        TelemetryBatch as TelemetryBatch,
         TelemetryEvent as TelemetryEvent,
     )
     from tinker.types.datum import (
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     )
     from tinker.types.save_weights_for_sampler_response import (
         SaveWeightsForSamplerResponse as SaveWeightsForSamplerResponse,
+        SaveWeightsForSamplerResponseInternal as SaveWeightsForSamplerResponseInternal,
     )
     from tinker.types.save_weights_response import SaveWeightsResponse as SaveWeightsResponse
     from tinker.types.stop_reason import (
@@ -228,10 +231,12 @@ __getattr__, __dir__, __all__ = lazy(
             "OptimizerConfig",
             "RequestID",
             "SamplingClientKind",
+            "SaveWeightsExternalResponseInternal",
             "SearchOwner",
             "SessionFailedReason",
             "SessionStatus",
             "SessionStatusQuery",
+            "TelemetryBatch",
             "TelemetryEvent",
         ),
         "tinker.types.datum": (
@@ -257,7 +262,10 @@ __getattr__, __dir__, __all__ = lazy(
         "tinker.types.request_error_category": ("RequestErrorCategory",),
         "tinker.types.sample_response": ("SampleResponse",),
         "tinker.types.sampled_sequence": ("SampledSequence",),
-        "tinker.types.save_weights_for_sampler_response": ("SaveWeightsForSamplerResponse",),
+        "tinker.types.save_weights_for_sampler_response": (
+            "SaveWeightsForSamplerResponse",
+            "SaveWeightsForSamplerResponseInternal",
+        ),
         "tinker.types.save_weights_response": ("SaveWeightsResponse",),
         "tinker.types.stop_reason": ("StopReason",),
         "tinker.types.tensor_data": ("TensorData",),

@@ -44,6 +44,7 @@ from tinker_api.models import (
     SessionFailedTrainingRunReason,
     SessionStartEvent,
     StorageBillingEvent,
+    TelemetrySendRequest,
     TrainingBillingEvent,
     TryAgainResponse,
     UnhandledExceptionEvent,
@@ -52,6 +53,8 @@ from tinker_api.models import (
 )
 
 ModelID: TypeAlias = str
+SaveWeightsExternalResponseInternal: TypeAlias = SaveWeightsExternalResponse
+TelemetryBatch: TypeAlias = TelemetrySendRequest
 RequestID: TypeAlias = str
 
 OptimizerConfig: TypeAlias = AdamOptimizerConfig | DimuonOptimizerConfig | OptimizerConfigBase

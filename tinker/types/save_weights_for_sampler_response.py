@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import attrs
 
 from tinker import _console
@@ -21,3 +23,7 @@ class SaveWeightsForSamplerResponse(models.SaveWeightsForSamplerResponse):
     def get_playground_url(self) -> str:
         """The page of the hosted service's console on which to try it."""
         return _console.playground_url(self.path)
+
+
+SaveWeightsForSamplerResponseInternal: TypeAlias = models.SaveWeightsForSamplerResponse
+"""What the server answers: with a path or, if the checkpoint was not to have a name, with a sampler."""
