@@ -10,7 +10,7 @@ import base64
 import copy
 import datetime
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import attrs
@@ -58,9 +58,19 @@ class Model:
     ) -> dict[str, Any]:
         """The members as plain Python values, nested models as dicts.
 
-        `mode="json"` makes lists of tuples and text of times. `exclude_unset` leaves out what equals its default, as
-        `exclude_defaults` does; both look at this model only, `exclude_none` at nested ones too.
+        `mode="json"` makes lists of tuples and text of times. `exclude_unset` leaves out what equals
+        its default, as `exclude_defaults` does. `include` and `exclude` are about this model's own
+        members, the others about those of nested models too.
         """
+
+        def nested(model: Model) -> dict[str, Any]:
+            return model.model_dump(
+                mode=mode,
+                exclude_none=exclude_none,
+                exclude_defaults=exclude_defaults,
+                exclude_unset=exclude_unset,
+            )
+
         dumped = {}
         for name, value, default in self._members():
             if include is not None and name not in include:
@@ -71,7 +81,7 @@ class Model:
                 continue
             if (exclude_defaults or exclude_unset) and _is_default(value, default):
                 continue
-            dumped[name] = _plain(value, mode, exclude_none)
+            dumped[name] = _plain(value, mode, nested)
         return dumped
 
     def model_dump_json(self, *, indent: int | None = None, **dump: Any) -> str:
@@ -91,13 +101,13 @@ class Model:
         """Build from a mapping of member names; an instance is returned as it is.
 
         Raises:
-            TypeError: `obj` is neither.
-            ValueError: A required member is missing, or one is unknown or has a wrong value.
+            ValueError: `obj` is neither, a required member is missing, or one is unknown or has a
+                wrong value.
         """
         if isinstance(obj, cls):
             return obj
         if not isinstance(obj, Mapping):
-            raise TypeError(
+            raise ValueError(  # as pydantic does
                 f"expected a {cls.__name__} or a mapping of its members, not {type(obj).__name__}."
             )
         known = {cls._dump_names.get(name, name): required for name, required in cls._arguments()}
@@ -150,16 +160,9 @@ class Model:
             return value.model_dump(mode=info.mode, exclude_none=info.exclude_none)
 
         return core_schema.no_info_plain_validator_function(
-            cls._validate_for_pydantic,
+            cls.model_validate,
             serialization=core_schema.plain_serializer_function_ser_schema(dump, info_arg=True),
         )
-
-    @classmethod
-    def _validate_for_pydantic(cls, obj: Any) -> Self:
-        try:
-            return cls.model_validate(obj)
-        except TypeError as error:
-            raise ValueError(str(error)) from error  # pydantic lets a TypeError through
 
 
 class Schema(Model):
@@ -180,8 +183,12 @@ class Schema(Model):
 
     @classmethod
     def _of_members(cls, members: Mapping[str, Any]) -> Self:
+        sent = {name: _as_sent(value) for name, value in members.items()}
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, str | int):  # such as a tag, which may be left out here
+                sent.setdefault(name, field.default)
         try:
-            return cls.from_dict({name: _as_sent(value) for name, value in members.items()})
+            return cls.from_dict(sent)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"{cls.__name__}: {error!r} while reading {members!r}.") from error
 
@@ -204,6 +211,8 @@ def _as_sent(value: Any) -> Any:
     match value:
         case Schema():
             return value.to_dict()
+        case Mapping():
+            return {key: _as_sent(item) for key, item in value.items()}
         case list() | tuple():
             return [_as_sent(item) for item in value]
         case datetime.datetime():
@@ -212,20 +221,20 @@ def _as_sent(value: Any) -> Any:
             return value
 
 
-def _plain(value: Any, mode: DumpMode, exclude_none: bool) -> Any:
+def _plain(value: Any, mode: DumpMode, nested: Callable[[Model], dict[str, Any]]) -> Any:
     match value:
         case Model():
-            return value.model_dump(mode=mode, exclude_none=exclude_none)
+            return nested(value)
         case Mapping():
-            return {key: _plain(item, mode, exclude_none) for key, item in value.items()}
+            return {key: _plain(item, mode, nested) for key, item in value.items()}
         case bytes():
             return base64.b64encode(value).decode()
         case datetime.datetime() if mode == "json":
             return value.isoformat().replace("+00:00", "Z")
         case tuple() if mode == "python":
-            return tuple(_plain(item, mode, exclude_none) for item in value)
+            return tuple(_plain(item, mode, nested) for item in value)
         case list() | tuple():
-            return [_plain(item, mode, exclude_none) for item in value]
+            return [_plain(item, mode, nested) for item in value]
         case _ if hasattr(value, "tolist"):  # of numpy, which is not imported for this
             return value.tolist()
         case _:

@@ -36,6 +36,8 @@ class UntypedInputError(KeyError):
 
 
 def _to_model_input(value: ModelInput | Mapping[str, Any]) -> ModelInput:
+    if not isinstance(value, ModelInput | Mapping):
+        raise TypeError(f"model_input is of type {type(value).__name__}; it must be a ModelInput.")
     return ModelInput.model_validate(value)
 
 

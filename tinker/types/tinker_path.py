@@ -28,6 +28,8 @@ class ParsedCheckpointTinkerPath(Model):
     checkpoint_id: str
     """Kind and name: `weights/<name>`, `sampler_weights/<name>` or `external_weights/<name>`."""
 
+    _ignores_unknown = True
+
     @classmethod
     def from_tinker_path(cls, tinker_path: str) -> Self:
         """Take a path apart.

@@ -16,6 +16,8 @@ class AdamOptimizerConfig(Schema):
     type: Literal["adamw"] = "adamw"
     """ Tag. """
 
+    _ignores_unknown = False
+
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
             "type": self.type,

@@ -30,6 +30,8 @@ class AdamParams(Schema):
     grad_clip_norm: float = 0.0
     """ Global L2 norm to clip gradients to; 0 is off. """
 
+    _ignores_unknown = False
+
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
             "learning_rate": self.learning_rate,

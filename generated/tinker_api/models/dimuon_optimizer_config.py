@@ -19,6 +19,8 @@ class DimuonOptimizerConfig(Schema):
     version: int = 1
     """ Its version. """
 
+    _ignores_unknown = False
+
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
             "type": self.type,

@@ -25,6 +25,8 @@ class DimuonParams(Schema):
     beta1: float = 0.9
     """ Decay of the momentum. """
 
+    _ignores_unknown = False
+
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
             "type": self.type,

@@ -27,6 +27,8 @@ class LoraConfig(Schema):
     train_attn: bool = True
     """ Adapt the attention blocks. """
 
+    _ignores_unknown = False
+
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
             "rank": self.rank,
