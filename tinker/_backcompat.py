@@ -6,7 +6,7 @@ import inspect
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from tinker.futures import APIFuture
 from tinker.sampling import SamplingClient
@@ -29,21 +29,25 @@ class BackcompatClientFuture(APIFuture[C]):
             if inspect.isfunction(method) and not name.startswith("_"):
                 setattr(cls, name, _forward(name, method))
 
+    @classmethod
+    def of(cls, future: APIFuture[C]) -> Self:
+        return cls(future.future(), future.progress)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self._client(name), name)
 
     def _client(self, used: str) -> C:
-        self._warn(used)
+        self._warn(used, stacklevel=4)
         return self.result()
 
-    def _warn(self, used: str) -> None:
+    def _warn(self, used: str, stacklevel: int) -> None:
         warnings.warn(
             f"Using .{used} of the future of a client is deprecated: "
             "call .result() on the future, or await it, to get the client.",
             FutureWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 
@@ -54,7 +58,7 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     async def call_async(self: BackcompatClientFuture[Any], *args: Any, **kwargs: Any) -> Any:
-        self._warn(name)
+        self._warn(name, stacklevel=3)
         return await getattr(await self, name)(*args, **kwargs)
 
     return call_async if inspect.iscoroutinefunction(method) else call

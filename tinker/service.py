@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from tinker import _check, _config, _console, types
+from tinker._backcompat import BackcompatSamplingClientFuture, BackcompatTrainingClientFuture
 from tinker._connection import CREATION_TIMEOUT
 from tinker._deprecated import awaited, in_thread
 from tinker._progress import Progress
@@ -82,7 +83,7 @@ class ServiceClient:
         train_unembed: bool = True,
         user_metadata: dict[str, str] | None = None,
         optimizer: types.OptimizerConfig | None = None,
-    ) -> APIFuture[TrainingClient]:
+    ) -> BackcompatTrainingClientFuture:
         """Create a training run: a base model with a new LoRA adapter.
 
         Args:
@@ -117,7 +118,7 @@ class ServiceClient:
                     number, base_model, lora, user_metadata, optimizer, progress
                 )
 
-        return APIFuture.start(create(), progress)
+        return BackcompatTrainingClientFuture.start(create(), progress)
 
     async def _create(
         self,
@@ -155,7 +156,7 @@ class ServiceClient:
         user_metadata: dict[str, str] | None = None,
         weights_access_token: str | None = None,
         optimizer: types.OptimizerConfig | None = None,
-    ) -> APIFuture[TrainingClient]:
+    ) -> BackcompatTrainingClientFuture:
         """Create a training run from the weights of a training checkpoint; the optimizer starts afresh.
 
         Args:
@@ -175,7 +176,7 @@ class ServiceClient:
         base_model: str | None = None,
         user_metadata: dict[str, str] | None = None,
         weights_access_token: str | None = None,
-    ) -> APIFuture[TrainingClient]:
+    ) -> BackcompatTrainingClientFuture:
         """Create a training run that goes on exactly where a training checkpoint was saved."""
         return self._from_state(
             path, base_model, user_metadata, weights_access_token, None, with_state=True
@@ -190,7 +191,7 @@ class ServiceClient:
         optimizer: types.OptimizerConfig | None,
         *,
         with_state: bool,
-    ) -> APIFuture[TrainingClient]:
+    ) -> BackcompatTrainingClientFuture:
         _check.check_tinker_path(path)
         number = next(self.holder.model_numbers)
         progress = Progress("load_weights", {"path": path})
@@ -215,7 +216,7 @@ class ServiceClient:
                 model_id = answer.model_id or f"{request.session_id}:train:{number}"
                 return await self._client(model_id, number)
 
-        return APIFuture.start(create(), progress)
+        return BackcompatTrainingClientFuture.start(create(), progress)
 
     async def _load_as_new_model(
         self, request: models.LoadWeightsRequest, progress: Progress
@@ -292,7 +293,7 @@ class ServiceClient:
         base_model: str | None = None,
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
-    ) -> APIFuture[SamplingClient]:
+    ) -> BackcompatSamplingClientFuture:
         """Create a client that samples from a checkpoint or a base model; give one of the two.
 
         Args:
@@ -301,12 +302,14 @@ class ServiceClient:
             retry_config: How persistently it asks.
             record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
         """
-        return SamplingClient.create(
-            self.holder,
-            model_path=model_path,
-            base_model=base_model,
-            retry_config=retry_config,
-            record_stability_info=record_stability_info,
+        return BackcompatSamplingClientFuture.of(
+            SamplingClient.create(
+                self.holder,
+                model_path=model_path,
+                base_model=base_model,
+                retry_config=retry_config,
+                record_stability_info=record_stability_info,
+            )
         )
 
     # ---- the server -------------------------------------------------------------------------

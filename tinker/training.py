@@ -23,7 +23,7 @@ from tinker_api.api.training import optim_step
 from tinker_api.api.weights import load_weights, save_weights, save_weights_for_sampler
 
 if TYPE_CHECKING:
-    from tinker.sampling import SamplingClient
+    from tinker._backcompat import BackcompatSamplingClientFuture
     from tinker.tokenizers import Tokenizer
 
 
@@ -247,7 +247,7 @@ class TrainingClient:
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
         kind: Literal["snapshot", "inflight"] = "snapshot",
-    ) -> APIFuture[SamplingClient]:
+    ) -> BackcompatSamplingClientFuture:
         """A client that samples from the current weights, by a sampler without a checkpoint's name.
 
         Args:
@@ -256,7 +256,9 @@ class TrainingClient:
             record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
             kind: `snapshot` samples from the weights of now; `inflight` is known to the hosted service.
         """
-        from tinker.sampling import SamplingClient  # noqa: PLC0415  # the two know each other
+        # These modules know this one.
+        from tinker._backcompat import BackcompatSamplingClientFuture  # noqa: PLC0415
+        from tinker.sampling import SamplingClient  # noqa: PLC0415
 
         number = next(self.holder.sampler_numbers)
         saved = self._run.one(
@@ -283,22 +285,25 @@ class TrainingClient:
                 record_stability_info=record_stability_info,
             )
 
-        return APIFuture.start(client(), saved.progress)
+        return BackcompatSamplingClientFuture.start(client(), saved.progress)
 
     def create_sampling_client(
         self,
         model_path: str,
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
-    ) -> APIFuture[SamplingClient]:
+    ) -> BackcompatSamplingClientFuture:
         """A client that samples from a checkpoint; see `ServiceClient.create_sampling_client`."""
+        from tinker._backcompat import BackcompatSamplingClientFuture  # noqa: PLC0415
         from tinker.sampling import SamplingClient  # noqa: PLC0415
 
-        return SamplingClient.create(
-            self.holder,
-            model_path=model_path,
-            retry_config=retry_config,
-            record_stability_info=record_stability_info,
+        return BackcompatSamplingClientFuture.of(
+            SamplingClient.create(
+                self.holder,
+                model_path=model_path,
+                retry_config=retry_config,
+                record_stability_info=record_stability_info,
+            )
         )
 
     # ---- the model --------------------------------------------------------------------------
