@@ -1,4 +1,4 @@
-"""The methods that users know from pydantic models, for attrs classes.
+"""The methods that users know from pydantic models, and the functions of `dataclasses`, for attrs classes.
 
 Written by hand; `codegen.sh` copies it into the generated package, whose models have it for a base, as the types of
 `tinker` that are written by hand have.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import dataclasses
 import datetime
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -28,9 +29,25 @@ class _Fields:
         return {owner._dump_names.get(name, name): field for name, field in arguments}
 
 
+class _DataclassFields:
+    """What `dataclasses.replace`, `asdict`, `fields` and `is_dataclass` ask of a class."""
+
+    def __init__(self) -> None:
+        self._known: dict[type[Model], dict[str, dataclasses.Field[Any]]] = {}
+
+    def __get__(self, instance: object, owner: type[Model]) -> dict[str, dataclasses.Field[Any]]:
+        if owner not in self._known:
+            arguments = [name for name, _ in owner._arguments()]
+            self._known[owner] = vars(dataclasses.make_dataclass(owner.__name__, arguments))[
+                "__dataclass_fields__"
+            ]
+        return self._known[owner]
+
+
 class Model:
     """Base of the value types: dump, validate and copy, with the results pydantic would give.
 
+    The functions of `dataclasses` take them too, so that `dataclasses.replace(span, length=2)` works.
     A member's name is that of its constructor argument. Bytes are dumped as base64, arrays as lists.
     In JSON a NaN or an infinity is null. `dict(model)` has the members as they are.
     """
@@ -38,6 +55,7 @@ class Model:
     __slots__ = ()
 
     model_fields: ClassVar[_Fields] = _Fields()
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = _DataclassFields()  # type: ignore[assignment]
     _dump_names: ClassVar[Mapping[str, str]] = {}
     """Constructor argument -> name under which the member is dumped, where they differ."""
     _ignores_unknown: ClassVar[bool] = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import dataclasses
 import json
 import pickle
 from collections.abc import Callable
@@ -228,6 +229,20 @@ def provenance() -> Any:
     return [
         (s.sequence_id, s.offset, s.length) for s in datum.model_input_spans or []
     ], datum.model_input == DATUM.model_input
+
+
+@done
+def dataclasses_of_the_standard_library() -> Any:
+    span = dataclasses.replace(tinker.SampledProvenanceSpan(sequence_id="b", length=3), offset=2)
+    datum = dataclasses.replace(DATUM, loss_fn_inputs={})
+    sequence, output = (dataclasses.replace(ARRAYS[name][0]) for name in ("sequence", "output"))
+    return [
+        dataclasses.asdict(span),
+        (datum.model_input, datum.loss_fn_inputs),
+        (sequence.tokens, sequence.logprobs, output.metrics),
+        [dataclasses.is_dataclass(value) for value, _ in ARRAYS.values()],
+        [field.name for field in dataclasses.fields(tinker.PromptProvenanceSpan)],
+    ]
 
 
 @done
