@@ -28,9 +28,11 @@ def make() -> None:
     if _DONE.exists():
         return
     subprocess.run([sys.executable, "-m", "venv", "--clear", _ENVIRONMENT], check=True)
-    pip = [_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, *_IMPORTS], check=True)
-    subprocess.run([*pip, "--no-deps", f"tinker=={VERSION}"], check=True)
+    pip = [_python(), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    official = ["--no-deps", f"tinker=={VERSION}"]
+    subprocess.run([*pip, "install", *_IMPORTS], check=True)
+    subprocess.run([*pip, "download", *official, "--dest", _ENVIRONMENT], check=True)
+    subprocess.run([*pip, "install", *official, "--find-links", _ENVIRONMENT], check=True)
     _DONE.touch()
 
 
@@ -38,10 +40,22 @@ def _python() -> Path:
     return _ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
+def _needed() -> None:
+    if not _DONE.exists():
+        pytest.skip(f"needs the official SDK {VERSION}: make official-sdk")
+
+
+def wheel() -> Path:
+    """Its wheel."""
+    _needed()
+    (found,) = _ENVIRONMENT.glob(f"tinker-{VERSION}-*.whl")
+    return found
+
+
 def run(script: Path, *, stdin: str = "", official: bool) -> str:
     """What a script prints with the official SDK, or with this package."""
-    if official and not _DONE.exists():
-        pytest.skip(f"needs the official SDK {VERSION}: make official-sdk")
+    if official:
+        _needed()
     command = [_python(), "-E"] if official else [sys.executable]
     result = subprocess.run(
         # -P: what is beside the script is not what it imports.
