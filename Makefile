@@ -7,11 +7,12 @@ TEXT ?= README.md
 CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo test interop lint codegen codegen-check contract-diff contract-deep bench bench-smoke clean
+.PHONY: help demo test official-sdk interop lint codegen codegen-check contract-diff contract-deep bench bench-smoke clean
 
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
 	@echo "make test            install what the tests need and run them"
+	@echo "make official-sdk    install the official SDK for the tests that compare this package with it"
 	@echo "make interop         sessions with SkyRL 0.3.0 and 0.4.0, and of four official SDKs with our server"
 	@echo "make lint            contract, format, lint and types"
 	@echo "make codegen         rebuild generated/ from openapi.yaml"
@@ -41,6 +42,10 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# In an environment of its own, under .cache; `make test` then runs the tests of tests/compat that need it too.
+official-sdk: $(VENV)/.dev
+	$(BIN)/python tests/compat/official.py
 
 # Servers that others wrote, installed from their packages under .cache/interop: takes many minutes the first time.
 interop: $(VENV)/.dev

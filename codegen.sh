@@ -28,6 +28,7 @@ trap 'rm -rf "$out"' EXIT
   --custom-template-path codegen/templates --meta none --fail-on-warning --output-path "$out/tinker_api" >"$out/log" 2>&1 ||
   { cat "$out/log" >&2; exit 1; }
 rm "$out/log"
+cp codegen/model.py "$out/tinker_api/model.py"
 touch "$out/tinker_api/py.typed"
 
 # Not as the generator's hook, which would take whichever ruff is on PATH. Isolated from any configuration around it.

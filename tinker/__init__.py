@@ -11,109 +11,152 @@ Names are imported when they are first used, so that `import tinker` costs littl
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tinker import _official_paths
+from tinker._lazy import lazy
 
 if TYPE_CHECKING:
+    from httpx import Timeout as Timeout
+
     from tinker import types as types
-    from tinker.errors import (
-        APIConnectionError,
-        APIError,
-        APIResponseValidationError,
-        APIStatusError,
-        APITimeoutError,
-        AuthenticationError,
-        BadRequestError,
-        BillingError,
-        ConflictError,
-        ExperimentalWarning,
-        InternalServerError,
-        NotFoundError,
-        PermissionDeniedError,
-        RateLimitError,
-        RequestFailedError,
-        RunPoisonedError,
-        TinkerError,
-        UnprocessableEntityError,
+    from tinker._backcompat import (
+        BackcompatSamplingClientFuture as BackcompatSamplingClientFuture,
+        BackcompatTrainingClientFuture as BackcompatTrainingClientFuture,
     )
-    from tinker.futures import APIFuture
-    from tinker.sampling import SamplingClient
-    from tinker.service import ServiceClient
-    from tinker.training import TrainingClient
+    from tinker.errors import (
+        APIConnectionError as APIConnectionError,
+        APIError as APIError,
+        APIResponseValidationError as APIResponseValidationError,
+        APIStatusError as APIStatusError,
+        APITimeoutError as APITimeoutError,
+        AuthenticationError as AuthenticationError,
+        BadRequestError as BadRequestError,
+        BillingError as BillingError,
+        ConflictError as ConflictError,
+        ExperimentalWarning as ExperimentalWarning,
+        InternalServerError as InternalServerError,
+        NotFoundError as NotFoundError,
+        PermissionDeniedError as PermissionDeniedError,
+        RateLimitError as RateLimitError,
+        RequestFailedError as RequestFailedError,
+        RunPoisonedError as RunPoisonedError,
+        TinkerError as TinkerError,
+        UnprocessableEntityError as UnprocessableEntityError,
+    )
+    from tinker.futures import (
+        APIFuture as APIFuture,
+    )
+    from tinker.request_options import RequestOptions as RequestOptions
+    from tinker.sampling import (
+        SamplingClient as SamplingClient,
+    )
+    from tinker.service import (
+        ServiceClient as ServiceClient,
+    )
+    from tinker.training import (
+        TrainingClient as TrainingClient,
+    )
     from tinker.types import (
-        AdamParams,
-        Datum,
-        EncodedTextChunk,
-        ForwardBackwardOutput,
-        LoraConfig,
-        ModelInput,
-        ModelInputChunk,
-        OptimStepResponse,
-        ParsedCheckpointTinkerPath,
-        SampledSequence,
-        SampleResponse,
-        SamplingParams,
-        TensorData,
+        AdamOptimizerConfig as AdamOptimizerConfig,
+        AdamParams as AdamParams,
+        Checkpoint as Checkpoint,
+        CheckpointType as CheckpointType,
+        Datum as Datum,
+        DimuonOptimizerConfig as DimuonOptimizerConfig,
+        DimuonParams as DimuonParams,
+        DmelChunk as DmelChunk,
+        EncodedTextChunk as EncodedTextChunk,
+        ForwardBackwardOutput as ForwardBackwardOutput,
+        LoraConfig as LoraConfig,
+        ModelID as ModelID,
+        ModelInput as ModelInput,
+        ModelInputChunk as ModelInputChunk,
+        OptimParams as OptimParams,
+        OptimStepRequest as OptimStepRequest,
+        OptimStepResponse as OptimStepResponse,
+        ParsedCheckpointTinkerPath as ParsedCheckpointTinkerPath,
+        PromptProvenanceSpan as PromptProvenanceSpan,
+        SampledProvenanceSpan as SampledProvenanceSpan,
+        SampledSequence as SampledSequence,
+        SampleRequest as SampleRequest,
+        SampleResponse as SampleResponse,
+        SamplingParams as SamplingParams,
+        StopReason as StopReason,
+        TensorData as TensorData,
+        TensorDtype as TensorDtype,
+        TrainingRun as TrainingRun,
     )
 
 __title__ = "tinker"
 __version__ = "0.38.0+openapi.1"
 
-_HOMES = {
-    "tinker.errors": (
-        "APIConnectionError",
-        "APIError",
-        "APIResponseValidationError",
-        "APIStatusError",
-        "APITimeoutError",
-        "AuthenticationError",
-        "BadRequestError",
-        "BillingError",
-        "ConflictError",
-        "ExperimentalWarning",
-        "InternalServerError",
-        "NotFoundError",
-        "PermissionDeniedError",
-        "RateLimitError",
-        "RequestFailedError",
-        "RunPoisonedError",
-        "TinkerError",
-        "UnprocessableEntityError",
-    ),
-    "tinker.futures": ("APIFuture",),
-    "tinker.sampling": ("SamplingClient",),
-    "tinker.service": ("ServiceClient",),
-    "tinker.training": ("TrainingClient",),
-    "tinker.types": (
-        "AdamParams",
-        "Datum",
-        "EncodedTextChunk",
-        "ForwardBackwardOutput",
-        "LoraConfig",
-        "ModelInput",
-        "ModelInputChunk",
-        "OptimStepResponse",
-        "ParsedCheckpointTinkerPath",
-        "SampleResponse",
-        "SampledSequence",
-        "SamplingParams",
-        "TensorData",
-    ),
-}
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "tinker._backcompat": (
+            "BackcompatSamplingClientFuture",
+            "BackcompatTrainingClientFuture",
+        ),
+        "tinker.errors": (
+            "APIConnectionError",
+            "APIError",
+            "APIResponseValidationError",
+            "APIStatusError",
+            "APITimeoutError",
+            "AuthenticationError",
+            "BadRequestError",
+            "BillingError",
+            "ConflictError",
+            "ExperimentalWarning",
+            "InternalServerError",
+            "NotFoundError",
+            "PermissionDeniedError",
+            "RateLimitError",
+            "RequestFailedError",
+            "RunPoisonedError",
+            "TinkerError",
+            "UnprocessableEntityError",
+        ),
+        "tinker.futures": ("APIFuture",),
+        "httpx": ("Timeout",),
+        "tinker.request_options": ("RequestOptions",),
+        "tinker.sampling": ("SamplingClient",),
+        "tinker.service": ("ServiceClient",),
+        "tinker.training": ("TrainingClient",),
+        "tinker.types": (
+            "types",
+            "AdamOptimizerConfig",
+            "AdamParams",
+            "Checkpoint",
+            "CheckpointType",
+            "Datum",
+            "DimuonOptimizerConfig",
+            "DimuonParams",
+            "DmelChunk",
+            "EncodedTextChunk",
+            "ForwardBackwardOutput",
+            "LoraConfig",
+            "ModelID",
+            "ModelInput",
+            "ModelInputChunk",
+            "OptimParams",
+            "OptimStepRequest",
+            "OptimStepResponse",
+            "ParsedCheckpointTinkerPath",
+            "PromptProvenanceSpan",
+            "SampleRequest",
+            "SampleResponse",
+            "SampledProvenanceSpan",
+            "SampledSequence",
+            "SamplingParams",
+            "StopReason",
+            "TensorData",
+            "TensorDtype",
+            "TrainingRun",
+        ),
+    },
+)
+__all__ += ["__title__", "__version__"]
 
-__all__ = ["__title__", "__version__", "types", *sorted(_HOME_OF)]  # noqa: PLE0604
-
-
-def __getattr__(name: str) -> Any:
-    if name == "types":
-        return importlib.import_module("tinker.types")
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'tinker' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+_official_paths.install()

@@ -10,8 +10,7 @@ import httpx
 from attrs import frozen
 
 from tinker import types
-from tinker._codec import json as json_codec
-from tinker._codec import protobuf
+from tinker._codec import json as json_codec, protobuf
 from tinker._connection import Endpoint, sdk_headers
 from tinker._progress import Progress
 from tinker._session import Session

@@ -30,13 +30,15 @@ def get() -> asyncio.AbstractEventLoop:
     return _loop
 
 
-def submit(coroutine: Coroutine[Any, Any, T], *, cancellable: bool = False) -> Future[T]:
-    """Run a coroutine on the loop, from any thread.
+def submit(
+    coroutine: Coroutine[Any, Any, T], future: Future[T] | None = None, *, cancellable: bool = False
+) -> Future[T]:
+    """Run a coroutine on the loop, from any thread, for `future` or a new one.
 
     Cancelling the future of a `cancellable` coroutine cancels it. Others run to their end, because
     later work depends on them, and only their result is dropped.
     """
-    future: Future[T] = Future()
+    future = Future() if future is None else future
     loop = get()
 
     def start() -> None:

@@ -127,9 +127,9 @@ async def _ask(
     except APIStatusError as error:
         if error.status_code in _FAILURES:
             category = (
-                RequestErrorCategory.USER
+                RequestErrorCategory.User
                 if error.status_code == 400
-                else RequestErrorCategory.UNKNOWN
+                else RequestErrorCategory.Unknown
             )
             text = detail_of(decode_body(error.response.content), error.status_code)
             raise RequestFailedError(
@@ -164,5 +164,5 @@ def _failure(answer: dict[str, Any], request_id: str, progress: Progress) -> Req
         error = error.get("message", error)
     # Some servers say `user_error`.
     name = str(category).lower().removesuffix("_error")
-    known = next((c for c in RequestErrorCategory if c == name), RequestErrorCategory.UNKNOWN)
+    known = next((c for c in RequestErrorCategory if c == name), RequestErrorCategory.Unknown)
     return RequestFailedError(f"{progress.name()} failed: {error}", request_id, known)

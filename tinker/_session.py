@@ -101,6 +101,14 @@ class Session:
             task = self._opening = asyncio.get_running_loop().create_task(self._open())
         return await asyncio.shield(task)
 
+    @property
+    def known_id(self) -> str | None:
+        """The session's id, if it was opened."""
+        task = self._opening
+        if task is None or not task.done() or task.cancelled() or task.exception() is not None:
+            return None
+        return task.result()
+
     async def _open(self) -> str:
         progress = Progress("create_session")
         await self._read_config(Progress("client_config"))
@@ -202,9 +210,8 @@ class Session:
         _open_sessions.discard(self)
         if self._heartbeat is not None:
             self._heartbeat.cancel()
-        task = self._opening
-        if task is not None and task.done() and not task.cancelled() and task.exception() is None:
-            await _finish(self.connection, task.result(), status, detail)
+        if (session_id := self.known_id) is not None:
+            await _finish(self.connection, session_id, status, detail)
         await self.connection.close()
 
 

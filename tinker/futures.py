@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Generator
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from tinker import _loop
 from tinker._progress import Progress
@@ -37,7 +37,7 @@ class APIFuture(Generic[T_co]):
         progress: Progress | None = None,
         *,
         cancellable: bool = False,
-    ) -> APIFuture[T_co]:
+    ) -> Self:
         """Run a coroutine on the library's own event loop.
 
         When nobody waits for a `cancellable` one any more, it is cancelled; others go on.
@@ -59,7 +59,7 @@ class APIFuture(Generic[T_co]):
         if not self._future.done() and _loop.is_current_thread():
             raise RuntimeError("result() would wait for its own thread: await the future instead.")
         try:
-            return self._future.result(timeout)
+            return Future.result(self._future, timeout)
         except TimeoutError:
             if self._future.done() or self._progress is None:
                 raise
@@ -109,3 +109,35 @@ class APIFuture(Generic[T_co]):
         else:
             state = "failed" if self._future.exception() else "done"
         return f"<APIFuture {what}: {state}>"
+
+
+AwaitableConcurrentFuture: TypeAlias = APIFuture
+
+
+class SampleFuture(APIFuture[T], Future[T]):
+    """The result of a sample: an `APIFuture` that is a `concurrent.futures.Future` too, as older code expects.
+
+    So `concurrent.futures.as_completed`, `done()`, `add_done_callback(…)` and `cancel()` take it as it is.
+    """
+
+    def __init__(self, progress: Progress | None = None) -> None:
+        Future.__init__(self)
+        self._progress = progress
+        self._cancellable = True
+
+    @property
+    def _future(self) -> Future[T]:  # type: ignore[override]
+        return self
+
+    @classmethod
+    def start(
+        cls,
+        coroutine: Coroutine[Any, Any, T],
+        progress: Progress | None = None,
+        *,
+        cancellable: bool = True,
+    ) -> Self:
+        """As `APIFuture.start`; always cancellable."""
+        future = cls(progress)
+        _loop.submit(coroutine, future, cancellable=cancellable)
+        return future

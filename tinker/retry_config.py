@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-
-from attrs import field, frozen
+from dataclasses import dataclass
 
 from tinker.errors import APIConnectionError
 
 
-@frozen(kw_only=True)
+@dataclass(unsafe_hash=True)
 class RetryConfig:
     """How persistently a sampling client asks. Requests are repeated besides, as docs/errors.md says."""
 
@@ -27,8 +26,14 @@ class RetryConfig:
     """Ask anew for samples that the server has lost (410), or that failed with `retryable_exceptions`."""
     enable_stuck_detection: bool = True
     """Whether `progress_timeout` is watched."""
-    retryable_exceptions: tuple[type[Exception], ...] = field(default=(APIConnectionError,))
+    retryable_exceptions: tuple[type[Exception], ...] = (APIConnectionError,)
     """What to ask anew after, besides 410."""
+
+    def __post_init__(self) -> None:
+        if self.max_connections is not None and self.max_connections < 1:
+            raise ValueError(
+                f"max_connections is {self.max_connections!r}; it must be 1 or more, or None."
+            )
 
     def pause(self, asked: int) -> float:
         """Seconds to wait after having asked so many times."""

@@ -14,14 +14,14 @@ from attrs import evolve
 
 from tinker import _check, types
 from tinker._batch import PROTOBUF, is_protobuf
-from tinker._codec import json as json_codec
-from tinker._codec import protobuf
+from tinker._codec import json as json_codec, protobuf
 from tinker._connection import CREATION_TIMEOUT, decode_body, sdk_headers
+from tinker._deprecated import awaited, submitted
 from tinker._progress import Progress
 from tinker._run import result_of
 from tinker._session import Session
 from tinker.errors import APIStatusError
-from tinker.futures import APIFuture
+from tinker.futures import APIFuture, SampleFuture
 from tinker.retry_config import RetryConfig
 from tinker_api import models
 from tinker_api.api.sampling import asample, create_sampling_session, get_sampler
@@ -161,7 +161,7 @@ class SamplingClient:
                 async with self._in_flight:
                     return await self._persistently(request, prompt, progress)
 
-        return APIFuture.start(run(), progress, cancellable=True)
+        return SampleFuture.start(run(), progress)
 
     async def _persistently(
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
@@ -283,7 +283,7 @@ class SamplingClient:
                 raise ValueError("The server has returned no prompt_logprobs.")
             return response.prompt_logprobs
 
-        return APIFuture.start(logprobs(), sampled.progress, cancellable=True)
+        return SampleFuture.start(logprobs(), sampled.progress)
 
     def get_tokenizer(self) -> Tokenizer:
         """The tokenizer of the base model."""
@@ -296,6 +296,12 @@ class SamplingClient:
     def get_base_model(self) -> str:
         """The base model's name."""
         return self._base_model
+
+    # ---- older names ------------------------------------------------------------------------
+
+    sample_async = awaited(sample)
+    compute_logprobs_async = awaited(compute_logprobs)
+    get_base_model_async = submitted(get_base_model)
 
 
 async def _base_model(session: Session, sampler_id: str) -> str:

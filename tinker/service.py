@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from tinker import _check, _config, types
+from tinker import _check, _config, _console, types
+from tinker._backcompat import BackcompatSamplingClientFuture, BackcompatTrainingClientFuture
 from tinker._connection import CREATION_TIMEOUT
+from tinker._deprecated import awaited, in_thread
 from tinker._progress import Progress
 from tinker._run import result_of
 from tinker._session import FinishStatus, Session, finish_status
@@ -45,6 +47,9 @@ class ServiceClient:
         TinkerError: There is no key, and the server is not on this machine.
     """
 
+    holder: Session
+    """What its clients share; for the clients' constructors."""
+
     def __init__(
         self,
         user_metadata: dict[str, str] | None = None,
@@ -78,7 +83,7 @@ class ServiceClient:
         train_unembed: bool = True,
         user_metadata: dict[str, str] | None = None,
         optimizer: types.OptimizerConfig | None = None,
-    ) -> APIFuture[TrainingClient]:
+    ) -> BackcompatTrainingClientFuture:
         """Create a training run: a base model with a new LoRA adapter.
 
         Args:
@@ -113,7 +118,7 @@ class ServiceClient:
                     number, base_model, lora, user_metadata, optimizer, progress
                 )
 
-        return APIFuture.start(create(), progress)
+        return BackcompatTrainingClientFuture.start(create(), progress)
 
     async def _create(
         self,
@@ -151,7 +156,7 @@ class ServiceClient:
         user_metadata: dict[str, str] | None = None,
         weights_access_token: str | None = None,
         optimizer: types.OptimizerConfig | None = None,
-    ) -> APIFuture[TrainingClient]:
+    ) -> BackcompatTrainingClientFuture:
         """Create a training run from the weights of a training checkpoint; the optimizer starts afresh.
 
         Args:
@@ -171,7 +176,7 @@ class ServiceClient:
         base_model: str | None = None,
         user_metadata: dict[str, str] | None = None,
         weights_access_token: str | None = None,
-    ) -> APIFuture[TrainingClient]:
+    ) -> BackcompatTrainingClientFuture:
         """Create a training run that goes on exactly where a training checkpoint was saved."""
         return self._from_state(
             path, base_model, user_metadata, weights_access_token, None, with_state=True
@@ -186,7 +191,7 @@ class ServiceClient:
         optimizer: types.OptimizerConfig | None,
         *,
         with_state: bool,
-    ) -> APIFuture[TrainingClient]:
+    ) -> BackcompatTrainingClientFuture:
         _check.check_tinker_path(path)
         number = next(self.holder.model_numbers)
         progress = Progress("load_weights", {"path": path})
@@ -211,7 +216,7 @@ class ServiceClient:
                 model_id = answer.model_id or f"{request.session_id}:train:{number}"
                 return await self._client(model_id, number)
 
-        return APIFuture.start(create(), progress)
+        return BackcompatTrainingClientFuture.start(create(), progress)
 
     async def _load_as_new_model(
         self, request: models.LoadWeightsRequest, progress: Progress
@@ -288,7 +293,7 @@ class ServiceClient:
         base_model: str | None = None,
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
-    ) -> APIFuture[SamplingClient]:
+    ) -> BackcompatSamplingClientFuture:
         """Create a client that samples from a checkpoint or a base model; give one of the two.
 
         Args:
@@ -297,12 +302,14 @@ class ServiceClient:
             retry_config: How persistently it asks.
             record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
         """
-        return SamplingClient.create(
-            self.holder,
-            model_path=model_path,
-            base_model=base_model,
-            retry_config=retry_config,
-            record_stability_info=record_stability_info,
+        return BackcompatSamplingClientFuture.of(
+            SamplingClient.create(
+                self.holder,
+                model_path=model_path,
+                base_model=base_model,
+                retry_config=retry_config,
+                record_stability_info=record_stability_info,
+            )
         )
 
     # ---- the server -------------------------------------------------------------------------
@@ -311,11 +318,25 @@ class ServiceClient:
         """The models the server offers. Asks the server, and waits."""
         return APIFuture.start(self._capabilities()).result()
 
+    def get_console_url(self) -> str:
+        """The session's page in the hosted service's console; before the first operation, that of all."""
+        return _console.session_url(self.holder.known_id)
+
     async def _capabilities(self) -> types.GetServerCapabilitiesResponse:
         answer: types.GetServerCapabilitiesResponse = await self.holder.connection.fetch(
             get_server_capabilities.asyncio_detailed, Progress("get_server_capabilities")
         )
         return answer
+
+    # ---- older names ------------------------------------------------------------------------
+
+    create_lora_training_client_async = awaited(create_lora_training_client)
+    create_training_client_from_state_async = awaited(create_training_client_from_state)
+    create_training_client_from_state_with_optimizer_async = awaited(
+        create_training_client_from_state_with_optimizer
+    )
+    create_sampling_client_async = awaited(create_sampling_client)
+    get_server_capabilities_async = in_thread(get_server_capabilities)
 
     # ---- the end ----------------------------------------------------------------------------
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve
 
-from tinker import _batch, _check, types
+from tinker import _batch, _check, _console, types
 from tinker._batch import Batch
 from tinker._chunking import ChunkLimits, split
+from tinker._deprecated import awaited, in_thread, submitted
 from tinker._metrics import combine
 from tinker._progress import Progress
 from tinker._run import Submit, TrainingRun
@@ -22,7 +23,7 @@ from tinker_api.api.training import optim_step
 from tinker_api.api.weights import load_weights, save_weights, save_weights_for_sampler
 
 if TYPE_CHECKING:
-    from tinker.sampling import SamplingClient
+    from tinker._backcompat import BackcompatSamplingClientFuture
     from tinker.tokenizers import Tokenizer
 
 
@@ -84,26 +85,26 @@ class TrainingClient:
 
     def optim_step(
         self,
-        optim_params: types.AdamParams | types.OptimizerParams | None = None,
+        optim_params: types.OptimParams | None = None,
         *,
         adam_params: types.AdamParams | None = None,
     ) -> APIFuture[types.OptimStepResponse]:
         """Apply the accumulated gradients and clear them.
 
         Args:
-            optim_params: The optimizer's parameters for this step: `AdamParams`, or `OptimizerParams` for
-                a run that was created with another optimizer. None is `AdamParams` with its defaults.
+            optim_params: The optimizer's parameters for this step: `AdamParams`; `DimuonParams` or
+                `OptimParamsBase` for a run that was created with another optimizer. None is
+                `AdamParams` with its defaults.
             adam_params: The same under its older name.
         """
         if optim_params is not None and adam_params is not None:
             raise ValueError("optim_step takes optim_params or adam_params, not both.")
         params = optim_params or adam_params or types.AdamParams()
-        request = models.OptimStepRequest(model_id=self.model_id)
         if isinstance(params, types.AdamParams):
             _check.check_adam(params)
-            request.adam_params = params
-        elif isinstance(params, types.OptimizerParams):
-            request.optimizer_params = params
+            request = models.OptimStepRequest(model_id=self.model_id, adam_params=params)
+        elif isinstance(params, types.DimuonParams | types.OptimParamsBase):
+            request = models.OptimStepRequest(model_id=self.model_id, optimizer_params=params)
         else:
             raise TypeError(f"optim_params is a {type(params).__name__}; it must be AdamParams.")
         return self._run.one(
@@ -178,7 +179,7 @@ class TrainingClient:
                 overwrite=overwrite,
                 user_metadata=_metadata(user_metadata),
             ),
-            models.SaveWeightsResponse,
+            types.SaveWeightsResponse,
             operation="save_weights",
             kind="SaveWeights",
         )
@@ -235,7 +236,7 @@ class TrainingClient:
                 ttl_seconds=ttl_seconds,
                 user_metadata=_metadata(user_metadata),
             ),
-            models.SaveWeightsForSamplerResponse,
+            types.SaveWeightsForSamplerResponse,
             operation="save_weights_for_sampler",
             kind="SaveWeightsForSampler",
         )
@@ -246,7 +247,7 @@ class TrainingClient:
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
         kind: Literal["snapshot", "inflight"] = "snapshot",
-    ) -> APIFuture[SamplingClient]:
+    ) -> BackcompatSamplingClientFuture:
         """A client that samples from the current weights, by a sampler without a checkpoint's name.
 
         Args:
@@ -255,7 +256,9 @@ class TrainingClient:
             record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
             kind: `snapshot` samples from the weights of now; `inflight` is known to the hosted service.
         """
-        from tinker.sampling import SamplingClient  # noqa: PLC0415  # the two know each other
+        # These modules know this one.
+        from tinker._backcompat import BackcompatSamplingClientFuture  # noqa: PLC0415
+        from tinker.sampling import SamplingClient  # noqa: PLC0415
 
         number = next(self.holder.sampler_numbers)
         saved = self._run.one(
@@ -282,22 +285,25 @@ class TrainingClient:
                 record_stability_info=record_stability_info,
             )
 
-        return APIFuture.start(client(), saved.progress)
+        return BackcompatSamplingClientFuture.start(client(), saved.progress)
 
     def create_sampling_client(
         self,
         model_path: str,
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
-    ) -> APIFuture[SamplingClient]:
+    ) -> BackcompatSamplingClientFuture:
         """A client that samples from a checkpoint; see `ServiceClient.create_sampling_client`."""
+        from tinker._backcompat import BackcompatSamplingClientFuture  # noqa: PLC0415
         from tinker.sampling import SamplingClient  # noqa: PLC0415
 
-        return SamplingClient.create(
-            self.holder,
-            model_path=model_path,
-            retry_config=retry_config,
-            record_stability_info=record_stability_info,
+        return BackcompatSamplingClientFuture.of(
+            SamplingClient.create(
+                self.holder,
+                model_path=model_path,
+                retry_config=retry_config,
+                record_stability_info=record_stability_info,
+            )
         )
 
     # ---- the model --------------------------------------------------------------------------
@@ -305,6 +311,10 @@ class TrainingClient:
     def get_info(self) -> types.GetInfoResponse:
         """Facts about the run: base model, tokenizer, rank. Asks the server, and waits."""
         return APIFuture.start(fetch_info(self.holder, self.model_id)).result()
+
+    def get_console_url(self) -> str:
+        """The run's page in the hosted service's console."""
+        return _console.training_run_url(self.model_id)
 
     def get_tokenizer(self) -> Tokenizer:
         """The tokenizer of the base model."""
@@ -324,6 +334,21 @@ class TrainingClient:
             operation="unload_model",
             kind="UnloadModel",
         )
+
+    # ---- older names ------------------------------------------------------------------------
+
+    forward_backward_async = submitted(forward_backward)
+    forward_async = submitted(forward)
+    optim_step_async = submitted(optim_step)
+    save_state_async = submitted(save_state)
+    load_state_async = submitted(load_state)
+    load_state_with_optimizer_async = submitted(load_state_with_optimizer)
+    save_weights_for_sampler_async = submitted(save_weights_for_sampler)
+    save_weights_and_get_sampling_client_async = awaited(save_weights_and_get_sampling_client)
+    create_sampling_client_async = awaited(create_sampling_client)
+    get_info_async = in_thread(get_info)
+
+    # ---- inside -----------------------------------------------------------------------------
 
     def _base_model(self) -> str:
         name = self._info.model_data.model_name or self._info.model_name

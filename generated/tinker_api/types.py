@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import orjson
 from attrs import define
@@ -78,11 +78,6 @@ class Response(Generic[T]):
         return f"<Response [{self.status_code}]>"
 
 
-class Model(Protocol):
-    @classmethod
-    def from_dict(cls, src: Mapping[str, Any]) -> Self: ...
-
-
 def dumps(value: Any) -> bytes:
     """JSON; numpy arrays are written like lists."""
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -99,9 +94,11 @@ def const(value: Any, expected: Any, name: str) -> Any:
     return value
 
 
-def tagged(data: Any, tag: str, members: Mapping[str, type[Any]]) -> Any:
-    """The member of a union that the tag names."""
-    member = members.get(data[tag])
+def tagged(
+    data: Any, tag: str, members: Mapping[str, type[Any]], other: type[Any] | None = None
+) -> Any:
+    """The member of a union that the tag names; `other`, if there is one, has the tags that none names."""
+    member = members.get(data[tag], other)
     if member is None:
         raise ValueError(f"unknown {tag}: {data[tag]!r}; known: {', '.join(members)}")
     return member.from_dict(data)
@@ -111,15 +108,4 @@ def parse_time(value: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(value)
 
 
-__all__ = [
-    "UNSET",
-    "File",
-    "Model",
-    "Response",
-    "Unset",
-    "const",
-    "dumps",
-    "loads",
-    "parse_time",
-    "tagged",
-]
+__all__ = ["UNSET", "File", "Response", "Unset", "const", "dumps", "loads", "parse_time", "tagged"]

@@ -11,8 +11,7 @@ import httpx
 import numpy as np
 import pytest
 import zstandard
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from raw_client import KEY, Raw, batch, forward_backward, sample, save
 
 from tinker_local import LocalServer

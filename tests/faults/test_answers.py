@@ -386,8 +386,8 @@ def test_a_new_optimizer_is_sent_and_the_usual_one_is_not(server: ScriptedServer
     with tinker.ServiceClient(base_url=server.url) as service:
         for optimizer in (
             None,
-            types.OptimizerConfig("adamw"),
-            types.OptimizerConfig("dimuon", {"version": 1}),
+            types.AdamOptimizerConfig(),
+            types.DimuonOptimizerConfig(),
         ):
             service.create_lora_training_client("m", optimizer=optimizer).result(timeout=10)
     sent = [request.get("optimizer_config") for request in server.seen["create_model"]]
@@ -398,10 +398,12 @@ def test_parameters_of_another_optimizer(
     server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
     server.script(retrieve_future=[RESULT])
-    params = types.OptimizerParams("dimuon", {"learning_rate": 0.1})
+    params = types.DimuonParams(learning_rate=0.1)
     training.optim_step(params).result(timeout=10)
     (request,) = server.seen["optim_step"]
-    assert request["optimizer_params"] == {"type": "dimuon", "learning_rate": 0.1}
+    assert request["optimizer_params"] == {
+        "type": "dimuon", "learning_rate": 0.1, "grad_clip_norm": 0.0, "beta1": 0.9,
+    }  # fmt: skip
     assert "adam_params" not in request
     with pytest.raises(TypeError, match="optim_params is a float; it must be AdamParams"):
         training.optim_step(0.1)  # type: ignore[arg-type]

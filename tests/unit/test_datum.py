@@ -92,7 +92,7 @@ def test_what_is_not_an_array_is_refused(value: Any) -> None:
 
 
 def test_the_model_input_must_be_one() -> None:
-    with pytest.raises(TypeError, match="expected a ModelInput"):
+    with pytest.raises(TypeError, match="model_input is of type list; it must be a ModelInput"):
         Datum(model_input=[1, 2, 3])  # type: ignore[arg-type]
 
 

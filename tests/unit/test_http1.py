@@ -14,8 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import zstandard
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from raw_server import Peer, serve
 
 from tinker._http1 import Http1Transport

@@ -9,12 +9,12 @@ import attrs
 import numpy as np
 
 from tinker.types._arrays import is_torch
-from tinker.types._model import Model
 from tinker.types.loss_fn_inputs import LossFnInputs
 from tinker.types.model_input import ModelInput
 from tinker.types.provenance_spans import ProvenanceSpan, ProvenanceSpans, to_spans
 from tinker.types.tensor_data import TensorData, to_tensor_data
 from tinker.types.tensor_dtype import TensorDtype
+from tinker_api.model import Model
 
 _DTYPES: Mapping[str, TensorDtype] = {
     "target_tokens": "int64",
@@ -36,6 +36,8 @@ class UntypedInputError(KeyError):
 
 
 def _to_model_input(value: ModelInput | Mapping[str, Any]) -> ModelInput:
+    if not isinstance(value, ModelInput | Mapping):
+        raise TypeError(f"model_input is of type {type(value).__name__}; it must be a ModelInput.")
     return ModelInput.model_validate(value)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import attrs
 
 from tinker.types._base64 import to_bytes
-from tinker.types._model import Model, tag
+from tinker_api.model import Model, tag
 
 _CONSTANT = 254
 _DTYPES = 8

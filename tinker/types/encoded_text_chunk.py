@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from tinker.types._arrays import Array, Int32Array, brief, token_array
-from tinker.types._model import Model, tag
+from tinker_api.model import Model, tag
 
 Tokens: TypeAlias = Sequence[int] | Array
 """Token ids as users hand them over: a list, a tuple, an array of integers, shape [n]."""

@@ -7,9 +7,9 @@ from typing import Any, Self
 
 import attrs
 
-from tinker.types._model import Model
 from tinker.types.loss_fn_output import LossFnOutput
 from tinker.types.tensor_data import to_tensor_data
+from tinker_api.model import Model
 
 
 def _to_outputs(outputs: Sequence[Any]) -> list[LossFnOutput]:

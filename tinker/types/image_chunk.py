@@ -9,7 +9,7 @@ import attrs
 from tinker.types import _images
 from tinker.types._base64 import to_bytes
 from tinker.types._images import ImageFormat
-from tinker.types._model import Model, tag
+from tinker_api.model import Model, tag
 
 
 @attrs.frozen(kw_only=True)

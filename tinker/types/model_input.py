@@ -10,9 +10,9 @@ import attrs
 import numpy as np
 
 from tinker.types._arrays import token_array
-from tinker.types._model import Model
 from tinker.types.encoded_text_chunk import EncodedTextChunk, Tokens
 from tinker.types.model_input_chunk import ModelInputChunk, to_chunk
+from tinker_api.model import Model
 
 
 class _HasTokenizer(Protocol):

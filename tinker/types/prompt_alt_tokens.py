@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from tinker.types._model import Model
 from tinker.types.tensor_data import TensorData, to_tensor_data
+from tinker_api.model import Model
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from tinker.types._model import Model
+from tinker_api.model import Model
 
 
 def _check_count(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:

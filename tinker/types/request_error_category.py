@@ -8,6 +8,6 @@ from enum import StrEnum
 class RequestErrorCategory(StrEnum):
     """Whose mistake it is."""
 
-    UNKNOWN = "unknown"
-    SERVER = "server"
-    USER = "user"
+    Unknown = "unknown"
+    Server = "server"
+    User = "user"

@@ -10,11 +10,11 @@ import attrs
 import numpy as np
 
 from tinker.types._arrays import Array, brief, same_array
-from tinker.types._model import Model
 from tinker.types.prompt_alt_tokens import PromptAltTokens
 from tinker.types.sampled_sequence import SampledSequence
 from tinker.types.tensor_data import TensorData, to_tensor_data
 from tinker.types.topk_logprobs import TopkList, TopkLogprobs, topk_as_arrays, topk_as_list
+from tinker_api.model import Model
 
 _by_value = attrs.cmp_using(eq=same_array, class_name="Array")
 

@@ -18,8 +18,8 @@ from tinker.types._arrays import (
     tensor_array,
     torch_to_numpy,
 )
-from tinker.types._model import Model
 from tinker.types.tensor_dtype import TensorDtype
+from tinker_api.model import Model
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ from typing import Literal, Self, TypeAlias
 
 import attrs
 
-from tinker.types._model import Model
+from tinker_api.model import Model
 
 CheckpointType: TypeAlias = Literal["training", "sampler", "external"]
 
@@ -27,6 +27,8 @@ class ParsedCheckpointTinkerPath(Model):
     checkpoint_type: CheckpointType
     checkpoint_id: str
     """Kind and name: `weights/<name>`, `sampler_weights/<name>` or `external_weights/<name>`."""
+
+    _ignores_unknown = True
 
     @classmethod
     def from_tinker_path(cls, tinker_path: str) -> Self:

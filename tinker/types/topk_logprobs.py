@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from tinker.types._arrays import Float32Array, Int32Array, same_array
-from tinker.types._model import Model
+from tinker_api.model import Model
 
 TopkList: TypeAlias = list[list[tuple[int, float]] | None]
 """For each position `(token id, logprob)` pairs, the likeliest first; None where there is nothing."""

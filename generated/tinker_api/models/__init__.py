@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .accessible_search_owner import AccessibleSearchOwner
     from .active_session_status_query import ActiveSessionStatusQuery
+    from .adam_optimizer_config import AdamOptimizerConfig
     from .adam_params import AdamParams
     from .api_key_details import ApiKeyDetails
     from .api_key_info import ApiKeyInfo
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
     from .custom_loss_node import CustomLossNode
     from .custom_loss_node_op import CustomLossNodeOp
     from .datum import Datum
+    from .dimuon_optimizer_config import DimuonOptimizerConfig
+    from .dimuon_params import DimuonParams
     from .dmel_chunk import DmelChunk
     from .encoded_text_chunk import EncodedTextChunk
     from .error_response import ErrorResponse
@@ -107,10 +110,10 @@ if TYPE_CHECKING:
     from .metrics import Metrics
     from .model_data import ModelData
     from .model_input import ModelInput
+    from .optim_params_base import OptimParamsBase
     from .optim_step_request import OptimStepRequest
     from .optim_step_response import OptimStepResponse
-    from .optimizer_config import OptimizerConfig
-    from .optimizer_params import OptimizerParams
+    from .optimizer_config_base import OptimizerConfigBase
     from .own_search_owner import OwnSearchOwner
     from .prompt_alt_tokens import PromptAltTokens
     from .queue_state import QueueState
@@ -175,6 +178,7 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "AccessibleSearchOwner": ".accessible_search_owner",
     "ActiveSessionStatusQuery": ".active_session_status_query",
+    "AdamOptimizerConfig": ".adam_optimizer_config",
     "AdamParams": ".adam_params",
     "ApiKeyDetails": ".api_key_details",
     "ApiKeyInfo": ".api_key_info",
@@ -229,6 +233,8 @@ _MODULE_OF = {
     "CustomLossNode": ".custom_loss_node",
     "CustomLossNodeOp": ".custom_loss_node_op",
     "Datum": ".datum",
+    "DimuonOptimizerConfig": ".dimuon_optimizer_config",
+    "DimuonParams": ".dimuon_params",
     "DmelChunk": ".dmel_chunk",
     "EncodedTextChunk": ".encoded_text_chunk",
     "ErrorResponse": ".error_response",
@@ -276,10 +282,10 @@ _MODULE_OF = {
     "Metrics": ".metrics",
     "ModelData": ".model_data",
     "ModelInput": ".model_input",
+    "OptimParamsBase": ".optim_params_base",
     "OptimStepRequest": ".optim_step_request",
     "OptimStepResponse": ".optim_step_response",
-    "OptimizerConfig": ".optimizer_config",
-    "OptimizerParams": ".optimizer_params",
+    "OptimizerConfigBase": ".optimizer_config_base",
     "OwnSearchOwner": ".own_search_owner",
     "PromptAltTokens": ".prompt_alt_tokens",
     "QueueState": ".queue_state",
@@ -358,6 +364,7 @@ def __dir__() -> list[str]:
 __all__ = (
     "AccessibleSearchOwner",
     "ActiveSessionStatusQuery",
+    "AdamOptimizerConfig",
     "AdamParams",
     "ApiKeyDetails",
     "ApiKeyInfo",
@@ -412,6 +419,8 @@ __all__ = (
     "CustomLossNode",
     "CustomLossNodeOp",
     "Datum",
+    "DimuonOptimizerConfig",
+    "DimuonParams",
     "DmelChunk",
     "EncodedTextChunk",
     "ErrorResponse",
@@ -459,8 +468,8 @@ __all__ = (
     "Metrics",
     "ModelData",
     "ModelInput",
-    "OptimizerConfig",
-    "OptimizerParams",
+    "OptimizerConfigBase",
+    "OptimParamsBase",
     "OptimStepRequest",
     "OptimStepResponse",
     "OwnSearchOwner",

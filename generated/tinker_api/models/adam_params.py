@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
 
 
-@_attrs_define
-class AdamParams:
+@_attrs_frozen
+class AdamParams(Schema):
     """Adam with decoupled weight decay, for one step."""
 
     learning_rate: float = 0.0001
@@ -27,6 +29,8 @@ class AdamParams:
 
     grad_clip_norm: float = 0.0
     """ Global L2 norm to clip gradients to; 0 is off. """
+
+    _ignores_unknown = False
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

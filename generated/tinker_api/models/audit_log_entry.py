@@ -4,13 +4,15 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..types import parse_time
 
 
-@_attrs_define
-class AuditLogEntry:
+@_attrs_frozen
+class AuditLogEntry(Schema):
     """Something that was done."""
 
     timestamp: datetime.datetime
@@ -19,8 +21,8 @@ class AuditLogEntry:
     event: str
     """ What; a free word. """
 
-    event_details: AuditEventDetails | None = None
-    """ More about it. """
+    event_details: AuditEventDetails = _attrs_field(factory=lambda: AuditEventDetails())
+    """ What belongs to an event. """
 
     model_id: None | str = None
     """ On which training run. """
@@ -36,7 +38,7 @@ class AuditLogEntry:
             "timestamp": self.timestamp.isoformat(),
             "event": self.event,
         }
-        if self.event_details is not None:
+        if self.event_details:
             result["event_details"] = self.event_details
         if self.model_id is not None:
             result["model_id"] = self.model_id
@@ -55,7 +57,7 @@ class AuditLogEntry:
         return cls(
             timestamp=parse_time(src["timestamp"]),
             event=src["event"],
-            event_details=None
+            event_details=AuditEventDetails()
             if event_details is None
             else AuditEventDetails.from_dict(event_details),
             model_id=model_id,

@@ -4,20 +4,22 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..types import parse_time
 
 
-@_attrs_define
-class BillingUsageResponse:
+@_attrs_frozen
+class BillingUsageResponse(Schema):
     """What was used."""
 
     data: list[BillingUsageEvent]
     """ Oldest first. """
 
-    sessions: BillingUsageSessions | None = None
-    """ The sessions named in `data`. """
+    sessions: BillingUsageSessions = _attrs_field(factory=lambda: BillingUsageSessions())
+    """ Sessions by id. """
 
     cost_data_through: datetime.datetime | None = None
     """ Until when costs are known. """
@@ -26,7 +28,7 @@ class BillingUsageResponse:
         result: dict[str, Any] = {
             "data": [item.to_dict() for item in self.data],
         }
-        if self.sessions is not None:
+        if self.sessions:
             result["sessions"] = self.sessions.to_dict()
         if self.cost_data_through is not None:
             result["cost_data_through"] = self.cost_data_through.isoformat()
@@ -38,7 +40,9 @@ class BillingUsageResponse:
         cost_data_through = src.get("cost_data_through")
         return cls(
             data=[BillingUsageEvent.from_dict(item) for item in src["data"]],
-            sessions=None if sessions is None else BillingUsageSessions.from_dict(sessions),
+            sessions=BillingUsageSessions()
+            if sessions is None
+            else BillingUsageSessions.from_dict(sessions),
             cost_data_through=None if cost_data_through is None else parse_time(cost_data_through),
         )
 

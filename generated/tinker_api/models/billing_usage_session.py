@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
 
 
-@_attrs_define
-class BillingUsageSession:
+@_attrs_frozen
+class BillingUsageSession(Schema):
     """A session that used something."""
 
     user_metadata: None | UserMetadata = None

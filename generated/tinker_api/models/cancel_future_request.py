@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
 
 
-@_attrs_define
-class CancelFutureRequest:
+@_attrs_frozen
+class CancelFutureRequest(Schema):
     """Which sample to abandon."""
 
     request_id: str

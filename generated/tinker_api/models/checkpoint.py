@@ -4,14 +4,15 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.checkpoint_type import CheckpointType
 from ..types import parse_time
 
 
-@_attrs_define
-class Checkpoint:
+@_attrs_frozen
+class Checkpoint(Schema):
     """Saved weights."""
 
     checkpoint_id: str

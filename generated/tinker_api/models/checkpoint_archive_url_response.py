@@ -4,13 +4,14 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..types import parse_time
 
 
-@_attrs_define
-class CheckpointArchiveUrlResponse:
+@_attrs_frozen
+class CheckpointArchiveUrlResponse(Schema):
     """Where an archive is."""
 
     url: str

@@ -3,16 +3,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.client_session_finish_reason_type import (
     ClientSessionFinishReasonType,
 )
 from ..types import const
 
 
-@_attrs_define
-class ClientFinishedSessionStatusQuery:
+@_attrs_frozen
+class ClientFinishedSessionStatusQuery(Schema):
     """Sessions that their client finished."""
 
     type: Literal["client_finished"] = "client_finished"

@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..types import const
 
 
-@_attrs_define
-class ClientSessionFinishSuccess:
+@_attrs_frozen
+class ClientSessionFinishSuccess(Schema):
     """The work is done."""
 
     type: Literal["success"] = "success"

@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
-from ..types import const
+from ..model import Schema
+from ..types import const, tagged
 
 
-@_attrs_define
-class CreateModelRequest:
+@_attrs_frozen
+class CreateModelRequest(Schema):
     """A training run to create."""
 
     session_id: str
@@ -27,7 +28,9 @@ class CreateModelRequest:
     user_metadata: None | UserMetadata = None
     """ Kept with the training run. """
 
-    optimizer_config: None | OptimizerConfig = None
+    optimizer_config: AdamOptimizerConfig | DimuonOptimizerConfig | None | OptimizerConfigBase = (
+        None
+    )
     """ The optimizer; null means AdamW. Newer than some servers, so sent only when it is not AdamW. """
 
     type: Literal["create_model"] = "create_model"
@@ -62,11 +65,21 @@ class CreateModelRequest:
             user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
             optimizer_config=None
             if optimizer_config is None
-            else OptimizerConfig.from_dict(optimizer_config),
+            else tagged(
+                optimizer_config,
+                "type",
+                {
+                    "adamw": AdamOptimizerConfig,
+                    "dimuon": DimuonOptimizerConfig,
+                },
+                OptimizerConfigBase,
+            ),
             type="create_model" if type_ is None else const(type_, "create_model", "type"),
         )
 
 
+from ..models.adam_optimizer_config import AdamOptimizerConfig  # noqa: E402
+from ..models.dimuon_optimizer_config import DimuonOptimizerConfig  # noqa: E402
 from ..models.lora_config import LoraConfig  # noqa: E402
-from ..models.optimizer_config import OptimizerConfig  # noqa: E402
+from ..models.optimizer_config_base import OptimizerConfigBase  # noqa: E402
 from ..models.user_metadata import UserMetadata  # noqa: E402

@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.custom_loss_input_rank import CustomLossInputRank
 
 
-@_attrs_define
-class CustomLossInput:
+@_attrs_frozen
+class CustomLossInput(Schema):
     """A tensor the loss takes."""
 
     name: str

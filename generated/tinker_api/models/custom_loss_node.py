@@ -3,14 +3,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.custom_loss_node_op import CustomLossNodeOp
-from ..types import UNSET, Unset
 
 
-@_attrs_define
-class CustomLossNode:
+@_attrs_frozen
+class CustomLossNode(Schema):
     """A step of the loss, as torch.fx writes it."""
 
     op: CustomLossNodeOp
@@ -22,11 +23,11 @@ class CustomLossNode:
     target: str
     """ The function, method or input. """
 
-    args: list[Any] | Unset = UNSET
+    args: list[Any] = _attrs_field(factory=list)
     """ Positional arguments: JSON values, or `{"ref": name}`, `{"tuple": […]}`, `{"slice": [a, b, c]}`, `{"ellipsis":
     true}`, `{"float": "inf"}`, `{"dtype": …}`, `{"dict": …}`. """
 
-    kwargs: CustomLossKwargs | Unset = UNSET
+    kwargs: CustomLossKwargs = _attrs_field(factory=lambda: CustomLossKwargs())
     """ Arguments by name, written as in `args`. """
 
     def to_dict(self) -> dict[str, Any]:
@@ -35,9 +36,9 @@ class CustomLossNode:
             "name": self.name,
             "target": self.target,
         }
-        if not isinstance(self.args, Unset):
+        if self.args:
             result["args"] = self.args
-        if not isinstance(self.kwargs, Unset):
+        if self.kwargs:
             result["kwargs"] = self.kwargs
         return result
 
@@ -49,8 +50,8 @@ class CustomLossNode:
             op=src["op"],
             name=src["name"],
             target=src["target"],
-            args=UNSET if args is None else args,
-            kwargs=UNSET if kwargs is None else CustomLossKwargs.from_dict(kwargs),
+            args=list() if args is None else args,
+            kwargs=CustomLossKwargs() if kwargs is None else CustomLossKwargs.from_dict(kwargs),
         )
 
 

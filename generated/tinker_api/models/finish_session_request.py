@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..types import tagged
 
 
-@_attrs_define
-class FinishSessionRequest:
+@_attrs_frozen
+class FinishSessionRequest(Schema):
     """The client is done."""
 
     reason: ClientSessionFinishErrored | ClientSessionFinishInterrupted | ClientSessionFinishSuccess

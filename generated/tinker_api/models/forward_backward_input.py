@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.loss_fn_type import LossFnType
 
 
-@_attrs_define
-class ForwardBackwardInput:
+@_attrs_frozen
+class ForwardBackwardInput(Schema):
     """A batch and its loss."""
 
     data: list[Datum]

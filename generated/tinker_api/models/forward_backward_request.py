@@ -3,26 +3,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
 
 
-@_attrs_define
-class ForwardBackwardRequest:
+@_attrs_frozen
+class ForwardBackwardRequest(Schema):
     """A batch to compute gradients of."""
-
-    model_id: str
-    """ The model. """
 
     forward_backward_input: ForwardBackwardInput
     """ A batch and its loss. """
+
+    model_id: str
+    """ The model. """
 
     seq_id: int | None = None
     """ Its place in the order; null means last. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
-            "model_id": self.model_id,
             "forward_backward_input": self.forward_backward_input.to_dict(),
+            "model_id": self.model_id,
         }
         if self.seq_id is not None:
             result["seq_id"] = self.seq_id
@@ -32,8 +34,8 @@ class ForwardBackwardRequest:
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         seq_id = src.get("seq_id")
         return cls(
-            model_id=src["model_id"],
             forward_backward_input=ForwardBackwardInput.from_dict(src["forward_backward_input"]),
+            model_id=src["model_id"],
             seq_id=seq_id,
         )
 

@@ -3,11 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
 
 
-@_attrs_define
-class FuturesRetrieveRequest:
+@_attrs_frozen
+class FuturesRetrieveRequest(Schema):
     """Whose completions, since when."""
 
     target: SamplingSessionFuturesTarget
@@ -19,7 +22,7 @@ class FuturesRetrieveRequest:
     timeout: float | None = None
     """ Seconds to wait for something new; 0 answers at once, absent leaves it to the server. """
 
-    retrieved_request_ids: list[str] | None = None
+    retrieved_request_ids: list[str] = _attrs_field(factory=list)
     """ Results the client has; the server may drop them. """
 
     def to_dict(self) -> dict[str, Any]:
@@ -29,7 +32,7 @@ class FuturesRetrieveRequest:
         }
         if self.timeout is not None:
             result["timeout"] = self.timeout
-        if self.retrieved_request_ids is not None:
+        if self.retrieved_request_ids:
             result["retrieved_request_ids"] = self.retrieved_request_ids
         return result
 
@@ -42,7 +45,9 @@ class FuturesRetrieveRequest:
             target=SamplingSessionFuturesTarget.from_dict(src["target"]),
             prev_cursor=0 if prev_cursor is None else prev_cursor,
             timeout=timeout,
-            retrieved_request_ids=retrieved_request_ids,
+            retrieved_request_ids=list()
+            if retrieved_request_ids is None
+            else retrieved_request_ids,
         )
 
 

@@ -4,14 +4,16 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.severity import Severity
-from ..types import UNSET, Unset, const, parse_time
+from ..types import const, parse_time
 
 
-@_attrs_define
-class GenericEvent:
+@_attrs_frozen
+class GenericEvent(Schema):
     """Anything else."""
 
     event_id: str
@@ -32,7 +34,7 @@ class GenericEvent:
     event: Literal["GENERIC_EVENT"] = "GENERIC_EVENT"
     """ Tag. """
 
-    event_data: EventData | Unset = UNSET
+    event_data: EventData = _attrs_field(factory=lambda: EventData())
     """ What belongs to a generic event. Never a credential. """
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,7 +46,7 @@ class GenericEvent:
             "timestamp": self.timestamp.isoformat(),
             "event_name": self.event_name,
         }
-        if not isinstance(self.event_data, Unset):
+        if self.event_data:
             result["event_data"] = self.event_data
         return result
 
@@ -58,7 +60,7 @@ class GenericEvent:
             severity=src["severity"],
             timestamp=parse_time(src["timestamp"]),
             event_name=src["event_name"],
-            event_data=UNSET if event_data is None else EventData.from_dict(event_data),
+            event_data=EventData() if event_data is None else EventData.from_dict(event_data),
         )
 
 

@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
-from ..types import const
+from ..model import Schema
+from ..types import const, tagged
 
 
-@_attrs_define
-class GetInfoResponse:
+@_attrs_frozen
+class GetInfoResponse(Schema):
     """A training run."""
 
     model_id: str
@@ -21,7 +22,9 @@ class GetInfoResponse:
     type: Literal["get_info"] = "get_info"
     """ Tag. """
 
-    optimizer_config: None | OptimizerConfig = None
+    optimizer_config: AdamOptimizerConfig | DimuonOptimizerConfig | None | OptimizerConfigBase = (
+        None
+    )
     """ The optimizer; absent means AdamW. """
 
     is_lora: bool | None = None
@@ -62,12 +65,22 @@ class GetInfoResponse:
             type="get_info" if type_ is None else const(type_, "get_info", "type"),
             optimizer_config=None
             if optimizer_config is None
-            else OptimizerConfig.from_dict(optimizer_config),
+            else tagged(
+                optimizer_config,
+                "type",
+                {
+                    "adamw": AdamOptimizerConfig,
+                    "dimuon": DimuonOptimizerConfig,
+                },
+                OptimizerConfigBase,
+            ),
             is_lora=is_lora,
             lora_rank=lora_rank,
             model_name=model_name,
         )
 
 
+from ..models.adam_optimizer_config import AdamOptimizerConfig  # noqa: E402
+from ..models.dimuon_optimizer_config import DimuonOptimizerConfig  # noqa: E402
 from ..models.model_data import ModelData  # noqa: E402
-from ..models.optimizer_config import OptimizerConfig  # noqa: E402
+from ..models.optimizer_config_base import OptimizerConfigBase  # noqa: E402

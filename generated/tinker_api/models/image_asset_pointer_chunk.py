@@ -3,16 +3,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.image_asset_pointer_chunk_format import (
     ImageAssetPointerChunkFormat,
 )
 from ..types import const
 
 
-@_attrs_define
-class ImageAssetPointerChunk:
+@_attrs_frozen
+class ImageAssetPointerChunk(Schema):
     """An image the server can fetch. Has no protobuf form."""
 
     location: str

@@ -3,14 +3,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.image_chunk_format import ImageChunkFormat
 from ..types import const
 
 
-@_attrs_define
-class ImageChunk:
+@_attrs_frozen
+class ImageChunk(Schema):
     """An image, as the bytes of its file."""
 
     data: str

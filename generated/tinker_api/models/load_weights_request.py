@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
-from ..types import const
+from ..model import Schema
+from ..types import const, tagged
 
 
-@_attrs_define
-class LoadWeightsRequest:
+@_attrs_frozen
+class LoadWeightsRequest(Schema):
     """A training checkpoint to load."""
 
     path: str
@@ -36,7 +37,9 @@ class LoadWeightsRequest:
     user_metadata: None | UserMetadata = None
     """ Kept with the training run. """
 
-    optimizer_config: None | OptimizerConfig = None
+    optimizer_config: AdamOptimizerConfig | DimuonOptimizerConfig | None | OptimizerConfigBase = (
+        None
+    )
     """ The optimizer of the new model. """
 
     weights_access_token: None | str = None
@@ -91,11 +94,21 @@ class LoadWeightsRequest:
             user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
             optimizer_config=None
             if optimizer_config is None
-            else OptimizerConfig.from_dict(optimizer_config),
+            else tagged(
+                optimizer_config,
+                "type",
+                {
+                    "adamw": AdamOptimizerConfig,
+                    "dimuon": DimuonOptimizerConfig,
+                },
+                OptimizerConfigBase,
+            ),
             weights_access_token=weights_access_token,
             type="load_weights" if type_ is None else const(type_, "load_weights", "type"),
         )
 
 
-from ..models.optimizer_config import OptimizerConfig  # noqa: E402
+from ..models.adam_optimizer_config import AdamOptimizerConfig  # noqa: E402
+from ..models.dimuon_optimizer_config import DimuonOptimizerConfig  # noqa: E402
+from ..models.optimizer_config_base import OptimizerConfigBase  # noqa: E402
 from ..models.user_metadata import UserMetadata  # noqa: E402

@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
 
 
-@_attrs_define
-class LoraConfig:
+@_attrs_frozen
+class LoraConfig(Schema):
     """Which adapter to train."""
 
     rank: int
@@ -24,6 +26,8 @@ class LoraConfig:
 
     train_attn: bool = True
     """ Adapt the attention blocks. """
+
+    _ignores_unknown = False
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..types import tagged
 
 
-@_attrs_define
-class ModelInput:
+@_attrs_frozen
+class ModelInput(Schema):
     """What the model reads."""
 
     chunks: list[DmelChunk | EncodedTextChunk | ImageAssetPointerChunk | ImageChunk]

@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
-from ..types import const
+from ..model import Schema
+from ..types import const, tagged
 
 
-@_attrs_define
-class OptimStepRequest:
+@_attrs_frozen
+class OptimStepRequest(Schema):
     """A step to take."""
 
     model_id: str
@@ -21,7 +22,7 @@ class OptimStepRequest:
     adam_params: AdamParams | None = None
     """ Parameters of Adam. """
 
-    optimizer_params: None | OptimizerParams = None
+    optimizer_params: DimuonParams | None | OptimParamsBase = None
     """ Parameters of another optimizer. Newer than some servers. """
 
     type: Literal["optim_step"] = "optim_step"
@@ -52,10 +53,18 @@ class OptimStepRequest:
             adam_params=None if adam_params is None else AdamParams.from_dict(adam_params),
             optimizer_params=None
             if optimizer_params is None
-            else OptimizerParams.from_dict(optimizer_params),
+            else tagged(
+                optimizer_params,
+                "type",
+                {
+                    "dimuon": DimuonParams,
+                },
+                OptimParamsBase,
+            ),
             type="optim_step" if type_ is None else const(type_, "optim_step", "type"),
         )
 
 
 from ..models.adam_params import AdamParams  # noqa: E402
-from ..models.optimizer_params import OptimizerParams  # noqa: E402
+from ..models.dimuon_params import DimuonParams  # noqa: E402
+from ..models.optim_params_base import OptimParamsBase  # noqa: E402

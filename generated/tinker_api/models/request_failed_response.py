@@ -3,14 +3,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.request_error_category import RequestErrorCategory
 from ..types import const
 
 
-@_attrs_define
-class RequestFailedResponse:
+@_attrs_frozen
+class RequestFailedResponse(Schema):
     """The operation failed."""
 
     error: str

@@ -3,15 +3,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.sampled_sequence_stop_reason import (
     SampledSequenceStopReason,
 )
 
 
-@_attrs_define
-class SampledSequence:
+@_attrs_frozen
+class SampledSequence(Schema):
     """One completion."""
 
     stop_reason: SampledSequenceStopReason

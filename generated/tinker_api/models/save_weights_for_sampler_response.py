@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..types import const
 
 
-@_attrs_define
-class SaveWeightsForSamplerResponse:
+@_attrs_frozen
+class SaveWeightsForSamplerResponse(Schema):
     """The weights can be sampled from: by `path` in the named form, by `sampling_session_id` in the ephemeral one."""
 
     type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"

@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..types import const
 
 
-@_attrs_define
-class SaveWeightsResponse:
+@_attrs_frozen
+class SaveWeightsResponse(Schema):
     """The checkpoint is saved."""
 
     path: str

@@ -4,14 +4,15 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.severity import Severity
 from ..types import const, parse_time
 
 
-@_attrs_define
-class SessionEndEvent:
+@_attrs_frozen
+class SessionEndEvent(Schema):
     """A client's process ends."""
 
     event_id: str

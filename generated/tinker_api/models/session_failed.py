@@ -3,14 +3,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.session_failed_category import SessionFailedCategory
 from ..types import const, tagged
 
 
-@_attrs_define
-class SessionFailed:
+@_attrs_frozen
+class SessionFailed(Schema):
     """It failed."""
 
     category: SessionFailedCategory

@@ -3,13 +3,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..types import tagged
 
 
-@_attrs_define
-class SessionSearchRequest:
+@_attrs_frozen
+class SessionSearchRequest(Schema):
     """Filters of a search."""
 
     session_id: None | str = None
@@ -18,8 +20,8 @@ class SessionSearchRequest:
     project_ids: list[str] | None = None
     """ In one of these projects. """
 
-    user_metadata: None | UserMetadata = None
-    """ With all of these. """
+    user_metadata: UserMetadata = _attrs_field(factory=lambda: UserMetadata())
+    """ Names and values of the user's own, kept with the object. """
 
     display_name: None | str = None
     """ With this name. """
@@ -52,7 +54,7 @@ class SessionSearchRequest:
             result["session_id"] = self.session_id
         if self.project_ids is not None:
             result["project_ids"] = self.project_ids
-        if self.user_metadata is not None:
+        if self.user_metadata:
             result["user_metadata"] = self.user_metadata
         if self.display_name is not None:
             result["display_name"] = self.display_name
@@ -77,7 +79,9 @@ class SessionSearchRequest:
         return cls(
             session_id=session_id,
             project_ids=project_ids,
-            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            user_metadata=UserMetadata()
+            if user_metadata is None
+            else UserMetadata.from_dict(user_metadata),
             display_name=display_name,
             owner=None
             if owner is None

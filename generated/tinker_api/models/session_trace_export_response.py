@@ -3,15 +3,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.session_trace_export_response_status import (
     SessionTraceExportResponseStatus,
 )
 
 
-@_attrs_define
-class SessionTraceExportResponse:
+@_attrs_frozen
+class SessionTraceExportResponse(Schema):
     """Where a session's trace is."""
 
     status: SessionTraceExportResponseStatus

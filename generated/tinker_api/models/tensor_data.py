@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.tensor_data_dtype import TensorDataDtype
 
 
-@_attrs_define
-class TensorData:
+@_attrs_frozen
+class TensorData(Schema):
     """An array of numbers, flat and row-major. Sparse arrays are CSR: `shape` is then required, `data` holds the
     stored values, and what is not stored is 0 (-1 in `target_prompt_logprobs`).
     """

@@ -3,14 +3,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
 
+from ..model import Schema
 from ..models.queue_state import QueueState
 from ..types import const
 
 
-@_attrs_define
-class TryAgainResponse:
+@_attrs_frozen
+class TryAgainResponse(Schema):
     """Not yet. Ask again at once."""
 
     request_id: str

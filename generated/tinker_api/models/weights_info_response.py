@@ -3,11 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+from ..types import tagged
 
 
-@_attrs_define
-class WeightsInfoResponse:
+@_attrs_frozen
+class WeightsInfoResponse(Schema):
     """A checkpoint."""
 
     base_model: str
@@ -28,7 +31,9 @@ class WeightsInfoResponse:
     train_attn: bool | None = None
     """ Whether the attention blocks are adapted. """
 
-    optimizer_config: None | OptimizerConfig = None
+    optimizer_config: AdamOptimizerConfig | DimuonOptimizerConfig | None | OptimizerConfigBase = (
+        None
+    )
     """ The optimizer; absent means AdamW. """
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,8 +69,18 @@ class WeightsInfoResponse:
             train_attn=train_attn,
             optimizer_config=None
             if optimizer_config is None
-            else OptimizerConfig.from_dict(optimizer_config),
+            else tagged(
+                optimizer_config,
+                "type",
+                {
+                    "adamw": AdamOptimizerConfig,
+                    "dimuon": DimuonOptimizerConfig,
+                },
+                OptimizerConfigBase,
+            ),
         )
 
 
-from ..models.optimizer_config import OptimizerConfig  # noqa: E402
+from ..models.adam_optimizer_config import AdamOptimizerConfig  # noqa: E402
+from ..models.dimuon_optimizer_config import DimuonOptimizerConfig  # noqa: E402
+from ..models.optimizer_config_base import OptimizerConfigBase  # noqa: E402

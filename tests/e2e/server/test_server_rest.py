@@ -13,8 +13,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from raw_client import MODEL, Raw, forward_backward, optim_step, sample, save
 
 from tinker_local import LocalServer

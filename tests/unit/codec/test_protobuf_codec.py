@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinker import types
-from tinker._codec import json as json_codec
-from tinker._codec import protobuf
+from tinker._codec import json as json_codec, protobuf
 from tinker_local import wire
 from tinker_local.engine.base import LossResult, SampledSequence, SampleResult
 from tinker_proto import tinker_pb2 as pb

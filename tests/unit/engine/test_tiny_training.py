@@ -7,8 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from attrs import evolve
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tinker_local.engine.base import AdamSpec, EngineError, Example, LoraSpec, SampleSpec
 from tinker_local.engine.tiny import MODEL

@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, note, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, note, settings, strategies as st
 
 pytest.importorskip("tokenizers")
 

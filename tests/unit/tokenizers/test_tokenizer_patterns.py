@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from small_tokenizers import TRAINING_TEXT, train
 
 pytest.importorskip("tokenizers")
 
 import tokenizers
 
-from tinker.tokenizers import Tokenizer, get_tokenizer
-from tinker.tokenizers import _patterns as known
+from tinker.tokenizers import Tokenizer, _patterns as known, get_tokenizer
 
 PATTERNS = {
     "gpt2": None,

@@ -3,15 +3,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
 
 
-@_attrs_define
-class OptimizerParams:
-    """Parameters of an optimizer other than Adam: `{"type": "dimuon", "learning_rate": …, "grad_clip_norm": 0,
-    "beta1": 0.9}`, or of another one a server knows.
-    """
+@_attrs_frozen
+class OptimParamsBase(Schema):
+    """Parameters of another optimizer a server knows, with members of its own."""
 
     type: str
     """ The optimizer's name. """

@@ -3,15 +3,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
 
 
-@_attrs_define
-class OptimizerConfig:
-    """Which optimizer a model is created for: `{"type": "adamw"}`, `{"type": "dimuon", "version": 1}`, or
-    another one a server knows, with members of its own.
-    """
+@_attrs_frozen
+class OptimizerConfigBase(Schema):
+    """Another optimizer a server knows, with members of its own."""
 
     type: str
     """ The optimizer's name. """

@@ -1,0 +1,275 @@
+"""The methods that users know from pydantic models, and the functions of `dataclasses`, for attrs classes.
+
+Written by hand; `codegen.sh` copies it into the generated package, whose models have it for a base, as the types of
+`tinker` that are written by hand have.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import dataclasses
+import datetime
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import attrs
+import orjson
+
+DumpMode = Literal["python", "json"]
+
+
+class _Fields:
+    """`model_fields` of a class: name -> attribute, which has a `default` and a `type`."""
+
+    def __get__(self, instance: object, owner: type[Model]) -> dict[str, attrs.Attribute[Any]]:
+        fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(owner)  # type: ignore[arg-type]
+        arguments = ((field.alias or field.name, field) for field in fields)
+        return {owner._dump_names.get(name, name): field for name, field in arguments}
+
+
+class _DataclassFields:
+    """What `dataclasses.replace`, `asdict`, `fields` and `is_dataclass` ask of a class."""
+
+    def __init__(self) -> None:
+        self._known: dict[type[Model], dict[str, dataclasses.Field[Any]]] = {}
+
+    def __get__(self, instance: object, owner: type[Model]) -> dict[str, dataclasses.Field[Any]]:
+        if owner not in self._known:
+            arguments = [name for name, _ in owner._arguments()]
+            self._known[owner] = vars(dataclasses.make_dataclass(owner.__name__, arguments))[
+                "__dataclass_fields__"
+            ]
+        return self._known[owner]
+
+
+class Model:
+    """Base of the value types: dump, validate and copy, with the results pydantic would give.
+
+    The functions of `dataclasses` take them too, so that `dataclasses.replace(span, length=2)` works.
+    A member's name is that of its constructor argument. Bytes are dumped as base64, arrays as lists.
+    In JSON a NaN or an infinity is null. `dict(model)` has the members as they are.
+    """
+
+    __slots__ = ()
+
+    model_fields: ClassVar[_Fields] = _Fields()
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = _DataclassFields()  # type: ignore[assignment]
+    _dump_names: ClassVar[Mapping[str, str]] = {}
+    """Constructor argument -> name under which the member is dumped, where they differ."""
+    _ignores_unknown: ClassVar[bool] = False
+    """Whether `model_validate` passes over unknown members: so in results, not in requests."""
+
+    # ---- out --------------------------------------------------------------------------------
+
+    def model_dump(
+        self,
+        *,
+        mode: DumpMode = "python",
+        include: Collection[str] | None = None,
+        exclude: Collection[str] | None = None,
+        exclude_none: bool = False,
+        exclude_defaults: bool = False,
+        exclude_unset: bool = False,
+        by_alias: bool | None = None,  # no member has an alias
+    ) -> dict[str, Any]:
+        """The members as plain Python values, nested models as dicts.
+
+        `mode="json"` makes lists of tuples and text of times. `exclude_unset` leaves out what equals
+        its default, as `exclude_defaults` does. `include` and `exclude` are about this model's own
+        members, the others about those of nested models too.
+        """
+
+        def nested(model: Model) -> dict[str, Any]:
+            return model.model_dump(
+                mode=mode,
+                exclude_none=exclude_none,
+                exclude_defaults=exclude_defaults,
+                exclude_unset=exclude_unset,
+            )
+
+        dumped = {}
+        for name, value, default in self._members():
+            if include is not None and name not in include:
+                continue
+            if exclude is not None and name in exclude:
+                continue
+            if exclude_none and value is None:
+                continue
+            if (exclude_defaults or exclude_unset) and _is_default(value, default):
+                continue
+            dumped[name] = _plain(value, mode, nested)
+        return dumped
+
+    def model_dump_json(self, *, indent: int | None = None, **dump: Any) -> str:
+        """`model_dump` as JSON text: compact, or over several lines with `indent` spaces."""
+        text = orjson.dumps(self.model_dump(**{**dump, "mode": "json"}))
+        if indent is None:
+            return text.decode()
+        return json.dumps(orjson.loads(text), indent=indent, ensure_ascii=False)
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return ((name, value) for name, value, _ in self._members())
+
+    # ---- in ---------------------------------------------------------------------------------
+
+    @classmethod
+    def model_validate(cls, obj: Any) -> Self:
+        """Build from a mapping of member names; an instance is returned as it is.
+
+        Raises:
+            ValueError: `obj` is neither, a required member is missing, or one is unknown or has a
+                wrong value.
+        """
+        if isinstance(obj, cls):
+            return obj
+        if not isinstance(obj, Mapping):
+            raise ValueError(  # as pydantic does
+                f"expected a {cls.__name__} or a mapping of its members, not {type(obj).__name__}."
+            )
+        known = {cls._dump_names.get(name, name): required for name, required in cls._arguments()}
+        for name, required in known.items():
+            if required and name not in obj:
+                raise ValueError(f"{cls.__name__} needs {name!r}.")
+        if not cls._ignores_unknown:
+            for name in obj:
+                if name not in known:
+                    raise ValueError(
+                        f"{cls.__name__} has no {name!r}; it has {', '.join(sorted(known))}."
+                    )
+        return cls._of_members(obj)
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray) -> Self:
+        """Build from JSON text; see `model_validate`."""
+        return cls.model_validate(orjson.loads(json_data))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, with the members in `update` (by constructor argument) replaced and checked."""
+        duplicate = copy.deepcopy(self) if deep else copy.copy(self)
+        return attrs.evolve(duplicate, **update) if update else duplicate  # type: ignore[misc]
+
+    # ---- inside -----------------------------------------------------------------------------
+
+    @classmethod
+    def _of_members(cls, members: Mapping[str, Any]) -> Self:
+        """Build from members that are known to be there."""
+        names = [(name, cls._dump_names.get(name, name)) for name, _ in cls._arguments()]
+        return cls(**{name: members[member] for name, member in names if member in members})
+
+    @classmethod
+    def _arguments(cls) -> list[tuple[str, bool]]:
+        """Constructor arguments, and whether each is required."""
+        fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)  # type: ignore[arg-type]
+        return [(field.alias or field.name, field.default is attrs.NOTHING) for field in fields]
+
+    def _members(self) -> list[tuple[str, Any, Any]]:
+        """Name, value and default of each member."""
+        fields = self.model_fields.items()
+        return [(name, getattr(self, name), field.default) for name, field in fields]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Let users' pydantic models have members of this type; pydantic calls it, if it is there."""
+        from pydantic_core import core_schema  # noqa: PLC0415  # only pydantic users have it
+
+        def dump(value: Any, info: Any) -> Any:
+            return value.model_dump(mode=info.mode, exclude_none=info.exclude_none)
+
+        return core_schema.no_info_plain_validator_function(
+            cls.model_validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(dump, info_arg=True),
+        )
+
+
+class Schema(Model):
+    """Base of the models that are generated from the contract's schemas."""
+
+    __slots__ = ()
+
+    _ignores_unknown = True  # those of a newer server
+
+    def to_dict(self) -> dict[str, Any]:
+        """The members as they are sent: without those that are null and may be left out."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        """Build from the members as they are received."""
+        raise NotImplementedError
+
+    @classmethod
+    def _of_members(cls, members: Mapping[str, Any]) -> Self:
+        sent = {name: _as_sent(value) for name, value in members.items()}
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, str | int):  # such as a tag, which may be left out here
+                sent.setdefault(name, field.default)
+        try:
+            return cls.from_dict(sent)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"{cls.__name__}: {error!r} while reading {members!r}.") from error
+
+    @classmethod
+    def _arguments(cls) -> list[tuple[str, bool]]:
+        return [argument for argument in super()._arguments() if argument[0] != _OTHERS]
+
+    def _members(self) -> list[tuple[str, Any, Any]]:
+        members = super()._members()
+        if members and members[-1][0] == _OTHERS:
+            members += [(name, value, attrs.NOTHING) for name, value in members.pop()[1].items()]
+        return members
+
+
+_OTHERS = "additional_properties"
+"""The attribute with the members that an open schema does not name."""
+
+
+def _as_sent(value: Any) -> Any:
+    match value:
+        case Schema():
+            return value.to_dict()
+        case Mapping():
+            return {key: _as_sent(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_as_sent(item) for item in value]
+        case datetime.datetime():
+            return value.isoformat()
+        case _:
+            return value
+
+
+def _plain(value: Any, mode: DumpMode, nested: Callable[[Model], dict[str, Any]]) -> Any:
+    match value:
+        case Model():
+            return nested(value)
+        case Mapping():
+            return {key: _plain(item, mode, nested) for key, item in value.items()}
+        case bytes():
+            return base64.b64encode(value).decode()
+        case datetime.datetime() if mode == "json":
+            return value.isoformat().replace("+00:00", "Z")
+        case tuple() if mode == "python":
+            return tuple(_plain(item, mode, nested) for item in value)
+        case list() | tuple():
+            return [_plain(item, mode, nested) for item in value]
+        case _ if hasattr(value, "tolist"):  # of numpy, which is not imported for this
+            return value.tolist()
+        case _:
+            return value
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+        default = default.factory()
+    return default is not attrs.NOTHING and bool(value == default)
+
+
+def tag(value: str) -> Any:
+    """The field `type`, whose only value is the tag of the union's member."""
+
+    def check(instance: object, attribute: object, given: object) -> None:
+        if given != value:
+            raise ValueError(f"{type(instance).__name__}.type is {given!r}; it must be {value!r}.")
+
+    return attrs.field(default=value, validator=check)

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+from ..types import const
+
+
+@_attrs_frozen
+class AdamOptimizerConfig(Schema):
+    """AdamW, which every server has."""
+
+    type: Literal["adamw"] = "adamw"
+    """ Tag. """
+
+    _ignores_unknown = False
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "adamw", "type"),
+        )

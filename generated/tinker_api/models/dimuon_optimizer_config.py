@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+from ..types import const
+
+
+@_attrs_frozen
+class DimuonOptimizerConfig(Schema):
+    """Dimuon."""
+
+    type: Literal["dimuon"] = "dimuon"
+    """ Tag. """
+
+    version: int = 1
+    """ Its version. """
+
+    _ignores_unknown = False
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "version": self.version,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        version = src.get("version")
+        return cls(
+            type=const(src["type"], "dimuon", "type"),
+            version=1 if version is None else version,
+        )

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+from ..types import const
+
+
+@_attrs_frozen
+class DimuonParams(Schema):
+    """Dimuon, for one step."""
+
+    learning_rate: float
+    """ Step size. """
+
+    type: Literal["dimuon"] = "dimuon"
+    """ Tag. """
+
+    grad_clip_norm: float = 0.0
+    """ Global L2 norm to clip gradients to; 0 or less is off. """
+
+    beta1: float = 0.9
+    """ Decay of the momentum. """
+
+    _ignores_unknown = False
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "learning_rate": self.learning_rate,
+            "grad_clip_norm": self.grad_clip_norm,
+            "beta1": self.beta1,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        grad_clip_norm = src.get("grad_clip_norm")
+        beta1 = src.get("beta1")
+        return cls(
+            type=const(src["type"], "dimuon", "type"),
+            learning_rate=src["learning_rate"],
+            grad_clip_norm=0.0 if grad_clip_norm is None else grad_clip_norm,
+            beta1=0.9 if beta1 is None else beta1,
+        )

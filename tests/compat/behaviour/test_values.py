@@ -1,0 +1,41 @@
+"""The same operations on values give the same with both packages."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+from official import run
+
+FOLDER = Path(__file__).parent
+LISTED = tomllib.loads((FOLDER.parent / "accepted.toml").read_text(encoding="utf-8"))
+PATTERNS = [pattern for entry in LISTED["behaves"] for pattern in entry["names"]]
+
+
+@pytest.fixture(scope="module")
+def differing() -> dict[str, str]:
+    theirs = json.loads(run(FOLDER / "values.py", official=True))
+    ours = json.loads(run(FOLDER / "values.py", official=False))
+    assert theirs.keys() == ours.keys()
+    assert len(theirs) > 300
+    return {
+        name: f"{theirs[name]} there, {ours[name]} here"
+        for name in theirs
+        if theirs[name] != ours[name]
+    }
+
+
+def test_what_differs_is_accepted(differing: dict[str, str]) -> None:
+    unlisted = {
+        name: what
+        for name, what in differing.items()
+        if not any(fnmatchcase(name, pattern) for pattern in PATTERNS)
+    }
+    assert unlisted == {}
+
+
+def test_what_is_accepted_differs(differing: dict[str, str]) -> None:
+    assert [p for p in PATTERNS if not any(fnmatchcase(n, p) for n in differing)] == []

@@ -1,0 +1,85 @@
+"""This package is called `tinker` as the official one is, so that an installer replaces one by the other."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import official
+import pytest
+
+PIP = ["-m", "pip", "--disable-pip-version-check", "--no-input"]
+OURS = "0.38.0+openapi.1"
+REQUIRING = """\
+Metadata-Version: 2.1
+Name: requiring
+Version: 1
+Requires-Dist: tinker>=0.38.0
+"""
+# What is in the folders of both packages, and which files of them no package owns.
+REPORT = """
+import sysconfig
+from importlib.metadata import distributions
+from pathlib import Path
+packages = Path(sysconfig.get_path("purelib"))
+(tinker,) = [d for d in distributions() if d.metadata["Name"] == "tinker"]
+owned = {str(packages / f) for f in tinker.files if f.parts[0].startswith("tinker")}
+present = {str(file) for folder in packages.glob("tinker*") for file in folder.rglob("*") if file.is_file()}
+print(tinker.version, sorted(present - owned), sorted(owned - present), (packages / "tinker_local").is_dir())
+"""
+
+
+@pytest.fixture
+def ours(repository: Path, tmp_path: Path) -> Path:
+    """Our wheel. Building it takes hatchling from the package index."""
+    official.wheel()
+    folder = tmp_path / "wheel"
+    built = subprocess.run(
+        [sys.executable, *PIP, "wheel", "--no-deps", "--wheel-dir", folder, repository],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "No matching distribution found for hatchling" in built.stderr:
+        pytest.skip("needs a package index, for hatchling")
+    assert built.returncode == 0, built.stderr
+    (wheel,) = folder.glob("tinker-*.whl")
+    return wheel
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A new environment, with a package in it that requires the official one."""
+    folder = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    (packages,) = folder.glob("[Ll]ib/**/site-packages")
+    (packages / "requiring-1.dist-info").mkdir()
+    (packages / "requiring-1.dist-info" / "METADATA").write_text(REQUIRING)
+    return folder
+
+
+def python(environment: Path, *arguments: str | Path) -> str:
+    (interpreter,) = environment.glob("bin/python") or environment.glob("Scripts/python.exe")
+    result = subprocess.run(
+        # No compiled files: they are in no list of files.
+        [interpreter, "-B", *arguments], capture_output=True, text=True, check=False
+    )  # fmt: skip
+    return result.stdout + result.stderr
+
+
+def install(environment: Path, *what: str | Path) -> str:
+    return python(environment, *PIP, "install", "--no-compile", "--no-deps", *what)
+
+
+def test_each_replaces_the_other(environment: Path, ours: Path) -> None:
+    assert "Successfully installed" in install(environment, official.wheel())
+    assert python(environment, "-c", REPORT) == "0.38.0 [] [] False\n"
+
+    assert "Uninstalling tinker-0.38.0" in install(environment, ours)
+    assert python(environment, "-c", REPORT) == f"{OURS} [] [] True\n"
+    assert "tinker>=0.38.0" not in python(environment, *PIP, "check")
+    assert "already satisfied" in install(environment, "--no-index", "tinker>=0.38.0,==0.38.0")
+
+    assert f"Uninstalling tinker-{OURS}" in install(
+        environment, "--force-reinstall", official.wheel()
+    )
+    assert python(environment, "-c", REPORT) == "0.38.0 [] [] False\n"

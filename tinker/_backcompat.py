@@ -1,0 +1,75 @@
+"""Futures of clients that may be used as the clients themselves, as code from before these futures does."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Self, TypeVar
+
+from tinker.futures import APIFuture
+from tinker.sampling import SamplingClient
+from tinker.training import TrainingClient
+
+C = TypeVar("C")
+
+
+class BackcompatClientFuture(APIFuture[C]):
+    """An `APIFuture` of a client, with the client's own methods and attributes, which wait for it.
+
+    Using it as the client is deprecated: call `result()`, or await it, first.
+    """
+
+    def __init_subclass__(cls) -> None:
+        """Forward what the client's class has and `APIFuture` has not."""
+        client_class = cls.__bases__[-1]
+        for name in dir(client_class):
+            method = inspect.getattr_static(client_class, name)
+            if inspect.isfunction(method) and not name.startswith("_"):
+                setattr(cls, name, _forward(name, method))
+
+    @classmethod
+    def of(cls, future: APIFuture[C]) -> Self:
+        return cls(future.future(), future.progress)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._client(name), name)
+
+    def _client(self, used: str) -> C:
+        self._warn(used, stacklevel=4)
+        return self.result()
+
+    def _warn(self, used: str, stacklevel: int) -> None:
+        warnings.warn(
+            f"Using .{used} of the future of a client is deprecated: "
+            "call .result() on the future, or await it, to get the client.",
+            FutureWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def call(self: BackcompatClientFuture[Any], *args: Any, **kwargs: Any) -> Any:
+        return getattr(self._client(name), name)(*args, **kwargs)
+
+    @wraps(method)
+    async def call_async(self: BackcompatClientFuture[Any], *args: Any, **kwargs: Any) -> Any:
+        self._warn(name, stacklevel=3)
+        return await getattr(await self, name)(*args, **kwargs)
+
+    return call_async if inspect.iscoroutinefunction(method) else call
+
+
+class BackcompatTrainingClientFuture(BackcompatClientFuture[TrainingClient], TrainingClient):
+    """The future of a `TrainingClient`."""
+
+
+class BackcompatSamplingClientFuture(BackcompatClientFuture[SamplingClient], SamplingClient):
+    """The future of a `SamplingClient`."""
+
+    def __reduce__(self) -> Any:
+        return self.result().__reduce__()
