@@ -19,11 +19,12 @@ from tinker._lazy import lazy
 if TYPE_CHECKING:
     from httpx import Timeout as Timeout
 
-    from tinker import types as types
+    from tinker import auth as auth, types as types
     from tinker._backcompat import (
         BackcompatSamplingClientFuture as BackcompatSamplingClientFuture,
         BackcompatTrainingClientFuture as BackcompatTrainingClientFuture,
     )
+    from tinker.admin import AdminClient as AdminClient
     from tinker.errors import (
         APIConnectionError as APIConnectionError,
         APIError as APIError,
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
         APIFuture as APIFuture,
     )
     from tinker.request_options import RequestOptions as RequestOptions
+    from tinker.rest import (
+        RestClient as RestClient,
+    )
     from tinker.sampling import (
         SamplingClient as SamplingClient,
     )
@@ -118,9 +122,12 @@ __getattr__, __dir__, __all__ = lazy(
             "TinkerError",
             "UnprocessableEntityError",
         ),
+        "tinker.admin": ("AdminClient",),
+        "tinker.auth": ("auth",),
         "tinker.futures": ("APIFuture",),
         "httpx": ("Timeout",),
         "tinker.request_options": ("RequestOptions",),
+        "tinker.rest": ("RestClient",),
         "tinker.sampling": ("SamplingClient",),
         "tinker.service": ("ServiceClient",),
         "tinker.training": ("TrainingClient",),

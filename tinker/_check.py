@@ -259,3 +259,21 @@ def check_sample(prompt: ModelInput, num_samples: int, params: SamplingParams) -
         raise ValueError(
             f"SamplingParams.max_tokens is {params.max_tokens!r}; it must be at least 1."
         )
+
+
+def check_text(name: str, value: str) -> None:
+    """Raise for what cannot be an id."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} is {value!r}; it must be a text that is not empty.")
+
+
+def check_page(limit: int, offset: int) -> None:
+    """Raise for what cannot be a part of a list."""
+    for name, value, least in (("limit", limit, 1), ("offset", offset, 0)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"{name} is {value!r}; it must be a whole number from {least}.")
+
+
+def check_scope(access_scope: str) -> None:
+    if access_scope not in ("owned", "accessible"):
+        raise ValueError(f"access_scope is {access_scope!r}; it must be 'owned' or 'accessible'.")

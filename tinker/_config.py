@@ -2,6 +2,7 @@
 
 TINKER_BASE_URL     base URL of the server, or `local` for one inside this process
 TINKER_API_KEY      `tml-…`, or a JWT (`eyJ…`)
+TINKER_CREDENTIAL_CMD  command that prints one, where there is no key (see _auth.py)
 TINKER_PROJECT_ID   project of new sessions
 TINKER_TAGS         tags of new sessions, separated by commas
 """
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from tinker import _auth
 from tinker.errors import TinkerError
 
 DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
@@ -52,16 +54,14 @@ def resolve(base_url: str | None, api_key: str | None) -> Settings:
         )
     if parts.username or parts.password:
         raise ValueError("base_url must not carry a user or password; use api_key instead.")
-    key = (api_key or os.environ.get("TINKER_API_KEY") or "").strip()
-    if not key:
+    key = _auth.find(api_key)
+    if key is None:
         if not _is_loopback(url):
             raise TinkerError(
                 f"No API key for {url}: set TINKER_API_KEY or pass api_key. "
                 "(TINKER_BASE_URL=local runs everything on this machine, without a key.)"
             )
         key = _LOCAL_API_KEY
-    if not key.startswith(("tml-", "eyJ")) or not key.isascii() or not key.isprintable():
-        raise ValueError("api_key must begin with 'tml-' (an API key) or 'eyJ' (a JWT).")
     return Settings(base_url=url, api_key=key)
 
 

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import httpx
 import orjson
+from attrs import evolve
 
-from tinker import _retry
+from tinker import _auth, _retry
 from tinker._config import SDK_VERSION, Settings
 from tinker._progress import Progress
 from tinker._transport import CONNECT_TIMEOUT, make_client
@@ -23,7 +24,9 @@ from tinker.errors import (
     APITimeoutError,
     status_error_class,
 )
+from tinker_api.api.auth import auth_token
 from tinker_api.client import AuthenticatedClient
+from tinker_api.models import AuthTokenRequest
 from tinker_api.types import Response
 
 logger = logging.getLogger("tinker")
@@ -46,6 +49,7 @@ class Connection:
         self.billing_budget = 3600.0
         self._headers = dict(headers or {})
         self._has_answered = False
+        self._exchange: _auth.Exchange | None = None
         self._api: AuthenticatedClient | None = None
         self._pid = -1
 
@@ -69,6 +73,53 @@ class Connection:
         api, self._api = self._api, None
         if api is not None and self._pid == os.getpid():
             await api.get_async_httpx_client().aclose()
+
+    # ---- who we are -------------------------------------------------------------------------
+
+    def exchange_for_jwt(self) -> None:
+        """From now on the credential is exchanged for JWTs, as the server wants it."""
+        self._exchange = _auth.Exchange(self._ask_for_token)
+
+    def take_from_command(self) -> None:
+        """From now on the credential is what the credential command prints."""
+        self.settings = evolve(self.settings, api_key=_auth.from_command())
+        if self._api is not None:
+            self._use(self.settings.api_key)
+
+    async def credential(self) -> str:
+        """What goes into X-API-Key."""
+        if self._exchange is None:
+            return self.settings.api_key
+        return await self._exchange.token()
+
+    async def _ask_for_token(self) -> str:
+        progress = Progress("auth_token")
+        self._use(self.settings.api_key)
+        attempts = _retry.Attempts(_retry.DEFAULT)
+        while True:
+            attempts.made += 1
+            progress.tries += 1
+            try:
+                response = await auth_token.asyncio_detailed(
+                    client=self.api,
+                    body=AuthTokenRequest(),
+                    headers={"X-API-Key": self.settings.api_key},
+                )
+            except httpx.TransportError as reason:
+                error: APIError = self._no_answer(reason, progress)
+                pause = attempts.pause(None, None)
+            else:
+                if response.status_code < 300:
+                    answer = self.parse(response, progress)
+                    return str(getattr(answer, "jwt", ""))
+                error = self.refusal(response, progress)
+                pause = attempts.pause(response.status_code, response.headers)
+            if pause is None:
+                raise error
+            await asyncio.sleep(pause)
+
+    def _use(self, credential: str) -> None:
+        self.api.get_async_httpx_client().headers["X-API-Key"] = credential
 
     async def fetch(self, endpoint: Endpoint, progress: Progress, **arguments: Any) -> Any:
         """Call an endpoint and return its parsed answer; arguments as for `call`."""
@@ -97,10 +148,15 @@ class Connection:
         attempts = _retry.Attempts(policy, self.billing_budget)
         limits = httpx.Timeout(timeout, connect=CONNECT_TIMEOUT)
         progress.tries = 0
+        replayed = False
         while True:
             attempts.made += 1
             progress.tries += 1
             error: APIError
+            credential = ""
+            if self._exchange is not None:
+                credential = await self._exchange.token()
+                self._use(credential)
             try:
                 response = await endpoint(client=self.api, timeout=limits, **arguments)
             except httpx.TransportError as reason:
@@ -113,6 +169,10 @@ class Connection:
                 status = response.status_code
                 if 200 <= status < 300 or status in passed:
                     return response
+                if self._exchange is not None and not replayed and _is_invalid_token(response):
+                    replayed = True
+                    self._exchange.forget(credential)
+                    continue
                 error = self.refusal(response, progress)
                 pause = attempts.pause(status, response.headers)
             if pause is None:
@@ -177,6 +237,11 @@ class Connection:
         return APIConnectionError(
             request, f"{progress.name()}: the connection to {server} broke: {what}{tries}."
         )
+
+
+def _is_invalid_token(response: Response[Any]) -> bool:
+    challenge = response.headers.get("www-authenticate", "")
+    return response.status_code == 401 and 'error="invalid_token"' in challenge
 
 
 _HINTS = {

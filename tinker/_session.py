@@ -13,11 +13,11 @@ import time
 import weakref
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from tinker import _config, _loop, _retry
+from tinker import _auth, _config, _loop, _retry
 from tinker._backpressure import Backpressure
-from tinker._connection import Connection
+from tinker._connection import Connection, Endpoint
 from tinker._polling import Decoder, RoomForResults, poll
 from tinker._progress import Progress, Watch
 from tinker._traits import Traits
@@ -79,8 +79,9 @@ class Session:
         self.backpressure = Backpressure()
         self.room = RoomForResults(self.config.inflight_response_bytes_semaphore_size)
         self._user_metadata = dict(user_metadata or {})
-        self._project_id = project_id or os.environ.get("TINKER_PROJECT_ID")
+        self.project_id = project_id or os.environ.get("TINKER_PROJECT_ID")
         self._display_name = display_name
+        self._configuring: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[str] | None = None
         self._heartbeat: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
@@ -111,7 +112,7 @@ class Session:
 
     async def _open(self) -> str:
         progress = Progress("create_session")
-        await self._read_config(Progress("client_config"))
+        await self.ready()
         answer: CreateSessionResponse = await self.connection.fetch(
             create_session.asyncio_detailed,
             progress,
@@ -119,7 +120,7 @@ class Session:
                 tags=_config.tags(),
                 user_metadata=UserMetadata(self._user_metadata),
                 sdk_version=_config.SDK_VERSION,
-                project_id=self._project_id,
+                project_id=self.project_id,
                 display_name=self._display_name,
             ),
         )
@@ -135,6 +136,21 @@ class Session:
         )
         return answer.session_id
 
+    async def ready(self) -> None:
+        """Know the server's settings; asks for them on first use."""
+        if self._closed:
+            raise TinkerError("The client is closed: create a new one.")
+        task = self._configuring
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            reading = self._read_config(Progress("client_config"))
+            task = self._configuring = asyncio.get_running_loop().create_task(reading)
+        await asyncio.shield(task)
+
+    async def fetch(self, endpoint: Endpoint, progress: Progress, **arguments: Any) -> Any:
+        """`Connection.fetch`, once the settings are known; no session is opened for it."""
+        await self.ready()
+        return await self.connection.fetch(endpoint, progress, **arguments)
+
     async def _read_config(self, progress: Progress) -> None:
         """Read the server's settings; a server without the routes has the defaults."""
         request = ClientConfigRequest(sdk_version=_config.SDK_VERSION)
@@ -148,6 +164,10 @@ class Session:
                 self.traits.has_client_config = known
                 if known:
                     self.config = connection.parse(response, progress)
+                if self.config.credential_default_source == "credential_cmd" and _auth.command():
+                    connection.take_from_command()
+                if self.config.pjwt_auth_enabled:
+                    connection.exchange_for_jwt()
             elif known:
                 self.dynamic_config = connection.parse(response, progress)
         self.room.limit = self.config.inflight_response_bytes_semaphore_size

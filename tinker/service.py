@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tinker import _check, _config, _console, types
 from tinker._backcompat import BackcompatSamplingClientFuture, BackcompatTrainingClientFuture
@@ -23,6 +23,9 @@ from tinker_api import models
 from tinker_api.api.models import create_model
 from tinker_api.api.service import get_server_capabilities
 from tinker_api.api.weights import load_weights, weights_info
+
+if TYPE_CHECKING:
+    from tinker.rest import RestClient
 
 _DEFAULT_RANK = 32
 
@@ -317,6 +320,23 @@ class ServiceClient:
     def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
         """The models the server offers. Asks the server, and waits."""
         return APIFuture.start(self._capabilities()).result()
+
+    def create_rest_client(self) -> RestClient:
+        """A client that reads and manages what is on the server, over this one's connection."""
+        from tinker.rest import RestClient  # noqa: PLC0415  # a training loop needs none
+
+        return RestClient(self.holder)
+
+    def copy_weights(
+        self, path: str, *, ttl_seconds: int | None = None, weights_access_token: str | None = None
+    ) -> APIFuture[str]:
+        """As `RestClient.copy_weights`, into the project of this session."""
+        return self.create_rest_client().copy_weights(
+            path,
+            self.holder.project_id,
+            ttl_seconds=ttl_seconds,
+            weights_access_token=weights_access_token,
+        )
 
     def get_console_url(self) -> str:
         """The session's page in the hosted service's console; before the first operation, that of all."""

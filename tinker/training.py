@@ -20,11 +20,18 @@ from tinker.retry_config import RetryConfig
 from tinker_api import models
 from tinker_api.api.models import get_info, unload_model
 from tinker_api.api.training import optim_step
-from tinker_api.api.weights import load_weights, save_weights, save_weights_for_sampler
+from tinker_api.api.weights import (
+    load_weights,
+    save_weights,
+    save_weights_external,
+    save_weights_for_sampler,
+)
 
 if TYPE_CHECKING:
     from tinker._backcompat import BackcompatSamplingClientFuture
     from tinker.tokenizers import Tokenizer
+
+_MOST_RECIPIENTS = 10
 
 
 class TrainingClient:
@@ -241,6 +248,44 @@ class TrainingClient:
             kind="SaveWeightsForSampler",
         )
 
+    def save_weights_external(
+        self,
+        name: str,
+        ttl_seconds: int | None = None,
+        age_encryption_recipients: list[str] | None = None,
+    ) -> APIFuture[types.SaveWeightsExternalResponse]:
+        """Save the weights for use elsewhere; `RestClient.download_checkpoint` gets the files.
+
+        Args:
+            name: Of the checkpoint, whose tinker path is the result's `path`.
+            ttl_seconds: After how long to delete it; None keeps it.
+            age_encryption_recipients: Up to 10 age recipients (`age1…`) to encrypt the files for.
+        """
+        _check.check_name(name)
+        _check.check_ttl(ttl_seconds)
+        recipients = age_encryption_recipients
+        if recipients is not None and not (
+            len(recipients) <= _MOST_RECIPIENTS
+            and all(one.startswith("age1") for one in recipients)
+        ):
+            raise ValueError(
+                f"age_encryption_recipients has {len(recipients)} entries; it must have at most "
+                f"{_MOST_RECIPIENTS}, each beginning with 'age1'."
+            )
+        return self._run.one(
+            save_weights_external.asyncio_detailed,
+            lambda seq_id: models.SaveWeightsExternalRequest(
+                model_id=self.model_id,
+                path=name,
+                seq_id=seq_id,
+                ttl_seconds=ttl_seconds,
+                age_encryption_recipients=recipients,
+            ),
+            types.SaveWeightsExternalResponse,
+            operation="save_weights_external",
+            kind="SaveWeightsExternal",
+        )
+
     def save_weights_and_get_sampling_client(
         self,
         name: str | None = None,
@@ -344,6 +389,7 @@ class TrainingClient:
     load_state_async = submitted(load_state)
     load_state_with_optimizer_async = submitted(load_state_with_optimizer)
     save_weights_for_sampler_async = submitted(save_weights_for_sampler)
+    save_weights_external_async = submitted(save_weights_external)
     save_weights_and_get_sampling_client_async = awaited(save_weights_and_get_sampling_client)
     create_sampling_client_async = awaited(create_sampling_client)
     get_info_async = in_thread(get_info)

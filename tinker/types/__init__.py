@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from tinker.types.topk_logprobs import (
         TopkLogprobs as TopkLogprobs,
     )
+    from tinker.types.whoami_response import WhoamiResponse as WhoamiResponse
     from tinker_api.models import (
         AccessibleSearchOwner as AccessibleSearchOwner,
         ActiveSessionStatusQuery as ActiveSessionStatusQuery,
@@ -274,6 +275,7 @@ __getattr__, __dir__, __all__ = lazy(
             "CheckpointType",
             "ParsedCheckpointTinkerPath",
         ),
+        "tinker.types.whoami_response": ("WhoamiResponse",),
         "tinker.types.topk_logprobs": ("TopkLogprobs",),
         "tinker_api.models": (
             "AccessibleSearchOwner",

@@ -1,0 +1,144 @@
+"""`AdminClient`: usage and audit."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from types import TracebackType
+from typing import Literal, Self, TypeAlias, get_args
+
+import dateutil.parser
+
+from tinker import _config, types
+from tinker._deprecated import awaited
+from tinker._progress import Progress
+from tinker._session import Session
+from tinker.futures import APIFuture
+from tinker_api.api.admin import get_audit_log, get_checkpoint_storage, list_billing_usage
+from tinker_api.types import UNSET
+
+AuditEventType: TypeAlias = Literal["all", "checkpoints", "projects", "teams", "organizations"]
+
+_LONGEST = timedelta(days=14)
+
+
+class AdminClient:
+    """Reads usage and the audit log; most servers want an administrator's credential for that.
+
+    Args:
+        base_url: The server; default TINKER_BASE_URL, then the hosted service.
+        api_key: The credential; default TINKER_API_KEY.
+    """
+
+    def __init__(
+        self,
+        _holder: Session | None = None,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+    ) -> None:
+        self._owns_holder = _holder is None
+        self.holder = _holder or Session(_config.resolve(base_url, api_key))
+
+    def __repr__(self) -> str:
+        return f"<AdminClient {self.holder.settings.base_url}>"
+
+    def get_audit_log(
+        self, event_type: AuditEventType = "all", day: date | None = None
+    ) -> APIFuture[types.AuditLogResponse]:
+        """What was done by whom.
+
+        Args:
+            event_type: Which kind of events.
+            day: From midnight to midnight UTC; None is all that is kept.
+        """
+        if event_type not in get_args(AuditEventType):
+            allowed = ", ".join(get_args(AuditEventType))
+            raise ValueError(f"event_type is {event_type!r}; it must be one of {allowed}.")
+        if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
+            raise TypeError(f"day is {day!r}; it must be a datetime.date.")
+        progress = Progress("get_audit_log")
+        call = self.holder.fetch(
+            get_audit_log.asyncio_detailed,
+            progress,
+            event_type=event_type,
+            day=UNSET if day is None else day,
+        )
+        return APIFuture.start(call, progress, cancellable=True)
+
+    def get_billing_usage(
+        self, starting_on: datetime | str, ending_before: datetime | str
+    ) -> APIFuture[types.BillingUsageResponse]:
+        """What was used, by the hour.
+
+        Args:
+            starting_on: First hour: a time, or a text such as `2026-11-23` or `23 Nov 2026 14:00 UTC`.
+                Without an offset it is UTC.
+            ending_before: The hour after the last; at most 14 days later.
+
+        Raises:
+            ValueError: A time is not a full hour, or the window is not one.
+        """
+        begin, end = _hour("starting_on", starting_on), _hour("ending_before", ending_before)
+        if not timedelta(0) < end - begin <= _LONGEST:
+            raise ValueError(
+                f"ending_before is {end.isoformat()}; it must be after starting_on, "
+                f"{begin.isoformat()}, by 14 days at the most."
+            )
+        progress = Progress("list_billing_usage")
+        call = self.holder.fetch(
+            list_billing_usage.asyncio_detailed, progress, starting_on=begin, ending_before=end
+        )
+        return APIFuture.start(call, progress, cancellable=True)
+
+    def get_current_checkpoint_storage_usage(
+        self, project_id: str | None = None
+    ) -> APIFuture[types.CurrentCheckpointStorageUsageResponse]:
+        """What the checkpoints take now, by project and user; of all projects, or of one."""
+        progress = Progress("get_checkpoint_storage")
+        call = self.holder.fetch(
+            get_checkpoint_storage.asyncio_detailed,
+            progress,
+            project_id=UNSET if project_id is None else project_id,
+        )
+        return APIFuture.start(call, progress, cancellable=True)
+
+    get_audit_log_async = awaited(get_audit_log)
+    get_billing_usage_async = awaited(get_billing_usage)
+    get_current_checkpoint_storage_usage_async = awaited(get_current_checkpoint_storage_usage)
+
+    def close(self) -> APIFuture[None]:
+        """Close the connections."""
+
+        async def close() -> None:
+            if self._owns_holder:
+                await self.holder.close("success")
+
+        return APIFuture.start(close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close().result()
+
+
+def _hour(name: str, value: datetime | str) -> datetime:
+    """A full hour, with its offset."""
+    time = value
+    if isinstance(value, str):
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        try:
+            time = dateutil.parser.parse(value, default=midnight)
+        except (ValueError, OverflowError):
+            raise ValueError(f"{name} is {value!r}; it must be a time.") from None
+    if not isinstance(time, datetime):
+        raise TypeError(f"{name} is a {type(value).__name__}; it must be a datetime or a text.")
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    if (time.minute, time.second, time.microsecond) != (0, 0, 0):
+        raise ValueError(f"{name} is {time.isoformat()}; it must be a full hour.")
+    return time

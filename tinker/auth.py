@@ -1,0 +1,90 @@
+"""Credentials: whether there are any, and whether the service takes them."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from attrs import field, frozen
+
+from tinker import _auth
+from tinker.errors import TinkerError
+
+__all__ = [
+    "ApiKeyAuthProvider",
+    "get_tinker_token",
+    "raise_if_tinker_not_accessible",
+    "resolve_auth_provider",
+    "tinker_has_credentials",
+]
+
+
+class AuthTokenProvider(Protocol):
+    async def get_token(self) -> str:
+        """The credential for the next request."""
+        ...
+
+
+@frozen
+class ApiKeyAuthProvider:
+    """A credential that stays the same."""
+
+    api_key: str = field(repr=False)
+
+    async def get_token(self) -> str:
+        return self.api_key
+
+
+@frozen
+class _CommandAuthProvider:
+    """What TINKER_CREDENTIAL_CMD prints, asked for anew each time."""
+
+    async def get_token(self) -> str:
+        return _auth.from_command()
+
+
+def resolve_auth_provider(api_key: str | None, enforce_cmd: bool) -> AuthTokenProvider:
+    """Where the credential comes from; `enforce_cmd` makes TINKER_CREDENTIAL_CMD come first.
+
+    Raises:
+        ValueError: What was found is no credential.
+        TinkerError: Nothing was found.
+    """
+    by_hand = api_key or os.environ.get("TINKER_API_KEY")
+    if _auth.command() and (enforce_cmd or not by_hand):
+        return _CommandAuthProvider()
+    key = None if enforce_cmd else _auth.find(api_key)
+    if key is None:
+        raise TinkerError(
+            "No credential: set TINKER_API_KEY or TINKER_CREDENTIAL_CMD, or pass api_key."
+        )
+    return ApiKeyAuthProvider(key)
+
+
+def get_tinker_token() -> str | None:
+    """The configured credential, or None. TINKER_CREDENTIAL_CMD is not run."""
+    try:
+        from_environment = os.environ.get("TINKER_API_KEY")
+        return _auth.check_shape(from_environment, "") if from_environment else _auth.stored()
+    except ValueError:
+        return None
+
+
+def tinker_has_credentials() -> bool:
+    """Whether there is a credential. TINKER_CREDENTIAL_CMD counts as one and is not run."""
+    return bool(_auth.command()) or get_tinker_token() is not None
+
+
+def raise_if_tinker_not_accessible() -> None:
+    """Ask the server once, and return if it takes the configured credential.
+
+    Raises:
+        TinkerError: There is no credential.
+        AuthenticationError: It is refused.
+        BillingError: The account is not set up.
+        APIConnectionError: The server does not answer.
+    """
+    from tinker.rest import RestClient  # noqa: PLC0415  # it imports much that the rest needs not
+
+    with RestClient() as client:
+        client._check_accessible()

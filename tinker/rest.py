@@ -1,0 +1,577 @@
+"""`RestClient`: what a server knows of sessions, training runs and checkpoints, and what can be done with them."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias, TypeVar, cast
+
+from tinker import _auth, _check, _config, types
+from tinker._deprecated import awaited
+from tinker._pages import pages
+from tinker._progress import Progress
+from tinker._retry import NEVER
+from tinker._session import Session
+from tinker.admin import AdminClient
+from tinker.download import ProgressCallback, download
+from tinker.errors import TinkerError
+from tinker.futures import APIFuture
+from tinker_api import models
+from tinker_api.api.auth import auth_token, get_api_key
+from tinker_api.api.checkpoints import (
+    delete_checkpoint,
+    get_external_weights_urls,
+    get_training_run,
+    list_checkpoints,
+    list_training_runs,
+    list_user_checkpoints,
+    publish_checkpoint,
+    set_checkpoint_ttl,
+    unpublish_checkpoint,
+)
+from tinker_api.api.sampling import get_sampler
+from tinker_api.api.service import get_server_capabilities
+from tinker_api.api.sessions import (
+    assign_session_project,
+    export_session_trace,
+    get_session,
+    list_sessions,
+    search_sessions,
+)
+from tinker_api.api.weights import copy_weights, weights_info
+from tinker_api.types import UNSET
+
+T = TypeVar("T")
+AccessScope: TypeAlias = Literal["owned", "accessible"]
+
+_PAGE = 100
+_TRACE_INTERVAL = 5.0
+"""Seconds between questions whether a trace is ready."""
+
+
+class RestClient:
+    """Reads and manages what is on a server. Opens no session of its own.
+
+    Args:
+        base_url: The server; default TINKER_BASE_URL, then the hosted service.
+        api_key: The credential; default TINKER_API_KEY.
+
+    `ServiceClient.create_rest_client()` makes one that shares the connection of a session.
+
+    Raises:
+        ValueError: The address or the key cannot be one.
+        TinkerError: There is no key, and the server is not on this machine.
+    """
+
+    def __init__(
+        self,
+        _holder: Session | None = None,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+    ) -> None:
+        self._owns_holder = _holder is None
+        self.holder = _holder or Session(_config.resolve(base_url, api_key))
+        self._admin = AdminClient(self.holder)
+
+    def __repr__(self) -> str:
+        return f"<RestClient {self.holder.settings.base_url}>"
+
+    # ---- training runs ----------------------------------------------------------------------
+
+    def get_training_run(
+        self, training_run_id: types.ModelID, access_scope: AccessScope = "owned"
+    ) -> APIFuture[types.TrainingRun]:
+        """A training run; `accessible` also finds those of others whose checkpoints are published."""
+        _check.check_text("training_run_id", training_run_id)
+        _check.check_scope(access_scope)
+        return self._ask(
+            get_training_run.asyncio_detailed,
+            {"training_run_id": training_run_id},
+            training_run_id=training_run_id,
+            access_scope=access_scope,
+        )
+
+    def get_training_run_by_tinker_path(
+        self, tinker_path: str, access_scope: AccessScope = "owned"
+    ) -> APIFuture[types.TrainingRun]:
+        """The training run that saved a checkpoint."""
+        return self.get_training_run(_parsed(tinker_path).training_run_id, access_scope)
+
+    def list_training_runs(
+        self,
+        limit: int = 20,
+        offset: int = 0,
+        access_scope: AccessScope = "owned",
+        project_id: str | None = None,
+    ) -> APIFuture[types.TrainingRunsResponse]:
+        """A page of training runs, newest first. `iter_training_runs` gives all."""
+        _check.check_page(limit, offset)
+        _check.check_scope(access_scope)
+        return self._ask(
+            list_training_runs.asyncio_detailed,
+            limit=limit,
+            offset=offset,
+            access_scope=access_scope,
+            project_id=UNSET if project_id is None else project_id,
+        )
+
+    def iter_training_runs(
+        self, access_scope: AccessScope = "owned", project_id: str | None = None
+    ) -> Items[types.TrainingRun]:
+        """All training runs, newest first, read page by page as they are asked for."""
+        _check.check_scope(access_scope)
+
+        async def page(offset: int, limit: int) -> list[types.TrainingRun]:
+            answer = await self.list_training_runs(limit, offset, access_scope, project_id)
+            return answer.training_runs
+
+        return Items(lambda: pages(page, lambda run: run.training_run_id, _PAGE))
+
+    # ---- checkpoints ------------------------------------------------------------------------
+
+    def list_checkpoints(
+        self, training_run_id: types.ModelID
+    ) -> APIFuture[types.CheckpointsListResponse]:
+        """The checkpoints of a training run, newest first."""
+        _check.check_text("training_run_id", training_run_id)
+        return self._ask(
+            list_checkpoints.asyncio_detailed,
+            {"training_run_id": training_run_id},
+            training_run_id=training_run_id,
+        )
+
+    def list_user_checkpoints(
+        self, limit: int = 100, offset: int = 0
+    ) -> APIFuture[types.CheckpointsListResponse]:
+        """A page of all the user's checkpoints, newest first. `iter_user_checkpoints` gives all."""
+        _check.check_page(limit, offset)
+        return self._ask(list_user_checkpoints.asyncio_detailed, limit=limit, offset=offset)
+
+    def iter_user_checkpoints(self) -> Items[types.Checkpoint]:
+        """All the user's checkpoints, newest first, read page by page as they are asked for."""
+
+        async def page(offset: int, limit: int) -> list[types.Checkpoint]:
+            return (await self.list_user_checkpoints(limit, offset)).checkpoints
+
+        return Items(lambda: pages(page, lambda one: one.tinker_path, _PAGE))
+
+    def get_weights_info_by_tinker_path(
+        self, tinker_path: str
+    ) -> APIFuture[types.WeightsInfoResponse]:
+        """What a training run made from a checkpoint would be."""
+        _check.check_tinker_path(tinker_path)
+        return self._ask(
+            weights_info.asyncio_detailed,
+            {"path": tinker_path},
+            body=models.WeightsInfoRequest(tinker_path=tinker_path),
+        )
+
+    def delete_checkpoint(
+        self, training_run_id: types.ModelID, checkpoint_id: str
+    ) -> APIFuture[None]:
+        """Delete a checkpoint for good.
+
+        Args:
+            training_run_id: The run that saved it.
+            checkpoint_id: `weights/<name>`, `sampler_weights/<name>` or `external_weights/<name>`.
+        """
+        return self.delete_checkpoint_from_tinker_path(
+            f"tinker://{training_run_id}/{checkpoint_id}"
+        )
+
+    def delete_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
+        """Delete a checkpoint for good."""
+        return self._do(delete_checkpoint.asyncio_detailed, tinker_path)
+
+    def publish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
+        """Let everyone read a checkpoint.
+
+        Raises:
+            ConflictError: It is public already.
+        """
+        return self._do(publish_checkpoint.asyncio_detailed, tinker_path)
+
+    def unpublish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
+        """Let only its owner read a checkpoint.
+
+        Raises:
+            ConflictError: It is private already.
+        """
+        return self._do(unpublish_checkpoint.asyncio_detailed, tinker_path)
+
+    def set_checkpoint_ttl_from_tinker_path(
+        self, tinker_path: str, ttl_seconds: int | None
+    ) -> APIFuture[None]:
+        """Have a checkpoint deleted that many seconds from now; None keeps it."""
+        _check.check_ttl(ttl_seconds)
+        body = models.SetCheckpointTtlRequest(ttl_seconds=ttl_seconds)
+        return self._do(set_checkpoint_ttl.asyncio_detailed, tinker_path, body=body)
+
+    def copy_weights(
+        self,
+        path: str,
+        destination_project_id: str | None = None,
+        *,
+        ttl_seconds: int | None = None,
+        weights_access_token: str | None = None,
+    ) -> APIFuture[str]:
+        """Copy a checkpoint to a training run of one's own; gives the copy's tinker path.
+
+        Args:
+            path: Of a checkpoint of one's own, or a published one.
+            destination_project_id: The project of the copy.
+            ttl_seconds: After how long to delete it; None keeps it.
+            weights_access_token: Opens a checkpoint of another owner.
+        """
+        _check.check_tinker_path(path)
+        _check.check_ttl(ttl_seconds)
+        body = models.CopyWeightsRequest(
+            source_path=path, destination_project_id=destination_project_id, ttl_seconds=ttl_seconds
+        )
+        key = str(uuid.uuid4())  # of all tries of this call, so that there is one copy
+
+        async def copy() -> str:
+            answer = await self.holder.fetch(
+                copy_weights.asyncio_detailed,
+                Progress("copy_weights", {"path": path}),
+                body=body,
+                x_tinker_weights_access_token=weights_access_token or UNSET,
+                x_idempotency_key=key,
+            )
+            return cast("str", answer.tinker_path)
+
+        return APIFuture.start(copy())
+
+    # ---- files ------------------------------------------------------------------------------
+
+    def get_external_weights_urls(
+        self, tinker_path: str
+    ) -> APIFuture[types.ExternalWeightsUrlsResponse]:
+        """A signed URL for each file of a checkpoint that `save_weights_external` saved."""
+        parts = _path_parts(tinker_path)
+        return self._ask(get_external_weights_urls.asyncio_detailed, {"path": tinker_path}, **parts)
+
+    def download_checkpoint(
+        self,
+        tinker_path: str,
+        output_dir: str | Path = ".",
+        *,
+        overwrite: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> APIFuture[Path]:
+        """Download the files of a checkpoint into a folder of their own; gives the folder.
+
+        What a broken connection, or an earlier call that was ended, has left is taken up where it
+        stopped. Checksums are compared where the server gives them. Memory does not grow with the files.
+
+        Args:
+            tinker_path: Of any kind of checkpoint.
+            output_dir: Where to make the folder, which is named for run and checkpoint.
+            overwrite: Replace the folder if it is there.
+            progress: Called with the bytes that are there and those there will be (None: not known).
+
+        Raises:
+            FileExistsError: The folder is there, and `overwrite` is not set.
+            TinkerError: The files are not what they should be.
+        """
+        return APIFuture.start(
+            download(
+                self.holder,
+                _path_parts(tinker_path),
+                tinker_path,
+                Path(output_dir),
+                overwrite=overwrite,
+                callback=progress,
+            ),
+            cancellable=True,
+        )
+
+    # ---- sessions ---------------------------------------------------------------------------
+
+    def list_sessions(
+        self, limit: int = 20, offset: int = 0, access_scope: AccessScope = "owned"
+    ) -> APIFuture[types.ListSessionsResponse]:
+        """A page of session ids, newest first. `iter_sessions` gives all."""
+        _check.check_page(limit, offset)
+        _check.check_scope(access_scope)
+        return self._ask(
+            list_sessions.asyncio_detailed, limit=limit, offset=offset, access_scope=access_scope
+        )
+
+    def iter_sessions(self, access_scope: AccessScope = "owned") -> Items[str]:
+        """The ids of all sessions, newest first, read page by page as they are asked for."""
+        _check.check_scope(access_scope)
+
+        async def page(offset: int, limit: int) -> list[str]:
+            return (await self.list_sessions(limit, offset, access_scope)).sessions
+
+        return Items(lambda: pages(page, lambda session_id: session_id, _PAGE))
+
+    def get_session(
+        self, session_id: str, access_scope: AccessScope = "owned"
+    ) -> APIFuture[types.GetSessionResponse]:
+        """The training runs and samplers of a session."""
+        _check.check_text("session_id", session_id)
+        _check.check_scope(access_scope)
+        return self._ask(
+            get_session.asyncio_detailed,
+            {"session_id": session_id},
+            session_id=session_id,
+            access_scope=access_scope,
+        )
+
+    def search_sessions(
+        self, request: types.SessionSearchRequest
+    ) -> APIFuture[types.SessionSearchResponse]:
+        """A page of the sessions that fit all filters, newest first. `iter_search_sessions` gives all."""
+        return self._ask(search_sessions.asyncio_detailed, body=request)
+
+    def iter_search_sessions(
+        self, request: types.SessionSearchRequest
+    ) -> Items[types.SessionSummary]:
+        """All sessions that fit, newest first, read page by page as they are asked for."""
+
+        async def found() -> AsyncIterator[types.SessionSummary]:
+            asked = request
+            while True:
+                answer = await self.search_sessions(asked)
+                for session in answer.sessions:
+                    yield session
+                if answer.next_cursor is None:
+                    return
+                asked = asked.model_copy(update={"cursor": answer.next_cursor})
+
+        return Items(found)
+
+    def assign_session_project(self, session_id: str, project_id: str) -> APIFuture[None]:
+        """Move a session, with its runs and checkpoints, to a project."""
+        _check.check_text("session_id", session_id)
+        _check.check_text("project_id", project_id)
+        body = models.AssignSessionProjectRequest(project_id=project_id)
+        return APIFuture.start(
+            self._call(
+                assign_session_project.asyncio_detailed,
+                Progress("assign_session_project", {"session_id": session_id}),
+                session_id=session_id,
+                body=body,
+            )
+        )
+
+    def export_session_trace(self, session_id: str) -> APIFuture[str]:
+        """The URL of a file of what a session did and when; waits until the server has written it."""
+        _check.check_text("session_id", session_id)
+        progress = Progress("export_session_trace", {"session_id": session_id})
+
+        async def export() -> str:
+            with self.holder.watched(progress):
+                while True:
+                    answer: models.SessionTraceExportResponse = await self.holder.fetch(
+                        export_session_trace.asyncio_detailed, progress, session_id=session_id
+                    )
+                    if answer.status != "pending":
+                        break
+                    progress.doing = "waiting for the server to write the file"
+                    await asyncio.sleep(_TRACE_INTERVAL)
+            if answer.status == "failed" or not answer.url:
+                why = answer.error or "the server gives no reason"
+                raise TinkerError(f"{progress.name()} failed: {why}.")
+            return answer.url
+
+        return APIFuture.start(export(), progress, cancellable=True)
+
+    # ---- the server and the user ------------------------------------------------------------
+
+    def get_sampler(self, sampler_id: str) -> APIFuture[types.GetSamplerResponse]:
+        """The base model behind a sampler, and its checkpoint if there is one."""
+        _check.check_text("sampler_id", sampler_id)
+        return self._ask(
+            get_sampler.asyncio_detailed, {"sampler_id": sampler_id}, sampler_id=sampler_id
+        )
+
+    def get_server_capabilities(self) -> APIFuture[types.GetServerCapabilitiesResponse]:
+        """The models the server offers."""
+        return self._ask(get_server_capabilities.asyncio_detailed)
+
+    def whoami(self) -> APIFuture[types.WhoamiResponse]:
+        """Whose credential this is: what its JWT says, or the server of the API key."""
+
+        async def tell() -> types.WhoamiResponse:
+            await self.holder.ready()
+            token = await self.holder.connection.credential()
+            claims = _auth.claims_of(token)
+            if not claims:
+                response = await self.holder.connection.call(
+                    auth_token.asyncio_detailed,
+                    Progress("auth_token"),
+                    passed=(400, 404, 405, 422),
+                    body=models.AuthTokenRequest(),
+                )
+                if response.status_code < 300:
+                    answer = self.holder.connection.parse(response, Progress("auth_token"))
+                    claims = _auth.claims_of(answer.jwt)
+            if claims:
+                org, email = claims.get("org_id", ""), claims.get("email")
+                urn = f"tml:organization:{org}" if org else ""
+                return types.WhoamiResponse(str(claims.get("sub", "")), urn, email)
+            info: models.ApiKeyInfo = await self.holder.fetch(
+                get_api_key.asyncio_detailed, Progress("get_api_key")
+            )
+            details = info.details
+            user = details.user_details.email if details and details.user_details else None
+            org_name = details.org_details.name if details and details.org_details else None
+            return types.WhoamiResponse(info.name, org_name or "", user)
+
+        return APIFuture.start(tell())
+
+    def _check_accessible(self) -> None:
+        async def check() -> None:
+            await self.holder.connection.call(
+                get_server_capabilities.asyncio_detailed,
+                Progress("get_server_capabilities"),
+                policy=NEVER,
+            )
+
+        APIFuture.start(check()).result()
+
+    # ---- administration: `AdminClient` has these now ----------------------------------------
+
+    def get_audit_log(
+        self,
+        event_type: Literal["all", "checkpoints", "projects", "teams", "organizations"] = "all",
+        day: date | None = None,
+    ) -> APIFuture[types.AuditLogResponse]:
+        """As `AdminClient.get_audit_log`."""
+        return self._admin.get_audit_log(event_type, day)
+
+    def get_billing_usage(
+        self, starting_on: datetime | str, ending_before: datetime | str
+    ) -> APIFuture[types.BillingUsageResponse]:
+        """As `AdminClient.get_billing_usage`."""
+        return self._admin.get_billing_usage(starting_on, ending_before)
+
+    def get_current_checkpoint_storage_usage(
+        self, project_id: str | None = None
+    ) -> APIFuture[types.CurrentCheckpointStorageUsageResponse]:
+        """As `AdminClient.get_current_checkpoint_storage_usage`."""
+        return self._admin.get_current_checkpoint_storage_usage(project_id)
+
+    # ---- older names ------------------------------------------------------------------------
+
+    assign_session_project_async = awaited(assign_session_project)
+    copy_weights_async = awaited(copy_weights)
+    delete_checkpoint_async = awaited(delete_checkpoint)
+    delete_checkpoint_from_tinker_path_async = awaited(delete_checkpoint_from_tinker_path)
+    export_session_trace_async = awaited(export_session_trace)
+    get_audit_log_async = awaited(get_audit_log)
+    get_billing_usage_async = awaited(get_billing_usage)
+    get_current_checkpoint_storage_usage_async = awaited(get_current_checkpoint_storage_usage)
+    get_external_weights_urls_async = awaited(get_external_weights_urls)
+    get_sampler_async = awaited(get_sampler)
+    get_session_async = awaited(get_session)
+    get_training_run_async = awaited(get_training_run)
+    get_training_run_by_tinker_path_async = awaited(get_training_run_by_tinker_path)
+    list_checkpoints_async = awaited(list_checkpoints)
+    list_sessions_async = awaited(list_sessions)
+    list_training_runs_async = awaited(list_training_runs)
+    list_user_checkpoints_async = awaited(list_user_checkpoints)
+    publish_checkpoint_from_tinker_path_async = awaited(publish_checkpoint_from_tinker_path)
+    set_checkpoint_ttl_from_tinker_path_async = awaited(set_checkpoint_ttl_from_tinker_path)
+    unpublish_checkpoint_from_tinker_path_async = awaited(unpublish_checkpoint_from_tinker_path)
+
+    # ---- the wire ---------------------------------------------------------------------------
+
+    def _ask(
+        self,
+        endpoint: Callable[..., Awaitable[Any]],
+        ids: Mapping[str, str] | None = None,
+        **arguments: Any,
+    ) -> APIFuture[Any]:
+        progress = Progress(endpoint.__module__.rpartition(".")[2], dict(ids or {}))
+        return APIFuture.start(
+            self.holder.fetch(endpoint, progress, **arguments), progress, cancellable=True
+        )
+
+    def _do(
+        self, endpoint: Callable[..., Awaitable[Any]], tinker_path: str, **arguments: Any
+    ) -> APIFuture[None]:
+        """Do something to a checkpoint; the answer says nothing."""
+        parts = _path_parts(tinker_path)
+        progress = Progress(endpoint.__module__.rpartition(".")[2], {"path": tinker_path})
+        return APIFuture.start(self._call(endpoint, progress, **parts, **arguments), progress)
+
+    async def _call(
+        self, endpoint: Callable[..., Awaitable[Any]], progress: Progress, **arguments: Any
+    ) -> None:
+        await self.holder.ready()
+        await self.holder.connection.call(endpoint, progress, **arguments)
+
+    # ---- the end ----------------------------------------------------------------------------
+
+    def close(self) -> APIFuture[None]:
+        """Close the connections, unless they are a `ServiceClient`'s."""
+
+        async def close() -> None:
+            if self._owns_holder:
+                await self.holder.close("success")
+
+        return APIFuture.start(close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close().result()
+
+
+class Items(Iterator[T], AsyncIterator[T]):
+    """A long list, for `for` and for `async for`; its pages are read as they are asked for."""
+
+    def __init__(self, begin: Callable[[], AsyncIterator[T]]) -> None:
+        self._begin = begin
+        self._items: AsyncIterator[T] | None = None
+
+    def _next(self) -> APIFuture[tuple[T] | None]:
+        if self._items is None:
+            self._items = self._begin()
+        items = self._items
+
+        async def one() -> tuple[T] | None:
+            async for item in items:
+                return (item,)
+            return None
+
+        return APIFuture.start(one())
+
+    def __next__(self) -> T:
+        found = self._next().result()
+        if found is None:
+            raise StopIteration
+        return found[0]
+
+    async def __anext__(self) -> T:
+        found = await self._next()
+        if found is None:
+            raise StopAsyncIteration
+        return found[0]
+
+
+def _parsed(tinker_path: str) -> types.ParsedCheckpointTinkerPath:
+    _check.check_tinker_path(tinker_path)
+    return types.ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
+
+
+def _path_parts(tinker_path: str) -> dict[str, Any]:
+    """A tinker path as the parameters of a route."""
+    parsed = _parsed(tinker_path)
+    kind, _, name = parsed.checkpoint_id.partition("/")
+    return {"training_run_id": parsed.training_run_id, "kind": kind, "name": name}
