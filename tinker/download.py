@@ -33,7 +33,6 @@ ProgressCallback: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes that are there and those there will be, None if that is not known."""
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
-_PIECE = 2**20
 _MOST_RENEWALS = 20
 _ARCHIVE_POLICY = _retry.RetryPolicy(budget=900.0, longest_pause=30.0)
 """Archives of large checkpoints are built first, which the server says with 503."""
@@ -213,7 +212,7 @@ class _Download:
         there = begin
         with self.path.open("r+b" if begin else "wb") as file:
             file.seek(begin)
-            async for piece in response.aiter_bytes(_PIECE):
+            async for piece in response.aiter_bytes():
                 file.write(piece)
                 there += len(piece)
                 self.progress.doing = f"{there} of {total or 'unknown'} bytes"

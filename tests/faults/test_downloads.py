@@ -1,0 +1,236 @@
+"""Downloads of checkpoints from servers that break off, expire, lie or set traps."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tinker
+import tinker.download
+from tinker import _retry
+
+PATH = "tinker://run/sampler_weights/a"
+
+
+def tar(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as file:
+        for name, content in members:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.size = kind, len(content) if kind == tarfile.REGTYPE else 0
+            entry.linkname = "/etc/passwd" if kind != tarfile.REGTYPE else ""
+            file.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+CONTENT = bytes(range(256)) * 4000
+ARCHIVE = tar(("adapter_model.safetensors", CONTENT))
+
+
+class Store:
+    """A server with one archive; `file` answers requests for it."""
+
+    def __init__(self, file: Callable[[Store, Any], None]) -> None:
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        store = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.reply(404, b"{}")
+
+            def do_GET(self) -> None:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                store.asked.append((self.path, headers))
+                if self.path.endswith("/archive"):
+                    store.archive(self)
+                else:
+                    file(store, self)
+
+            def reply(
+                self, status: int, body: bytes = b"", length: int | None = None, **headers: str
+            ) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body) if length is None else length))
+                for name, value in headers.items():
+                    self.send_header(name.replace("_", "-"), value)
+                self.end_headers()
+                self.wfile.write(body)
+                if length is not None and length != len(body):
+                    self.close_connection = True
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.building = 0
+
+    def archive(self, handler: Any) -> None:
+        if self.building:
+            self.building -= 1
+            handler.reply(503, b"{}", Retry_After="0.01")
+            return
+        handler.reply(302, Location=f"/file?turn={len(self.files)}")
+
+    @property
+    def files(self) -> list[tuple[str, dict[str, str]]]:
+        return [one for one in self.asked if one[0].startswith("/file")]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[[Callable[[Store, Any], None]], Store]]:
+    stores: list[Store] = []
+
+    def start(file: Callable[[Store, Any], None]) -> Store:
+        stores.append(Store(file))
+        return stores[-1]
+
+    yield start
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = _retry.RetryPolicy(budget=5.0, first_pause=0.001, longest_pause=0.001)
+    monkeypatch.setattr(tinker.download._retry, "DEFAULT", policy)
+
+
+def whole(store: Store, handler: Any) -> None:
+    """The file, or the range of it that is asked for."""
+    asked = dict(store.asked[-1][1])
+    if "range" in asked and asked.get("if-range") == '"v1"':
+        begin = int(asked["range"].removeprefix("bytes=").rstrip("-"))
+        handler.reply(206, ARCHIVE[begin:], ETag='"v1"')
+    else:
+        handler.reply(200, ARCHIVE, ETag='"v1"')
+
+
+def get(store: Store, folder: Path) -> Path:
+    with tinker.RestClient(base_url=store.url, api_key="tml-secret") as rest:
+        return rest.download_checkpoint(PATH, folder).result(timeout=30)
+
+
+def content(folder: Path) -> bytes:
+    return (folder / "adapter_model.safetensors").read_bytes()
+
+
+def test_a_broken_connection_is_taken_up_where_it_stopped(started: Any, tmp_path: Path) -> None:
+    def breaking(store: Store, handler: Any) -> None:
+        if len(store.files) <= 2:
+            begin = int(
+                store.asked[-1][1].get("range", "bytes=0-").removeprefix("bytes=").rstrip("-")
+            )
+            rest = ARCHIVE[begin:]
+            status = 206 if begin else 200
+            handler.reply(status, rest[:300_000], length=len(rest), ETag='"v1"')
+        else:
+            whole(store, handler)
+
+    store = started(breaking)
+    assert content(get(store, tmp_path)) == CONTENT
+    ranges = [headers.get("range") for _, headers in store.files]
+    assert ranges == [None, "bytes=300000-", "bytes=600000-"]
+    assert all("x-api-key" not in headers for _, headers in store.files)
+
+
+def test_an_earlier_process_has_left_a_part(started: Any, tmp_path: Path) -> None:
+    store = started(whole)
+    work = tmp_path / ".run_sampler_weights_a.partial"
+    work.mkdir()
+    (work / "archive.tar").write_bytes(ARCHIVE[:1000])
+    (work / "archive.tar.json").write_text('{"etag": "\\"v1\\""}')
+    assert content(get(store, tmp_path)) == CONTENT
+    assert store.files[0][1]["range"] == "bytes=1000-"
+
+
+def test_a_part_of_another_file_is_thrown_away(started: Any, tmp_path: Path) -> None:
+    store = started(whole)
+    work = tmp_path / ".run_sampler_weights_a.partial"
+    work.mkdir()
+    (work / "archive.tar").write_bytes(b"x" * 1000)
+    (work / "archive.tar.json").write_text('{"etag": "\\"v0\\""}')
+    assert content(get(store, tmp_path)) == CONTENT
+
+
+def test_an_expired_url_is_asked_for_anew(started: Any, tmp_path: Path) -> None:
+    def expiring(store: Store, handler: Any) -> None:
+        if len(store.files) == 1:
+            handler.reply(403, b"expired")
+        else:
+            whole(store, handler)
+
+    store = started(expiring)
+    store.building = 2
+    assert content(get(store, tmp_path)) == CONTENT
+    assert [path for path, _ in store.files] == ["/file?turn=0", "/file?turn=1"]
+
+
+@pytest.mark.parametrize("header", ["Repr_Digest", "Digest", "x_goog_hash"])
+def test_a_wrong_checksum_is_no_checkpoint(started: Any, tmp_path: Path, header: str) -> None:
+    wrong = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
+    value = f"sha-256=:{wrong}:" if header == "Repr_Digest" else f"sha-256={wrong}"
+
+    def lying(store: Store, handler: Any) -> None:
+        handler.reply(200, ARCHIVE, **{header: value})
+
+    store = started(lying)
+    with pytest.raises(tinker.TinkerError, match="sha256 of what came is not what the server says"):
+        get(store, tmp_path)
+    assert not list(tmp_path.glob("run*"))
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        tar(("../outside", b"x")),
+        tar(("/absolute", b"x")),
+        tar(("link", b""), kind=tarfile.SYMTYPE),
+        tar(("hard", b""), kind=tarfile.LNKTYPE),
+        tar(("device", b""), kind=tarfile.CHRTYPE),
+        b"no tar at all" * 100,
+    ],
+    ids=["parent", "absolute", "symlink", "hardlink", "device", "garbage"],
+)
+def test_an_archive_that_is_a_trap_leaves_nothing(
+    started: Any, tmp_path: Path, archive: bytes
+) -> None:
+    store = started(lambda store, handler: handler.reply(200, archive))
+    folder = tmp_path / "in" / "here"
+    try:
+        got = get(store, folder)
+    except tinker.TinkerError as error:
+        assert "archive of tinker://" in str(error)
+    else:  # an absolute name is taken as one within
+        assert [file.name for file in got.iterdir()] == ["absolute"]
+    assert not (tmp_path / "outside").exists()
+    assert not (tmp_path / "in" / "outside").exists()
+    assert not Path("/absolute").exists()
+
+
+def test_a_server_that_never_gets_there_is_given_up_with_what_there_is(
+    started: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = _retry.RetryPolicy(budget=0.0)
+    monkeypatch.setattr(tinker.download._retry, "DEFAULT", never)
+    store = started(lambda store, handler: handler.reply(200, ARCHIVE[:10], length=len(ARCHIVE)))
+    with pytest.raises(tinker.TinkerError, match="the same call goes on from there"):
+        get(store, tmp_path)
