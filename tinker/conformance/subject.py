@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -156,7 +157,11 @@ class Subject:
             request.headers.pop("x-api-key", None)
         begun = time.monotonic()
         try:
-            response = self.http.send(request)
+            try:
+                response = self.http.send(request)
+            except (httpx.ReadError, httpx.RemoteProtocolError):
+                # Some servers close a connection after an error; a new one shows whether it was that.
+                response = self.http.send(request)
         except httpx.TimeoutException:
             raise Failed(f"{operation} was not answered within {timeout:.0f} s") from None
         except httpx.TransportError as error:
@@ -211,7 +216,8 @@ class Subject:
             where = "/".join(str(part) for part in error.instance_path) or "it"
             if error.schema_path and error.schema_path[-1] == "format":
                 if self.last is not None:
-                    self.misformed.setdefault(f"{where} of {operation}", self.last)
+                    place = re.sub(r"\d+", "n", where)
+                    self.misformed.setdefault(f"{place} of {operation}", self.last)
                 continue
             raise Failed(
                 f"the answer of {operation} is not a {schema}: {where}: {error.message}"[:300]
