@@ -95,9 +95,10 @@ if TYPE_CHECKING:
 __title__ = "tinker"
 __version__ = "0.38.0+openapi.1"
 
-__getattr__, __dir__, __all__ = lazy(
+lazy(
     __name__,
     {
+        "tinker": ("__title__", "__version__"),
         "tinker._backcompat": (
             "BackcompatSamplingClientFuture",
             "BackcompatTrainingClientFuture",
@@ -164,6 +165,5 @@ __getattr__, __dir__, __all__ = lazy(
         ),
     },
 )
-__all__ += ["__title__", "__version__"]
 
 _official_paths.install()

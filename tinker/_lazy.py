@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def lazy(
-    package: str, homes: Mapping[str, Iterable[str]]
-) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """`__getattr__`, `__dir__` and `__all__` of a package, from its names by the modules that define them.
+def lazy(package: str, homes: Mapping[str, Iterable[str]]) -> None:
+    """Give a package its `__getattr__`, `__dir__` and `__all__`, from its names by the modules that define them.
 
-    Type checkers do not see these names: the package imports them for them under TYPE_CHECKING.
+    Type checkers see nothing of this: for them, the package imports the names under TYPE_CHECKING.
     """
     home_of = {name: module for module, names in homes.items() for name in names}
 
@@ -26,4 +24,5 @@ def lazy(
         setattr(sys.modules[package], name, value)
         return value
 
-    return get, lambda: sorted(home_of), sorted(home_of)
+    names = sorted(home_of)
+    vars(sys.modules[package]).update(__getattr__=get, __dir__=lambda: names, __all__=names)

@@ -37,7 +37,7 @@ _OF_TYPES = """
     session_status_query session_summary severity shared telemetry_batch telemetry_event
     telemetry_response telemetry_send_request training_run training_runs_response
     try_again_response unhandled_exception_event unload_model_request unload_model_response
-    weights_info_response whoami_response
+    weights_info_response
 """
 _OF_INTERFACES = """
     admin_client api_future backcompat_client_future backcompat_sampling_client_future

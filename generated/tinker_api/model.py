@@ -126,7 +126,7 @@ class Model:
             return obj
         if not isinstance(obj, Mapping):
             raise ValueError(  # as pydantic does
-                f"expected a {cls.__name__} or a mapping of its members, not {type(obj).__name__}."
+                f"expected {cls.__name__} or a mapping of its members, not {type(obj).__name__}."
             )
         known = {cls._dump_names.get(name, name): required for name, required in cls._arguments()}
         for name, required in known.items():

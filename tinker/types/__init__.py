@@ -218,7 +218,7 @@ if TYPE_CHECKING:
         WeightsInfoResponse as WeightsInfoResponse,
     )
 
-__getattr__, __dir__, __all__ = lazy(
+lazy(
     __name__,
     {
         "tinker.types._unions": (

@@ -10,6 +10,21 @@ import official
 import pytest
 
 PIP = ["-m", "pip", "--disable-pip-version-check", "--no-input"]
+TYPED = """\
+from tinker import *
+from tinker.lib.public_interfaces.rest_client import APIFuture as Aliased
+from tinker.lib.retry_handler import RetryConfig
+from tinker.types import *
+from tinker.types.checkpoint import Checkpoint as AliasedCheckpoint
+from tinker.types.tensor_data import TensorData as Own
+
+
+def same(one: Checkpoint, other: TensorData, future: APIFuture[int]) -> None:
+    a: AliasedCheckpoint = one
+    b: Own = other
+    c: Aliased[int] = future
+    d: str = RetryConfig()
+"""
 OURS = "0.38.0+openapi.1"
 REQUIRING = """\
 Metadata-Version: 2.1
@@ -30,11 +45,11 @@ print(tinker.version, sorted(present - owned), sorted(owned - present), (package
 """
 
 
-@pytest.fixture
-def ours(repository: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Our wheel. Building it takes hatchling from the package index."""
     official.wheel()
-    folder = tmp_path / "wheel"
+    folder, repository = tmp_path_factory.mktemp("wheel"), Path(__file__).parents[3]
     built = subprocess.run(
         [sys.executable, *PIP, "wheel", "--no-deps", "--wheel-dir", folder, repository],
         capture_output=True, text=True, check=False,
@@ -83,3 +98,16 @@ def test_each_replaces_the_other(environment: Path, ours: Path) -> None:
         environment, "--force-reinstall", official.wheel()
     )
     assert python(environment, "-c", REPORT) == "0.38.0 [] [] False\n"
+
+
+def test_type_checkers_see_the_aliases(environment: Path, ours: Path, tmp_path: Path) -> None:
+    install(environment, ours)
+    (interpreter,) = environment.glob("bin/python") or environment.glob("Scripts/python.exe")
+    (tmp_path / "typed.py").write_text(TYPED)
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--python-executable", interpreter, "typed.py"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    ).stdout.splitlines()  # fmt: skip
+    found = [line for line in checked if "error:" in line]
+    assert len(found) == 1
+    assert 'expression has type "RetryConfig", variable has type "str"' in found[0]
