@@ -134,6 +134,7 @@ if TYPE_CHECKING:
     from .save_weights_for_sampler_response import SaveWeightsForSamplerResponse
     from .save_weights_request import SaveWeightsRequest
     from .save_weights_response import SaveWeightsResponse
+    from .server_sent_event import ServerSentEvent
     from .session_active import SessionActive
     from .session_cancelled import SessionCancelled
     from .session_end_event import SessionEndEvent
@@ -306,6 +307,7 @@ _MODULE_OF = {
     "SaveWeightsForSamplerResponse": ".save_weights_for_sampler_response",
     "SaveWeightsRequest": ".save_weights_request",
     "SaveWeightsResponse": ".save_weights_response",
+    "ServerSentEvent": ".server_sent_event",
     "SessionActive": ".session_active",
     "SessionCancelled": ".session_cancelled",
     "SessionEndEvent": ".session_end_event",
@@ -492,6 +494,7 @@ __all__ = (
     "SaveWeightsForSamplerResponse",
     "SaveWeightsRequest",
     "SaveWeightsResponse",
+    "ServerSentEvent",
     "SessionActive",
     "SessionCancelled",
     "SessionEndEvent",

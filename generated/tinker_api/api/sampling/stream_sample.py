@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...models.error_response import ErrorResponse
 from ...models.sample_request import SampleRequest
+from ...models.server_sent_event import ServerSentEvent
 from ...models.validation_error_response import ValidationErrorResponse
 from ...types import Response, dumps, loads
 
@@ -42,7 +43,7 @@ def _get_kwargs(
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | ValidationErrorResponse | str | None:
+) -> ErrorResponse | ServerSentEvent | ValidationErrorResponse | None:
     if response.is_success:
         return response.text
 
@@ -100,7 +101,7 @@ def sync_detailed(
     body: SampleRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | ValidationErrorResponse | str]:
+) -> Response[ErrorResponse | ServerSentEvent | ValidationErrorResponse]:
     """Sample token by token
 
     The request of `asample`; the answer is a stream of server-sent events. Each event's data is a `StreamSampleEvent`;
@@ -126,7 +127,7 @@ async def asyncio_detailed(
     body: SampleRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | ValidationErrorResponse | str]:
+) -> Response[ErrorResponse | ServerSentEvent | ValidationErrorResponse]:
     """Sample token by token
 
     The request of `asample`; the answer is a stream of server-sent events. Each event's data is a `StreamSampleEvent`;

@@ -68,6 +68,9 @@ def _parse_response(
     if response.status_code == 409:
         return ErrorResponse.from_dict(loads(response.content))
 
+    if response.status_code == 410:
+        return ErrorResponse.from_dict(loads(response.content))
+
     if response.status_code == 413:
         return ErrorResponse.from_dict(loads(response.content))
 

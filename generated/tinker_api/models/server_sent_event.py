@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+from ..types import UNSET, Unset
+
+
+@_attrs_frozen
+class ServerSentEvent(Schema):
+    """An event of a stream. Its data is JSON."""
+
+    data: str
+    """ A `StreamSampleEvent`. """
+
+    event: str | Unset = UNSET
+    """ The kind of event; not used. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "data": self.data,
+        }
+        if not isinstance(self.event, Unset):
+            result["event"] = self.event
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        event = src.get("event")
+        return cls(
+            data=src["data"],
+            event=UNSET if event is None else event,
+        )
