@@ -92,3 +92,19 @@ def test_a_session_with_the_server_inside_the_process_ends_in_silence(tmp_path: 
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def pages_with_code(repository: Path) -> list[Path]:
+    return [
+        page
+        for page in sorted((repository / "docs").glob("*.md"))
+        if "```python" in page.read_text()
+    ]
+
+
+def test_the_examples_of_the_docs(repository: Path, tmp_path: Path) -> None:
+    pages = pages_with_code(repository)
+    assert pages
+    for page in pages:
+        for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+            run("-c", code, cwd=tmp_path)
