@@ -98,7 +98,9 @@ class Connection:
         attempts = _retry.Attempts(policy, self.billing_budget)
         limits = httpx.Timeout(timeout, connect=CONNECT_TIMEOUT)
         progress.tries = 0
+        waiting = progress.doing
         while True:
+            progress.doing = waiting
             attempts.made += 1
             progress.tries += 1
             error: APIError

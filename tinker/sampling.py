@@ -22,7 +22,7 @@ from tinker._progress import Progress
 from tinker._run import result_of
 from tinker._session import Session
 from tinker._traits import REFUSALS_OF_A_ROUTE
-from tinker.errors import APIStatusError
+from tinker.errors import APIStatusError, TinkerError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
 from tinker_api import models
@@ -190,7 +190,13 @@ class SamplingClient:
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
     ) -> types.SampleResponse:
         promise = await self._send(request, progress)
-        return await self._result(promise, prompt, request.num_samples, progress)
+        response = await self._result(promise, prompt, request.num_samples, progress)
+        if missing := _missing(request, response, prompt):
+            raise TinkerError(
+                f"{progress.name()}: {self.holder.settings.base_url} does not offer "
+                f"{' and '.join(missing)}: it was asked for, and the answer has none."
+            )
+        return response
 
     async def _unless_stuck(
         self, sample: Coroutine[Any, Any, types.SampleResponse], progress: Progress
@@ -352,13 +358,34 @@ def _decode(
     response: Response[Any], prompt: types.ModelInput, sequence_ids: Sequence[str]
 ) -> types.SampleResponse:
     """The samples, in whichever encoding they came."""
-    try:
-        length = prompt.length
-    except ValueError:
-        length = -1  # an image that does not say how many tokens it takes
+    length = _length(prompt)
     if is_protobuf(response.headers):
         return protobuf.decode_sample_response(response.content, sequence_ids, length)
     return json_codec.sample_response(response.content, length, sequence_ids)
+
+
+def _length(prompt: types.ModelInput) -> int:
+    """The number of a prompt's tokens; -1 if it has an image that does not say how many it takes."""
+    try:
+        return prompt.length
+    except ValueError:
+        return -1
+
+
+def _missing(
+    request: models.SampleRequest, response: types.SampleResponse, prompt: types.ModelInput
+) -> list[str]:
+    """What was asked for and has not come. Some servers ignore what they do not know."""
+    came = {"topk_sample_logprobs": all(s._topk is not None for s in response.sequences)}
+    if _length(prompt) != 1:  # else nothing precedes its only token
+        came |= {
+            "prompt_logprobs": response.prompt_logprobs_np is not None,
+            "topk_prompt_logprobs": response._topk is not None,
+            "target_prompt_logprobs": response.target_prompt_logprobs is not None,
+            "prompt_alt_tokens_k": response.prompt_alt_tokens is not None,
+        }
+    asked = [name for name in came if getattr(request, name)]
+    return [name.removesuffix("_k") for name in asked if not came[name]]
 
 
 def _sendable(params: types.SamplingParams) -> types.SamplingParams:
