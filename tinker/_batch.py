@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from attrs import frozen
 
-from tinker import types
+from tinker import _retry, types
 from tinker._codec import json as json_codec, protobuf
 from tinker._connection import Endpoint, sdk_headers
 from tinker._progress import Progress
@@ -111,7 +111,7 @@ async def _send(
             endpoint = forward.asyncio_detailed
             body = models.ForwardRequest(model_id=batch.model_id, seq_id=seq_id, forward_input=data)
     return await session.connection.call(
-        endpoint, progress, body=body, headers=headers, passed=passed
+        endpoint, progress, policy=_retry.PERSISTENT, body=body, headers=headers, passed=passed
     )
 
 

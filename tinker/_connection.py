@@ -12,7 +12,7 @@ import httpx
 import orjson
 from attrs import evolve
 
-from tinker import _auth, _retry
+from tinker import _auth, _retry, _traits
 from tinker._config import SDK_VERSION, Settings
 from tinker._progress import Progress
 from tinker._transport import CONNECT_TIMEOUT, make_client
@@ -149,7 +149,9 @@ class Connection:
         limits = httpx.Timeout(timeout, connect=CONNECT_TIMEOUT)
         progress.tries = 0
         replayed = False
+        waiting = progress.doing
         while True:
+            progress.doing = waiting
             attempts.made += 1
             progress.tries += 1
             error: APIError
@@ -173,8 +175,12 @@ class Connection:
                     replayed = True
                     self._exchange.forget(credential)
                     continue
-                error = self.refusal(response, progress)
-                pause = attempts.pause(status, response.headers)
+                error = refusal = self.refusal(response, progress)
+                if (less := _without_unknown(arguments.get("body"), refusal)) is not None:
+                    arguments["body"] = less
+                    continue
+                final = _traits.is_final(status, refusal.body)
+                pause = None if final else attempts.pause(status, response.headers)
             if pause is None:
                 raise error
             progress.doing = f"waiting {pause:.1f} s to try again ({error.message.rstrip('.')})"
@@ -210,12 +216,20 @@ class Connection:
         """The error for a status that says no."""
         body = decode_body(response.content)
         status = response.status_code
-        text = f"{progress.name()} failed with status {status}: {detail_of(body, status)}"
+        text = f"{progress.name()} failed with status {status}: {self._reason(status, body)}"
         if progress.tries > 1:
             text += f" (tried {progress.tries} times in {progress.waited:.0f} s)"
         if hint := _HINTS.get(status):
             text += f". {hint}"
         return status_error_class(status)(text, response.raw, body)
+
+    def _reason(self, status: int, body: object | None) -> str:
+        server = self.settings.base_url
+        if _traits.lacks_route(status, body):
+            return f"{server} does not offer this operation. If it should, check TINKER_BASE_URL"
+        if unknown := _traits.unknown_members(body):
+            return f"{server} does not know {', '.join(unknown)}"
+        return detail_of(body, status)
 
     def _no_answer(self, reason: httpx.TransportError, progress: Progress) -> APIConnectionError:
         server = self.settings.base_url
@@ -251,6 +265,16 @@ _HINTS = {
 }
 
 
+def _without_unknown(body: Any, refusal: APIStatusError) -> Any | None:
+    """The body without what the server does not know, if it can do without."""
+    unknown = _traits.unknown_members(refusal.body)
+    sent = {name for name in unknown if getattr(body, name, None) is not None}
+    if not sent or not sent <= _traits.INFORMATIVE_MEMBERS:
+        return None
+    logger.warning("%s; it is left out", refusal.message)
+    return evolve(body, **dict.fromkeys(sent))
+
+
 def decode_body(content: bytes) -> object | None:
     """The JSON in a body, its text when it is not JSON, None when it is empty."""
     if not content:
@@ -270,7 +294,9 @@ def detail_of(body: object | None, status: int) -> str:
         detail = "; ".join(_issue(issue) for issue in detail[:5])
     if detail is None or detail == "":
         return httpx.codes.get_reason_phrase(status) or "no reason given"
-    text = " ".join(str(detail).split())
+    # What some servers show of their code is for their own log.
+    said = str(detail).partition("Traceback (most recent call last)")[0] or str(detail)
+    text = " ".join(said.split())
     return text if len(text) <= 500 else text[:500] + "…"
 
 

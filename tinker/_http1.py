@@ -217,9 +217,11 @@ class _Connection(asyncio.Protocol):
                 self._watch()
             return await answer
         except BaseException:
-            # Also after a cancellation: what the connection would carry next is not known.
-            answer.cancel()
-            self.abort()
+            # Also after a cancellation: what the connection would carry next is not known. But when the answer has
+            # come by then, it may serve another request already.
+            if self._answer is answer:
+                answer.cancel()
+                self.abort()
             raise
 
     async def _send(self, head: bytes, body: bytes, timeout: float | None) -> None:

@@ -6,7 +6,8 @@ What a server may answer, and what follows:
     `type: try_again`, 408              ask again; at once if the server held the request, else after
                                         a pause that grows to 1 s
     `status: complete_metadata`         wait for room among the results in flight, then fetch it
-    any body with `error`, 400, 409, 422    `RequestFailedError`
+    any body with `error`, 400, 409, 422,   `RequestFailedError`
+    words that say that it failed
     402                                 ask again every 5 s while billing may be paused
     429, 5xx, no answer                 ask again after a pause that grows to 30 s, for an hour
     410                                 the promise is lost: `APIStatusError`
@@ -23,8 +24,9 @@ from typing import Any, TypeVar
 import orjson
 
 from tinker import _retry
-from tinker._connection import Connection, decode_body, detail_of
+from tinker._connection import Connection, detail_of
 from tinker._progress import Progress
+from tinker._traits import is_final
 from tinker.errors import APIStatusError, RequestFailedError
 from tinker.types import RequestErrorCategory
 from tinker_api.api.futures import retrieve_future
@@ -36,7 +38,7 @@ T = TypeVar("T")
 POLL_TIMEOUT = 330.0
 """Seconds for one poll. Servers hold one for 40 to 300 s, and some drop a result whose reader has
 gone; a peer that dies is noticed by TCP keep-alive."""
-GIVE_UP = _retry.RetryPolicy(budget=3600.0, first_pause=1.0, longest_pause=30.0)
+GIVE_UP = _retry.RetryPolicy(3600.0, fault_budget=3600.0, first_pause=1.0, longest_pause=30.0)
 _HELD = 0.5
 _LONGEST_PAUSE = 1.0
 
@@ -88,6 +90,8 @@ async def poll(
             progress.polls += 1
             progress.doing = "waiting for the result"
             answer = _control_message(response)
+            if response.status_code == 408 and is_final(408, answer):
+                raise _refused(connection.refusal(response, progress), request_id, progress)
             if response.status_code == 408 or (answer and answer.get("type") == "try_again"):
                 progress.queue = _queue(answer)
                 held = time.monotonic() - asked >= _HELD
@@ -125,16 +129,9 @@ async def _ask(
             headers=headers,
         )
     except APIStatusError as error:
-        if error.status_code in _FAILURES:
-            category = (
-                RequestErrorCategory.User
-                if error.status_code == 400
-                else RequestErrorCategory.Unknown
-            )
-            text = detail_of(decode_body(error.response.content), error.status_code)
-            raise RequestFailedError(
-                f"{progress.name()} failed: {text}", body.request_id, category
-            ) from None
+        retried = error.status_code == 429 or error.status_code >= 500
+        if error.status_code in _FAILURES or (retried and is_final(error.status_code, error.body)):
+            raise _refused(error, body.request_id, progress) from None
         raise
 
 
@@ -155,6 +152,14 @@ def _queue(answer: dict[str, Any] | None) -> str | None:
     if not reason and state in (None, "active"):
         return None
     return f"{state}, {reason}" if reason else str(state)
+
+
+def _refused(error: APIStatusError, request_id: str, progress: Progress) -> RequestFailedError:
+    """The failure of an operation that a server tells by a status."""
+    user = error.status_code == 400
+    category = RequestErrorCategory.User if user else RequestErrorCategory.Unknown
+    text = detail_of(error.body, error.status_code)
+    return RequestFailedError(f"{progress.name()} failed: {text}", request_id, category)
 
 
 def _failure(answer: dict[str, Any], request_id: str, progress: Progress) -> RequestFailedError:

@@ -28,7 +28,7 @@ class Progress:
     """Which object it works on, such as `{"model_id": …}`."""
     seq_ids: list[int] = field(factory=list)
     request_ids: list[str] = field(factory=list)
-    doing: str = "starting"
+    doing: str = "waiting for the server's answer"
     """What is waited for now, as a phrase."""
     queue: str | None = None
     """The last queue state and reason the server gave, if it is not simply active."""

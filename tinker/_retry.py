@@ -1,13 +1,15 @@
 """When a request is repeated, and after how long.
 
-Repeated: no connection, no answer in time, 408, 425, 429, any 5xx; `x-should-retry` overrules.
-Not repeated: every other status, 409 among them, because repeating cannot change the answer. All
-requests are safe to repeat: those that change something carry a number (`seq_id`, `model_seq_id`,
-`sampling_session_seq_id`) by which the server knows a repetition.
+Repeated: no connection, no answer in time, 408, 425, 429, 5xx; `x-should-retry` overrules.
+Not repeated: every other status, 409 among them, because repeating cannot change the answer, and a 5xx
+that says so (see `tinker._traits`). All requests are safe to repeat: those that change something carry a
+number (`seq_id`, `model_seq_id`, `sampling_session_seq_id`) by which the server knows a repetition.
 
 Pauses double from 0.5 s to 10 s, times a random 0.75 to 1; `retry-after-ms` and `Retry-After` up to
 60 s are obeyed. The last try begins within 300 s of the first. A server that has never answered is
-given 5 s, so that a wrong address is known at once. 402 means that billing is paused: the request is
+given 5 s, so that a wrong address is known at once. A plain 500 is a fault of the server, which time seldom
+cures, and the answer of some to a question about what they do not know: it is given 10 s, except where
+giving up would end a training run or lose a sample. 402 means that billing is paused: the request is
 repeated every 5 s for as long as the server's settings allow, an hour by default.
 """
 
@@ -29,11 +31,14 @@ BILLING_PAUSE = 5.0
 class RetryPolicy:
     budget: float = 300.0
     """Seconds after the first try within which the last one begins."""
+    fault_budget: float = 10.0
+    """The same when the answer is a 500."""
     first_pause: float = 0.5
     longest_pause: float = 10.0
 
 
 DEFAULT = RetryPolicy()
+PERSISTENT = RetryPolicy(fault_budget=300.0)
 FIRST_CONTACT = RetryPolicy(budget=5.0)
 NEVER = RetryPolicy(budget=0.0)
 
@@ -66,7 +71,10 @@ class Attempts:
         if pause is None:
             doubled = self.policy.first_pause * 2.0 ** min(self.made - 1, 30)
             pause = min(doubled, self.policy.longest_pause) * random.uniform(0.75, 1.0)  # noqa: S311
-        return pause if elapsed + pause <= self.policy.budget else None
+        budget = self.policy.budget
+        if status == 500:
+            budget = min(budget, self.policy.fault_budget)
+        return pause if elapsed + pause <= budget else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

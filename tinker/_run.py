@@ -18,13 +18,15 @@ from typing import Any, TypeVar
 import numpy as np
 import orjson
 
-from tinker import _batch, types
+from tinker import _batch, _retry, types
 from tinker._batch import Batch
 from tinker._connection import Endpoint, sdk_headers
+from tinker._missed_turns import MissedTurns
 from tinker._polling import Decoder
 from tinker._progress import Progress
 from tinker._sequencing import Sequencer, Turn
 from tinker._session import Session
+from tinker._traits import is_final
 from tinker.errors import APIError, APIStatusError, RunPoisonedError, TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
@@ -43,6 +45,7 @@ class TrainingRun:
         self.session = session
         self.model_id = model_id
         self._sequencer = Sequencer(first_seq_id)
+        self._missed_turns = MissedTurns(self._use_up)
 
     def progress(self, operation: str) -> Progress:
         return Progress(operation, {"model_id": self.model_id})
@@ -111,7 +114,7 @@ class TrainingRun:
         progress.doing = "waiting for the server to take the request"
         headers = sdk_headers(f"TrainingClient.{progress.operation}")
         promise: models.UntypedAPIFuture = await self.session.connection.fetch(
-            endpoint, progress, body=body, headers=headers
+            endpoint, progress, policy=_retry.PERSISTENT, body=body, headers=headers
         )
         return promise
 
@@ -127,6 +130,10 @@ class TrainingRun:
     ) -> list[T]:
         with self.session.watched(progress):
             progress.doing = "waiting for its turn behind earlier operations of the run"
+
+            def wait(promise: models.UntypedAPIFuture) -> Awaitable[T]:
+                return self.session.result(promise, decode, progress, kind=kind, accept=accept)
+
             polls: dict[int, asyncio.Task[T]] = {}
             failures: dict[int, Exception] = {}
             async with turn:
@@ -139,8 +146,8 @@ class TrainingRun:
                     except Exception as error:  # noqa: BLE001  # settled below, with the others
                         failures[number] = error
                     else:
-                        result = self.session.result(
-                            promise, decode, progress, kind=kind, accept=accept
+                        result = self._missed_turns.result(
+                            seq_ids[number], promise, wait, submits[number]
                         )
                         polls[number] = asyncio.create_task(result)
 
@@ -180,6 +187,13 @@ class TrainingRun:
 
     async def _fill(self, turn: Turn, seq_id: int) -> None:
         """Use up a number that the server has seen refused and would wait for."""
+        try:
+            await self._use_up(seq_id)
+        except TinkerError as error:
+            self._poison(turn, seq_id, error)
+
+    async def _use_up(self, seq_id: int) -> None:
+        """Send something that changes nothing under a number."""
         one_token = types.Datum(
             model_input=types.ModelInput.from_ints([0]),
             loss_fn_inputs={
@@ -188,10 +202,7 @@ class TrainingRun:
             },
         )
         filler = Batch(self.model_id, [one_token], "cross_entropy", None, backward=False)
-        try:
-            await _batch.send(self.session, filler, seq_id, self.progress("forward"))
-        except TinkerError as error:
-            self._poison(turn, seq_id, error)
+        await _batch.send(self.session, filler, seq_id, self.progress("forward"))
 
     def _poison(self, turn: Turn, seq_id: int, error: Exception) -> None:
         poison = RunPoisonedError(
@@ -205,14 +216,15 @@ class TrainingRun:
 def _was_refused(error: Exception) -> bool:
     """Whether it is certain that the server has not taken the request."""
     if isinstance(error, APIStatusError):
-        return error.status_code < 500
+        return error.status_code < 500 or is_final(error.status_code, error.body)
     return not isinstance(error, APIError)  # it failed before it was sent
 
 
 def result_of(model: type[T], tag: str) -> Decoder[T]:
-    """A decoder for a generated model. Older servers leave out the tag; the operation tells it."""
+    """A decoder for a generated model. Some servers leave out the tag, or make it null; the operation tells it."""
 
     def decode(response: Response[Any]) -> T:
-        return model.from_dict({"type": tag, **orjson.loads(response.content)})  # type: ignore[attr-defined, no-any-return]
+        body = orjson.loads(response.content)
+        return model.from_dict({**body, "type": body.get("type") or tag})  # type: ignore[attr-defined, no-any-return]
 
     return decode

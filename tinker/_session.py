@@ -20,7 +20,7 @@ from tinker._backpressure import Backpressure
 from tinker._connection import Connection, Endpoint
 from tinker._polling import Decoder, RoomForResults, poll
 from tinker._progress import Progress, Watch
-from tinker._traits import Traits
+from tinker._traits import REFUSALS_OF_A_ROUTE, Traits
 from tinker.errors import APIError, APIStatusError, TinkerError
 from tinker_api.api.futures import cancel_future
 from tinker_api.api.service import client_config, client_dynamic_config
@@ -157,7 +157,7 @@ class Session:
         connection = self.connection
         for endpoint in (client_config, client_dynamic_config):
             response = await connection.call(
-                endpoint.asyncio_detailed, progress, passed=(404, 405), body=request
+                endpoint.asyncio_detailed, progress, passed=REFUSALS_OF_A_ROUTE, body=request
             )
             known = response.status_code < 300
             if endpoint is client_config:
@@ -246,7 +246,7 @@ async def _finish(
             timeout=_FINISH_TIMEOUT,
             session_id=session_id,
             body=FinishSessionRequest(reason=_FINISH_REASONS[status](), detail=detail),
-            passed=(404, 405),  # most servers do not have the route
+            passed=REFUSALS_OF_A_ROUTE,  # most servers do not have the route
         )
     except APIError as error:
         logger.warning("The session could not be finished: %s", error)

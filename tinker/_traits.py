@@ -12,9 +12,13 @@ answer that overrules it, and what the client does then:
 | `client/config`, `dynamic_config` | there | 404, 405 | defaults |
 | `sessions/…/finish` | there | 404, 405 | nothing: the session ends when heartbeats stop |
 | `create_sampling_session` | answers with the sampler | a promise | the promise is waited for |
+| `samplers/…` | there | 404, 405 | `get_info` of the checkpoint's run tells its base model; else only what needs it fails |
 | `sample_sequence_ids` | in the promise | absent | made from the request_id and the number of the sample |
 | `prompt_logprobs` | one for each token, the first null | one fewer | the null is put in front |
-| tags (`type`) of results | there | absent | the operation that made the promise tells |
+| tags (`type`) of answers | there | absent, null | the operation tells |
+| members of requests | known | 422 that calls them extra | left out where they only inform (`display_name`, `user_metadata`); else it is the error |
+| 5xx, and 408 to a poll | may pass | words that say what failed | final, like a 4xx |
+| failed operations | use up their seq_id | "Sequence conflict: expected …" | the number is used up by a forward pass over one token, and the request is sent again |
 
 Members of requests that are newer than some servers are sent only when the user asks for what they mean.
 """
@@ -22,6 +26,7 @@ Members of requests that are newer than some servers are sent only when the user
 from __future__ import annotations
 
 import asyncio
+import re
 from enum import StrEnum
 
 from attrs import define, field
@@ -39,8 +44,50 @@ class Encoding(StrEnum):
 REFUSALS_OF_AN_ENCODING = frozenset({400, 415, 422, 500})
 """Statuses by which servers say that they do not read a body. One of them answers 500, because it cannot
 print the bytes in its 422."""
+REFUSALS_OF_A_ROUTE = (404, 405)
+"""Statuses by which servers say that they do not know a route."""
 REFUSALS_OF_A_FORM = frozenset({400, 404, 405, 422})
 """Statuses by which servers say that they do not know a route, or a form of a request."""
+INFORMATIVE_MEMBERS = frozenset({"display_name", "user_metadata"})
+"""Members that change nothing of what is computed: better left out than a reason to fail."""
+
+_NO_ROUTE = frozenset({"", "not found", "method not allowed"})
+_FINAL_STATUSES = frozenset({501, 505})
+_FINAL_WORDS = re.compile(
+    r"^Failed to (create|retrieve|unload) |^Future failed: |^(Model|Sampler) \w+ failed: "
+    r"|Traceback \(most recent call last\)"
+)
+_CONFLICT = re.compile(r"Sequence conflict: expected (\d+), got (\d+)")
+
+
+def lacks_route(status: int, body: object) -> bool:
+    """Whether an answer says that there is no such route, not that there is no such thing."""
+    return status in (404, 405) and str(_detail(body) or "").strip().lower() in _NO_ROUTE
+
+
+def is_final(status: int, body: object) -> bool:
+    """Whether an answer that is usually worth another try says that this one is not."""
+    return status in _FINAL_STATUSES or bool(_FINAL_WORDS.search(str(_detail(body))))
+
+
+def unknown_members(body: object) -> list[str]:
+    """The members of a request that a 422 calls extra."""
+    issues = _detail(body)
+    return [
+        str((issue.get("loc") or "?")[-1])
+        for issue in (issues if isinstance(issues, list) else ())
+        if isinstance(issue, dict) and issue.get("type") == "extra_forbidden"
+    ]
+
+
+def expected_seq_id(message: str) -> int | None:
+    """The seq_id a server waits for, if this is its refusal of another one."""
+    conflict = _CONFLICT.search(message)
+    return int(conflict[1]) if conflict else None
+
+
+def _detail(body: object) -> object:
+    return body.get("detail") if isinstance(body, dict) else body
 
 
 @define

@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from attrs import evolve
 
-from tinker import _check, types
+from tinker import _check, _retry, types
 from tinker._batch import PROTOBUF, is_protobuf
 from tinker._codec import json as json_codec, protobuf
 from tinker._connection import CREATION_TIMEOUT, decode_body, sdk_headers
@@ -20,10 +21,12 @@ from tinker._deprecated import awaited, submitted
 from tinker._progress import Progress
 from tinker._run import result_of
 from tinker._session import Session
-from tinker.errors import APIStatusError
+from tinker._traits import REFUSALS_OF_A_ROUTE
+from tinker.errors import APIStatusError, TinkerError
 from tinker.futures import APIFuture, SampleFuture
 from tinker.retry_config import RetryConfig
 from tinker_api import models
+from tinker_api.api.models import get_info
 from tinker_api.api.sampling import asample, create_sampling_session, get_sampler
 from tinker_api.types import Response
 
@@ -51,7 +54,7 @@ class SamplingClient:
         holder: Session,
         *,
         sampling_session_id: str,
-        base_model: str,
+        base_model: str | None,
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
     ) -> None:
@@ -96,7 +99,7 @@ class SamplingClient:
                     model_path=model_path,
                 )
                 sampler_id = await _sampler_id(holder, request, progress)
-                name = base_model or await _base_model(holder, sampler_id)
+                name = base_model or await _base_model(holder, sampler_id, model_path or "")
             return cls(
                 holder,
                 sampling_session_id=sampler_id,
@@ -187,7 +190,13 @@ class SamplingClient:
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
     ) -> types.SampleResponse:
         promise = await self._send(request, progress)
-        return await self._result(promise, prompt, request.num_samples, progress)
+        response = await self._result(promise, prompt, request.num_samples, progress)
+        if missing := _missing(request, response, prompt):
+            raise TinkerError(
+                f"{progress.name()}: {self.holder.settings.base_url} does not offer "
+                f"{' and '.join(missing)}: it was asked for, and the answer has none."
+            )
+        return response
 
     async def _unless_stuck(
         self, sample: Coroutine[Any, Any, types.SampleResponse], progress: Progress
@@ -226,6 +235,7 @@ class SamplingClient:
                 response = await connection.call(
                     asample.asyncio_detailed,
                     progress,
+                    policy=_retry.PERSISTENT,
                     passed=(429,),
                     body=request,
                     headers=_SAMPLE_HEADERS,
@@ -290,11 +300,16 @@ class SamplingClient:
         if self._tokenizer is None:
             from tinker.tokenizers import get_tokenizer  # noqa: PLC0415
 
-            self._tokenizer = get_tokenizer(self._base_model)
+            self._tokenizer = get_tokenizer(self.get_base_model())
         return self._tokenizer
 
     def get_base_model(self) -> str:
         """The base model's name."""
+        if self._base_model is None:
+            raise ValueError(
+                f"{self.holder.settings.base_url} does not say what the base model of "
+                f"{self.sampling_session_id} is."
+            )
         return self._base_model
 
     # ---- older names ------------------------------------------------------------------------
@@ -304,12 +319,28 @@ class SamplingClient:
     get_base_model_async = submitted(get_base_model)
 
 
-async def _base_model(session: Session, sampler_id: str) -> str:
-    progress = Progress("get_sampler", {"sampler_id": sampler_id})
-    answer: models.GetSamplerResponse = await session.connection.fetch(
-        get_sampler.asyncio_detailed, progress, sampler_id=sampler_id
+async def _base_model(session: Session, sampler_id: str, model_path: str) -> str | None:
+    """The base model of a sampler, or of the run whose weights it has: not all servers tell both."""
+    connection = session.connection
+    response = await connection.call(
+        get_sampler.asyncio_detailed,
+        (progress := Progress("get_sampler", {"sampler_id": sampler_id})),
+        sampler_id=sampler_id,
+        passed=REFUSALS_OF_A_ROUTE,
     )
-    return answer.base_model
+    if response.status_code < 300:
+        sampler: models.GetSamplerResponse = connection.parse(response, progress)
+        return sampler.base_model
+    run = urlsplit(model_path).netloc
+    try:
+        info: models.GetInfoResponse = await connection.fetch(
+            get_info.asyncio_detailed,
+            Progress("get_info", {"model_id": run}),
+            body=models.GetInfoRequest(model_id=run),
+        )
+    except APIStatusError:
+        return None  # needed for the tokenizer alone
+    return info.model_data.model_name or info.model_name
 
 
 async def _sampler_id(
@@ -333,13 +364,34 @@ def _decode(
     response: Response[Any], prompt: types.ModelInput, sequence_ids: Sequence[str]
 ) -> types.SampleResponse:
     """The samples, in whichever encoding they came."""
-    try:
-        length = prompt.length
-    except ValueError:
-        length = -1  # an image that does not say how many tokens it takes
+    length = _length(prompt)
     if is_protobuf(response.headers):
         return protobuf.decode_sample_response(response.content, sequence_ids, length)
     return json_codec.sample_response(response.content, length, sequence_ids)
+
+
+def _length(prompt: types.ModelInput) -> int:
+    """The number of a prompt's tokens; -1 if it has an image that does not say how many it takes."""
+    try:
+        return prompt.length
+    except ValueError:
+        return -1
+
+
+def _missing(
+    request: models.SampleRequest, response: types.SampleResponse, prompt: types.ModelInput
+) -> list[str]:
+    """What was asked for and has not come. Some servers ignore what they do not know."""
+    came = {"topk_sample_logprobs": all(s._topk is not None for s in response.sequences)}
+    if _length(prompt) != 1:  # else nothing precedes its only token
+        came |= {
+            "prompt_logprobs": response.prompt_logprobs_np is not None,
+            "topk_prompt_logprobs": response._topk is not None,
+            "target_prompt_logprobs": response.target_prompt_logprobs is not None,
+            "prompt_alt_tokens_k": response.prompt_alt_tokens is not None,
+        }
+    asked = [name for name in came if getattr(request, name)]
+    return [name.removesuffix("_k") for name in asked if not came[name]]
 
 
 def _sendable(params: types.SamplingParams) -> types.SamplingParams:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -26,6 +27,8 @@ from tinker_api.api.weights import load_weights, weights_info
 
 if TYPE_CHECKING:
     from tinker.rest import RestClient
+
+logger = logging.getLogger("tinker")
 
 _DEFAULT_RANK = 32
 
@@ -150,7 +153,7 @@ class ServiceClient:
             raise
         decode = result_of(models.CreateModelResponse, "create_model")
         answer = await self.holder.result(promise, decode, progress, kind="CreateModel")
-        return await self._client(answer.model_id, number)
+        return await self._client(answer.model_id, number, request.optimizer_config)
 
     def create_training_client_from_state(
         self,
@@ -217,7 +220,7 @@ class ServiceClient:
                 decode = result_of(models.LoadWeightsResponse, "load_weights")
                 answer = await self.holder.result(promise, decode, progress, kind="LoadWeights")
                 model_id = answer.model_id or f"{request.session_id}:train:{number}"
-                return await self._client(model_id, number)
+                return await self._client(model_id, number, request.optimizer_config)
 
         return BackcompatTrainingClientFuture.start(create(), progress)
 
@@ -272,8 +275,15 @@ class ServiceClient:
         self.holder.traits.creates_from_checkpoint = False
         return client
 
-    async def _client(self, model_id: str, number: int) -> TrainingClient:
+    async def _client(
+        self, model_id: str, number: int, optimizer: types.OptimizerConfig | None
+    ) -> TrainingClient:
         info = await fetch_info(self.holder, model_id)
+        if optimizer is not None and getattr(info.optimizer_config, "type", None) != optimizer.type:
+            logger.warning(
+                "%s does not say that the optimizer of %s is %s. It may know none but AdamW.",
+                *(self.holder.settings.base_url, model_id, optimizer.type),
+            )
         return TrainingClient(self.holder, number, model_id, info=info)
 
     async def _name_models(self, error: APIStatusError, base_model: str) -> None:
@@ -282,8 +292,8 @@ class ServiceClient:
             answer = await self._capabilities()
         except TinkerError:
             return
-        names = [m.model_name for m in answer.supported_models if m.model_name]
-        if base_model not in names:
+        names = [m.model_name or "" for m in answer.supported_models]
+        if base_model not in names and all(names):
             offer = f"{error.message}. The server offers: {', '.join(names) or 'no models'}"
             error.message = offer
             error.args = (offer,)

@@ -35,15 +35,18 @@ class ScriptedServer:
 
     def __init__(self, **answers: list[Answer]) -> None:
         self.seen: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.paths: set[str] = set()
         self._answers = {**DEFAULTS, **answers}
         self._lock = threading.Lock()
         script = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet: a second one would wait 40 ms
 
             def do_POST(self) -> None:
                 content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                script.paths.add(self.path)
                 operation = self.path.rpartition("/")[2]
                 status, body, *headers = script.answer(
                     operation, content, {k.lower(): v for k, v in self.headers.items()}
@@ -51,9 +54,11 @@ class ScriptedServer:
                 payload = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 kind = "text/html" if isinstance(body, bytes) else "application/json"
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(payload)))
-                for name, value in (headers[0] if headers else {}).items():
+                for name, value in {
+                    "Content-Type": kind,
+                    "Content-Length": str(len(payload)),
+                    **(headers[0] if headers else {}),
+                }.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(payload)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from scripted_server import Answer, ScriptedServer
 
 import tinker
-from tinker import _polling, _retry, types
+from tinker import types
 from tinker.retry_config import RetryConfig
 from tinker.types import RequestErrorCategory
 
@@ -17,31 +17,7 @@ RESULT: Answer = (200, {"type": "optim_step", "metrics": {"a": 1.0}})
 PENDING: Answer = (200, {"type": "try_again", "request_id": "r", "queue_state": "active"})
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_retry, "BILLING_PAUSE", 0.01)
-    quick = _retry.RetryPolicy(budget=0.3, first_pause=0.01, longest_pause=0.02)
-    monkeypatch.setattr(_polling, "GIVE_UP", quick)
-    original = _retry.Attempts.pause
-
-    def pause(self: _retry.Attempts, status: int | None, headers: object) -> float | None:
-        if self.policy == _retry.DEFAULT:
-            self.policy = quick
-        return original(self, status, headers)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(_retry.Attempts, "pause", pause)
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as running:
-        yield running
-
-
-@pytest.fixture
-def training(server: ScriptedServer) -> Iterator[tinker.TrainingClient]:
-    with tinker.ServiceClient(base_url=server.url, api_key="tml-secret") as service:
-        yield service.create_lora_training_client("m").result(timeout=10)
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 def step(training: tinker.TrainingClient) -> dict[str, float]:
@@ -352,7 +328,7 @@ def test_newer_members_are_sent_only_when_asked_for(server: ScriptedServer) -> N
     server.script(retrieve_future=[SAMPLE])
     client = sampler(server)
     client.sample(PROMPT, 1, ONE).result(timeout=10)
-    client.sample(
+    everything = client.sample(
         PROMPT,
         1,
         ONE,
@@ -361,7 +337,11 @@ def test_newer_members_are_sent_only_when_asked_for(server: ScriptedServer) -> N
         prompt_alt_tokens_k=3,
         prompt_logprobs_last_n=1,
         include_prompt_logprobs=True,
-    ).result(timeout=10)
+    )
+    with pytest.raises(
+        tinker.TinkerError, match="does not offer topk_sample_logprobs and prompt_l"
+    ):
+        everything.result(timeout=10)
     plain, full = (set(request) for request in server.seen["asample"])
     assert full - plain == {
         "topk_sample_logprobs",

@@ -525,6 +525,35 @@ def test_a_cancelled_request_takes_its_connection_with_it(transport: Transport, 
     run(main())
 
 
+def test_a_cancellation_after_the_answer_leaves_the_connection_to_others() -> None:
+    """By then it may carry another request."""
+
+    async def handler(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await peer.send(OK)
+
+    class Transport(Http1Transport):
+        def release(self, connection: Any) -> None:
+            super().release(connection)
+            posting.cancel()
+
+    async def main() -> None:
+        nonlocal posting
+        async with (
+            serve(handler) as server,
+            httpx.AsyncClient(transport=Transport(), timeout=20) as client,
+        ):
+            posting = asyncio.create_task(client.post(server.url))
+            with pytest.raises(asyncio.CancelledError):
+                await posting
+            assert (await client.post(server.url)).content == b"ok"
+            assert server.connections == 1
+
+    posting: asyncio.Task[Any]
+    run(main())
+
+
 def test_closing_ends_requests_in_flight(transport: Transport) -> None:
     async def main() -> None:
         waiting, left = asyncio.Semaphore(0), asyncio.Semaphore(0)

@@ -1,6 +1,6 @@
 """A whole session with any server, call by call: what works, what is refused and with which words.
 
-    python tests/interop/session.py http://127.0.0.1:8000
+    python tests/interop/session.py http://127.0.0.1:8000 [KEY [MODEL]]
 
 Needs no tokenizer: prompts are small token ids, which every vocabulary has.
 """
@@ -65,7 +65,7 @@ def policy_datum(length: int = 16) -> types.Datum:
     )
 
 
-def run(base_url: str, api_key: str = "tml-dummy") -> Report:
+def run(base_url: str, api_key: str = "tml-dummy", model: str | None = None) -> Report:
     report = Report()
     call = report.call
     adam = types.AdamParams(learning_rate=1e-3)
@@ -73,7 +73,8 @@ def run(base_url: str, api_key: str = "tml-dummy") -> Report:
         "ServiceClient", lambda: tinker.ServiceClient(base_url=base_url, api_key=api_key)
     )
     capabilities = call("get_server_capabilities", service.get_server_capabilities)
-    model = next(m.model_name for m in capabilities.supported_models if m.trainable is not False)
+    models = [m.model_name for m in capabilities.supported_models if m.trainable is not False]
+    model = model or models[0]
     training = call(
         "create_lora_training_client",
         lambda: service.create_lora_training_client(model, rank=8, seed=1).result(TIMEOUT),

@@ -1,22 +1,16 @@
-"""Install and start a SkyRL server of one version, each in an environment of its own under .cache/interop."""
+"""SkyRL's server, by its names of then and now: `skyrl-tx` 0.3.0, `skyrl` 0.3.0 and 0.4.0."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-HERE = Path(__file__).parent
-CACHE = HERE.parent.parent / ".cache" / "interop"
-MODEL = "tiny/qwen3-random"
+import installed
+
 # aiohttp, datasets and more are imported by the server, but not among what it says it requires.
 REQUIREMENTS = [
     "uv",
@@ -50,35 +44,28 @@ REQUIREMENTS = [
 BACKPORT = "import typing, typing_extensions; typing.TypedDict = typing_extensions.TypedDict\n"
 
 
-def install(version: str) -> Path:
-    """The environment with this version in it; takes minutes the first time."""
-    environment = CACHE / f"skyrl-{version}"
-    done = environment / ".complete"
-    if done.exists():
-        return environment
-    subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
-    pip = [environment / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "torch==2.13.0"], check=True)
-    constraints = HERE / f"skyrl-{version}-constraints.txt"
-    subprocess.run([*pip, "-c", constraints, *REQUIREMENTS], check=True)
-    # Says that it needs Python 3.12; runs on 3.11.
-    subprocess.run([*pip, "--no-deps", "--ignore-requires-python", f"skyrl=={version}"], check=True)
+def install(package: str, version: str) -> Path:
+    generation = "0.3.0" if package == "skyrl-tx" else version
+    constraints = installed.HERE / f"skyrl-{generation}-constraints.txt"
+    environment = installed.environment(
+        f"{package}-{version}",
+        [
+            ["torch==2.13.0"],
+            ["-c", constraints, *REQUIREMENTS],
+            # Says that it needs Python 3.12; runs on 3.11.
+            ["--no-deps", "--ignore-requires-python", f"{package}=={version}"],
+        ],
+    )
     if sys.version_info < (3, 12):
-        (site,) = environment.glob("lib/python*/site-packages")
-        (site / "typeddict_backport.pth").write_text(BACKPORT)
-    done.touch()
+        (installed.site_packages(environment) / "typeddict_backport.pth").write_text(BACKPORT)
     return environment
 
 
 @contextlib.contextmanager
-def running(version: str, port: int) -> Iterator[str]:
+def running(package: str, version: str) -> Iterator[str]:
     """A server of this version on a port of this machine, ended with the block."""
-    environment = install(version)
-    work = CACHE / f"work-{version}"
-    work.mkdir(exist_ok=True)
-    python = environment / "bin" / "python"
-    if not (work / MODEL / "config.json").exists():
-        subprocess.run([python, HERE / "tiny_model.py", work / MODEL], check=True)
+    environment = install(package, version)
+    work = installed.work_folder(f"{package}-{version}", environment / "bin" / "python")
     for database in work.glob("server.db*"):
         database.unlink()
     options = {
@@ -87,47 +74,22 @@ def running(version: str, port: int) -> Iterator[str]:
         "train_micro_batch_size": 4,
         "sample_max_num_sequences": 4,
     }
+    module = "tx.tinker.api" if package == "skyrl-tx" else "skyrl.tinker.api"
+    port = installed.free_port()
     # It reads the command line of its parent, `uv run …`, and starts its engine likewise.
     command = [
-        *("uv", "run", "--no-project", "--active", "-m", "skyrl.tinker.api"),
-        *("--host", "127.0.0.1", "--port", str(port), "--base-model", MODEL, "--backend", "jax"),
+        *("uv", "run", "--no-project", "--active", "-m", module),
+        *("--host", "127.0.0.1", "--port", str(port)),
+        *("--base-model", installed.MODEL, "--backend", "jax"),
         *("--backend-config", json.dumps(options), "--checkpoints-base", str(work / "checkpoints")),
         *("--database-url", f"sqlite:///{work / 'server.db'}"),
     ]
     variables = {
-        **os.environ,
         "VIRTUAL_ENV": str(environment),
         "PATH": f"{environment / 'bin'}:{os.environ['PATH']}",
         "JAX_PLATFORMS": "cpu",
-        "HF_HUB_OFFLINE": "1",
         "UV_OFFLINE": "1",
         "UV_PYTHON_DOWNLOADS": "never",
-        "no_proxy": "127.0.0.1",
     }
-    variables.pop("PYTHONPATH", None)
-    log = work / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            command, cwd=work, env=variables, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        _wait_until_up(server, port, log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        # It has children of its own: the group is ours, begun with the session.
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-
-
-def _wait_until_up(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and server.poll() is None:
-        with contextlib.suppress(OSError, urllib.error.URLError):
-            opener.open(f"http://127.0.0.1:{port}/api/v1/healthz", timeout=2)
-            return
-        time.sleep(1)
-    raise RuntimeError(f"The server did not come up: {log.read_text()[-2000:]}")
+    with installed.running(command, port, work, variables) as url:
+        yield url

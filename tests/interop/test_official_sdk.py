@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from skyrl import CACHE
+from installed import CACHE
 
 from tinker_local import LocalServer
 

@@ -21,14 +21,17 @@ class CreateSamplingSessionResponse(Schema):
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
-            "type": self.type,
             "sampling_session_id": self.sampling_session_id,
+            "type": self.type,
         }
         return result
 
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        type_ = src.get("type")
         return cls(
-            type=const(src["type"], "create_sampling_session", "type"),
             sampling_session_id=src["sampling_session_id"],
+            type="create_sampling_session"
+            if type_ is None
+            else const(type_, "create_sampling_session", "type"),
         )

@@ -30,8 +30,8 @@ class CreateSessionResponse(Schema):
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
-            "type": self.type,
             "session_id": self.session_id,
+            "type": self.type,
         }
         if self.info_message is not None:
             result["info_message"] = self.info_message
@@ -43,12 +43,13 @@ class CreateSessionResponse(Schema):
 
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        type_ = src.get("type")
         info_message = src.get("info_message")
         warning_message = src.get("warning_message")
         error_message = src.get("error_message")
         return cls(
-            type=const(src["type"], "create_session", "type"),
             session_id=src["session_id"],
+            type="create_session" if type_ is None else const(type_, "create_session", "type"),
             info_message=info_message,
             warning_message=warning_message,
             error_message=error_message,

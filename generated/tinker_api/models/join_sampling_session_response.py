@@ -21,14 +21,17 @@ class JoinSamplingSessionResponse(Schema):
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
-            "type": self.type,
             "client_counter": self.client_counter,
+            "type": self.type,
         }
         return result
 
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        type_ = src.get("type")
         return cls(
-            type=const(src["type"], "join_sampling_session", "type"),
             client_counter=src["client_counter"],
+            type="join_sampling_session"
+            if type_ is None
+            else const(type_, "join_sampling_session", "type"),
         )

@@ -24,6 +24,9 @@ class SessionHeartbeatResponse(Schema):
 
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        type_ = src.get("type")
         return cls(
-            type=const(src["type"], "session_heartbeat", "type"),
+            type="session_heartbeat"
+            if type_ is None
+            else const(type_, "session_heartbeat", "type"),
         )

@@ -1,0 +1,270 @@
+"""One client for every server: what others answer differently is understood, and what they lack is said in one sentence.
+
+Whatever happens, the number of requests is small: nothing is repeated that cannot succeed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from other_servers import Loose, OtherServer, Strict
+
+import tinker
+from tinker import types
+
+TOKENS = tinker.ModelInput.from_ints([1, 2])
+DATUM = tinker.Datum(TOKENS)
+ONE = tinker.SamplingParams(max_tokens=2)
+
+
+@pytest.fixture
+def strict() -> Iterator[Strict]:
+    with Strict() as server:
+        yield server
+
+
+@pytest.fixture
+def loose() -> Iterator[Loose]:
+    with Loose() as server:
+        yield server
+
+
+def service(server: OtherServer, **options: str) -> tinker.ServiceClient:
+    return tinker.ServiceClient(base_url=server.url, api_key=Strict.KEY, **options)
+
+
+def training(server: OtherServer) -> tinker.TrainingClient:
+    return service(server).create_lora_training_client("base", rank=8).result(timeout=10)
+
+
+def no_more_than(server: OtherServer, before: int, most: int) -> None:
+    assert server.requests - before <= most, server.seen
+
+
+# ---- a server that is strict ----------------------------------------------------------------
+
+
+def test_a_session_with_a_strict_server(strict: Strict) -> None:
+    client = training(strict)
+    results = [
+        client.forward([DATUM], "cross_entropy"),
+        client.forward_backward([DATUM] * 200, "cross_entropy"),
+        client.optim_step(),
+        client.save_state("a", ttl_seconds=3600, overwrite=True),
+        client.load_state("tinker://m/weights/a"),
+    ]
+    for result in results:
+        result.result(timeout=10)
+    sampler = client.save_weights_and_get_sampling_client().result(timeout=10)
+    samples = sampler.sample(TOKENS, 1, ONE, topk_prompt_logprobs=0).result(timeout=10)
+    assert samples.sequences[0].tokens == [1, 1]
+    assert [operation for _, operation in strict.executed] == [
+        *("forward", "forward_backward", "forward_backward", "optim_step"),
+        *("save_weights", "load_weights", "save_weights_for_sampler"),
+    ]
+    # Each request was taken the first time.
+    assert [len(strict.seen[name]) for name in ("optim_step", "save_weights")] == [1, 1]
+
+
+def test_what_only_informs_is_left_out(strict: Strict, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "tinker"):
+        client = (
+            service(strict, display_name="mine")
+            .create_lora_training_client("base", user_metadata={"a": "b"})
+            .result(timeout=10)
+        )
+        saved = client.save_state("a", user_metadata={"c": "d"}).result(timeout=10)
+    assert saved.path == "tinker://m/weights/a"
+    assert [len(strict.seen[name]) for name in ("create_session", "save_weights")] == [2, 2]
+    # Where it is known it is sent.
+    assert strict.seen["create_model"][0]["user_metadata"] == {"a": "b"}
+    for line, name in zip(caplog.messages, ("display_name", "user_metadata"), strict=True):
+        assert line.endswith(f"status 422: {strict.url} does not know {name}; it is left out")
+
+
+def test_what_matters_is_refused_in_one_sentence(strict: Strict) -> None:
+    client = training(strict)
+    sampler = service(strict).create_sampling_client(base_model="base").result(timeout=10)
+    before = strict.requests
+    for name, call in (
+        ("topk_sample_logprobs", lambda: sampler.sample(TOKENS, 1, ONE, topk_sample_logprobs=2)),
+        ("prompt_alt_tokens_k", lambda: sampler.sample(TOKENS, 1, ONE, prompt_alt_tokens_k=2)),
+        ("kind", lambda: client.save_weights_and_get_sampling_client(kind="inflight")),
+        (
+            "optimizer_config",
+            lambda: service(strict).create_lora_training_client(
+                "base", optimizer=types.OptimizerConfig("dimuon")
+            ),
+        ),
+    ):
+        with pytest.raises(
+            tinker.UnprocessableEntityError, match=f"{strict.url} does not know {name}$"
+        ):
+            call().result(timeout=10)
+    no_more_than(strict, before, 8)  # the last one opens a session, and asks for the models
+    # None of it has cost a number.
+    client.optim_step().result(timeout=10)
+    assert strict.executed == [(1, "optim_step")]
+
+
+def test_a_failure_that_keeps_its_number_ends_no_run(strict: Strict) -> None:
+    client = training(strict)
+    client.optim_step().result(timeout=10)
+    lost = client.load_state("tinker://m/weights/gone")
+    also_lost = client.load_state("tinker://m/weights/also-gone")
+    behind = [client.forward_backward([DATUM], "cross_entropy"), client.optim_step()]
+    with pytest.raises(tinker.NotFoundError, match="Checkpoint gone not found"):
+        lost.result(timeout=10)
+    with pytest.raises(tinker.NotFoundError, match="Checkpoint gone not found"):
+        also_lost.result(timeout=10)
+    for result in behind:
+        result.result(timeout=10)
+    client.save_state("a").result(timeout=10)
+    # The lost numbers are used up; what was behind them took effect once, and in order.
+    assert strict.executed == [
+        (1, "optim_step"),
+        *((2, "forward"), (3, "forward")),
+        *((4, "forward_backward"), (5, "optim_step"), (6, "save_weights")),
+    ]
+
+
+def test_a_poll_that_times_out_for_good_is_a_failure(strict: Strict) -> None:
+    sampler = service(strict).create_sampling_client(base_model="base").result(timeout=10)
+    for _ in range(13):
+        sampler.sample(TOKENS, 1, ONE).result(timeout=10)
+    before = strict.requests
+    with pytest.raises(tinker.RequestFailedError, match="Timeout when waiting for sequence ID 13"):
+        sampler.sample(TOKENS, 1, ONE).result(timeout=10)
+    no_more_than(strict, before, 2)
+
+
+def test_a_server_error_that_says_why_is_not_repeated(strict: Strict) -> None:
+    client = service(strict)
+    with pytest.raises(tinker.InternalServerError, match="Failed to create model: CUDA error"):
+        client.create_lora_training_client("broken").result(timeout=10)
+    assert len(strict.seen["create_model"]) == 1
+
+
+@pytest.mark.usefixtures("short_pauses")
+def test_a_question_that_ends_in_a_server_error_is_not_repeated_for_long(strict: Strict) -> None:
+    future = service(strict).create_training_client_from_state("tinker://x/weights/y")
+    with pytest.raises(
+        tinker.InternalServerError, match=r"Internal Server Error \(tried \d+ times"
+    ):
+        future.result(timeout=10)
+    assert 1 < len(strict.seen["weights_info"]) < 50
+
+
+def test_keys(strict: Strict) -> None:
+    wrong = tinker.ServiceClient(base_url=strict.url, api_key="tml-other")
+    with pytest.raises(tinker.PermissionDeniedError, match="client_config .*403: Invalid API key"):
+        wrong.create_sampling_client(base_model="base").result(timeout=10)
+    assert strict.requests == 1
+
+
+# ---- a server that is loose -----------------------------------------------------------------
+
+
+def test_a_session_with_a_loose_server(loose: Loose) -> None:
+    client = training(loose)
+    output = client.forward_backward([DATUM], "cross_entropy").result(timeout=10)
+    assert output.loss_fn_outputs[0]["logprobs"].tolist() == [-1.0, -2.0]
+    assert output.metrics["loss:mean"] == 1.5
+    client.forward([DATUM], "cross_entropy").result(timeout=10)
+    client.optim_step().result(timeout=10)
+    saved = client.save_state("a").result(timeout=10)
+    assert saved.path == "tinker://m/checkpoints/a"
+    sampler = client.create_sampling_client(saved.path).result(timeout=10)
+    # It has no route that tells of a sampler: the run does.
+    assert sampler.get_base_model() == "base"
+    samples = sampler.sample(TOKENS, 1, ONE, include_prompt_logprobs=True).result(timeout=10)
+    assert samples.prompt_logprobs == [None, -1.0]
+    kinds = [r["headers"]["content-type"] for r in loose.seen["forward_backward"]]
+    assert kinds == ["application/x-protobuf", "application/json"]
+
+
+def test_what_is_not_implemented_is_not_repeated(loose: Loose) -> None:
+    client = training(loose)
+    client.forward_backward([DATUM], "cross_entropy").result(timeout=10)
+    before = loose.requests
+    policy = {"target_tokens": [1, 2], "logprobs": [-1.0, -1.0], "advantages": [1.0, 1.0]}
+    with pytest.raises(tinker.InternalServerError, match="501: loss_fn 'dro' is declared"):
+        client.forward_backward([tinker.Datum(TOKENS, policy)], "dro").result(timeout=10)
+    with pytest.raises(tinker.InternalServerError, match=r"status 500: KeyError: 'x'$"):
+        client.save_state("broken").result(timeout=10)
+    no_more_than(loose, before, 2)
+    # Both were refused: the run goes on.
+    client.optim_step().result(timeout=10)
+    assert [request["seq_id"] for request in loose.seen["optim_step"]] == [2]
+
+
+def test_a_sampler_that_cannot_be_made_is_said_at_once(loose: Loose) -> None:
+    future = service(loose).create_sampling_client(model_path="tinker://m/sampler_weights/missing")
+    with pytest.raises(
+        tinker.InternalServerError, match=r"500: Sampler load_weights failed: KeyError: 'x'$"
+    ):
+        future.result(timeout=10)
+    assert len(loose.seen["create_sampling_session"]) == 1
+
+
+def test_a_failed_operation(loose: Loose) -> None:
+    client = training(loose)
+    with pytest.raises(tinker.RequestFailedError, match="optim_step .*failed: diverged") as failed:
+        client.optim_step(tinker.AdamParams(learning_rate=2.0)).result(timeout=10)
+    assert failed.value.category == "user"
+
+
+def test_a_missing_answer_is_said(loose: Loose) -> None:
+    sampler = service(loose).create_sampling_client(base_model="base").result(timeout=10)
+    before = loose.requests
+    for option in ("topk_prompt_logprobs", "topk_sample_logprobs", "prompt_alt_tokens_k"):
+        name = option.removesuffix("_k")
+        with pytest.raises(
+            tinker.TinkerError, match=f"^asample .* {loose.url} does not offer {name}"
+        ):
+            sampler.sample(TOKENS, 1, ONE, **{option: 2}).result(timeout=10)
+    no_more_than(loose, before, 6)
+
+
+def test_an_optimizer_that_is_ignored_is_said(
+    loose: Loose, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "tinker"):
+        service(loose).create_lora_training_client(
+            "base", optimizer=types.OptimizerConfig("dimuon")
+        ).result(timeout=10)
+    (line,) = caplog.messages
+    assert "does not say that the optimizer of m is dimuon" in line
+
+
+def test_a_refusal_names_models_only_if_the_server_does(loose: Loose) -> None:
+    future = service(loose).create_lora_training_client("base", rank=128)
+    with pytest.raises(tinker.PermissionDeniedError, match="Max rank for your tier: 64$"):
+        future.result(timeout=10)
+
+
+def test_routes_that_are_not_there(loose: Loose, strict: Strict) -> None:
+    for server, words in (
+        (strict, f"404: {strict.url} does not offer this operation"),
+        (loose, "422: query.model_id: Field required"),
+    ):
+        client = training(server)
+        before = server.requests
+        with pytest.raises(tinker.APIStatusError, match=f"unload_model .*{words}"):
+            client.unload_model().result(timeout=10)
+        no_more_than(server, before, 1)
+
+
+def test_a_path_of_the_address_is_kept(strict: Strict) -> None:
+    there = tinker.ServiceClient(base_url=f"{strict.url}/not/here", api_key=Strict.KEY)
+    with there:  # this server looks at the end of the path alone
+        there.create_sampling_client(base_model="base").result(timeout=10)
+    assert strict.paths <= {
+        f"/not/here/api/v1/{name}"
+        for name in (
+            *("client/config", "client/dynamic_config", "create_session"),
+            *("create_sampling_session", "sessions/s/finish"),
+        )
+    }
