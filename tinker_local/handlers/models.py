@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from tinker_local.backend import Backend, Call, digest_of, unload_id
@@ -42,7 +41,7 @@ def begin_model(
         return promise
     if session["finish"] is not None:
         raise Refusal(410, f"The session {session_id} is finished")
-    now = time.time()
+    now = backend.store.now()
     model = {
         "session_id": session_id,
         "owner": call.user,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import codecs
 import math
-import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
@@ -42,7 +41,7 @@ async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any
         id=sampler_id,
         session_id=session_id,
         owner=call.user,
-        created=time.time(),
+        created=backend.store.now(),
         base_model=base_model,
         model_path=model_path,
     )

@@ -8,7 +8,7 @@ import pytest
 from raw_client import Gate, Raw
 
 from tinker_local import LocalServer
-from tinker_local.backend import Options
+from tinker_local.options import Options
 
 
 @pytest.fixture
