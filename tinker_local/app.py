@@ -118,7 +118,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                 media_type,
                 request.path_params,
                 request.headers,
-                contract.query(operation, request.query_params),
+                contract.parameters(operation, request.query_params, request.headers),
                 str(request.base_url).rstrip("/"),
             )
             answer = await handle(backend, call)

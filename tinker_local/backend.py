@@ -159,13 +159,18 @@ class Backend:
         if request.state == PENDING:
             await self.scheduler.wait(request.id, seconds)
             request = self.store.request(request.id) or request
-        if request.state in (DONE, FAILED):
-            oldest = self.store.now() - self.options.keep_read_results_seconds
-            if request.read is None:
-                self.store.mark_read(request.id)
-            elif request.read < oldest:  # whether or not it has been swept up yet
-                request = evolve(request, state=DROPPED)
+        if request.state == DONE and self._is_past(request):  # whether or not it is swept up yet
+            return evolve(request, state=DROPPED)
+        if request.state in (DONE, FAILED) and request.read is None:
+            self.store.mark_read(request.id)
         return request
+
+    def _is_past(self, request: Request) -> bool:
+        now = self.store.now()
+        if request.read is not None:
+            return request.read < now - self.options.keep_read_results_seconds
+        assert request.finished is not None, "it is done"
+        return request.finished < now - self.options.keep_unread_results_seconds
 
     def fail(self, request: Request, message: str) -> None:
         """End a request that has not begun."""

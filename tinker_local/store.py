@@ -103,6 +103,7 @@ class Request:
     media_type: str
     created: float
     state: str
+    finished: float | None
     result_type: str | None
     read: float | None
     """When the result was first asked for."""
@@ -110,8 +111,8 @@ class Request:
 
 
 _REQUEST = (
-    "id, target, owner, operation, seq_id, digest, media_type, created, state, result_type, read, "
-    "length(result)"
+    "id, target, owner, operation, seq_id, digest, media_type, created, state, finished, "
+    "result_type, read, length(result)"
 )
 
 

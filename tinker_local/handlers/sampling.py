@@ -94,9 +94,14 @@ def _promise_sample(backend: Backend, call: Call, request_id: str) -> None:
             call, "asample", model_path or base_model, request_id, seq_id=None, digest=b""
         )
         return
-    backend.own("samplers", "sampling_session_id", sampler_id, call.user)
+    sampler = backend.own("samplers", "sampling_session_id", sampler_id, call.user)
     digest = digest_of("asample", call)
     if not backend.repeated(request_id, digest, "seq_id"):
+        query = "SELECT 1 FROM ephemeral_weights WHERE sampler_id = ?"
+        if sampler["model_id"] is not None and not backend.store.select(query, sampler_id):
+            raise Refusal(
+                410, f"The weights of {sampler_id} are no longer kept: its session is over"
+            )
         backend.promise(call, "asample", sampler_id, request_id, seq_id=None, digest=digest)
 
 
