@@ -73,11 +73,8 @@ class CheckpointFiles:
 
         The same `save` once more, because the first one could not be recorded, begins afresh.
         """
-        facts = {
-            "format": "pt",  # PEFT's word for tensors that are not transposed
-            "base_model": adapter.base_model,
-            "lora": json.dumps(asdict(adapter.lora)),
-        }
+        # One entry, because the order of several differs from one process to another.
+        facts = {"adapter": json.dumps({"base_model": adapter.base_model, **asdict(adapter.lora)})}
         contents = {
             _CONFIG: json.dumps(peft.config(adapter), indent=2).encode(),
             _WEIGHTS: safetensors.numpy.save(peft.tensors(adapter.weights), metadata=facts),
@@ -135,9 +132,10 @@ class CheckpointFiles:
         if with_moments:
             moments, optimizer = _read(self._root / folder / _OPTIMIZER)
             step = int(optimizer["step"])
+        lora = json.loads(facts["adapter"])
         return Adapter(
-            base_model=facts["base_model"],
-            lora=LoraSpec(**json.loads(facts["lora"])),
+            base_model=lora.pop("base_model"),
+            lora=LoraSpec(**lora),
             weights=peft.weights(tensors),
             moments=moments,
             step=step,

@@ -56,7 +56,10 @@ def _source(backend: Backend, call: Call) -> tuple[str, str | None]:
     if model_path is None:
         backend.check_base_model(base_model)
         return base_model, None
-    return backend.catalog.readable(model_path, call.user)["facts"]["base_model"], model_path
+    checkpoint = backend.catalog.readable(model_path, call.user)
+    if checkpoint["kind"] == "external_weights":
+        raise Refusal(400, f"{model_path} is for use elsewhere; sample from (sampler_)weights")
+    return checkpoint["facts"]["base_model"], model_path
 
 
 async def get_sampler(backend: Backend, call: Call) -> dict[str, Any]:

@@ -93,7 +93,9 @@ async def copy_weights(backend: Backend, call: Call) -> dict[str, Any]:
     except BaseException:
         backend.catalog.files.delete(folder)
         raise
-    if known is not None:
+    if known is None:
+        backend.scheduler.model(location.model_id, 1)
+    else:
         backend.catalog.files.delete(folder)
     return {"tinker_path": known or location.path}
 
@@ -151,6 +153,7 @@ def _add_run_of_copy(
         facts=facts,
         ready=1,
         unloaded=1,
+        next_seq_id=1,
     )
 
 
