@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -16,6 +19,7 @@ import numpy as np
 import pyrage
 import pytest
 import safetensors.numpy
+from attrs import frozen
 from hypothesis import given, strategies as st
 from raw_client import MODEL, Body, Raw, forward_backward, optim_step, save
 
@@ -61,51 +65,56 @@ def test_an_archive_is_a_tar_behind_a_signed_url(anna: Raw) -> None:
 
 
 @pytest.fixture(scope="module")
-def tar(server: str) -> Iterator[tuple[str, bytes, str]]:
-    """The URL of an archive, its bytes, and its ETag."""
-    with Raw(server) as raw:
+def tar(server: str) -> Iterator[Tar]:
+    with Raw(server) as raw, httpx.Client() as http:
         _, route = raw.saved()
         url = raw.send("GET", f"{route}/archive", 302).headers["location"]
-        whole = httpx.get(url)
-        yield url, whole.content, whole.headers["etag"]
+        whole = http.get(url)
+        yield Tar(partial(http.get, url), whole.content, whole.headers["etag"])
+
+
+@frozen
+class Tar:
+    """An archive behind a URL."""
+
+    get: Callable[..., httpx.Response]
+    content: bytes
+    etag: str
 
 
 @given(st.data())
-def test_any_range_is_that_part_of_the_whole(tar: tuple[str, bytes, str], data: Any) -> None:
-    url, content, etag = tar
-    last_byte = len(content) - 1
+def test_any_range_is_that_part_of_the_whole(tar: Tar, data: Any) -> None:
+    last_byte = len(tar.content) - 1
     first = data.draw(st.integers(0, last_byte))
     last = data.draw(st.none() | st.integers(first, last_byte + 1000))
     asked = f"bytes={first}-{'' if last is None else last}"
-    answer = httpx.get(url, headers={"Range": asked, "If-Range": etag})
+    answer = tar.get(headers={"Range": asked, "If-Range": tar.etag})
     end = last_byte if last is None else min(last, last_byte)
     assert answer.status_code == 206
-    assert answer.content == content[first : end + 1]
-    assert answer.headers["content-range"] == f"bytes {first}-{end}/{len(content)}"
+    assert answer.content == tar.content[first : end + 1]
+    assert answer.headers["content-range"] == f"bytes {first}-{end}/{len(tar.content)}"
     assert answer.headers["content-length"] == str(len(answer.content))
-    assert answer.headers["etag"] == etag
+    assert answer.headers["etag"] == tar.etag
 
 
 @pytest.mark.parametrize("count", [1, 100, 10**9])
-def test_the_end_of_an_archive(tar: tuple[str, bytes, str], count: int) -> None:
-    url, content, _ = tar
-    answer = httpx.get(url, headers={"Range": f"bytes=-{count}"})
-    assert (answer.status_code, answer.content) == (206, content[-count:])
+def test_the_end_of_an_archive(tar: Tar, count: int) -> None:
+    answer = tar.get(headers={"Range": f"bytes=-{count}"})
+    assert (answer.status_code, answer.content) == (206, tar.content[-count:])
 
 
 @pytest.mark.parametrize("asked", ["bytes={size}-", "bytes={size}-{size}", "bytes=-0"])
-def test_a_range_behind_the_end(tar: tuple[str, bytes, str], asked: str) -> None:
-    url, content, etag = tar
-    size = len(content)
+def test_a_range_behind_the_end(tar: Tar, asked: str) -> None:
+    size = len(tar.content)
     headers = {"Range": asked.format(size=size)}
-    for condition in ({}, {"If-Range": etag}):
-        answer = httpx.get(url, headers={**headers, **condition})
+    for condition in ({}, {"If-Range": tar.etag}):
+        answer = tar.get(headers={**headers, **condition})
         assert answer.status_code == 416
         assert answer.headers["content-range"] == f"bytes */{size}"
         assert answer.json()["detail"] == f"The file has {size} bytes"
     # Whoever has more of another version than this one is long gets this one.
-    answer = httpx.get(url, headers={**headers, "If-Range": '"another"'})
-    assert (answer.status_code, answer.content) == (200, content)
+    answer = tar.get(headers={**headers, "If-Range": '"another"'})
+    assert (answer.status_code, answer.content) == (200, tar.content)
 
 
 @pytest.mark.parametrize(
@@ -121,10 +130,9 @@ def test_a_range_behind_the_end(tar: tuple[str, bytes, str], asked: str) -> None
         {"Range": "bytes=0-1", "If-Range": "Wed, 21 Oct 2015 07:28:00 GMT"},
     ],
 )
-def test_ranges_to_be_ignored(tar: tuple[str, bytes, str], headers: dict[str, str]) -> None:
-    url, content, _ = tar
-    answer = httpx.get(url, headers=headers)
-    assert (answer.status_code, answer.content) == (200, content)
+def test_ranges_to_be_ignored(tar: Tar, headers: dict[str, str]) -> None:
+    answer = tar.get(headers=headers)
+    assert (answer.status_code, answer.content) == (200, tar.content)
     assert "content-range" not in answer.headers
 
 
@@ -275,7 +283,7 @@ def test_an_age_recipient_that_is_none(anna: Raw) -> None:
 
 
 def test_without_pyrage_nothing_is_encrypted(anna: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyrage", None)
+    monkeypatch.setitem(sys.modules, "pyrage", None)
     body = external(anna.model(), 1, age_encryption_recipients=["age1x"])
     refused = anna.post("save_weights_external", body, 400)["detail"]
     assert "this server cannot encrypt; install pyrage" in refused
@@ -292,7 +300,7 @@ def test_no_name_leads_out_of_the_checkpoint_folder(name: str) -> None:
 
 @given(st.text(min_size=1, max_size=20) | st.sampled_from(["..", ".", "%2e%2e", "a\\b", "c:"]))
 def test_no_training_run_leads_out_of_the_checkpoint_folder(run: str) -> None:
-    with __import__("tempfile").TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
         root = Path(folder) / "deep" / "checkpoints"
         adapter = Adapter(base_model=MODEL, lora=LoraSpec(rank=1), weights={})
         try:
