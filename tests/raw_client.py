@@ -37,8 +37,17 @@ class Raw:
         assert response.status_code == status, (response.status_code, response.text)
         return orjson.loads(response.content)
 
-    def session(self) -> str:
-        body = {"tags": [], "user_metadata": {}, "sdk_version": "0.38.0"}
+    def send(
+        self, method: str, route: str, status: int, body: Any = None, **headers: str
+    ) -> httpx.Response:
+        """A request of any method, and its whole answer."""
+        content = None if body is None else orjson.dumps(body)
+        response = self.http.request(method, route, content=content, headers=headers)
+        assert response.status_code == status, (response.status_code, response.text)
+        return response
+
+    def session(self, **members: Any) -> str:
+        body = {"tags": [], "user_metadata": {}, "sdk_version": "0.38.0", **members}
         session_id: str = self.post("create_session", body)["session_id"]
         return session_id
 
@@ -51,6 +60,12 @@ class Raw:
         promise = self.create(session_id or self.session(), number, **lora)
         model_id: str = self.result(promise)["model_id"]
         return model_id
+
+    def saved(self, name: str = "a", session_id: str | None = None) -> tuple[str, str]:
+        """A new model with one training checkpoint: the model's id, and the checkpoint's route."""
+        model_id = self.model(session_id)
+        self.do("save_weights", save(model_id, 1, name))
+        return model_id, f"training_runs/{model_id}/checkpoints/weights/{name}"
 
     def sampler(self, session_id: str, number: int = 0) -> str:
         """The id of a sampler of the base model."""

@@ -91,8 +91,8 @@ def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
-    from tinker_local.backend import Options  # noqa: PLC0415
     from tinker_local.keys import KeysFileError  # noqa: PLC0415  # --help needs no server
+    from tinker_local.options import Options  # noqa: PLC0415
     from tinker_local.server import Server  # noqa: PLC0415
     from tinker_local.store import DataFolderError  # noqa: PLC0415
 

@@ -15,12 +15,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tinker_local import contract, wire
-from tinker_local.backend import Backend, Call, Options
+from tinker_local.backend import Backend, Call
 from tinker_local.contract import Operation
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
 from tinker_local.handlers import Handler, handler
 from tinker_local.keys import KeysFile
+from tinker_local.options import Options
 from tinker_local.store import Store
 
 logger = logging.getLogger("tinker_local")
@@ -47,7 +48,7 @@ def make_app(
         try:
             yield
         finally:
-            backend.close()
+            await backend.close()
 
     routes = []
     for operation in contract.operations():
@@ -117,7 +118,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                 media_type,
                 request.path_params,
                 request.headers,
-                contract.query(operation, request.query_params),
+                contract.parameters(operation, request.query_params, request.headers),
                 str(request.base_url).rstrip("/"),
             )
             answer = await handle(backend, call)

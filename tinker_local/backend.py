@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
-import time
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import evolve, frozen
 
-from tinker_local import wire
+from tinker_local import housekeeping, wire
 from tinker_local.catalog import Catalog
-from tinker_local.checkpoints import CheckpointFiles
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
 from tinker_local.keys import Keys, KeysFile
 from tinker_local.operations import Operations
+from tinker_local.options import Options
 from tinker_local.scheduler import Scheduler
 from tinker_local.signing import Signer
 from tinker_local.store import DONE, DROPPED, FAILED, PENDING, Request, Row, Store
 
-
-@frozen(kw_only=True)
-class Options:
-    """How the server behaves in time. The defaults are what users should see."""
-
-    poll_seconds: float = 40.0
-    """How long retrieve_future holds a request; clients give up at 45."""
-    gap_seconds: float = 60.0
-    """How long a seq_id that has not arrived is waited for."""
-    keep_read_results_seconds: float = 3600.0
-    """How long a result can be asked for again after it was read."""
-    jwt: bool = False
-    """Tell clients to exchange their keys for JWTs."""
-    jwt_seconds: float = 3600.0
-    """How long a JWT works."""
-    feed: bool = False
-    """Tell clients to learn of finished samples from the completions feed."""
-    feed_seconds: float = 30.0
-    """How long retrieve_futures holds a request."""
-    metadata_bytes: int = 8 * 2**20
-    """From which size on a result is announced first to clients that allow it."""
+logger = logging.getLogger("tinker_local")
 
 
 @frozen
@@ -68,13 +50,14 @@ class Backend:
         self.engine = engine
         self.options = options
         self.store = store
-        self.signer = Signer(store.folder)
+        self.signer = Signer(store.folder, options.clock)
         self.keys = Keys(keys, store, self.signer)
-        self.catalog = Catalog(store, CheckpointFiles(store.folder / "checkpoints"))
+        self.catalog = Catalog(store)
+        self.traces = store.folder / "traces"
         self.operations = Operations(store, engine, self.catalog)
         self.scheduler = Scheduler(self.operations.execute, gap_seconds=self.options.gap_seconds)
-        self._reads = 0
         self._resume()
+        self._sweeping = asyncio.create_task(self._sweep())
 
     def _resume(self) -> None:
         """Go on where the last process stopped, however it stopped."""
@@ -83,7 +66,20 @@ class Backend:
         for request in self.store.pending():
             self.scheduler.add(request)
 
-    def close(self) -> None:
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(
+                    housekeeping.sweep, self.store, self.catalog, self.traces, self.options
+                )
+            except Exception:  # such as a full disk; the next time may do better
+                logger.exception("Cannot delete what is past its time")
+            await asyncio.sleep(self.options.sweep_seconds)
+
+    async def close(self) -> None:
+        self._sweeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._sweeping
         self.scheduler.stop()
         self.scheduler.join(1.0)
 
@@ -163,16 +159,18 @@ class Backend:
         if request.state == PENDING:
             await self.scheduler.wait(request.id, seconds)
             request = self.store.request(request.id) or request
-        if request.state in (DONE, FAILED):
-            oldest = time.time() - self.options.keep_read_results_seconds
-            if request.read is None:
-                self.store.mark_read(request.id)
-            elif request.read < oldest:
-                request = evolve(request, state=DROPPED)
-            self._reads += 1
-            if self._reads % 256 == 0:
-                self.store.drop_read_results(oldest)
+        if request.state == DONE and self._is_past(request):  # whether or not it is swept up yet
+            return evolve(request, state=DROPPED)
+        if request.state in (DONE, FAILED) and request.read is None:
+            self.store.mark_read(request.id)
         return request
+
+    def _is_past(self, request: Request) -> bool:
+        now = self.store.now()
+        if request.read is not None:
+            return request.read < now - self.options.keep_read_results_seconds
+        assert request.finished is not None, "it is done"
+        return request.finished < now - self.options.keep_unread_results_seconds
 
     def fail(self, request: Request, message: str) -> None:
         """End a request that has not begun."""

@@ -1,124 +1,155 @@
 """Which checkpoints there are, whose they are, and until when: rows of the store and the files behind them.
 
-A checkpoint exists while its row does. The row is deleted first and the files after it, so that a crash in between
-leaves files that nobody sees; the next start removes them.
+A checkpoint exists while its row does. Files are written before their row and deleted after it, so that a crash
+in between leaves files that nobody sees; the next start removes them.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+
+import orjson
 
 from tinker_local.checkpoints import CheckpointFiles, Location, parse
 from tinker_local.errors import Refusal
 from tinker_local.store import Row, Store
+from tinker_local.times import timestamp
 
 TYPES = {"weights": "training", "sampler_weights": "sampler", "external_weights": "external"}
-_LIVE = "(expires IS NULL OR expires > ?)"
-_NEWEST_FIRST = "ORDER BY created DESC, path DESC"
+LIVE = "(expires IS NULL OR expires > ?)"
+"""The condition that a checkpoint has not expired by the time that is bound to it."""
 
 
 class Catalog:
     """Use from any thread."""
 
-    def __init__(self, store: Store, files: CheckpointFiles) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self.files = files
+        self.files = CheckpointFiles(store.folder / "checkpoints")
         self.expire()
-        known = {row["path"] for row in store.select("SELECT path FROM checkpoints")}
-        for location in files.locations():
-            if location.path not in known:
-                files.delete(location)
+        self.files.keep_only(
+            {row["folder"] for row in store.select("SELECT folder FROM checkpoints")}
+        )
 
     # ---- reading ----------------------------------------------------------------------------
 
     def get(self, path: str) -> Row | None:
-        """A checkpoint that has not expired."""
-        query = f"SELECT * FROM checkpoints WHERE path = ? AND {_LIVE}"
-        rows = self._store.select(query, path, time.time())
-        return rows[0] if rows else None
+        """A checkpoint that has not expired; one that has is deleted."""
+        row = self._store.get("checkpoints", path)
+        if row is not None and row["expires"] is not None and row["expires"] <= self._store.now():
+            self.delete(row, "checkpoint_expired")
+            return None
+        return row
 
-    def readable(self, path: str, user: str) -> Row:
-        """A checkpoint that is the user's or public: else 400, 404 or 403."""
-        if parse(path) is None:
+    def readable(self, path: str, user: str, *, may_be_early: bool = False) -> Row:
+        """A checkpoint that is the user's or public: else 400, 404, 403, or 425 where that may be the answer."""
+        location = parse(path)
+        if location is None:
             raise Refusal(400, f"Invalid checkpoint tinker path: {path}")
         row = self.get(path)
         if row is None:
+            if may_be_early and self._is_being_saved(location, user):
+                raise Refusal(425, "Checkpoint is still being created")
             raise Refusal(404, f"Unknown checkpoint: {path}")
-        if row["owner"] != user and not row["public"]:
+        if not may_read(row, user):
             raise Refusal(403, "You do not have access to this checkpoint")
         return row
 
     def own(self, path: str, user: str) -> Row:
         """A checkpoint that is the user's."""
-        row = self.readable(path, user)
+        row = self.readable(path, user, may_be_early=True)
         if row["owner"] != user:
             raise Refusal(403, "You do not have access to this checkpoint")
         return row
 
+    def _is_being_saved(self, location: Location, user: str) -> bool:
+        query = """SELECT operation, body FROM requests JOIN bodies ON request_id = id
+            WHERE target = ? AND owner = ? AND state = 'pending'"""
+        return any(
+            SAVES.get(row["operation"]) == location.kind
+            and orjson.loads(row["body"]).get("path") == location.name
+            for row in self._store.select(query, location.model_id, user)
+        )
+
     def of_model(self, model_id: str, user: str) -> list[Row]:
         """Those of a training run that the user may read, newest first."""
-        query = f"SELECT * FROM checkpoints WHERE model_id = ? AND {_LIVE} {_NEWEST_FIRST}"
-        rows = self._store.select(query, model_id, time.time())
-        return [row for row in rows if row["owner"] == user or row["public"]]
+        query, *values = self.query_of_model(model_id, user)
+        return self._store.select(query, *values)
 
-    def of_user(self, user: str) -> list[Row]:
-        query = f"SELECT * FROM checkpoints WHERE owner = ? AND {_LIVE} {_NEWEST_FIRST}"
-        return self._store.select(query, user, time.time())
+    def query_of_model(self, model_id: str, user: str) -> tuple[Any, ...]:
+        """The query behind `of_model`, and its values."""
+        query = f"model_id = ? AND (owner = ? OR public) AND {LIVE}"
+        return _newest_first(query), model_id, user, self._store.now()
+
+    def query_of_user(self, user: str) -> tuple[Any, ...]:
+        return _newest_first(f"owner = ? AND {LIVE}"), user, self._store.now()
 
     def all(self) -> list[Row]:
-        return self._store.select(f"SELECT * FROM checkpoints WHERE {_LIVE}", time.time())
+        return self._store.select(f"SELECT * FROM checkpoints WHERE {LIVE}", self._store.now())
 
     # ---- changing ---------------------------------------------------------------------------
 
     def add(
         self,
         location: Location,
+        folder: str,
         owner: str,
         facts: Mapping[str, Any],
         *,
-        size: int,
         ttl_seconds: float | None,
         event: str = "checkpoint_saved",
         **details: Any,
     ) -> None:
         """Record a checkpoint whose files are written, in place of one of the same name."""
-        now = time.time()
+        now = self._store.now()
         with self._store.transaction():
-            self._store.write("DELETE FROM checkpoints WHERE path = ?", location.path)
+            older = self._store.get("checkpoints", location.path)
+            if older is not None:
+                self._forget(older)
+                details["overwritten"] = True
             self._store.insert(
                 "checkpoints",
                 path=location.path,
                 model_id=location.model_id,
                 kind=location.kind,
                 name=location.name,
+                folder=folder,
                 owner=owner,
                 created=now,
                 expires=None if ttl_seconds is None else now + ttl_seconds,
-                size=size,
+                size=self.files.size(folder),
                 facts=dict(facts),
             )
             self.note(event, owner, location.path, **details)
+        if older is not None:
+            self._store.after_commit(lambda: self.files.delete(older["folder"]))
 
     def delete(self, row: Row, event: str = "checkpoint_deleted") -> None:
-        location = parse(row["path"])
-        assert location is not None, "only such paths are saved to"
+        """Delete a checkpoint, unless somebody else just has."""
+        with self._store.transaction():
+            if not self._forget(row):
+                return
+            self.note(event, row["owner"], row["path"])
+        self._store.after_commit(lambda: self.files.delete(row["folder"]))
+
+    def _forget(self, row: Row) -> bool:
+        """Delete the row of exactly this save; counts what it has taken."""
+        query = "DELETE FROM checkpoints WHERE path = ? AND folder = ?"
+        if not self._store.write(query, row["path"], row["folder"]):
+            return False
         run = self._store.get("models", row["model_id"])
         session_id = "" if run is None else run["session_id"]
-        with self._store.transaction():
-            self._store.write("DELETE FROM checkpoints WHERE path = ?", row["path"])
-            self.note(event, row["owner"], row["path"])
-            for hour, amount in stored(row, time.time()):
-                base_model = row["facts"]["base_model"]
-                self._store.use(row["owner"], session_id, base_model, "storage", amount, hour)
-        self.files.delete(location)
+        base_model = row["facts"]["base_model"]
+        for hour, amount in stored(row, self._store.now()):
+            self._store.use(row["owner"], session_id, base_model, "storage", amount, hour)
+        return True
 
     def expire(self) -> None:
         """Delete what is past its time."""
         query = "SELECT * FROM checkpoints WHERE expires <= ?"
-        for row in self._store.select(query, time.time()):
+        for row in self._store.select(query, self._store.now()):
             self.delete(row, "checkpoint_expired")
 
     def publish(self, row: Row, public: bool) -> None:
@@ -132,29 +163,21 @@ class Catalog:
             self.note(event, row["owner"], row["path"])
 
     def set_ttl(self, row: Row, seconds: float | None) -> None:
-        expires = None if seconds is None else time.time() + seconds
+        expires = None if seconds is None else self._store.now() + seconds
         with self._store.transaction():
             self._store.write(
                 "UPDATE checkpoints SET expires = ? WHERE path = ?", expires, row["path"]
             )
             self.note("checkpoint_ttl_set", row["owner"], row["path"], ttl_seconds=seconds)
 
-    def copy(self, row: Row, model_id: str, owner: str, ttl_seconds: float | None) -> str:
-        """A checkpoint of another training run with the same content; returns its tinker path."""
-        source = parse(row["path"])
-        assert source is not None, "only such paths are saved to"
-        target = Location(model_id, source.kind, source.name)
-        self.files.copy(source, target)
-        self.add(
-            target,
-            owner,
-            row["facts"],
-            size=row["size"],
-            ttl_seconds=ttl_seconds,
-            event="checkpoint_copied",
-            source_path=row["path"],
-        )
-        return target.path
+    # ---- files ------------------------------------------------------------------------------
+
+    def file(self, row: Row, name: str) -> Path:
+        """A file of a checkpoint; 404 if it has none of that name."""
+        file = self.files.files(row["folder"]).get(name)
+        if file is None:
+            raise Refusal(404, f"{row['path']} has no file {name}")
+        return file
 
     # ---- the audit log ----------------------------------------------------------------------
 
@@ -169,6 +192,22 @@ class Catalog:
             model_id=None if location is None else location.model_id,
             path=path,
         )
+
+
+SAVES = {
+    "save_weights": "weights",
+    "save_weights_for_sampler": "sampler_weights",
+    "save_weights_external": "external_weights",
+}
+"""The operations that save, and what kind of checkpoint."""
+
+
+def may_read(row: Row, user: str) -> bool:
+    return bool(row["owner"] == user or row["public"])
+
+
+def _newest_first(condition: str) -> str:
+    return f"SELECT * FROM checkpoints WHERE {condition} ORDER BY created DESC, path DESC"
 
 
 def stored(row: Row, until: float) -> Iterator[tuple[int, float]]:
@@ -193,8 +232,3 @@ def described(row: Row) -> dict[str, Any]:
         "user_metadata": row["facts"].get("user_metadata"),
         "expires_at": None if row["expires"] is None else timestamp(row["expires"]),
     }
-
-
-def timestamp(seconds: float) -> str:
-    """Seconds of the clock as RFC 3339."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

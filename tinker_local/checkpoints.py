@@ -1,9 +1,12 @@
-"""Checkpoint files: safetensors, one a checkpoint, written whole or not at all.
+"""Checkpoint files. Each save has a folder of its own, whose files never change:
 
-    <folder>/<training run>/<kind>/<name>/adapter_model.safetensors    weights, and the optimizer's moments
-                                          adapter_config.json         what they are, as PEFT writes it
+    <training run>/<kind>/<name>/<save>/adapter_model.safetensors    the adapter, in PEFT's form
+                                        adapter_config.json          what it is, in PEFT's form
+                                        optimizer.safetensors        moments; of training checkpoints alone
+                                        archive.tar                  made when it is first asked for
 
-The file's header says what it is, so that a file copied elsewhere can still be read.
+The store says which folder a tinker path leads to. What no row leads to is deleted at the next start, so that
+a save and an overwrite take effect whole or not at all.
 """
 
 from __future__ import annotations
@@ -12,28 +15,26 @@ import json
 import re
 import shutil
 import tarfile
+import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
-import numpy as np
-import numpy.typing as npt
+import safetensors.numpy
 from attrs import asdict, frozen
 from safetensors import safe_open
-from safetensors.numpy import save_file
 
+from tinker_local import encryption, peft
 from tinker_local.engine.base import Adapter, LoraSpec, Tensors
 
-KINDS = ("weights", "sampler_weights", "external_weights")
 _PATH = re.compile(
     r"tinker://([^/]+)/(weights|sampler_weights|external_weights)/([A-Za-z0-9_][A-Za-z0-9_.-]*)"
 )
-_GROUPS = ("weights", "moments")
 _WEIGHTS = "adapter_model.safetensors"
 _CONFIG = "adapter_config.json"
-_TAR = "archive.tar"
-"""Made when it is first asked for; not a file of the checkpoint itself."""
-_PARTIAL = ".partial"
+_OPTIMIZER = "optimizer.safetensors"
+_ARCHIVE = "archive.tar"
 _EPOCH = 1767225600
 """The time of all files in an archive, so that the same checkpoint is always the same bytes."""
 
@@ -58,40 +59,95 @@ def parse(path: str) -> Location | None:
 
 
 class CheckpointFiles:
-    """The files of one server."""
+    """The files of one server. A `folder` is relative to theirs, as the store keeps it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        for left_behind in folder.glob(f"*/*/*/*{_PARTIAL}"):  # by a process that was killed
-            left_behind.unlink()
+    def __init__(self, root: Path) -> None:
+        self._root = root
 
-    def folder(self, location: Location) -> Path:
+    # ---- writing ----------------------------------------------------------------------------
+
+    def write(
+        self, location: Location, save: str, adapter: Adapter, recipients: Sequence[str] = ()
+    ) -> str:
+        """Save an adapter, encrypted for the recipients if there are any; returns the folder.
+
+        The same `save` once more, because the first one could not be recorded, begins afresh.
+        """
+        # One entry, because the order of several differs from one process to another.
+        facts = {"adapter": json.dumps({"base_model": adapter.base_model, **asdict(adapter.lora)})}
+        contents = {
+            _CONFIG: json.dumps(peft.config(adapter), indent=2).encode(),
+            _WEIGHTS: safetensors.numpy.save(peft.tensors(adapter.weights), metadata=facts),
+        }
+        if location.kind == "weights":
+            step = {"step": str(adapter.step)}
+            contents[_OPTIMIZER] = safetensors.numpy.save(adapter.moments, metadata=step)
+        if recipients:
+            contents = {
+                f"{name}.age": encryption.encrypted(content, recipients)
+                for name, content in contents.items()
+            }
+        folder = self._new_folder(location, save)
+        for name, content in contents.items():
+            (self._root / folder / name).write_bytes(content)
+        return folder
+
+    def copy(self, folder: str, location: Location) -> str:
+        """The same files under another tinker path; returns their folder."""
+        target = self._new_folder(location, uuid.uuid4().hex)
+        for name, file in self.files(folder).items():
+            shutil.copyfile(file, self._root / target / name)
+        return target
+
+    def _new_folder(self, location: Location, save: str) -> str:
         # A model's id has colons, which not every file system takes; quoting keeps it one segment.
         run = quote(location.model_id, safe="")
-        if run.strip(".") == "" or location.name.strip(".") == "" or "/" in location.name:
+        if parse(location.path) != location or run.strip(".") == "":
             raise ValueError(f"{location.path} leads out of the checkpoint folder")
-        return self._folder / run / location.kind / location.name
+        folder = f"{run}/{location.kind}/{location.name}/{save}"
+        self.delete(folder)
+        (self._root / folder).mkdir(parents=True)
+        return folder
 
-    def file(self, location: Location) -> Path:
-        return self.folder(location) / _WEIGHTS
+    # ---- reading ----------------------------------------------------------------------------
 
-    def locations(self) -> list[Location]:
-        """What there are files of."""
-        folders = [path for kind in KINDS for path in self._folder.glob(f"*/{kind}/*")]
-        return [Location(unquote(p.parent.parent.name), p.parent.name, p.name) for p in folders]
-
-    def files(self, location: Location) -> dict[str, Path]:
+    def files(self, folder: str) -> dict[str, Path]:
         """The files of a checkpoint by name."""
-        folder = self.folder(location)
-        return {name: folder / name for name in (_CONFIG, _WEIGHTS) if (folder / name).exists()}
+        found = sorted((self._root / folder).glob("*"))
+        return {file.name: file for file in found if not file.name.startswith(_ARCHIVE)}
 
-    def archive(self, location: Location) -> Path:
+    def size(self, folder: str) -> int:
+        """Bytes of the files together."""
+        return sum(file.stat().st_size for file in self.files(folder).values())
+
+    def read(self, folder: str, *, with_moments: bool) -> Adapter:
+        """The adapter in a checkpoint.
+
+        Raises:
+            FileNotFoundError: It is not there, or is encrypted.
+        """
+        tensors, facts = _read(self._root / folder / _WEIGHTS)
+        moments: Tensors = {}
+        step = 0
+        if with_moments:
+            moments, optimizer = _read(self._root / folder / _OPTIMIZER)
+            step = int(optimizer["step"])
+        lora = json.loads(facts["adapter"])
+        return Adapter(
+            base_model=lora.pop("base_model"),
+            lora=LoraSpec(**lora),
+            weights=peft.weights(tensors),
+            moments=moments,
+            step=step,
+        )
+
+    def archive(self, folder: str) -> Path:
         """A tar of the files, the same bytes whenever it is made."""
-        target = self.folder(location) / _TAR
+        target = self._root / folder / _ARCHIVE
         if not target.exists():
-            partial = target.with_name(f"{_TAR}{_PARTIAL}")
+            partial = target.with_name(f"{_ARCHIVE}.{uuid.uuid4().hex}")  # two may ask at once
             with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
-                for name, path in self.files(location).items():
+                for name, path in self.files(folder).items():
                     entry = tarfile.TarInfo(name)
                     entry.size, entry.mtime, entry.mode = path.stat().st_size, _EPOCH, 0o644
                     with path.open("rb") as content:
@@ -99,79 +155,24 @@ class CheckpointFiles:
             partial.replace(target)
         return target
 
-    def copy(self, source: Location, target: Location) -> None:
-        folder = self.folder(target)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, path in self.files(source).items():
-            partial = folder / f"{name}{_PARTIAL}"
-            shutil.copyfile(path, partial)
-            partial.replace(folder / name)
+    # ---- deleting ---------------------------------------------------------------------------
 
-    def write(self, location: Location, adapter: Adapter, *, with_moments: bool) -> int:
-        """Write a checkpoint and return its size in bytes."""
-        target = self.file(location)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        groups = _GROUPS if with_moments else _GROUPS[:1]
-        tensors = {
-            f"{group}/{name}": np.ascontiguousarray(array)
-            for group in groups
-            for name, array in getattr(adapter, group).items()
-        }
-        header = {
-            "base_model": adapter.base_model,
-            "lora": json.dumps(asdict(adapter.lora)),
-            "step": str(adapter.step),
-        }
-        # An older checkpoint of the name may have been archived.
-        (target.parent / _TAR).unlink(missing_ok=True)
-        _replace(target.parent / _CONFIG, json.dumps(_peft(adapter), indent=2).encode())
-        partial = target.with_name(f"{_WEIGHTS}{_PARTIAL}")
-        save_file(tensors, partial, metadata=header)
-        partial.replace(target)
-        return sum(file.stat().st_size for file in self.files(location).values())
+    def delete(self, folder: str) -> None:
+        shutil.rmtree(self._root / folder, ignore_errors=True)
 
-    def delete(self, location: Location) -> None:
-        """Delete a checkpoint, if it is there."""
-        shutil.rmtree(self.folder(location), ignore_errors=True)
-
-    def read(self, location: Location, *, with_moments: bool) -> Adapter:
-        """The adapter in a checkpoint.
-
-        Raises:
-            FileNotFoundError: There is none.
-        """
-        file = self.file(location)
-        if not file.exists():
-            raise FileNotFoundError(location.path)
-        groups: dict[str, dict[str, npt.NDArray[np.float32]]] = {"weights": {}, "moments": {}}
-        with safe_open(file, framework="numpy") as opened:
-            header: dict[str, Any] = opened.metadata()
-            for key in opened.keys():  # noqa: SIM118  # not a mapping
-                group, name = key.split("/", 1)
-                groups[group][name] = opened.get_tensor(key)
-        moments: Tensors = groups["moments"] if with_moments else {}
-        return Adapter(
-            base_model=header["base_model"],
-            lora=LoraSpec(**json.loads(header["lora"])),
-            weights=groups["weights"],
-            moments=moments,
-            step=int(header["step"]) if moments else 0,
-        )
+    def keep_only(self, folders: set[str]) -> None:
+        """Delete what a process that was killed has left. Only while nothing is written."""
+        for path in self._root.glob("*/*/*/*"):
+            if path.relative_to(self._root).as_posix() not in folders:
+                shutil.rmtree(path, ignore_errors=True)
+        for pattern in ("*/*/*", "*/*", "*"):
+            for path in self._root.glob(pattern):
+                if path.is_dir() and not any(path.iterdir()):
+                    path.rmdir()
 
 
-def _replace(target: Path, content: bytes) -> None:
-    partial = target.with_name(f"{target.name}{_PARTIAL}")
-    partial.write_bytes(content)
-    partial.replace(target)
-
-
-def _peft(adapter: Adapter) -> dict[str, Any]:
-    """What PEFT's adapter_config.json says of a LoRA adapter."""
-    lora = adapter.lora
-    parts = {"attn": lora.train_attn, "mlp": lora.train_mlp, "unembed": lora.train_unembed}
-    return {
-        "peft_type": "LORA",
-        "base_model_name_or_path": adapter.base_model,
-        "r": lora.rank,
-        "target_modules": [name for name, trained in parts.items() if trained],
-    }
+def _read(file: Path) -> tuple[Tensors, dict[str, Any]]:
+    if not file.exists():
+        raise FileNotFoundError(file)
+    with safe_open(file, framework="numpy") as opened:
+        return {name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata()  # noqa: SIM118  # not a mapping

@@ -73,28 +73,36 @@ def _resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:
     return part
 
 
-def query(operation: Operation, given: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters of a query, typed, with their defaults; 422 for those that do not fit. Unknown ones are ignored."""
+def parameters(
+    operation: Operation, query: Mapping[str, str], headers: Mapping[str, str]
+) -> dict[str, Any]:
+    """The parameters of a query, typed, with their defaults; 422 for those, and for headers, that do not fit.
+
+    Unknown ones are ignored; of one that is repeated the last counts.
+    """
     values: dict[str, Any] = {}
     issues = []
     for parameter in operation.parameters:
-        if parameter["in"] != "query":
-            continue
-        name, schema = parameter["name"], _resolved(parameter["schema"])
+        place, name = parameter["in"], parameter["name"]
+        if place == "path":
+            continue  # what it has to be is for the handler to say
+        given = query if place == "query" else headers
+        schema = _resolved(parameter["schema"])
         if name not in given:
             if parameter.get("required"):
-                issues.append(_issue(name, "it is missing", "required"))
-            elif "default" in schema:
+                issues.append(_issue(place, name, "it is missing", "required"))
+            elif place == "query" and "default" in schema:
                 values[name] = schema["default"]
             continue
         value: Any = given[name]
         if schema.get("type") == "integer" and _INTEGER.fullmatch(value):
             value = int(value)
         issues += [
-            _issue(name, _short(error.message), str(error.schema_path[-1]))
+            _issue(place, name, _short(error.message), str(error.schema_path[-1]))
             for error in _parameter_validator(operation.operation_id, name).iter_errors(value)
         ]
-        values[name] = value
+        if place == "query":
+            values[name] = value
     if issues:
         raise Refusal(422, issues)
     return values
@@ -103,8 +111,8 @@ def query(operation: Operation, given: Mapping[str, str]) -> dict[str, Any]:
 _INTEGER = re.compile(r"-?\d{1,30}", re.ASCII)
 
 
-def _issue(name: str, message: str, kind: str) -> dict[str, Any]:
-    return {"loc": ["query", name], "msg": message, "type": kind}
+def _issue(place: str, name: str, message: str, kind: str) -> dict[str, Any]:
+    return {"loc": [place, name], "msg": message, "type": kind}
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -12,10 +11,10 @@ from typing import Any, TypeVar
 
 import orjson
 import safetensors.numpy
-from attrs import asdict, evolve
+from attrs import asdict, evolve, frozen
 
 from tinker_local import checkpoints, wire
-from tinker_local.catalog import Catalog
+from tinker_local.catalog import SAVES, Catalog, may_read
 from tinker_local.checkpoints import Location
 from tinker_local.engine.base import (
     AdamSpec,
@@ -39,11 +38,7 @@ _ADAPTERS_IN_MEMORY = 16
 SEQ_IDS_OF_A_CLONE = 10**9
 """The sample seq_ids of a process begin at its number times this."""
 _GROUPS = ("weights", "moments", "grads")
-_SAVES = {
-    "weights": "save_weights",
-    "sampler_weights": "save_weights_for_sampler",
-    "external_weights": "save_weights_external",
-}
+_OPERATIONS = {kind: operation for operation, kind in SAVES.items()}
 
 T = TypeVar("T")
 Commit = Callable[[], None]
@@ -62,21 +57,23 @@ class Operations:
         self.listeners: dict[str, Listener] = {}
         """Who is told each token of a sample as it is drawn, by request."""
         self._adapters: OrderedDict[str, Adapter] = OrderedDict()
-        self._sampler_weights: OrderedDict[tuple[str, float], Tensors] = OrderedDict()
+        self._sampler_weights: OrderedDict[str, Tensors] = OrderedDict()
 
     def execute(self, requests: Sequence[Request]) -> None:
         """Run requests of one target, and record their results.
 
         Raises when they cannot be recorded; then nothing has happened.
         """
+        started = self._store.now()
         if requests[0].operation == "asample":
             outcomes = self._sample(requests)
             with self._store.transaction():
                 for request, outcome in zip(requests, outcomes, strict=True):
-                    self._record(request, outcome)
+                    self._record(request, outcome, started)
             return
         for request in requests:
-            self._record(request, self._attempt(request, self._train))
+            self._record(request, self._attempt(request, self._train), started)
+            started = self._store.now()
 
     def _train(self, request: Request) -> Outcome:
         run = getattr(self, f"_{request.operation}")
@@ -105,28 +102,28 @@ class Operations:
             logger.exception("%s failed", request.operation)
             return OperationFailed(f"{type(error).__name__} in {request.operation}", "server")
 
-    def _record(self, request: Request, outcome: Outcome | OperationFailed) -> None:
+    def _record(self, request: Request, outcome: Outcome | OperationFailed, started: float) -> None:
         try:
             with self._store.transaction():
-                self._write(request, outcome)
+                self._write(request, outcome, started)
         except OperationFailed as failure:  # only its commit has found out
             with self._store.transaction():
-                self._write(request, failure)
+                self._write(request, failure, started)
             return
         # Only now: had the transaction failed, memory and disk would have parted.
         if not isinstance(outcome, OperationFailed) and isinstance(outcome[2], _Keep):
             self._remember(request.target, outcome[2].adapter)
 
-    def _write(self, request: Request, outcome: Outcome | OperationFailed) -> None:
+    def _write(self, request: Request, outcome: Outcome | OperationFailed, started: float) -> None:
         if isinstance(outcome, OperationFailed):
             failure = orjson.dumps({"error": str(outcome), "category": outcome.category})
-            self._store.finish(request.id, FAILED, failure, wire.JSON)
+            self._store.finish(request.id, FAILED, failure, wire.JSON, started=started)
             self.announce(request, FAILED, len(failure))
         else:
             result, media_type, commit = outcome
             if commit is not None:
                 commit()
-            self._store.finish(request.id, DONE, result, media_type)
+            self._store.finish(request.id, DONE, result, media_type, started=started)
             self.announce(request, DONE, len(result))
         if request.seq_id is not None:
             self._store.write(
@@ -337,7 +334,7 @@ class Operations:
                 id=sampler_id,
                 session_id=model["session_id"],
                 owner=model["owner"],
-                created=time.time(),
+                created=self._store.now(),
                 base_model=adapter.base_model,
                 model_id=model_id,
             )
@@ -361,12 +358,14 @@ class Operations:
         assert model is not None
         name = body.get("path") or self._free_name(model_id, kind)
         location = Location(model_id, kind, name)
-        self._catalog.expire()
         if self._catalog.get(location.path) is not None and not overwrite:
             hint = ": pass overwrite, or choose another name" if kind == "weights" else ""
             raise OperationFailed(f"The checkpoint {location.path} exists{hint}.")
         adapter = self._adapter(model_id)
-        size = self._catalog.files.write(location, adapter, with_moments=kind == "weights")
+        # A number that is the same when this is tried again, and another one for the next save.
+        save = str(model["next_seq_id"])
+        recipients = body.get("age_encryption_recipients") or ()
+        folder = self._catalog.files.write(location, save, adapter, recipients)
         facts = {
             "base_model": adapter.base_model,
             "lora": asdict(adapter.lora),
@@ -375,10 +374,11 @@ class Operations:
         ttl = body.get("ttl_seconds")
 
         def commit() -> None:
-            self._catalog.add(location, model["owner"], facts, size=size, ttl_seconds=ttl)
+            self._catalog.add(location, folder, model["owner"], facts, ttl_seconds=ttl)
             self._use(model_id, "checkpoint", 1)
 
-        result = {"type": _SAVES[kind], "path": location.path, "size_bytes": size}
+        size = self._catalog.files.size(folder)
+        result = {"type": _OPERATIONS[kind], "path": location.path, "size_bytes": size}
         return orjson.dumps(result), wire.JSON, commit
 
     def _free_name(self, model_id: str, kind: str) -> str:
@@ -390,12 +390,10 @@ class Operations:
         path = body["path"]
         model = self._store.get("models", model_id)
         assert model is not None
-        checkpoint = self._checkpoint(path)
-        if checkpoint["owner"] != model["owner"] and not checkpoint["public"]:
-            raise OperationFailed(f"You do not have access to {path}.")
+        checkpoint = self._checkpoint(path, model["owner"])
         if checkpoint["kind"] != "weights":
             raise OperationFailed(f"{path} is not a training checkpoint (…/weights/…).")
-        loaded = self.load(path, with_moments=bool(body["optimizer"]))
+        loaded = self._load(checkpoint, with_moments=bool(body["optimizer"]))
         commit: _Keep
         if model["ready"]:
             adapter = self._adapter(model_id)
@@ -413,21 +411,21 @@ class Operations:
         result = {"type": "load_weights", "path": path, "model_id": model_id}
         return orjson.dumps(result), wire.JSON, commit
 
-    def load(self, path: str, *, with_moments: bool) -> Adapter:
-        """The adapter of a checkpoint that exists and has not expired."""
-        self._checkpoint(path)
-        location = checkpoints.parse(path)
-        assert location is not None, "only such paths are saved to"
+    def _load(self, checkpoint: Row, *, with_moments: bool) -> Adapter:
         try:
-            return self._catalog.files.read(location, with_moments=with_moments)
+            return self._catalog.files.read(checkpoint["folder"], with_moments=with_moments)
         except FileNotFoundError:
-            raise OperationFailed(f"The file of checkpoint {path} is gone.", "server") from None
+            raise OperationFailed(
+                f"The files of {checkpoint['path']} are gone.", "server"
+            ) from None
 
-    def _checkpoint(self, path: str) -> Row:
-        """The record of a checkpoint that exists and has not expired."""
+    def _checkpoint(self, path: str, user: str) -> Row:
+        """A checkpoint that exists, has not expired, and is the user's or public."""
         row = self._catalog.get(path)
         if row is None:
             raise OperationFailed(f"There is no checkpoint {path}.")
+        if not may_read(row, user):
+            raise OperationFailed(f"You do not have access to {path}.")
         return row
 
     # ---- sampling ---------------------------------------------------------------------------
@@ -437,9 +435,11 @@ class Operations:
         source = self._attempt(requests[0], lambda request: self._source(request.target))
         if isinstance(source, OperationFailed):
             return [source] * len(requests)
-        base_model, weights = source
+        base_model, checkpoint = source.base_model, source.checkpoint
 
         def wanted(request: Request) -> tuple[SampleSpec, int | None]:
+            if checkpoint is not None and not may_read(checkpoint, request.owner):
+                raise OperationFailed(f"You do not have access to {checkpoint['path']}.")
             body = self._body(request)
             spec = evolve(wire.sample_spec(body), heard=self.listeners.get(request.id))
             self._engine.check_sample(base_model, spec)
@@ -448,7 +448,7 @@ class Operations:
         asked = [self._attempt(request, wanted) for request in requests]
         good = [one[0] for one in asked if not isinstance(one, OperationFailed)]
         results = self._attempt(
-            requests[0], lambda _: self._engine.sample(base_model, weights, good)
+            requests[0], lambda _: self._engine.sample(base_model, source.weights, good)
         )
         outcomes: list[Outcome | OperationFailed] = []
         for request, one in zip(requests, asked, strict=True):
@@ -478,36 +478,48 @@ class Operations:
         for kind, tokens in (("sampling_prefill", len(spec.prompt)), ("sampling_sample", sampled)):
             self._store.use(request.owner, session_id, base_model, kind, tokens)
 
-    def _source(self, target: str) -> tuple[str, Tensors | None]:
-        """The base model and the weights of a sampler, a tinker path, or a base model."""
+    def _source(self, target: str) -> _Source:
+        """What is behind a sampler, a tinker path, or the name of a base model."""
         sampler = self._store.get("samplers", target)
         path = sampler["model_path"] if sampler else target
         if path is not None and checkpoints.parse(path) is not None:
-            checkpoint = self._checkpoint(path)
-            # A name can be saved to again: what is cached is what was saved at that time.
-            key = (path, checkpoint["created"])
-            weights = self._cached(key, lambda: self.load(path, with_moments=False).weights)
-            return checkpoint["facts"]["base_model"], weights
+            checkpoint = self._catalog.get(path)
+            if checkpoint is None:
+                raise OperationFailed(f"There is no checkpoint {path}.")
+            # A name can be saved to again: what is cached is what is in this folder.
+            weights = self._cached(
+                checkpoint["folder"], lambda: self._load(checkpoint, with_moments=False).weights
+            )
+            return _Source(checkpoint["facts"]["base_model"], weights, checkpoint)
         if sampler is None:
-            return target, None
+            return _Source(target)
         if sampler["model_id"] is None:
-            return sampler["base_model"], None
-        key = (target, sampler["created"])
-        return sampler["base_model"], self._cached(key, lambda: self._ephemeral(target))
+            return _Source(sampler["base_model"])
+        return _Source(sampler["base_model"], self._cached(target, lambda: self._ephemeral(target)))
 
     def _ephemeral(self, sampler_id: str) -> Tensors:
         query = "SELECT weights FROM ephemeral_weights WHERE sampler_id = ?"
-        weights: Tensors = safetensors.numpy.load(
-            self._store.select(query, sampler_id)[0]["weights"]
-        )
+        rows = self._store.select(query, sampler_id)
+        if not rows:
+            raise OperationFailed(f"The weights of the sampler {sampler_id} are no longer kept.")
+        weights: Tensors = safetensors.numpy.load(rows[0]["weights"])
         return weights
 
-    def _cached(self, key: tuple[str, float], load: Callable[[], Tensors]) -> Tensors:
+    def _cached(self, key: str, load: Callable[[], Tensors]) -> Tensors:
         weights = self._sampler_weights.pop(key, None) or load()
         self._sampler_weights[key] = weights  # as the one used last
         while len(self._sampler_weights) > _ADAPTERS_IN_MEMORY:
             self._sampler_weights.popitem(last=False)
         return weights
+
+
+@frozen
+class _Source:
+    """What is sampled from."""
+
+    base_model: str
+    weights: Tensors | None = None
+    checkpoint: Row | None = None
 
 
 def loss_id_of(body: Mapping[str, Any]) -> str:

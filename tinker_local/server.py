@@ -18,11 +18,11 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from tinker_local.app import make_app
-from tinker_local.backend import Options
 from tinker_local.engine.base import Engine
 from tinker_local.engine.tiny import TinyEngine
 from tinker_local.faults import Fault, FaultyApp
 from tinker_local.keys import KeysFile
+from tinker_local.options import Options
 from tinker_local.store import DataFolder, Store
 
 _SHUTDOWN_SECONDS = 1
@@ -65,7 +65,8 @@ class Server:
         verbose: bool = False,
     ) -> None:
         self._keys = KeysFile(keys)
-        self._store = Store(DataFolder(folder))
+        self._options = options or Options()
+        self._store = Store(DataFolder(folder), self._options.clock)
         try:
             self._socket = socket.create_server((host, port), backlog=2048)
         except OSError:
@@ -76,7 +77,6 @@ class Server:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.host, self.port = self._socket.getsockname()[:2]
         self._engine = engine or TinyEngine()
-        self._options = options or Options()
         self._faults = faults
         self._verbose = verbose
         self._uvicorn: uvicorn.Server | None = None

@@ -13,24 +13,27 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from attrs import frozen
 
-_VERSION = 2
+_VERSION = 3
 """Of the schema; to be raised with every change that older databases do not fit."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, created REAL NOT NULL, seen REAL NOT NULL,
     facts TEXT NOT NULL, finish TEXT
 );
+CREATE INDEX IF NOT EXISTS sessions_of_owners ON sessions (owner, created, id);
 CREATE TABLE IF NOT EXISTS models (
     id TEXT PRIMARY KEY, session_id TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL,
     seen REAL NOT NULL, facts TEXT NOT NULL, ready INTEGER NOT NULL DEFAULT 0,
     unloaded INTEGER NOT NULL DEFAULT 0, next_seq_id INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX IF NOT EXISTS models_of_owners ON models (owner, created, id);
+CREATE INDEX IF NOT EXISTS models_of_sessions ON models (session_id);
 CREATE TABLE IF NOT EXISTS adapters (
     model_id TEXT PRIMARY KEY, step INTEGER NOT NULL,
     weights BLOB NOT NULL, moments BLOB NOT NULL, grads BLOB NOT NULL
@@ -39,21 +42,24 @@ CREATE TABLE IF NOT EXISTS samplers (
     id TEXT PRIMARY KEY, session_id TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL,
     base_model TEXT NOT NULL, model_path TEXT, model_id TEXT, joined INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX IF NOT EXISTS samplers_of_sessions ON samplers (session_id);
 CREATE TABLE IF NOT EXISTS ephemeral_weights (sampler_id TEXT PRIMARY KEY, weights BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS requests (
     id TEXT PRIMARY KEY, target TEXT NOT NULL, owner TEXT NOT NULL, operation TEXT NOT NULL,
     seq_id INTEGER, digest BLOB NOT NULL, media_type TEXT NOT NULL, created REAL NOT NULL,
-    state TEXT NOT NULL, finished REAL, result_type TEXT, read REAL, result BLOB
+    state TEXT NOT NULL, started REAL, finished REAL, result_type TEXT, read REAL, result BLOB
 );
 CREATE INDEX IF NOT EXISTS targets ON requests (target);
 CREATE TABLE IF NOT EXISTS bodies (request_id TEXT PRIMARY KEY, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS pending ON requests (state) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS finished ON requests (finished) WHERE state = 'done';
 CREATE TABLE IF NOT EXISTS checkpoints (
     path TEXT PRIMARY KEY, model_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
-    owner TEXT NOT NULL, created REAL NOT NULL, expires REAL, size INTEGER NOT NULL,
+    folder TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL, expires REAL, size INTEGER NOT NULL,
     public INTEGER NOT NULL DEFAULT 0, facts TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS checkpoints_of_models ON checkpoints (model_id);
+CREATE INDEX IF NOT EXISTS checkpoints_of_owners ON checkpoints (owner, created, path);
 CREATE TABLE IF NOT EXISTS audit (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, event TEXT NOT NULL,
     actor TEXT NOT NULL, model_id TEXT, path TEXT, facts TEXT NOT NULL
@@ -97,6 +103,7 @@ class Request:
     media_type: str
     created: float
     state: str
+    finished: float | None
     result_type: str | None
     read: float | None
     """When the result was first asked for."""
@@ -104,9 +111,13 @@ class Request:
 
 
 _REQUEST = (
-    "id, target, owner, operation, seq_id, digest, media_type, created, state, result_type, read, "
-    "length(result)"
+    "id, target, owner, operation, seq_id, digest, media_type, created, state, finished, "
+    "result_type, read, length(result)"
 )
+
+
+_DROP = "UPDATE requests SET state = 'dropped', result = NULL WHERE state = 'done'"
+"""Asking for a dropped result is 410. Failures, which are small, are kept: they tell how a session ended."""
 
 
 class Row(dict[str, Any]):
@@ -138,12 +149,17 @@ class DataFolder:
 class Store:
     """The database in a folder. Use from any thread.
 
+    Args:
+        clock: Seconds since 1970; everything the server does in time goes by it.
+
     Raises:
         DataFolderError: What is in the folder is not a database of this version's.
     """
 
-    def __init__(self, folder: DataFolder) -> None:
+    def __init__(self, folder: DataFolder, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder
+        self._clock = clock
+        self._after_commit: list[Callable[[], None]] = []
         file = folder.path / "state.sqlite"
         self._lock = threading.RLock()
         try:
@@ -168,6 +184,10 @@ class Store:
     def folder(self) -> Path:
         return self._folder.path
 
+    def now(self) -> float:
+        """The time, to the microsecond, so that it is the same again after a detour over RFC 3339."""
+        return round(self._clock(), 6)
+
     def close(self) -> None:
         """Close it, and let go of the folder."""
         with self._lock:
@@ -187,10 +207,23 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                self._after_commit.clear()
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+            after, self._after_commit = self._after_commit, []
+        for run in after:
+            run()
+
+    def after_commit(self, run: Callable[[], None]) -> None:
+        """Do something when what was written is committed, such as deleting files nobody is led to any more."""
+        with self._lock:
+            if self._connection.in_transaction:
+                self._after_commit.append(run)
+                return
+        run()
 
     # ---- rows -------------------------------------------------------------------------------
 
@@ -235,7 +268,7 @@ class Store:
         """Write an entry into the audit log."""
         self.insert(
             "audit",
-            time=time.time(),
+            time=self.now(),
             kind=kind,
             event=event,
             actor=actor,
@@ -249,7 +282,7 @@ class Store:
     def add_request(self, request_id: str, body: bytes, **columns: Any) -> Request:
         """Record a promise."""
         with self.transaction():
-            self.insert("requests", id=request_id, created=time.time(), state=PENDING, **columns)
+            self.insert("requests", id=request_id, created=self.now(), state=PENDING, **columns)
             self.insert("bodies", request_id=request_id, body=body)
             request = self.request(request_id)
         assert request is not None
@@ -284,13 +317,23 @@ class Store:
             ).fetchall()
         return [Request(*row) for row in rows]
 
-    def finish(self, request_id: str, state: str, result: bytes, result_type: str) -> None:
-        """Record a result. Its request's body is not needed any more."""
+    def finish(
+        self,
+        request_id: str,
+        state: str,
+        result: bytes,
+        result_type: str,
+        *,
+        started: float | None = None,
+    ) -> None:
+        """Record a result. Its request's body is not needed any more. What never began has no `started`."""
         with self.transaction():
             self.write(
-                "UPDATE requests SET state = ?, finished = ?, result = ?, result_type = ? WHERE id = ?",
+                "UPDATE requests SET state = ?, started = ?, finished = ?, result = ?, result_type = ? "
+                "WHERE id = ?",
                 state,
-                time.time(),
+                started,
+                self.now(),
                 result,
                 result_type,
                 request_id,
@@ -307,12 +350,7 @@ class Store:
         """Forget results that their reader says it has."""
         with self.transaction():
             for request_id in request_ids:
-                self.write(
-                    "UPDATE requests SET state = 'dropped', result = NULL "
-                    "WHERE id = ? AND owner = ? AND state IN ('done', 'failed')",
-                    request_id,
-                    owner,
-                )
+                self.write(f"{_DROP} AND id = ? AND owner = ?", request_id, owner)
 
     def use(
         self,
@@ -326,7 +364,7 @@ class Store:
         """Count usage of an hour, by default of this one."""
         self.write(
             "INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + ?",
-            int(time.time() // 3600) * 3600 if hour is None else hour,
+            int(self.now() // 3600) * 3600 if hour is None else hour,
             owner,
             session_id,
             base_model,
@@ -335,17 +373,14 @@ class Store:
             amount,
         )
 
-    def drop_read_results(self, older_than: float) -> None:
-        """Forget results that were read before this time; asking for them is 410 from then on."""
-        self.write(
-            "UPDATE requests SET state = 'dropped', result = NULL "
-            "WHERE state IN ('done', 'failed') AND read < ?",
-            older_than,
-        )
+    def drop_old_results(self, *, read_before: float, finished_before: float) -> None:
+        """Forget results that were read before the one time, or finished before the other and never read."""
+        self.write(f"{_DROP} AND read < ?", read_before)
+        self.write(f"{_DROP} AND read IS NULL AND finished < ?", finished_before)
 
     def mark_read(self, request_id: str) -> None:
         self.write(
-            "UPDATE requests SET read = ? WHERE id = ? AND read IS NULL", time.time(), request_id
+            "UPDATE requests SET read = ? WHERE id = ? AND read IS NULL", self.now(), request_id
         )
 
 

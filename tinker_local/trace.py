@@ -1,47 +1,73 @@
-"""What a session did and when, in the form that Perfetto and Chrome's tracing read."""
+"""What a session did and when, in the form that Perfetto (ui.perfetto.dev) and Chrome's tracing read."""
 
 from __future__ import annotations
 
-import time
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from tinker_local.store import Store
+import orjson
+
+from tinker_local.store import FAILED, Row, Store
+
+
+def write(store: Store, session_id: str, folder: Path) -> str:
+    """Write a session's trace, whole or not at all; returns the file's name."""
+    name = f"{session_id}.json"
+    folder.mkdir(exist_ok=True)
+    partial = folder / f"{name}.partial"
+    partial.write_bytes(orjson.dumps(of_session(store, session_id)))
+    now = store.now()
+    os.utime(partial, (now, now))
+    partial.replace(folder / name)
+    return name
 
 
 def of_session(store: Store, session_id: str) -> dict[str, Any]:
-    """One bar an operation, from its promise to its result, in a row for each model and sampler."""
-    query = """SELECT id, target, operation, seq_id, state, created, finished FROM requests
+    """A row for each model and sampler. Each operation is a bar while it runs, below an open-ended one from
+    its promise to its result: promises overlap, what runs for one model does not."""
+    query = """SELECT id, target, operation, seq_id, state, created, started, finished,
+            CASE state WHEN 'failed' THEN result END AS failure FROM requests
         WHERE target IN (SELECT id FROM models WHERE session_id = ?1
-                         UNION SELECT id FROM samplers WHERE session_id = ?1) ORDER BY created"""
+                         UNION SELECT id FROM samplers WHERE session_id = ?1)
+        ORDER BY requests.rowid"""
     events: list[dict[str, Any]] = []
-    rows: dict[str, int] = {}
+    threads: dict[str, int] = {}
     for request in store.select(query, session_id):
-        row = rows.setdefault(request["target"], len(rows))
-        ended = request["finished"] or time.time()
-        events.append(
-            {
-                "name": request["operation"],
-                "cat": "operation",
-                "ph": "X",
-                "ts": round(request["created"] * 1e6),
-                "dur": max(0, round((ended - request["created"]) * 1e6)),
-                "pid": 0,
-                "tid": row,
-                "args": {
-                    "request_id": request["id"],
-                    "seq_id": request["seq_id"],
-                    "state": request["state"],
-                },
-            }
-        )
-    names = [
-        {"name": "thread_name", "ph": "M", "pid": 0, "tid": row, "args": {"name": target}}
-        for target, row in rows.items()
-    ]
-    process = {
-        "name": "process_name",
-        "ph": "M",
-        "pid": 0,
-        "args": {"name": f"session {session_id}"},
+        thread = threads.setdefault(request["target"], len(threads) + 1)
+        events += _events(request, thread, store.now())
+    names = [_name("process_name", 0, f"session {session_id}")]
+    names += [_name("thread_name", thread, target) for target, thread in threads.items()]
+    return {"traceEvents": names + events, "displayTimeUnit": "ms"}
+
+
+def _events(request: Row, thread: int, now: float) -> Iterator[dict[str, Any]]:
+    arguments = {
+        "request_id": request["id"],
+        "seq_id": request["seq_id"],
+        "state": request["state"],
     }
-    return {"traceEvents": [process, *names, *events], "displayTimeUnit": "ms"}
+    if request["state"] == FAILED:
+        arguments["error"] = orjson.loads(request["failure"])["error"]
+    common = {"name": request["operation"], "pid": 1, "tid": thread}
+    promise = {**common, "cat": "promise", "id": request["id"]}
+    yield {**promise, "ph": "b", "ts": _microseconds(request["created"]), "args": arguments}
+    yield {**promise, "ph": "e", "ts": _microseconds(request["finished"] or now)}
+    if request["started"] is not None:
+        yield {
+            **common,
+            "cat": "run",
+            "ph": "X",
+            "ts": _microseconds(request["started"]),
+            "dur": _microseconds(request["finished"]) - _microseconds(request["started"]),
+            "args": arguments,
+        }
+
+
+def _name(kind: str, thread: int, name: str) -> dict[str, Any]:
+    return {"name": kind, "ph": "M", "pid": 1, "tid": thread, "args": {"name": name}}
+
+
+def _microseconds(seconds: float) -> int:
+    return round(seconds * 1e6)

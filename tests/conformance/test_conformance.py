@@ -17,7 +17,7 @@ from tinker.conformance import Outcome, Report, run
 from tinker.conformance.checks import CHECKS
 from tinker.conformance.subject import routes
 from tinker_local import LocalServer
-from tinker_local.backend import Options
+from tinker_local.options import Options
 
 KEY = "tml-conformance-secret"
 Change = Callable[[httpx.Request, httpx.Response], httpx.Response | None]

@@ -14,8 +14,8 @@ import schemathesis
 from schemathesis.config import SchemathesisConfig
 
 from tinker_local import LocalServer
-from tinker_local.backend import Options
 from tinker_local.contract import document
+from tinker_local.options import Options
 
 KEY = "tml-schemathesis"
 DEEP = os.environ.get("CONTRACT_DEEP") == "1"

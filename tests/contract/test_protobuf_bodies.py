@@ -15,7 +15,7 @@ from hypothesis import given, strategies as st
 from raw_client import KEY, Raw, batch, forward_backward, sample, save
 
 from tinker_local import LocalServer
-from tinker_local.backend import Options
+from tinker_local.options import Options
 from tinker_local.wire import LARGEST_BODY
 from tinker_proto import tinker_pb2 as pb
 

@@ -15,7 +15,7 @@ import pytest
 import tinker
 from tinker import _auth
 from tinker_local import LocalServer
-from tinker_local.backend import Options
+from tinker_local.options import Options
 
 
 @pytest.fixture(autouse=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tinker_local.backend import Backend, Call
-from tinker_local.catalog import stored, timestamp
+from tinker_local.catalog import stored
 from tinker_local.errors import Refusal
 from tinker_local.handlers.lists import owner_urn
 from tinker_local.handlers.sessions import DEFAULT_PROJECT, project_of
 from tinker_local.store import Row
+from tinker_local.times import moment, timestamp
 
 
 def _administrator(backend: Backend, call: Call) -> None:
@@ -27,8 +27,7 @@ async def get_audit_log(backend: Backend, call: Call) -> dict[str, Any]:
         query += " AND kind = ?"
         values.append(kind)
     if "day" in call.query:
-        day = date.fromisoformat(call.query["day"])
-        begin = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+        begin = moment("day", f"{call.query['day']}T00:00:00Z").timestamp()
         query += " AND time >= ? AND time < ?"
         values += [begin, begin + timedelta(days=1).total_seconds()]
     entries = [
@@ -52,7 +51,7 @@ _GIGABYTE = 1e9
 async def list_billing_usage(backend: Backend, call: Call) -> dict[str, Any]:
     _administrator(backend, call)
     begin, end = (_hour(name, call.query[name]) for name in ("starting_on", "ending_before"))
-    if begin > datetime.now(UTC):
+    if begin.timestamp() > backend.store.now():
         raise Refusal(400, "starting_on is in the future")
     if not timedelta(0) < end - begin <= _LONGEST:
         raise Refusal(400, "ending_before must be after starting_on, by 14 days at the most")
@@ -75,7 +74,7 @@ def _storage_so_far(backend: Backend, begin: float, end: float) -> list[Row]:
     rows = []
     for checkpoint in backend.catalog.all():
         run = backend.store.get("models", checkpoint["model_id"])
-        for hour, amount in stored(checkpoint, time.time()):
+        for hour, amount in stored(checkpoint, backend.store.now()):
             if begin <= hour < end:
                 row = Row(hour=hour, owner=checkpoint["owner"], kind="storage", amount=amount)
                 row["session_id"] = "" if run is None else run["session_id"]
@@ -85,10 +84,7 @@ def _storage_so_far(backend: Backend, begin: float, end: float) -> list[Row]:
 
 
 def _hour(name: str, text: str) -> datetime:
-    try:
-        hour = datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Refusal(400, f"{name} is not a time that can be reckoned with: {text}") from None
+    hour = moment(name, text)
     if (hour.minute, hour.second, hour.microsecond) != (0, 0, 0):
         raise Refusal(400, f"{name} is {text}; it must be a full hour")
     return hour

@@ -7,29 +7,33 @@ from typing import Any
 from starlette.responses import RedirectResponse, Response
 
 from tinker_local.backend import Backend, Call
-from tinker_local.catalog import described, timestamp
+from tinker_local.catalog import LIVE, described
 from tinker_local.checkpoints import Location, parse
 from tinker_local.errors import Refusal
-from tinker_local.handlers.files import expiry, get_file, send, signed_url
+from tinker_local.handlers.files import (
+    expiry,
+    get_file,
+    send_archive,
+    url_of_archive,
+    url_of_file,
+)
 from tinker_local.handlers.lists import cursor, owner_urn, page
-from tinker_local.handlers.sessions import project_of
+from tinker_local.handlers.sessions import DEFAULT_PROJECT
 from tinker_local.store import Row
+from tinker_local.times import timestamp
 
 __all__ = ["get_file"]  # an operation of this tag, beside what it is about
-
-_TAR = "application/x-tar"
-
 
 # ---- training runs ----------------------------------------------------------------------------
 
 
 async def list_training_runs(backend: Backend, call: Call) -> dict[str, Any]:
-    runs = _visible(backend, call.user, call.query["access_scope"])
-    project = call.query.get("project_id")
-    if project is not None:
-        runs = [run for run in runs if _project(backend, run) == project]
-    shown = [_run(backend, run, call.user) for run in page(runs, call.query)]
-    return {"training_runs": shown, "cursor": cursor(runs, call.query)}
+    asked = _visible(backend, call)
+    runs = page(backend.store, call.query, *asked)
+    return {
+        "training_runs": [_run(backend, run, call.user) for run in runs],
+        "cursor": cursor(backend.store, call.query, *asked),
+    }
 
 
 async def get_training_run(backend: Backend, call: Call) -> dict[str, Any]:
@@ -39,13 +43,23 @@ async def get_training_run(backend: Backend, call: Call) -> dict[str, Any]:
     return _run(backend, run, call.user)
 
 
-def _visible(backend: Backend, user: str, scope: str) -> list[Row]:
-    """The user's training runs, newest first; `accessible` adds those with a published checkpoint."""
-    public = """ OR id IN (SELECT model_id FROM checkpoints
-        WHERE public = 1 AND (expires IS NULL OR expires > strftime('%s', 'now')))"""
-    condition = f"(owner = ?{public if scope == 'accessible' else ''})"
-    query = f"SELECT * FROM models WHERE ready = 1 AND {condition} ORDER BY created DESC, id DESC"
-    return backend.store.select(query, user)
+def _visible(backend: Backend, call: Call) -> tuple[Any, ...]:
+    """The query of the user's training runs, newest first, and its values.
+
+    `accessible` adds those with a published checkpoint.
+    """
+    values: list[Any] = [call.user]
+    condition = "owner = ?"
+    if call.query["access_scope"] == "accessible":
+        published = f"SELECT model_id FROM checkpoints WHERE public AND {LIVE}"
+        condition = f"({condition} OR id IN ({published}))"
+        values.append(backend.store.now())
+    if "project_id" in call.query:
+        project = f"coalesce(nullif(json_extract(facts, '$.project_id'), ''), '{DEFAULT_PROJECT}')"
+        condition += f" AND session_id IN (SELECT id FROM sessions WHERE {project} = ?)"
+        values.append(call.query["project_id"])
+    query = f"SELECT * FROM models WHERE ready AND {condition} ORDER BY created DESC, id DESC"
+    return query, *values
 
 
 def _readable_run(backend: Backend, call: Call, run_id: str, scope: str) -> Row:
@@ -57,12 +71,6 @@ def _readable_run(backend: Backend, call: Call, run_id: str, scope: str) -> Row:
     ):
         raise Refusal(403, "You do not have access to this training run")
     return run
-
-
-def _project(backend: Backend, run: Row) -> str:
-    session = backend.store.get("sessions", run["session_id"])
-    assert session is not None, "a training run belongs to a session"
-    return project_of(session)
 
 
 def _run(backend: Backend, run: Row, user: str) -> dict[str, Any]:
@@ -90,9 +98,7 @@ def _run(backend: Backend, run: Row, user: str) -> dict[str, Any]:
 
 async def list_checkpoints(backend: Backend, call: Call) -> dict[str, Any]:
     run = _readable_run(backend, call, call.parameters["training_run_id"], "accessible")
-    rows = backend.catalog.of_model(run["id"], call.user)
-    shown = [described(row) for row in page(rows, call.query)]
-    return {"checkpoints": shown, "cursor": cursor(rows, call.query)}
+    return _page(backend, call, *backend.catalog.query_of_model(run["id"], call.user))
 
 
 async def list_model_checkpoints(backend: Backend, call: Call) -> dict[str, Any]:
@@ -102,9 +108,15 @@ async def list_model_checkpoints(backend: Backend, call: Call) -> dict[str, Any]
 
 
 async def list_user_checkpoints(backend: Backend, call: Call) -> dict[str, Any]:
-    rows = backend.catalog.of_user(call.user)
-    shown = [described(row) for row in page(rows, call.query)]
-    return {"checkpoints": shown, "cursor": cursor(rows, call.query)}
+    return _page(backend, call, *backend.catalog.query_of_user(call.user))
+
+
+def _page(backend: Backend, call: Call, query: str, *values: Any) -> dict[str, Any]:
+    rows = page(backend.store, call.query, query, *values)
+    return {
+        "checkpoints": [described(row) for row in rows],
+        "cursor": cursor(backend.store, call.query, query, *values),
+    }
 
 
 # ---- one checkpoint ---------------------------------------------------------------------------
@@ -128,6 +140,13 @@ def _own(backend: Backend, call: Call) -> Row:
     return backend.catalog.own(_location(call).path, call.user)
 
 
+def _exported(backend: Backend, call: Call) -> Row:
+    """A checkpoint whose files the user takes away; the audit log says so."""
+    row = backend.catalog.readable(_location(call).path, call.user, may_be_early=True)
+    backend.catalog.note("checkpoint_exported", call.user, row["path"])
+    return row
+
+
 async def delete_checkpoint(backend: Backend, call: Call) -> Response:
     backend.catalog.delete(_own(backend, call))
     return Response(status_code=204)
@@ -149,25 +168,16 @@ async def set_checkpoint_ttl(backend: Backend, call: Call) -> Response:
 
 
 async def get_external_weights_urls(backend: Backend, call: Call) -> dict[str, Any]:
-    location = _location(call)
-    row = backend.catalog.readable(location.path, call.user)
-    urls = {
-        name: signed_url(backend, call, checkpoint=row["path"], file=name)
-        for name in backend.catalog.files.files(location)
-    }
-    backend.catalog.note("checkpoint_exported", call.user, row["path"])
-    return {"urls": urls, "expires": expiry()[0]}
+    row = _exported(backend, call)
+    names = backend.catalog.files.files(row["folder"])
+    urls = {name: url_of_file(backend, call, row, name) for name in names}
+    return {"urls": urls, "expires": expiry(backend)[0]}
 
 
 async def get_checkpoint_archive(backend: Backend, call: Call) -> Response:
-    row = backend.catalog.readable(_location(call).path, call.user)
-    backend.catalog.note("checkpoint_exported", call.user, row["path"])
-    url = signed_url(backend, call, archive=row["path"])
-    return RedirectResponse(url, 302, headers={"Expires": expiry()[1]})
+    url = url_of_archive(backend, call, _exported(backend, call))
+    return RedirectResponse(url, 302, headers={"Expires": expiry(backend)[1]})
 
 
 async def download_checkpoint(backend: Backend, call: Call) -> Response:
-    location = _location(call)
-    row = backend.catalog.readable(location.path, call.user)
-    backend.catalog.note("checkpoint_exported", call.user, row["path"])
-    return send(call, backend.catalog.files.archive(location), f"{location.name}.tar", _TAR)
+    return await send_archive(backend, call, _exported(backend, call))

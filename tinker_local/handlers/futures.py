@@ -30,7 +30,8 @@ async def retrieve_future(backend: Backend, call: Call) -> dict[str, Any] | Resp
         pending = {"type": "try_again", "request_id": request.id, "queue_state": "active"}
         return {**pending, "queue_state_reason": reason} if reason else pending
     if request.state == DROPPED:
-        raise Refusal(410, f"The result of {request.id} was read and is no longer kept")
+        why = "was not asked for in time" if request.read is None else "was read"
+        raise Refusal(410, f"The result of {request.id} {why} and is no longer kept")
     if request.state == FAILED:
         return _failure(backend.store.result(request.id), call)
     size = request.result_size or 0

@@ -1,24 +1,27 @@
-"""What listings share."""
+"""What listings share. A page is cut from the list as it is at that moment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-T = TypeVar("T")
-
-
-def page(items: Sequence[T], query: Mapping[str, Any]) -> Sequence[T]:
-    """The part of a list that `offset` and `limit` name; without a limit, all behind the offset."""
-    offset, limit = query["offset"], query.get("limit")
-    return items[offset:] if limit is None else items[offset : offset + limit]
+from tinker_local.store import Row, Store
 
 
-def cursor(items: Sequence[Any], query: Mapping[str, Any]) -> dict[str, int] | None:
-    """Where that part is; None if no limit was given."""
-    if query.get("limit") is None:
+def page(store: Store, asked: Mapping[str, Any], query: str, *values: Any) -> list[Row]:
+    """The rows that `offset` and `limit` name; without a limit, all behind the offset."""
+    limit = asked.get("limit", -1)  # SQLite takes a negative one as none
+    return store.select(f"{query} LIMIT ? OFFSET ?", *values, limit, asked["offset"])
+
+
+def cursor(
+    store: Store, asked: Mapping[str, Any], query: str, *values: Any
+) -> dict[str, int] | None:
+    """Where that page is; None if no limit was given."""
+    if "limit" not in asked:
         return None
-    return {"offset": query["offset"], "limit": query["limit"], "total_count": len(items)}
+    (total,) = store.select(f"SELECT count(*) AS count FROM ({query})", *values)
+    return {"offset": asked["offset"], "limit": asked["limit"], "total_count": total["count"]}
 
 
 def owner_urn(user: str) -> str:

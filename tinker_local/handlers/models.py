@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from tinker_local.backend import Backend, Call, digest_of, unload_id
@@ -40,9 +39,11 @@ def begin_model(
     promise = {"request_id": request_id, "model_id": model_id}
     if backend.repeated(request_id, digest, f"model_seq_id {number}"):
         return promise
+    if backend.store.get("models", model_id) is not None:  # it holds a copy
+        raise Refusal(409, f"model_seq_id {number} was used by a different request")
     if session["finish"] is not None:
         raise Refusal(410, f"The session {session_id} is finished")
-    now = time.time()
+    now = backend.store.now()
     model = {
         "session_id": session_id,
         "owner": call.user,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import codecs
 import math
-import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
@@ -42,7 +41,7 @@ async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any
         id=sampler_id,
         session_id=session_id,
         owner=call.user,
-        created=time.time(),
+        created=backend.store.now(),
         base_model=base_model,
         model_path=model_path,
     )
@@ -57,7 +56,10 @@ def _source(backend: Backend, call: Call) -> tuple[str, str | None]:
     if model_path is None:
         backend.check_base_model(base_model)
         return base_model, None
-    return backend.catalog.readable(model_path, call.user)["facts"]["base_model"], model_path
+    checkpoint = backend.catalog.readable(model_path, call.user)
+    if checkpoint["kind"] == "external_weights":
+        raise Refusal(400, f"{model_path} is for use elsewhere; sample from (sampler_)weights")
+    return checkpoint["facts"]["base_model"], model_path
 
 
 async def get_sampler(backend: Backend, call: Call) -> dict[str, Any]:
@@ -95,9 +97,14 @@ def _promise_sample(backend: Backend, call: Call, request_id: str) -> None:
             call, "asample", model_path or base_model, request_id, seq_id=None, digest=b""
         )
         return
-    backend.own("samplers", "sampling_session_id", sampler_id, call.user)
+    sampler = backend.own("samplers", "sampling_session_id", sampler_id, call.user)
     digest = digest_of("asample", call)
     if not backend.repeated(request_id, digest, "seq_id"):
+        query = "SELECT 1 FROM ephemeral_weights WHERE sampler_id = ?"
+        if sampler["model_id"] is not None and not backend.store.select(query, sampler_id):
+            raise Refusal(
+                410, f"The weights of {sampler_id} are no longer kept: its session is over"
+            )
         backend.promise(call, "asample", sampler_id, request_id, seq_id=None, digest=digest)
 
 

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 import uuid
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
+import orjson
 from starlette.responses import Response
 
+from tinker_local import trace
 from tinker_local.backend import Backend, Call
-from tinker_local.catalog import timestamp
+from tinker_local.catalog import LIVE
 from tinker_local.errors import Refusal
-from tinker_local.handlers.files import signed_url
+from tinker_local.handlers.files import url_of_trace
 from tinker_local.handlers.lists import owner_urn, page
-from tinker_local.store import Row
+from tinker_local.store import FAILED, Row
+from tinker_local.times import moment, timestamp
 
-LIFETIME = 300.0
-"""Seconds without a heartbeat after which a session counts as cancelled."""
 DEFAULT_PROJECT = "default"
 
 
 async def create_session(backend: Backend, call: Call) -> dict[str, Any]:
     kept = ("tags", "user_metadata", "sdk_version", "project_id", "display_name")
-    session_id = open_session(backend, call.user, {name: call.body.get(name) for name in kept})
+    session_id = str(uuid.uuid4())
+    open_session(backend, call.user, {name: call.body.get(name) for name in kept}, session_id)
     return {
         "type": "create_session",
         "session_id": session_id,
@@ -32,11 +36,9 @@ async def create_session(backend: Backend, call: Call) -> dict[str, Any]:
     }
 
 
-def open_session(backend: Backend, user: str, facts: dict[str, Any]) -> str:
-    session_id = str(uuid.uuid4())
-    now = time.time()
+def open_session(backend: Backend, user: str, facts: dict[str, Any], session_id: str) -> None:
+    now = backend.store.now()
     backend.store.insert("sessions", id=session_id, owner=user, created=now, seen=now, facts=facts)
-    return session_id
 
 
 async def session_heartbeat(backend: Backend, call: Call) -> dict[str, Any]:
@@ -45,21 +47,27 @@ async def session_heartbeat(backend: Backend, call: Call) -> dict[str, Any]:
         # 410 is what stops a client's heartbeats; after any other status it goes on for ever.
         raise Refusal(410, f"Unknown session_id: {session_id}")
     session = backend.open_session(session_id, call.user)
-    backend.store.write("UPDATE sessions SET seen = ? WHERE id = ?", time.time(), session["id"])
+    now = backend.store.now()
+    backend.store.write("UPDATE sessions SET seen = ? WHERE id = ?", now, session["id"])
     return {"type": "session_heartbeat"}
 
 
 async def finish_session(backend: Backend, call: Call) -> dict[str, Any]:
     session = backend.own("sessions", "session_id", call.parameters["session_id"], call.user)
-    finish = {"reason": call.body["reason"], "detail": call.body.get("detail"), "time": time.time()}
+    finish = {
+        "reason": call.body["reason"],
+        "detail": call.body.get("detail"),
+        "time": backend.store.now(),
+    }
     if session["finish"] is None:  # the first call wins
         backend.store.finish_session(session["id"], finish)
     return {"type": "finish_session"}
 
 
 async def list_sessions(backend: Backend, call: Call) -> dict[str, Any]:
-    rows = _visible(backend, call.user, call.query["access_scope"])
-    return {"sessions": [row["id"] for row in page(rows, call.query)]}
+    query, *values = _visible(backend, call.user, call.query["access_scope"])
+    rows = page(backend.store, call.query, f"{query} {_NEWEST_FIRST}", *values)
+    return {"sessions": [row["id"] for row in rows]}
 
 
 async def get_session(backend: Backend, call: Call) -> dict[str, Any]:
@@ -67,12 +75,15 @@ async def get_session(backend: Backend, call: Call) -> dict[str, Any]:
     session = backend.store.get("sessions", session_id)
     if session is None:
         raise Refusal(404, f"Unknown session_id: {session_id}")
-    visible = _visible(backend, call.user, call.query["access_scope"])
-    if session_id not in {row["id"] for row in visible}:
+    query, *values = _visible(backend, call.user, call.query["access_scope"])
+    if not backend.store.select(f"{query} AND id = ?", *values, session_id):
         raise Refusal(403, "You do not have access to this session")
     query = "SELECT id FROM {} WHERE session_id = ? ORDER BY created, id"
     models = backend.store.select(query.format("models"), session_id)
     samplers = backend.store.select(query.format("samplers"), session_id)
+    if session["owner"] != call.user:  # only what it has published
+        models = [row for row in models if backend.catalog.of_model(row["id"], call.user)]
+        samplers = []
     return {
         "training_run_ids": [row["id"] for row in models],
         "sampler_ids": [row["id"] for row in samplers],
@@ -85,9 +96,8 @@ async def assign_session_project(backend: Backend, call: Call) -> Response:
     session = backend.own("sessions", "session_id", call.parameters["session_id"], call.user)
     project_id = call.body["project_id"]
     with backend.store.transaction():
-        backend.store.set_facts(
-            "sessions", session["id"], {**session["facts"], "project_id": project_id}
-        )
+        facts = {**session["facts"], "project_id": project_id}
+        backend.store.set_facts("sessions", session["id"], facts)
         details = {"session_id": session["id"], "project_id": project_id}
         backend.store.note("projects", "session_assigned", call.user, details)
     return Response(status_code=204)
@@ -95,82 +105,128 @@ async def assign_session_project(backend: Backend, call: Call) -> Response:
 
 async def export_session_trace(backend: Backend, call: Call) -> dict[str, Any]:
     session = backend.own("sessions", "session_id", call.parameters["session_id"], call.user)
-    url = signed_url(backend, call, trace=session["id"])
-    return {"status": "ready", "url": url, "error": None}
+    name = await asyncio.to_thread(trace.write, backend.store, session["id"], backend.traces)
+    return {"status": "ready", "url": url_of_trace(backend, call, name), "error": None}
+
+
+# ---- search -----------------------------------------------------------------------------------
 
 
 async def search_sessions(backend: Backend, call: Call) -> dict[str, Any]:
+    limit = int(call.body.get("limit", 50))
+    found = list(islice(_search(backend, call), limit + 1))
+    shown = [_summary(backend, row, call.user) for row in found[:limit]]
+    cursor = None
+    if len(found) > limit:
+        last = shown[-1]
+        cursor = {"last_created_at": last["created_at"], "last_session_id": last["session_id"]}
+    return {"sessions": shown, "next_cursor": cursor}
+
+
+def _search(backend: Backend, call: Call) -> Iterator[Row]:
+    """The sessions that every filter lets through, newest first, behind the cursor."""
     asked = call.body
     owner = asked.get("owner") or {"type": "own"}
     scope = "owned" if owner["type"] == "own" else "accessible"
-    rows = [row for row in _visible(backend, call.user, scope) if _matches(row, asked, owner)]
+    query, *values = _visible(backend, call.user, scope)
+    if asked.get("session_id") is not None:
+        query += " AND id = ?"
+        values.append(asked["session_id"])
     after = asked.get("cursor")
     if after is not None:
-        last = (after["last_created_at"], after["last_session_id"])
-        rows = [row for row in rows if (timestamp(row["created"]), row["id"]) < last]
-    limit = int(asked.get("limit") or 50)
-    found = [_summary(backend, row) for row in rows[:limit]]
-    cursor = None
-    if len(rows) > limit:
-        cursor = {
-            "last_created_at": found[-1]["created_at"],
-            "last_session_id": found[-1]["session_id"],
-        }
-    return {"sessions": found, "next_cursor": cursor}
+        query += " AND (created, id) < (?, ?)"
+        created = moment("cursor.last_created_at", after["last_created_at"])
+        values += [created.timestamp(), after["last_session_id"]]
+    projects, statuses = asked.get("project_ids"), asked.get("statuses")
+    metadata = asked.get("user_metadata") or {}
+    for row in backend.store.select(f"{query} {_NEWEST_FIRST}", *values):
+        facts = row["facts"]
+        own_metadata = facts.get("user_metadata") or {}
+        if (
+            (owner["type"] != "user" or owner_urn(row["owner"]) in owner["owner_urns"])
+            and (projects is None or project_of(row) in projects)
+            and asked.get("display_name") in (None, facts.get("display_name"))
+            and all(own_metadata.get(name) == value for name, value in metadata.items())
+            and (statuses is None or _has_status(_status(backend, row), statuses))
+        ):
+            yield row
 
 
-def _visible(backend: Backend, user: str, scope: str) -> list[Row]:
-    """The user's sessions, newest first; `accessible` adds those with a published checkpoint."""
-    public = """ OR id IN (SELECT session_id FROM models JOIN checkpoints ON model_id = models.id
-        WHERE public = 1 AND (expires IS NULL OR expires > strftime('%s', 'now')))"""
-    condition = f"owner = ?{public if scope == 'accessible' else ''}"
-    query = f"SELECT * FROM sessions WHERE {condition} ORDER BY created DESC, id DESC"
-    return backend.store.select(query, user)
+_NEWEST_FIRST = "ORDER BY created DESC, id DESC"
 
 
-def _matches(row: Row, asked: dict[str, Any], owner: dict[str, Any]) -> bool:
-    facts = row["facts"]
-    metadata = facts.get("user_metadata") or {}
-    statuses = asked.get("statuses")
-    return (
-        (asked.get("session_id") in (None, row["id"]))
-        and (asked.get("project_ids") is None or project_of(row) in asked["project_ids"])
-        and all(
-            metadata.get(key) == value for key, value in (asked.get("user_metadata") or {}).items()
-        )
-        and asked.get("display_name") in (None, facts.get("display_name"))
-        and (owner["type"] != "user" or owner_urn(row["owner"]) in owner["owner_urns"])
-        and (statuses is None or any(_has_status(_status(row), wanted) for wanted in statuses))
+def _visible(backend: Backend, user: str, scope: str) -> tuple[Any, ...]:
+    """The query of the user's sessions, to which `AND` may be added, and its values.
+
+    `accessible` adds those with a published checkpoint.
+    """
+    if scope == "owned":
+        return "SELECT * FROM sessions WHERE owner = ?", user
+    published = f"""SELECT session_id FROM models JOIN checkpoints ON model_id = models.id
+        WHERE public AND {LIVE}"""
+    query = f"SELECT * FROM sessions WHERE (owner = ? OR id IN ({published}))"
+    return query, user, backend.store.now()
+
+
+def _has_status(status: dict[str, Any], statuses: list[dict[str, Any]]) -> bool:
+    return any(
+        status["type"] == wanted["type"]
+        and (wanted.get("reasons") is None or status["reason"]["type"] in wanted["reasons"])
+        for wanted in statuses
     )
 
 
-def _has_status(status: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    reasons = wanted.get("reasons")
-    return status["type"] == wanted["type"] and (
-        reasons is None or status["reason"]["type"] in reasons
-    )
-
-
-def _status(row: Row) -> dict[str, Any]:
-    if row["finish"] is not None:
-        finish = row["finish"]
+def _status(backend: Backend, session: Row) -> dict[str, Any]:
+    """How a session is. One that went silent after a failure is taken to have ended by it."""
+    finish = session["finish"]
+    if finish is not None:
         return {"type": "client_finished", "reason": finish["reason"], "detail": finish["detail"]}
-    if row["seen"] < time.time() - LIFETIME:
-        return {"type": "cancelled", "detail": f"No heartbeat for {LIFETIME:.0f} s"}
-    return {"type": "active"}
+    seconds = backend.options.session_seconds
+    if session["seen"] >= backend.store.now() - seconds:
+        return {"type": "active"}
+    return _failure(backend, session) or {
+        "type": "cancelled",
+        "detail": f"No heartbeat for {seconds:.0f} s",
+    }
 
 
-def _summary(backend: Backend, row: Row) -> dict[str, Any]:
-    query = """SELECT count(*) AS count, coalesce(sum(size), 0) AS size FROM checkpoints
+def _failure(backend: Backend, session: Row) -> dict[str, Any] | None:
+    """What the last operation of a session failed of, if it did; a cancelled one never began."""
+    query = """SELECT * FROM requests WHERE started IS NOT NULL AND target IN (
+            SELECT id FROM models WHERE session_id = ?1
+            UNION SELECT id FROM samplers WHERE session_id = ?1)
+        ORDER BY finished DESC, rowid DESC LIMIT 1"""
+    last = next(iter(backend.store.select(query, session["id"])), None)
+    if last is None or last["state"] != FAILED:
+        return None
+    failure = orjson.loads(last["result"])
+    run = backend.store.get("models", last["target"])
+    reason: dict[str, Any] = {
+        "type": "request",
+        "request_id": last["id"],
+        "request_type": last["operation"],
+    }
+    if run is not None and not run["ready"]:
+        reason = {"type": "training_run", "training_run_id": run["id"]}
+    return {
+        "type": "failed",
+        "category": "user" if failure["category"] == "user" else "internal",
+        "reason": reason,
+        "message": failure["error"],
+    }
+
+
+def _summary(backend: Backend, row: Row, user: str) -> dict[str, Any]:
+    query = f"""SELECT count(*) AS count, coalesce(sum(size), 0) AS size FROM checkpoints
         JOIN models ON models.id = model_id
-        WHERE session_id = ? AND (expires IS NULL OR expires > ?)"""
-    (checkpoints,) = backend.store.select(query, row["id"], time.time())
+        WHERE session_id = ? AND (checkpoints.owner = ? OR public) AND {LIVE}"""
+    (checkpoints,) = backend.store.select(query, row["id"], user, backend.store.now())
     return {
         "session_id": row["id"],
         "created_at": timestamp(row["created"]),
         "owner": owner_urn(row["owner"]),
         "project_id": project_of(row),
-        "status": _status(row),
+        "status": _status(backend, row),
         "checkpoints_count": checkpoints["count"],
         "display_name": row["facts"].get("display_name"),
         "user_metadata": row["facts"].get("user_metadata"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from tinker_local import wire
@@ -68,6 +67,8 @@ def submit(
         if number < scheduler.next_seq_id(model_id):
             # Final, and so not 409, which some clients repeat for minutes.
             raise Refusal(400, f"seq_id {number} of {model_id} was passed over; it came too late")
-        backend.store.write("UPDATE models SET seen = ? WHERE id = ?", time.time(), model_id)
+        backend.store.write(
+            "UPDATE models SET seen = ? WHERE id = ?", backend.store.now(), model_id
+        )
         backend.promise(call, operation, model_id, request_id, seq_id=number, digest=digest)
     return {"request_id": request_id, "model_id": model_id}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
+import uuid
 from typing import Any
 
-from tinker_local import checkpoints
+from tinker_local import checkpoints, encryption
 from tinker_local.backend import Backend, Call, digest_of
+from tinker_local.checkpoints import Location
 from tinker_local.errors import Refusal
 from tinker_local.handlers.models import begin_model
-from tinker_local.handlers.sessions import open_session
+from tinker_local.handlers.sessions import open_session, project_of
 from tinker_local.handlers.training import submit_json
 from tinker_local.store import Row
 
@@ -47,8 +49,9 @@ async def load_weights(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 async def save_weights_external(backend: Backend, call: Call) -> dict[str, Any]:
-    if call.body.get("age_encryption_recipients"):
-        raise Refusal(400, "age_encryption_recipients: this server does not encrypt")
+    recipients = call.body.get("age_encryption_recipients")
+    if recipients:
+        encryption.check(recipients)
     return submit_json(backend, call, "save_weights_external")
 
 
@@ -57,38 +60,88 @@ async def copy_weights(backend: Backend, call: Call) -> dict[str, Any]:
         raise Refusal(403, "This server gives out no weights access tokens, and so takes none")
     key = call.headers.get("x-idempotency-key")
     digest = digest_of("copy_weights", call)
-    if key is not None:
-        for known in backend.store.select(
-            "SELECT * FROM copies WHERE key = ?", f"{call.user} {key}"
-        ):
-            if known["digest"] != digest:
-                raise Refusal(409, "X-Idempotency-Key was used by a different request")
-            return {"tinker_path": known["path"]}
-    source = backend.catalog.readable(call.body["source_path"], call.user)
-    with backend.store.transaction():
-        model_id = _run_of_copies(backend, call, source)
-        ttl = call.body.get("ttl_seconds")
-        path = backend.catalog.copy(source, model_id, call.user, ttl)
-        if key is not None:
-            backend.store.insert("copies", key=f"{call.user} {key}", digest=digest, path=path)
-    return {"tinker_path": path}
+    known = _known_copy(backend, call.user, key, digest)
+    if known is not None:
+        return {"tinker_path": known}
+    source = backend.catalog.readable(call.body["source_path"], call.user, may_be_early=True)
+    session_id, number = _place_of_copy(backend, call)
+    location = Location(f"{session_id}:train:{number}", source["kind"], source["name"])
+    try:
+        folder = await asyncio.to_thread(backend.catalog.files.copy, source["folder"], location)
+    except FileNotFoundError:
+        raise Refusal(404, f"Unknown checkpoint: {source['path']}") from None
+    try:
+        with backend.store.transaction():
+            known = _known_copy(backend, call.user, key, digest)  # by another attempt, meanwhile
+            if known is None:
+                _add_run_of_copy(backend, call, source, session_id, number)
+                ttl, copied_from = call.body.get("ttl_seconds"), source["path"]
+                backend.catalog.add(
+                    location,
+                    folder,
+                    call.user,
+                    source["facts"],
+                    ttl_seconds=ttl,
+                    event="checkpoint_copied",
+                    source_path=copied_from,
+                )
+                if key is not None:
+                    path = location.path
+                    backend.store.insert(
+                        "copies", key=f"{call.user} {key}", digest=digest, path=path
+                    )
+    except BaseException:
+        backend.catalog.files.delete(folder)
+        raise
+    if known is None:
+        backend.scheduler.model(location.model_id, 1)
+    else:
+        backend.catalog.files.delete(folder)
+    return {"tinker_path": known or location.path}
 
 
-def _run_of_copies(backend: Backend, call: Call, source: Row) -> str:
-    """A training run to hold a copy: it has no adapter, and cannot be trained itself."""
+def _known_copy(backend: Backend, user: str, key: str | None, digest: bytes) -> str | None:
+    """What an earlier attempt of this call has made."""
+    query = "SELECT * FROM copies WHERE key = ?"
+    for known in backend.store.select(query, f"{user} {key}") if key is not None else ():
+        if known["digest"] != digest:
+            raise Refusal(409, "X-Idempotency-Key was used by a different request")
+        path: str = known["path"]
+        return path
+    return None
+
+
+def _place_of_copy(backend: Backend, call: Call) -> tuple[str, int]:
+    """The session a copy belongs to, and the number of its training run; a new session unless one is given."""
     session_id, number = call.body.get("session_id"), call.body.get("model_seq_id")
     if (session_id is None) != (number is None):
         raise Refusal(400, "Give session_id and model_seq_id together, or neither")
     if session_id is None:
-        facts = {"tags": ["copy"], "project_id": call.body.get("destination_project_id")}
-        session_id, number = open_session(backend, call.user, facts), 0
-        backend.store.finish_session(session_id, {"reason": {"type": "success"}, "detail": "copy"})
-    else:
-        backend.open_session(session_id, call.user)
-    model_id = f"{session_id}:train:{int(number)}"
-    if backend.store.get("models", model_id) is not None:
+        return str(uuid.uuid4()), 0
+    session = backend.open_session(session_id, call.user)
+    project = call.body.get("destination_project_id")
+    if project not in (None, project_of(session)):
+        raise Refusal(
+            400, f"destination_project_id is {project}; the session is in {project_of(session)}"
+        )
+    if backend.store.get("models", f"{session_id}:train:{int(number)}") is not None:
         raise Refusal(409, f"model_seq_id {int(number)} was used by a different request")
-    now = time.time()
+    return session_id, int(number)
+
+
+def _add_run_of_copy(
+    backend: Backend, call: Call, source: Row, session_id: str, number: int
+) -> None:
+    """A training run to hold a copy: it has no adapter, and cannot be trained itself."""
+    if call.body.get("session_id") is None:
+        facts = {"tags": ["copy"], "project_id": call.body.get("destination_project_id")}
+        open_session(backend, call.user, facts, session_id)
+        finish = {"reason": {"type": "success"}, "detail": "copy", "time": backend.store.now()}
+        backend.store.finish_session(session_id, finish)
+    model_id = f"{session_id}:train:{number}"
+    if backend.store.get("models", model_id) is not None:
+        raise Refusal(409, f"model_seq_id {number} was used by a different request")
+    now = backend.store.now()
     facts = {"base_model": source["facts"]["base_model"], "lora": source["facts"]["lora"]}
     backend.store.insert(
         "models",
@@ -100,13 +153,13 @@ def _run_of_copies(backend: Backend, call: Call, source: Row) -> str:
         facts=facts,
         ready=1,
         unloaded=1,
+        next_seq_id=1,
     )
-    return model_id
 
 
 async def weights_info(backend: Backend, call: Call) -> dict[str, Any]:
     path = call.body["tinker_path"]
-    facts = backend.catalog.readable(path, call.user)["facts"]
+    facts = backend.catalog.readable(path, call.user, may_be_early=True)["facts"]
     return {
         "base_model": facts["base_model"],
         "is_lora": True,

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from raw_client import Gate, Raw, forward_backward, model, optim_step, sample, save
 
 from tinker_local import LocalServer
-from tinker_local.backend import Options
+from tinker_local.options import Options
 from tinker_proto import tinker_pb2 as pb
 
 PROGRAM = [

@@ -11,7 +11,7 @@ import pytest
 from raw_client import KEY, Gate, Raw, forward_backward, optim_step, sample
 
 from tinker_local import LocalServer
-from tinker_local.backend import Options
+from tinker_local.options import Options
 
 FOREVER = Options(poll_seconds=3600.0, gap_seconds=3600.0)
 

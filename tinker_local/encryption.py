@@ -1,0 +1,36 @@
+"""age encryption of files for use elsewhere, when the `pyrage` package is there (`pip install 'tinker[age]'`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tinker_local.errors import Refusal
+
+
+def check(recipients: Sequence[str]) -> None:
+    """Refuse recipients that cannot be encrypted for."""
+    try:
+        import pyrage  # noqa: PLC0415  # optional
+    except ImportError:
+        raise Refusal(
+            400,
+            "age_encryption_recipients: this server cannot encrypt; "
+            "install pyrage beside it (pip install 'tinker[age]')",
+        ) from None
+    for number, recipient in enumerate(recipients):
+        try:
+            pyrage.x25519.Recipient.from_str(recipient)
+        except pyrage.RecipientError as error:
+            raise Refusal(
+                400,
+                f"age_encryption_recipients[{number}] is {recipient[:100]!r}, "
+                f"which is no age recipient (age1…): {error}",
+            ) from None
+
+
+def encrypted(content: bytes, recipients: Sequence[str]) -> bytes:
+    """The content as an age file that each of the recipients, which were checked, can read."""
+    import pyrage  # noqa: PLC0415
+
+    keys = [pyrage.x25519.Recipient.from_str(recipient) for recipient in recipients]
+    return bytes(pyrage.encrypt(content, keys))

@@ -1,0 +1,40 @@
+"""How the server behaves in time. The defaults are what users should see."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Options:
+    clock: Callable[[], float] = time.time
+    """Seconds since 1970, by which everything is dated and expires."""
+    poll_seconds: float = 40.0
+    """How long retrieve_future holds a request; clients give up at 45."""
+    gap_seconds: float = 60.0
+    """How long a seq_id that has not arrived is waited for."""
+    session_seconds: float = 300.0
+    """After how long without a heartbeat a session counts as cancelled; clients send one every 10."""
+    keep_read_results_seconds: float = 3600.0
+    """How long a result can be asked for again after it was read."""
+    keep_unread_results_seconds: float = 86400.0
+    """How long a result waits to be read."""
+    keep_ephemeral_seconds: float = 3600.0
+    """How long the weights of an ephemeral sampler outlive its session."""
+    sweep_seconds: float = 10.0
+    """How often what is past its time is deleted."""
+    url_seconds: float = 3600.0
+    """How long a signed URL works."""
+    jwt: bool = False
+    """Tell clients to exchange their keys for JWTs."""
+    jwt_seconds: float = 3600.0
+    """How long a JWT works."""
+    feed: bool = False
+    """Tell clients to learn of finished samples from the completions feed."""
+    feed_seconds: float = 30.0
+    """How long retrieve_futures holds a request."""
+    metadata_bytes: int = 8 * 2**20
+    """From which size on a result is announced first to clients that allow it."""
