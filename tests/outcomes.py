@@ -33,11 +33,13 @@ def plain(value: Any) -> Any:
 def checkpoint_files(data: Path) -> Mapping[str, tuple[dict[str, str], dict[str, np.ndarray]]]:
     """Headers and tensors of all checkpoints in a server's folder, by the end of their path."""
     found = {}
-    for file in (data / "checkpoints").glob("*/*/*/*.safetensors"):
-        run, kind, name, _ = file.relative_to(data / "checkpoints").parts
+    for file in (data / "checkpoints").glob("*/*/*/*/*.safetensors"):
+        run, kind, name, _, part = file.relative_to(data / "checkpoints").parts
         with safe_open(file, framework="numpy") as opened:
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
-            found[f"{run.rpartition('%3A')[2]}/{kind}/{name}"] = opened.metadata(), tensors
+            key = f"{run.rpartition('%3A')[2]}/{kind}/{name}/{part}"
+            assert key not in found, "a checkpoint has one folder"
+            found[key] = opened.metadata(), tensors
     return found
 
 

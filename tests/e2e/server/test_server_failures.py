@@ -229,12 +229,12 @@ def test_what_cannot_be_recorded_is_tried_again(monkeypatch: pytest.MonkeyPatch)
     engine, refusals = Gate(), 2
     finish = Store.finish
 
-    def full(store: Store, *arguments: object) -> None:
+    def full(store: Store, *arguments: object, **more: object) -> None:
         nonlocal refusals
         if refusals:
             refusals -= 1
             raise sqlite3.OperationalError("database or disk is full")
-        finish(store, *arguments)  # type: ignore[arg-type]
+        finish(store, *arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr("tinker_local.scheduler.RETRY_SECONDS", 0.01)
     with LocalServer(engine=engine) as running, Raw(running.url) as raw:
