@@ -45,7 +45,7 @@ def _parse_response(
     response: httpx.Response,
 ) -> ErrorResponse | ServerSentEvent | ValidationErrorResponse | None:
     if response.is_success:
-        return response.text
+        return None  # a stream: its events are in `raw`
 
     if response.status_code == 400:
         return ErrorResponse.from_dict(loads(response.content))
