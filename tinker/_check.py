@@ -14,8 +14,6 @@ from tinker.types import (
     AdamParams,
     Datum,
     LossFnType,
-    ModelInput,
-    SamplingParams,
     TensorData,
 )
 
@@ -183,10 +181,10 @@ _ADAM_RANGES = {
 def check_adam(params: AdamParams) -> None:
     """Raise ValueError for a value that no server takes."""
     for name, (allowed, is_allowed) in _ADAM_RANGES.items():
-        _check_number(f"AdamParams.{name}", getattr(params, name), allowed, is_allowed)
+        check_number(f"AdamParams.{name}", getattr(params, name), allowed, is_allowed)
 
 
-def _check_number(
+def check_number(
     name: str, value: object, allowed: str, is_allowed: Callable[[float], bool]
 ) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -234,30 +232,6 @@ def check_lora(rank: int, *, train_mlp: bool, train_attn: bool, train_unembed: b
     if not (train_mlp or train_attn or train_unembed):
         raise ValueError(
             "train_mlp, train_attn and train_unembed are all False: nothing would be trained."
-        )
-
-
-def check_sample(prompt: ModelInput, num_samples: int, params: SamplingParams) -> None:
-    """Raise for a sampling request that no server takes."""
-    if not isinstance(prompt, ModelInput):
-        raise TypeError(f"prompt is a {type(prompt).__name__}; it must be a ModelInput.")
-    if not isinstance(params, SamplingParams):
-        raise TypeError(f"sampling_params is a {type(params).__name__}; it must be SamplingParams.")
-    if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 1:
-        raise ValueError(f"num_samples is {num_samples!r}; it must be a whole number from 1.")
-    if not prompt.chunks:
-        raise ValueError("prompt is empty; it needs at least one token.")
-    _check_number("SamplingParams.temperature", params.temperature, "at least 0", lambda x: x >= 0)
-    _check_number(
-        "SamplingParams.top_p", params.top_p, "greater than 0 and at most 1", lambda x: 0 < x <= 1
-    )
-    if params.top_k < -1 or params.top_k == 0:
-        raise ValueError(
-            f"SamplingParams.top_k is {params.top_k!r}; it must be -1 (off) or at least 1."
-        )
-    if params.max_tokens is not None and params.max_tokens < 1:
-        raise ValueError(
-            f"SamplingParams.max_tokens is {params.max_tokens!r}; it must be at least 1."
         )
 
 

@@ -41,6 +41,7 @@ class ChunkLimits:
 
 
 DEFAULT_LIMITS = ChunkLimits()
+_BYTES_PER_TOKEN = 4
 
 
 def split(data: Sequence[Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> list[list[Datum]]:
@@ -75,10 +76,10 @@ def measure(datum: Datum) -> tuple[int, int]:
         if isinstance(chunk, EncodedTextChunk):
             length = len(chunk.tokens_np)
             tokens += length
-            size += 4 * length
+            size += _BYTES_PER_TOKEN * length
         else:
             tokens += _tokens_of_media(chunk)
-            size += _bytes_of_media(chunk)
+            size += bytes_of(chunk, _BYTES_PER_TOKEN)
     for tensor in datum.loss_fn_inputs.values():
         size += tensor.nbytes
     return tokens, size
@@ -91,9 +92,10 @@ def _tokens_of_media(chunk: ModelInputChunk) -> int:
         return 0
 
 
-def _bytes_of_media(chunk: ModelInputChunk) -> int:
+def bytes_of(chunk: ModelInputChunk, per_token: int) -> int:
+    """Estimated bytes of a chunk of a prompt."""
+    if isinstance(chunk, EncodedTextChunk):
+        return per_token * len(chunk.tokens_np)
     if isinstance(chunk, ImageChunk):
         return len(chunk.data)
-    if isinstance(chunk, DmelChunk):
-        return len(chunk.dmel)
-    return 0 if isinstance(chunk, EncodedTextChunk) else len(chunk.location)
+    return len(chunk.dmel) if isinstance(chunk, DmelChunk) else len(chunk.location)

@@ -26,6 +26,7 @@ import orjson
 from tinker import _retry
 from tinker._connection import Connection, detail_of
 from tinker._progress import Progress
+from tinker._room import Room
 from tinker._traits import is_final
 from tinker.errors import APIStatusError, RequestFailedError
 from tinker.types import RequestErrorCategory
@@ -49,26 +50,6 @@ Decoder = Callable[[Response[Any]], T]
 """Turns a 200 that is the result into the result."""
 
 
-class RoomForResults:
-    """Bytes of results being received at once, as announced by complete_metadata."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._used = 0
-        self._freed = asyncio.Condition()
-
-    async def take(self, size: int) -> None:
-        async with self._freed:
-            # A result larger than the limit is received alone.
-            await self._freed.wait_for(lambda: self._used == 0 or self._used + size <= self.limit)
-            self._used += size
-
-    async def release(self, size: int) -> None:
-        async with self._freed:
-            self._used -= size
-            self._freed.notify_all()
-
-
 async def poll(
     connection: Connection,
     request_id: str,
@@ -76,15 +57,21 @@ async def poll(
     progress: Progress,
     *,
     headers: dict[str, str],
-    room: RoomForResults,
+    room: Room,
+    size: int | None = None,
 ) -> T:
-    """Wait for the result of a promise."""
-    body = FutureRetrieveRequest(request_id=request_id, allow_metadata_only=True)
+    """Wait for the result of a promise; `size` is its size in bytes, if that is known already."""
     pause = 0.0
     reserved = 0
     progress.doing = "waiting for the result"
     try:
         while True:
+            if size and not reserved:
+                progress.doing = f"waiting for room for a result of {size} bytes"
+                await room.take(size)
+                reserved = size
+                progress.doing = "waiting for the result"
+            body = FutureRetrieveRequest(request_id=request_id, allow_metadata_only=size is None)
             asked = time.monotonic()
             response = await _ask(connection, body, progress, headers)
             progress.polls += 1
@@ -93,26 +80,23 @@ async def poll(
             if response.status_code == 408 and is_final(408, answer):
                 raise _refused(connection.refusal(response, progress), request_id, progress)
             if response.status_code == 408 or (answer and answer.get("type") == "try_again"):
-                progress.queue = _queue(answer)
+                _tell_queue(answer or {}, progress)
                 held = time.monotonic() - asked >= _HELD
                 pause = 0.0 if held else min(_LONGEST_PAUSE, pause * 2 or 0.05)
                 if pause:
                     await asyncio.sleep(pause)
-            elif answer and answer.get("status") == "complete_metadata" and not reserved:
-                reserved = int(answer["response_payload_size"])
-                progress.doing = f"waiting for room for a result of {reserved} bytes"
-                await room.take(reserved)
-                body = FutureRetrieveRequest(request_id=request_id, allow_metadata_only=False)
+            elif answer and answer.get("status") == "complete_metadata" and size is None:
+                size = int(answer["response_payload_size"])
             elif answer and "error" in answer:
                 raise _failure(answer, request_id, progress)
             else:
+                progress.in_queue("active", None)
                 try:
                     return decode(response)
                 except (ValueError, KeyError, TypeError, AttributeError) as reason:
                     raise connection.unexpected(response, progress, reason) from None
     finally:
-        if reserved:
-            await room.release(reserved)
+        room.release(reserved)
 
 
 async def _ask(
@@ -147,11 +131,9 @@ def _control_message(response: Response[Any]) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def _queue(answer: dict[str, Any] | None) -> str | None:
-    state, reason = (answer or {}).get("queue_state"), (answer or {}).get("queue_state_reason")
-    if not reason and state in (None, "active"):
-        return None
-    return f"{state}, {reason}" if reason else str(state)
+def _tell_queue(answer: dict[str, Any], progress: Progress) -> None:
+    state, reason = answer.get("queue_state"), answer.get("queue_state_reason")
+    progress.in_queue(str(state or "active"), str(reason) if reason else None)
 
 
 def _refused(error: APIStatusError, request_id: str, progress: Progress) -> RequestFailedError:

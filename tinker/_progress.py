@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from attrs import define, field
 
@@ -18,6 +18,10 @@ FIRST_REPORT = 30.0
 """Seconds after which an operation that is not done is reported for the first time."""
 REPORT_INTERVAL = 60.0
 """Seconds between reports of one session."""
+
+
+QueueObserver = Callable[[str, str | None], None]
+"""Is told an operation's queue state, and the reason if the server gives one, when they change."""
 
 
 @define(eq=False)
@@ -35,6 +39,15 @@ class Progress:
     tries: int = 0
     polls: int = 0
     started: float = field(factory=time.monotonic)
+    on_queue_state: QueueObserver | None = None
+
+    def in_queue(self, state: str, reason: str | None) -> None:
+        """The server says where the operation is in its queue."""
+        told = (reason and f"{state}, {reason}") or (state if state != "active" else None)
+        if told != self.queue:
+            self.queue = told
+            if self.on_queue_state is not None:
+                self.on_queue_state(state, reason)
 
     @property
     def waited(self) -> float:

@@ -9,6 +9,7 @@ import itertools
 import logging
 import os
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Mapping
@@ -17,19 +18,19 @@ from typing import Any, Literal, TypeVar
 
 from tinker import _auth, _config, _loop, _retry
 from tinker._backpressure import Backpressure
+from tinker._cancellation import Cancellations
 from tinker._connection import Connection, Endpoint
-from tinker._polling import Decoder, RoomForResults, poll
+from tinker._feed import CompletionsFeed
+from tinker._polling import Decoder, poll
 from tinker._progress import Progress, Watch
+from tinker._room import Room
 from tinker._traits import REFUSALS_OF_A_ROUTE, Traits
 from tinker.errors import APIError, APIStatusError, TinkerError
-from tinker_api.api.futures import cancel_future
 from tinker_api.api.service import client_config, client_dynamic_config
 from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
 from tinker_api.models import (
-    CancelFutureRequest,
     ClientConfigRequest,
     ClientConfigResponse,
-    ClientDynamicConfigResponse,
     ClientSessionFinishErrored,
     ClientSessionFinishInterrupted,
     ClientSessionFinishSuccess,
@@ -59,6 +60,9 @@ _FINISH_REASONS = {
 class Session:
     """What the clients of one `ServiceClient` share: connection, session id, numbers, heartbeat."""
 
+    _is_ours = True
+    """Whether it is finished when it is closed."""
+
     def __init__(
         self,
         settings: _config.Settings,
@@ -69,22 +73,23 @@ class Session:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
-        self.connection = Connection(settings, headers)
+        self.headers = dict(headers or {})
+        self.connection = Connection(settings, self.headers)
         self.traits = Traits()
         self.watch = Watch()
         self.config = ClientConfigResponse()
-        self.dynamic_config = ClientDynamicConfigResponse()
         self.model_numbers = itertools.count()
         self.sampler_numbers = itertools.count()
-        self.backpressure = Backpressure()
-        self.room = RoomForResults(self.config.inflight_response_bytes_semaphore_size)
+        self.backpressure = Backpressure(self.config.sample_dispatch_bytes_semaphore_size)
+        self.room = Room(self.config.inflight_response_bytes_semaphore_size)
+        self.cancellations = Cancellations(self.connection)
+        self.feeds: weakref.WeakSet[CompletionsFeed] = weakref.WeakSet()
         self._user_metadata = dict(user_metadata or {})
         self.project_id = project_id or os.environ.get("TINKER_PROJECT_ID")
         self._display_name = display_name
         self._configuring: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[str] | None = None
         self._heartbeat: asyncio.Task[None] | None = None
-        self._background: set[asyncio.Task[None]] = set()
         self._closed = False
         _open_sessions.add(self)
         # Before what was registered earlier, such as the end of a server inside this process.
@@ -131,10 +136,13 @@ class Session:
         ):
             if message:
                 logger.log(level, "%s", message)
-        self._heartbeat = asyncio.get_running_loop().create_task(
-            _beat(weakref.ref(self), self.connection, answer.session_id)
-        )
+        self._keep_alive(answer.session_id)
         return answer.session_id
+
+    def _keep_alive(self, session_id: str) -> None:
+        self._heartbeat = asyncio.get_running_loop().create_task(
+            _beat(weakref.ref(self), self.connection, session_id, ours=self._is_ours)
+        )
 
     async def ready(self) -> None:
         """Know the server's settings; asks for them on first use."""
@@ -169,9 +177,12 @@ class Session:
                 if self.config.pjwt_auth_enabled:
                     connection.exchange_for_jwt()
             elif known:
-                self.dynamic_config = connection.parse(response, progress)
-        self.room.limit = self.config.inflight_response_bytes_semaphore_size
-        self.connection.billing_budget = self.config.billing_exception_max_pause_duration_sec
+                self.cancellations.config = connection.parse(response, progress)
+        config = self.config
+        self.room.limit = config.inflight_response_bytes_semaphore_size
+        self.backpressure.room.limit = config.sample_dispatch_bytes_semaphore_size
+        self.connection.billing_budget = config.billing_exception_max_pause_duration_sec
+        self.backpressure.billing_budget = config.billing_exception_max_pause_duration_sec
 
     # ---- operations -------------------------------------------------------------------------
 
@@ -183,8 +194,18 @@ class Session:
         *,
         kind: str,
         accept: str = "application/json",
+        size: int | None = None,
     ) -> T:
-        """Poll for the result of a promise; `kind` is the operation's name in the poll's header."""
+        """Poll for the result of a promise.
+
+        Args:
+            promise: The promise.
+            decode: Makes the result of its answer.
+            progress: Whose doing it is.
+            kind: The operation's name in the poll's header.
+            accept: The encodings that `decode` knows.
+            size: Bytes of the result, if it is known to be there.
+        """
         progress.request_ids.append(promise.request_id)
         return await poll(
             self.connection,
@@ -193,28 +214,8 @@ class Session:
             progress,
             headers={"Accept": accept, "X-Tinker-Request-Type": kind},
             room=self.room,
+            size=size,
         )
-
-    def cancel(self, request_id: str) -> None:
-        """Tell the server that nobody waits for a sample any more, if it wants to know."""
-        if not self.dynamic_config.sample_cancel_enabled:
-            return
-
-        async def tell() -> None:
-            try:
-                await self.connection.call(
-                    cancel_future.asyncio_detailed,
-                    Progress("cancel_future", {"request_id": request_id}),
-                    policy=_retry.NEVER,
-                    timeout=30.0,
-                    body=CancelFutureRequest(request_id=request_id),
-                )
-            except APIError as error:
-                logger.debug("A sample could not be cancelled: %s", error)
-
-        task = asyncio.get_running_loop().create_task(tell())
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
     def watched(self, progress: Progress) -> contextlib.AbstractContextManager[Progress]:
         """Report the operation while the block runs, if it takes long."""
@@ -230,7 +231,11 @@ class Session:
         _open_sessions.discard(self)
         if self._heartbeat is not None:
             self._heartbeat.cancel()
-        if (session_id := self.known_id) is not None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FINISH_TIMEOUT):
+                feeds = [feed.close() for feed in self.feeds]
+                await asyncio.gather(self.cancellations.flush(), *feeds)
+        if (session_id := self.known_id) is not None and self._is_ours:
             await _finish(self.connection, session_id, status, detail)
         await self.connection.close()
 
@@ -252,14 +257,17 @@ async def _finish(
         logger.warning("The session could not be finished: %s", error)
 
 
-async def _beat(session: weakref.ref[Session], connection: Connection, session_id: str) -> None:
+async def _beat(
+    session: weakref.ref[Session], connection: Connection, session_id: str, *, ours: bool
+) -> None:
     """Keep a session alive while somebody holds its `Session`; finish it when nobody does."""
     progress = Progress("session_heartbeat", {"session_id": session_id})
     last_success, warned = time.monotonic(), False
     while True:
         await asyncio.sleep(HEARTBEAT_INTERVAL)
         if (held := session()) is None:
-            await _finish(connection, session_id, "success", None)
+            if ours:
+                await _finish(connection, session_id, "success", None)
             await connection.close()
             return
         held.watch.report()
@@ -301,7 +309,56 @@ class _Watched:
         self._watch.discard(self._progress)
 
 
+class JoinedSession(Session):
+    """A session that another process has opened and will finish; from here it is only kept alive."""
+
+    _is_ours = False
+
+    def __init__(
+        self, session_id: str, settings: _config.Settings, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(settings, headers=headers)
+        self._id = session_id
+
+    @property
+    def known_id(self) -> str:
+        return self._id
+
+    async def _open(self) -> str:
+        await self.ready()
+        self._keep_alive(self._id)
+        return self._id
+
+
 _open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_joining = threading.Lock()
+
+
+def join(
+    session_id: str,
+    base_url: str,
+    api_key: str | None,
+    headers: Mapping[str, str],
+) -> Session:
+    """This process's `Session` for a session that is open: the one that there is already, or a new one.
+
+    Args:
+        session_id: The session.
+        base_url: Its server.
+        api_key: The credential; None: that of the one there is already, or of this process.
+        headers: For every request of a new one.
+
+    Raises:
+        TinkerError: There is no credential.
+    """
+    with _joining:
+        for session in tuple(_open_sessions):
+            settings = session.settings
+            if (session.known_id, settings.base_url) == (session_id, base_url) and (
+                api_key in (None, settings.api_key)
+            ):
+                return session
+        return JoinedSession(session_id, _config.resolve(base_url, api_key), headers)
 
 
 def finish_status(exc_type: type[BaseException] | None) -> FinishStatus:
@@ -320,12 +377,14 @@ def _finish_all() -> None:
     futures = [_loop.submit(session.close(status)) for session in sessions]
     for future in futures:
         with contextlib.suppress(TimeoutError, TinkerError):
-            future.result(_FINISH_TIMEOUT + 1)
+            future.result(2 * _FINISH_TIMEOUT + 1)
 
 
 def _forget_after_fork() -> None:
     """The sessions of the parent are the parent's to finish."""
+    global _joining  # noqa: PLW0603
     _open_sessions.clear()
+    _joining = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -9,6 +9,9 @@ answer that overrules it, and what the client does then:
 | forward passes | a `forward_backward` with `forward_only` in protobuf, `forward` in JSON | - | follows the encoding |
 | encoding of results | protobuf is asked for | a JSON body | read as JSON |
 | `creates_from_checkpoint` | one `load_weights` with a session | 400, 404, 405 or 422 | `weights_info`, `create_model`, then `load_weights` as the run's first operation |
+| `streams_samples` | `stream_sample` | 404, 405, when the same sample is taken as a whole | tokens when the sample is complete |
+| the completions feed | `retrieve_futures` where the settings say so | 404, 405, or any failure that stays | each sample is asked for by itself |
+| ids of clones | `join_sampling_session` where the settings say so | 404, 405 | by chance |
 | `client/config`, `dynamic_config` | there | 404, 405 | defaults |
 | `sessions/…/finish` | there | 404, 405 | nothing: the session ends when heartbeats stop |
 | `create_sampling_session` | answers with the sampler | a promise | the promise is waited for |
@@ -96,6 +99,7 @@ class Traits:
     training_encoding: Encoding | None = None
     """None until a batch has been accepted."""
     creates_from_checkpoint: bool = True
+    streams_samples: bool = True
     learning: asyncio.Lock = field(factory=asyncio.Lock)
     """Held by the batch that tries which encoding is accepted; the others wait for what it learns."""
 

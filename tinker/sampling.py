@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
+import base64
+import binascii
 import logging
-import sys
+import os
+import re
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from attrs import evolve
+import orjson
+from attrs import asdict, evolve, frozen
 
-from tinker import _check, _retry, types
-from tinker._batch import PROTOBUF, is_protobuf
-from tinker._codec import json as json_codec, protobuf
-from tinker._connection import CREATION_TIMEOUT, decode_body, sdk_headers
+from tinker import _check, _check_sampling, types
+from tinker._codec import json as json_codec
+from tinker._connection import CREATION_TIMEOUT, decode_body
 from tinker._deprecated import awaited, submitted
 from tinker._progress import Progress
 from tinker._run import result_of
-from tinker._session import Session
+from tinker._sampler import Sampler
+from tinker._session import Session, join
 from tinker._traits import REFUSALS_OF_A_ROUTE
 from tinker.errors import APIStatusError, TinkerError
 from tinker.futures import APIFuture, SampleFuture
 from tinker.retry_config import RetryConfig
 from tinker_api import models
 from tinker_api.api.models import get_info
-from tinker_api.api.sampling import asample, create_sampling_session, get_sampler
-from tinker_api.types import Response
+from tinker_api.api.sampling import create_sampling_session, get_sampler
 
 if TYPE_CHECKING:
+    from tinker.sample_stream import SampleStream
     from tinker.tokenizers import Tokenizer
 
 logger = logging.getLogger("tinker")
 
-_SAMPLE_HEADERS = {
-    "X-Tinker-Sampling-Backpressure": "1",  # answer 429 instead of queueing
-    **sdk_headers("SamplingClient.sample"),
-}
+QUEUE_LOG_INTERVAL = 60.0
+"""Seconds between log lines about a paused queue."""
 
 
 class SamplingClient:
@@ -47,6 +47,10 @@ class SamplingClient:
     Made by `ServiceClient.create_sampling_client`,
     `TrainingClient.save_weights_and_get_sampling_client` and their siblings. Thousands of samples may be
     in flight at once; they are sent as fast as the server takes them.
+
+    It can be pickled, copied, inherited by fork, and made again from `get_sampler_handle()` in any process.
+    Each such clone numbers its samples on its own, keeps the session alive, and leaves its end to the process
+    that opened it. Credentials are not in a pickle or a handle: each process has its own.
     """
 
     def __init__(
@@ -55,19 +59,19 @@ class SamplingClient:
         *,
         sampling_session_id: str,
         base_model: str | None,
+        shadow: bool = False,
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
     ) -> None:
-        most = holder.config.sample_max_concurrent_requests
-        self._retry = retry_config or RetryConfig(max_connections=most)
-        limit = self._retry.max_connections
-        self._in_flight = asyncio.Semaphore(sys.maxsize if limit is None else limit)
-        self._last_progress = 0.0
-        self._record_stability_info = record_stability_info
         self.holder = holder
         self.sampling_session_id = sampling_session_id
         self._base_model = base_model
-        self._seq_ids = itertools.count()
+        self._retry_config = retry_config
+        self._record_stability_info = record_stability_info
+        self._sampler = Sampler(holder, sampling_session_id, retry_config, is_clone=shadow)
+        self._pid = os.getpid()
+        self._queue_state: tuple[str, str | None] = ("active", None)
+        self._queue_logged = float("-inf")
         self._tokenizer: Tokenizer | None = None
 
     def __repr__(self) -> str:
@@ -80,25 +84,33 @@ class SamplingClient:
         *,
         model_path: str | None = None,
         base_model: str | None = None,
+        sampling_session_id: str | None = None,
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
     ) -> APIFuture[SamplingClient]:
-        """A client for a checkpoint or a base model; exactly one of the two is given."""
-        if (model_path is None) == (base_model is None):
-            raise ValueError("Give either model_path or base_model.")
+        """A client for a checkpoint, a base model, or a sampler that is there; exactly one is given.
+
+        `base_model` may also be given with `sampling_session_id`, if it is known.
+        """
+        given = model_path, base_model if sampling_session_id is None else None, sampling_session_id
+        if sum(source is not None for source in given) != 1:
+            raise ValueError("Give either model_path, base_model or sampling_session_id.")
         if model_path is not None:
             _check.check_tinker_path(model_path)
         progress = Progress("create_sampling_session", {"model": model_path or base_model or ""})
 
         async def create() -> SamplingClient:
             with holder.watched(progress):
-                request = models.CreateSamplingSessionRequest(
-                    session_id=await holder.id(),
-                    sampling_session_seq_id=next(holder.sampler_numbers),
-                    base_model=base_model,
-                    model_path=model_path,
-                )
-                sampler_id = await _sampler_id(holder, request, progress)
+                session_id = await holder.id()
+                sampler_id = sampling_session_id
+                if sampler_id is None:
+                    request = models.CreateSamplingSessionRequest(
+                        session_id=session_id,
+                        sampling_session_seq_id=next(holder.sampler_numbers),
+                        base_model=base_model,
+                        model_path=model_path,
+                    )
+                    sampler_id = await _sampler_id(holder, request, progress)
                 name = base_model or await _base_model(holder, sampler_id, model_path or "")
             return cls(
                 holder,
@@ -139,14 +151,19 @@ class SamplingClient:
 
         The last four are newer than some servers, and sent only when asked for.
         """
-        _check.check_sample(prompt, num_samples, sampling_params)
-        progress = Progress("asample", {"sampling_session_id": self.sampling_session_id})
-
-        request = models.SampleRequest(
-            sampling_session_id=self.sampling_session_id,
-            prompt=json_codec.model_input(prompt),
-            sampling_params=_sendable(sampling_params),
-            num_samples=num_samples,
+        _check_sampling.check_sample(prompt, num_samples, sampling_params)
+        _check_sampling.check_scores(
+            prompt,
+            include_prompt_logprobs=include_prompt_logprobs,
+            topk_prompt_logprobs=topk_prompt_logprobs,
+            topk_sample_logprobs=topk_sample_logprobs,
+            target_prompt_logprobs=target_prompt_logprobs,
+            prompt_alt_tokens_k=prompt_alt_tokens_k,
+            prompt_logprobs_last_n=prompt_logprobs_last_n,
+        )
+        progress = self._begin("asample")
+        request = evolve(
+            self._request(prompt, num_samples, sampling_params),
             prompt_logprobs=include_prompt_logprobs,
             topk_prompt_logprobs=topk_prompt_logprobs,
             topk_sample_logprobs=topk_sample_logprobs or None,
@@ -155,120 +172,54 @@ class SamplingClient:
             else json_codec.tensor_data(target_prompt_logprobs),
             prompt_alt_tokens_k=prompt_alt_tokens_k or None,
             prompt_logprobs_last_n=prompt_logprobs_last_n,
-            record_stability_info=self._record_stability_info or None,
         )
 
         async def run() -> types.SampleResponse:
-            progress.doing = "waiting for other samples of the client to end"
-            with self.holder.watched(progress):
-                async with self._in_flight:
-                    return await self._persistently(request, prompt, progress)
+            return await self._in_this_process().sample(request, prompt, progress)
 
         return SampleFuture.start(run(), progress)
 
-    async def _persistently(
-        self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
-    ) -> types.SampleResponse:
-        """Ask for a sample until it is there, as the client's RetryConfig says."""
-        asked = 0
-        retried: tuple[type[Exception], ...] = (APIStatusError, *self._retry.retryable_exceptions)
-        self._last_progress = max(self._last_progress, progress.started)
-        while True:
-            asked += 1
-            try:
-                return await self._unless_stuck(self._once(request, prompt, progress), progress)
-            except retried as error:
-                lost = isinstance(error, APIStatusError) and error.status_code == 410
-                again = lost or isinstance(error, self._retry.retryable_exceptions)
-                if not (again and self._retry.enable_retry_logic):
-                    raise
-                pause = self._retry.pause(asked)
-                logger.warning("%s; sampling again in %.1f s", str(error).rstrip("."), pause)
-                await asyncio.sleep(pause)
-
-    async def _once(
-        self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
-    ) -> types.SampleResponse:
-        promise = await self._send(request, progress)
-        response = await self._result(promise, prompt, request.num_samples, progress)
-        if missing := _missing(request, response, prompt):
-            raise TinkerError(
-                f"{progress.name()}: {self.holder.settings.base_url} does not offer "
-                f"{' and '.join(missing)}: it was asked for, and the answer has none."
-            )
-        return response
-
-    async def _unless_stuck(
-        self, sample: Coroutine[Any, Any, types.SampleResponse], progress: Progress
-    ) -> types.SampleResponse:
-        """The sample, unless no sample of the client ends for too long."""
-        if not self._retry.enable_stuck_detection:
-            return await sample
-        task = asyncio.create_task(sample)
-        try:
-            while True:
-                left = self._last_progress + self._retry.progress_timeout - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError(
-                        f"No sample of the client has ended for {self._retry.progress_timeout:g} s: "
-                        f"{progress.describe()}."
-                    )
-                await asyncio.wait({task}, timeout=left)
-                if task.done():
-                    self._last_progress = time.monotonic()
-                    return task.result()
-        finally:
-            task.cancel()
-
-    async def _send(
-        self, request: models.SampleRequest, progress: Progress
-    ) -> models.UntypedAPIFuture:
-        """Send a sample under a new seq_id, again and again while the server says "later"."""
-        connection, backpressure = self.holder.connection, self.holder.backpressure
-        request = evolve(request, seq_id=next(self._seq_ids))
-        progress.seq_ids = [request.seq_id or 0]
-        progress.request_ids = []
-        progress.doing = "waiting for other samples to be sent"
-        async with backpressure:
-            while True:
-                progress.doing = "waiting for the server to take the request"
-                response = await connection.call(
-                    asample.asyncio_detailed,
-                    progress,
-                    policy=_retry.PERSISTENT,
-                    passed=(429,),
-                    body=request,
-                    headers=_SAMPLE_HEADERS,
-                )
-                if response.status_code != 429:
-                    backpressure.taken()
-                    promise: models.UntypedAPIFuture = connection.parse(response, progress)
-                    return promise
-                backpressure.pushed_back(response)
-                progress.doing = "waiting because the server takes no more samples now (429)"
-                await backpressure.pause_is_over()
-
-    async def _result(
+    def sample_stream(
         self,
-        promise: models.UntypedAPIFuture,
         prompt: types.ModelInput,
-        num_samples: int,
-        progress: Progress,
-    ) -> types.SampleResponse:
-        ids = promise.sample_sequence_ids or [
-            f"{promise.request_id}:{number}" for number in range(num_samples)
-        ]
-        try:
-            return await self.holder.result(
-                promise,
-                lambda response: _decode(response, prompt, ids),
-                progress,
-                kind="Sample",
-                accept=PROTOBUF,
-            )
-        except asyncio.CancelledError:
-            self.holder.cancel(promise.request_id)
-            raise
+        sampling_params: types.SamplingParams,
+        num_samples: int = 1,
+    ) -> SampleStream:
+        """Complete a prompt, token by token.
+
+            for event in client.sample_stream(prompt, SamplingParams(max_tokens=100)):
+                print(event.token or "", end="")
+
+        From a server that does not stream, all tokens come when the sample is complete.
+
+        Args:
+            prompt: What the model reads.
+            sampling_params: How to sample.
+            num_samples: Completions to make; the `index` of an event says to which it belongs.
+        """
+        from tinker._streaming import stream  # noqa: PLC0415  # few need it
+        from tinker.sample_stream import SampleStream  # noqa: PLC0415
+
+        _check_sampling.check_sample(prompt, num_samples, sampling_params)
+        progress = self._begin("stream_sample")
+        request = self._request(prompt, num_samples, sampling_params)
+        events = stream(self._in_this_process, request, prompt, self.get_tokenizer, progress)
+        return SampleStream(events, progress)
+
+    def _begin(self, operation: str) -> Progress:
+        ids = {"sampling_session_id": self.sampling_session_id}
+        return Progress(operation, ids, on_queue_state=self._tell_queue_state)
+
+    def _request(
+        self, prompt: types.ModelInput, num_samples: int, sampling_params: types.SamplingParams
+    ) -> models.SampleRequest:
+        return models.SampleRequest(
+            sampling_session_id=self.sampling_session_id,
+            prompt=json_codec.model_input(prompt),
+            sampling_params=_sendable(sampling_params),
+            num_samples=num_samples,
+            record_stability_info=self._record_stability_info or None,
+        )
 
     def compute_logprobs(
         self, prompt: types.ModelInput, prompt_logprobs_last_n: int | None = None
@@ -312,6 +263,92 @@ class SamplingClient:
             )
         return self._base_model
 
+    # ---- the server's queue -----------------------------------------------------------------
+
+    def on_queue_state_change(self, queue_state: str, queue_state_reason: str | None) -> None:
+        """Called when the server says something new about its queue; logs a pause, at most once a minute.
+
+        Override it in a subclass, or assign a function to it. It is called on the library's own thread: it must
+        not wait. A completions feed says nothing about the queue.
+
+        Args:
+            queue_state: `active`, `paused_capacity`, `paused_rate_limit`, or what a newer server says.
+            queue_state_reason: What is waited for, if the server says it.
+        """
+        now = time.monotonic()
+        if queue_state == "active" or now - self._queue_logged < QUEUE_LOG_INTERVAL:
+            return
+        self._queue_logged = now
+        reason = queue_state_reason or _QUEUE_REASONS.get(queue_state, queue_state)
+        logger.warning("Sampling from %s is paused: %s", self.sampling_session_id, reason)
+
+    def _tell_queue_state(self, state: str, reason: str | None) -> None:
+        if (state, reason) == self._queue_state:
+            return  # many samples say the same
+        self._queue_state = state, reason
+        try:
+            self.on_queue_state_change(state, reason)
+        except Exception:
+            logger.exception("on_queue_state_change failed")
+
+    # ---- in other processes -----------------------------------------------------------------
+
+    def get_sampler_handle(self) -> str:
+        """A text by which any process can make a client of the same sampler, as often as it likes.
+
+        It holds no credentials: see `from_sampler_handle`.
+        """
+        return base64.urlsafe_b64encode(orjson.dumps(asdict(self._place()))).decode()
+
+    @staticmethod
+    def from_sampler_handle(handle: str, *, api_key: str | None = None) -> SamplingClient:
+        """A client of the sampler behind a handle. Nothing is sent yet.
+
+        Args:
+            handle: From `get_sampler_handle`.
+            api_key: The credential; default that of this process, as for `ServiceClient`.
+
+        Raises:
+            ValueError: It is no handle.
+            TinkerError: There is no credential.
+        """
+        try:
+            place = _Place(**orjson.loads(base64.urlsafe_b64decode(handle)))
+        except (ValueError, TypeError, binascii.Error):
+            raise ValueError(
+                "handle is not one: it must be what get_sampler_handle() has returned."
+            ) from None
+        return place.client(api_key, None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickle, (self._place(), self._retry_config)
+
+    def _place(self) -> _Place:
+        session_id = self.holder.known_id
+        if session_id is None:
+            raise TinkerError("The session is not open yet: wait for the client to be created.")
+        return _Place(
+            base_url=self.holder.settings.base_url,
+            headers=_without_credentials(self.holder.headers),
+            session_id=session_id,
+            sampling_session_id=self.sampling_session_id,
+            base_model=self._base_model,
+            record_stability_info=self._record_stability_info,
+        )
+
+    def _in_this_process(self) -> Sampler:
+        """The way to the sampler. A client inherited by fork is a clone of the parent's. On the loop only."""
+        if self._pid != os.getpid():
+            place, settings = self._place(), self.holder.settings
+            self.holder = join(
+                place.session_id, settings.base_url, settings.api_key, self.holder.headers
+            )
+            self._sampler = Sampler(
+                self.holder, self.sampling_session_id, self._retry_config, is_clone=True
+            )
+            self._pid = os.getpid()
+        return self._sampler
+
     # ---- older names ------------------------------------------------------------------------
 
     sample_async = awaited(sample)
@@ -332,6 +369,8 @@ async def _base_model(session: Session, sampler_id: str, model_path: str) -> str
         sampler: models.GetSamplerResponse = connection.parse(response, progress)
         return sampler.base_model
     run = urlsplit(model_path).netloc
+    if not run:
+        return None
     try:
         info: models.GetInfoResponse = await connection.fetch(
             get_info.asyncio_detailed,
@@ -360,38 +399,46 @@ async def _sampler_id(
     return answer.sampling_session_id
 
 
-def _decode(
-    response: Response[Any], prompt: types.ModelInput, sequence_ids: Sequence[str]
-) -> types.SampleResponse:
-    """The samples, in whichever encoding they came."""
-    length = _length(prompt)
-    if is_protobuf(response.headers):
-        return protobuf.decode_sample_response(response.content, sequence_ids, length)
-    return json_codec.sample_response(response.content, length, sequence_ids)
+@frozen(kw_only=True)
+class _Place:
+    """Where a sampler is, for other processes. No credentials."""
+
+    base_url: str
+    headers: Mapping[str, str]
+    session_id: str
+    sampling_session_id: str
+    base_model: str | None
+    record_stability_info: bool = False
+
+    def client(self, api_key: str | None, retry_config: RetryConfig | None) -> SamplingClient:
+        return SamplingClient(
+            join(self.session_id, self.base_url, api_key, self.headers),
+            sampling_session_id=self.sampling_session_id,
+            base_model=self.base_model,
+            shadow=True,
+            retry_config=retry_config,
+            record_stability_info=self.record_stability_info,
+        )
 
 
-def _length(prompt: types.ModelInput) -> int:
-    """The number of a prompt's tokens; -1 if it has an image that does not say how many it takes."""
-    try:
-        return prompt.length
-    except ValueError:
-        return -1
+def _unpickle(place: _Place, retry_config: RetryConfig | None) -> SamplingClient:
+    return place.client(None, retry_config)
 
 
-def _missing(
-    request: models.SampleRequest, response: types.SampleResponse, prompt: types.ModelInput
-) -> list[str]:
-    """What was asked for and has not come. Some servers ignore what they do not know."""
-    came = {"topk_sample_logprobs": all(s._topk is not None for s in response.sequences)}
-    if _length(prompt) != 1:  # else nothing precedes its only token
-        came |= {
-            "prompt_logprobs": response.prompt_logprobs_np is not None,
-            "topk_prompt_logprobs": response._topk is not None,
-            "target_prompt_logprobs": response.target_prompt_logprobs is not None,
-            "prompt_alt_tokens_k": response.prompt_alt_tokens is not None,
-        }
-    asked = [name for name in came if getattr(request, name)]
-    return [name.removesuffix("_k") for name in asked if not came[name]]
+_CREDENTIAL = re.compile(
+    "auth|cookie|credential|key|password|secret|signature|token|cf-access", re.IGNORECASE
+)
+
+
+def _without_credentials(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that may leave the process."""
+    return {name: value for name, value in headers.items() if not _CREDENTIAL.search(name)}
+
+
+_QUEUE_REASONS = {
+    "paused_rate_limit": "the limit of samplers in use at once is reached",
+    "paused_capacity": "the server is short of capacity",
+}
 
 
 def _sendable(params: types.SamplingParams) -> types.SamplingParams:

@@ -45,7 +45,7 @@ def _parse_response(
     response: httpx.Response,
 ) -> ErrorResponse | ServerSentEvent | ValidationErrorResponse | None:
     if response.is_success:
-        return response.text
+        return None  # a stream: its events are in `raw`
 
     if response.status_code == 400:
         return ErrorResponse.from_dict(loads(response.content))
@@ -145,3 +145,24 @@ async def asyncio_detailed(
         timeout=timeout,
     )
     return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+
+
+async def asyncio_streamed(
+    *,
+    client: AuthenticatedClient,
+    body: SampleRequest,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> Response[ErrorResponse | ServerSentEvent | ValidationErrorResponse]:
+    """As `asyncio_detailed`, but the body of a 2xx is still to come: read `raw.aiter_bytes()`, then `raw.aclose()`."""
+
+    kwargs = _get_kwargs(
+        body=body,
+        headers=headers,
+        timeout=timeout,
+    )
+    http = client.get_async_httpx_client()
+    raw = await http.send(http.build_request(**kwargs), stream=True)
+    if not raw.is_success:
+        await raw.aread()
+    return Response(raw, _parse_response)

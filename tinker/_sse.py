@@ -1,0 +1,73 @@
+"""Server-sent events from the bytes of a stream, however they are cut. Pure.
+
+As the HTML standard says it: UTF-8 with or without a byte order mark; lines that end with CR, LF or both; an event ends
+with an empty line and has at least one line of data; what is unfinished at the end is none. An event is there as soon
+as its last byte is.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from attrs import frozen
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_make_text_decoder = codecs.getincrementaldecoder("utf-8-sig")
+
+
+@frozen
+class ServerSentEvent:
+    data: str
+    event: str = "message"
+    """Its type."""
+    id: str = ""
+    """The last id that the stream has named, with this event or before it."""
+
+
+class SSEDecoder:
+    """`feed` it a stream's bytes; it returns the events that they complete."""
+
+    def __init__(self) -> None:
+        self.retry: int | None = None
+        """Milliseconds after which the server wants a broken stream to be opened anew; None if it has not said."""
+        self._text = _make_text_decoder("replace")
+        self._begun: list[str] = []  # the pieces of a line whose end is still to come
+        self._after_cr = False
+        self._data: list[str] = []
+        self._event = self._id = ""
+
+    def feed(self, piece: bytes) -> list[ServerSentEvent]:
+        text = self._text.decode(piece)
+        if not text:
+            return []
+        if self._after_cr:
+            text = text.removeprefix("\n")  # the second half of a CRLF
+        self._after_cr = text.endswith("\r")
+        *lines, begun = _LINE_END.split(text)
+        if lines:
+            lines[0] = "".join([*self._begun, lines[0]])
+            self._begun.clear()
+        self._begun.append(begun)
+        return [event for line in lines if (event := self._line(line)) is not None]
+
+    def _line(self, line: str) -> ServerSentEvent | None:
+        if not line:
+            return self._end()
+        name, _, value = line.partition(":")  # a comment has no name
+        value = value.removeprefix(" ")
+        match name:
+            case "data":
+                self._data.append(value)
+            case "event":
+                self._event = value
+            case "id" if "\0" not in value:
+                self._id = value
+            case "retry" if value.isascii() and value.isdigit():
+                self.retry = int(value)
+        return None
+
+    def _end(self) -> ServerSentEvent | None:
+        data, event = self._data, self._event
+        self._data, self._event = [], ""
+        return ServerSentEvent("\n".join(data), event or "message", self._id) if data else None

@@ -1,0 +1,42 @@
+"""Ids to text, one at a time."""
+
+from __future__ import annotations
+
+from ._tokenizer import Tokenizer
+
+_UNFINISHED = "\ufffd"
+"""What a decoder makes of the first bytes of a character."""
+
+
+class IncrementalDecoder:
+    """The text that each id adds; put together, it is what `decode` gives for all of them.
+
+    A character of several tokens is added by the last of them. How a token reads may depend on what is
+    before it, so each is decoded together with those that the text before it came from.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._ids: list[int] = []
+        self._told = 0
+        """How many of the ids have been told as text."""
+
+    def push(self, token_id: int) -> str:
+        """The text that is certain with this id."""
+        self._ids.append(token_id)
+        text = self._rest()
+        if not text or text.endswith(_UNFINISHED):
+            return ""
+        del self._ids[: self._told]
+        self._told = len(self._ids)
+        return text
+
+    def finish(self) -> str:
+        """What is left when no more ids come."""
+        text = self._rest()
+        self._told = len(self._ids)
+        return text
+
+    def _rest(self) -> str:
+        before = self._tokenizer.decode(self._ids[: self._told])
+        return self._tokenizer.decode(self._ids)[len(before) :]
