@@ -25,6 +25,12 @@ if TYPE_CHECKING:
         BackcompatTrainingClientFuture as BackcompatTrainingClientFuture,
     )
     from tinker.admin import AdminClient as AdminClient
+    from tinker.custom_loss import (
+        CustomLossFnV1 as CustomLossFnV1,
+        LossHandle as LossHandle,
+        NumpyLoss as NumpyLoss,
+        PerDatumLossFn as PerDatumLossFn,
+    )
     from tinker.errors import (
         APIConnectionError as APIConnectionError,
         APIError as APIError,
@@ -125,6 +131,7 @@ lazy(
         ),
         "tinker.admin": ("AdminClient",),
         "tinker.auth": ("auth",),
+        "tinker.custom_loss": ("CustomLossFnV1", "LossHandle", "NumpyLoss", "PerDatumLossFn"),
         "tinker.futures": ("APIFuture",),
         "httpx": ("Timeout",),
         "tinker.request_options": ("RequestOptions",),

@@ -80,6 +80,7 @@ class Session:
         self.config = ClientConfigResponse()
         self.model_numbers = itertools.count()
         self.sampler_numbers = itertools.count()
+        self.loss_numbers = itertools.count()
         self.backpressure = Backpressure(self.config.sample_dispatch_bytes_semaphore_size)
         self.room = Room(self.config.inflight_response_bytes_semaphore_size)
         self.cancellations = Cancellations(self.connection)

@@ -23,9 +23,11 @@ from tinker.training import TrainingClient, fetch_info
 from tinker_api import models
 from tinker_api.api.models import create_model
 from tinker_api.api.service import get_server_capabilities
+from tinker_api.api.training import create_custom_loss
 from tinker_api.api.weights import load_weights, weights_info
 
 if TYPE_CHECKING:
+    from tinker.custom_loss import LossHandle, PerDatumLossFn
     from tinker.rest import RestClient
 
 logger = logging.getLogger("tinker")
@@ -324,6 +326,55 @@ class ServiceClient:
                 record_stability_info=record_stability_info,
             )
         )
+
+    # ---- losses -----------------------------------------------------------------------------
+
+    def create_custom_loss(
+        self, fn: PerDatumLossFn, input_ranks: Mapping[str, int]
+    ) -> APIFuture[LossHandle]:
+        """Trace a loss and register it with the server, which then runs it. Needs torch.
+
+        Args:
+            fn: A torch function of one datum: of its `logprobs`, then of `loss_fn_inputs` by name. Returns a
+                loss of one element, or that and metrics named like `custom/name:mean`.
+            input_ranks: For each of its arguments how many dimensions it has, 0 to 2; `logprobs` first.
+
+        Returns:
+            What `forward_backward_custom` takes for a loss function.
+
+        Raises:
+            ValueError: The function does something that no server can run.
+        """
+        from tinker._tracing import trace  # noqa: PLC0415  # few need it
+        from tinker.custom_loss import LossHandle  # noqa: PLC0415
+
+        graph, module = trace(fn, input_ranks)
+        inputs = [models.CustomLossInput(name=n, rank=r) for n, r in input_ranks.items()]  # type: ignore[arg-type]  # checked
+        number = next(self.holder.loss_numbers)
+        name = getattr(fn, "__name__", "loss")
+        progress = Progress("create_custom_loss", {"name": name})
+
+        async def create() -> LossHandle:
+            with self.holder.watched(progress):
+                session_id = await self.holder.id()
+                promise = await self.holder.connection.fetch(
+                    create_custom_loss.asyncio_detailed,
+                    progress,
+                    body=models.CreateCustomLossRequest(
+                        session_id=session_id,
+                        custom_loss_seq_id=number,
+                        name=name,
+                        inputs=inputs,
+                        graph=graph,
+                    ),
+                )
+                decode = result_of(models.CreateCustomLossResponse, "create_custom_loss")
+                answer = await self.holder.result(
+                    promise, decode, progress, kind="CreateCustomLoss"
+                )
+                return LossHandle(name, tuple(inputs), session_id, module, answer.loss_id)
+
+        return APIFuture.start(create(), progress)
 
     # ---- the server -------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve
@@ -29,6 +31,7 @@ from tinker_api.api.weights import (
 
 if TYPE_CHECKING:
     from tinker._backcompat import BackcompatSamplingClientFuture
+    from tinker.custom_loss import CustomLossFnV1, LossHandle, NumpyLoss
     from tinker.tokenizers import Tokenizer
 
 _MOST_RECIPIENTS = 10
@@ -122,6 +125,91 @@ class TrainingClient:
             kind="OptimStep",
         )
 
+    def forward_backward_custom(
+        self,
+        data: Sequence[types.Datum],
+        loss_fn: CustomLossFnV1 | NumpyLoss | LossHandle,
+        *,
+        loss_type_input: Literal["logprobs"] | None = None,
+    ) -> APIFuture[types.ForwardBackwardOutput]:
+        """As `forward_backward`, with a loss of the caller's own.
+
+        The batch is scored, the function runs on this machine, in a thread, and its gradient goes back; operations
+        that are submitted later wait behind both passes.
+
+        Args:
+            data: The batch; without `target_tokens`, each position's target is the next token.
+            loss_fn: A function of the data and, for each datum, a torch tensor of the log-probabilities of its
+                targets, that returns the loss, a tensor of one element, and metrics. Or a `tinker.NumpyLoss`,
+                which needs no torch. Or a `LossHandle`, which runs on the server.
+            loss_type_input: Always `logprobs`.
+
+        Returns:
+            As of `forward_backward`; the metric `loss:sum` is the function's loss, its metrics are added, and
+            `surrogate_loss:sum` is the loss whose gradient was taken.
+
+        Raises:
+            ValueError: What the function gives cannot be a loss. Nothing is trained then, and the run goes on.
+        """
+        if loss_type_input not in (None, "logprobs"):
+            raise ValueError(f"loss_type_input is {loss_type_input!r}; it must be 'logprobs'.")
+        from tinker import custom_loss  # noqa: PLC0415  # few training loops need it
+
+        if isinstance(loss_fn, custom_loss.LossHandle):
+            return self._loss(data, "custom", {"loss_id": loss_fn.key}, backward=True)
+        function = loss_fn
+        asked = _check.prepare(
+            [
+                types.Datum(
+                    model_input=datum.model_input,
+                    loss_fn_inputs={
+                        name: tensor
+                        for name, tensor in datum.loss_fn_inputs.items()
+                        if name == "target_tokens"
+                    },
+                )
+                for datum in data
+            ],
+            "cross_entropy",
+            None,
+        )
+        scored = [custom_loss.with_weights(datum, None) for datum in asked]
+        chunks = self._chunks(scored)
+        backwards: list[Submit] = []
+        # Both turns are taken now: whatever is submitted later waits behind them.
+        forward = self._submit(
+            chunks, "cross_entropy", None, self._run.progress("forward"), backward=False
+        )
+        progress = self._run.progress("forward_backward_custom")
+        outputs = self._run.submit(
+            backwards,
+            _batch.decode,
+            progress,
+            kind="ForwardBackward",
+            accept=_batch.PROTOBUF,
+            parallel=self.holder.config.parallel_fwdbwd_chunks,
+        )
+
+        async def run() -> types.ForwardBackwardOutput:
+            try:
+                scores = combine(await forward)
+                logprobs = [output["logprobs"].to_numpy() for output in scores.loss_fn_outputs]
+                value, metrics, gradients = await asyncio.to_thread(
+                    custom_loss.evaluate, function, list(data), logprobs
+                )
+                given = iter(zip(scored, gradients, strict=True))
+                for chunk in chunks:
+                    part = [custom_loss.with_weights(*next(given)) for _ in chunk]
+                    batch = Batch(self.model_id, part, "cross_entropy", None, True)
+                    backwards.append(partial(self._send, batch, progress))
+            except BaseException:
+                backwards.clear()
+                await outputs  # the turn passes by, empty
+                raise
+            return custom_loss.merged(combine(await outputs), value, metrics)
+
+        return APIFuture.start(run(), progress)
+
     def _loss(
         self,
         data: Sequence[types.Datum],
@@ -130,32 +218,48 @@ class TrainingClient:
         *,
         backward: bool,
     ) -> APIFuture[types.ForwardBackwardOutput]:
-        config = self.holder.config
-        defaults = ChunkLimits()
-        limits = ChunkLimits(
-            examples=min(defaults.examples, config.fwdbwd_max_chunk_len),
-            bytes=config.fwdbwd_max_chunk_bytes_count,
-        )
-        chunks = split(_check.prepare(data, loss_fn, loss_fn_config), limits)
+        chunks = self._chunks(_check.prepare(data, loss_fn, loss_fn_config))
         progress = self._run.progress("forward_backward" if backward else "forward")
-
-        def submit(chunk: Sequence[types.Datum]) -> Submit:
-            batch = Batch(self.model_id, chunk, loss_fn, loss_fn_config, backward)
-            return lambda seq_id: _batch.send(self.holder, batch, seq_id, progress)
-
-        outputs = self._run.submit(
-            [submit(chunk) for chunk in chunks],
-            _batch.decode,
-            progress,
-            kind="ForwardBackward" if backward else "Forward",
-            accept=_batch.PROTOBUF,
-            parallel=config.parallel_fwdbwd_chunks,
-        )
+        outputs = self._submit(chunks, loss_fn, loss_fn_config, progress, backward=backward)
 
         async def combined() -> types.ForwardBackwardOutput:
             return combine(await outputs)
 
         return APIFuture.start(combined(), progress)
+
+    async def _send(self, batch: Batch, progress: Progress, seq_id: int) -> models.UntypedAPIFuture:
+        promise: models.UntypedAPIFuture = await _batch.send(self.holder, batch, seq_id, progress)
+        return promise
+
+    def _chunks(self, data: Sequence[types.Datum]) -> list[list[types.Datum]]:
+        config, defaults = self.holder.config, ChunkLimits()
+        limits = ChunkLimits(
+            examples=min(defaults.examples, config.fwdbwd_max_chunk_len),
+            bytes=config.fwdbwd_max_chunk_bytes_count,
+        )
+        return [list(chunk) for chunk in split(data, limits)]
+
+    def _submit(
+        self,
+        chunks: Sequence[Sequence[types.Datum]],
+        loss_fn: str,
+        loss_fn_config: Mapping[str, float | str] | None,
+        progress: Progress,
+        *,
+        backward: bool,
+    ) -> Awaitable[list[types.ForwardBackwardOutput]]:
+        def submit(chunk: Sequence[types.Datum]) -> Submit:
+            batch = Batch(self.model_id, chunk, loss_fn, loss_fn_config, backward)
+            return partial(self._send, batch, progress)
+
+        return self._run.submit(
+            [submit(chunk) for chunk in chunks],
+            _batch.decode,
+            progress,
+            kind="ForwardBackward" if backward else "Forward",
+            accept=_batch.PROTOBUF,
+            parallel=self.holder.config.parallel_fwdbwd_chunks,
+        )
 
     # ---- checkpoints ------------------------------------------------------------------------
 
@@ -383,6 +487,7 @@ class TrainingClient:
     # ---- older names ------------------------------------------------------------------------
 
     forward_backward_async = submitted(forward_backward)
+    forward_backward_custom_async = submitted(forward_backward_custom)
     forward_async = submitted(forward)
     optim_step_async = submitted(optim_step)
     save_state_async = submitted(save_state)

@@ -189,5 +189,8 @@ def test_downloads_are_the_files_that_were_saved(
         rest.download_checkpoint(path, tmp_path).result()
     assert rest.download_checkpoint(path, tmp_path, overwrite=True).result() == folder
     other = rest.download_checkpoint(external, tmp_path).result()
-    assert {file.name for file in other.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    assert {file.name for file in other.iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    }
     assert not list(tmp_path.glob(".*"))

@@ -1,0 +1,162 @@
+"""Losses that the caller brings along: functions of the log-probabilities of a batch.
+
+A function runs on this machine: the batch is scored first, the function says what the loss is and how it changes with
+each log-probability, and that goes back as the weights of a cross-entropy, whose gradient it is.
+
+    def loss(data, logprobs):                    # torch: gradients come from autograd
+        total = -sum((lp * w).sum() for lp, w in zip(logprobs, weights))
+        return total, {"tokens": float(sum(len(lp) for lp in logprobs))}
+
+    NumpyLoss(lambda data, logprobs: (value, metrics, gradients))    # numpy: it brings its own
+
+Or it is traced once and runs on the server: see `ServiceClient.create_custom_loss`.
+"""
+
+from __future__ import annotations
+
+import math
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Concatenate, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from attrs import field, frozen
+
+from tinker import types
+from tinker_api import models
+
+if TYPE_CHECKING:
+    import torch
+
+Array: TypeAlias = npt.NDArray[np.float32]
+CustomLossFnV1: TypeAlias = Callable[[list[types.Datum], list[Any]], tuple[Any, dict[str, float]]]
+PerDatumLossFn: TypeAlias = Callable[
+    Concatenate["torch.Tensor", ...],
+    # typing's own: the names of types that may not be there stay names.
+    typing.Tuple["torch.Tensor", typing.Mapping[str, "torch.Tensor"]],  # noqa: UP006
+]
+NumpyLossFn: TypeAlias = Callable[
+    [list[types.Datum], list[Array]], tuple[float, Mapping[str, float], Sequence[Array]]
+]
+
+
+@frozen
+class NumpyLoss:
+    """A loss in numpy, which needs no torch.
+
+    Args:
+        function: Takes the data and, for each datum, the log-probabilities of its targets; returns the loss,
+            metrics, and for each datum the gradient of the loss by those, in their shape.
+    """
+
+    function: NumpyLossFn
+
+
+@frozen
+class LossHandle:
+    """A loss that was traced and registered with the server: `forward_backward_custom` takes it for a function."""
+
+    name: str
+    inputs: tuple[models.CustomLossInput, ...]
+    session_id: str
+    graph: Any = field(repr=False)
+    """The `torch.fx.GraphModule` it was traced to."""
+    loss_id: str | None = None
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self.inputs)
+
+    @property
+    def key(self) -> str:
+        """What `loss_fn_config["loss_id"]` is."""
+        return self.loss_id or ""
+
+
+Evaluated: TypeAlias = tuple[float, dict[str, float], list[Array]]
+"""The loss, the metrics, and the gradient for each datum."""
+
+
+def evaluate(
+    loss_fn: CustomLossFnV1 | NumpyLoss, data: Sequence[types.Datum], logprobs: Sequence[Array]
+) -> Evaluated:
+    """Run a loss function, and check what it gives.
+
+    Raises:
+        ValueError: The loss is not one finite number, or a gradient does not fit; the text says which.
+        TypeError: It returns something else.
+    """
+    if isinstance(loss_fn, NumpyLoss):
+        returned: Any = loss_fn.function(list(data), [array.copy() for array in logprobs])
+        if not isinstance(returned, tuple) or len(returned) != 3:
+            raise TypeError("A NumpyLoss returns (loss, metrics, gradients).")
+        loss, metrics, gradients = returned
+        value = float(loss)
+    else:
+        value, metrics, gradients = _by_torch(loss_fn, data, logprobs)
+    if not math.isfinite(value):
+        raise ValueError(f"The custom loss is {value}; it must be finite.")
+    if len(gradients) != len(logprobs):
+        raise ValueError(f"There are {len(gradients)} gradients for {len(logprobs)} datums.")
+    checked = []
+    for index, (gradient, array) in enumerate(zip(gradients, logprobs, strict=True)):
+        own = np.asarray(gradient, dtype=np.float32)
+        if own.shape != array.shape:
+            raise ValueError(
+                f"The gradient of data[{index}] has shape {list(own.shape)}, its logprobs {list(array.shape)}."
+            )
+        if not np.isfinite(own).all():
+            raise ValueError(f"The gradient of data[{index}] has a value that is not finite.")
+        checked.append(own)
+    return value, {name: float(number) for name, number in metrics.items()}, checked
+
+
+def _by_torch(
+    loss_fn: CustomLossFnV1, data: Sequence[types.Datum], logprobs: Sequence[Array]
+) -> tuple[float, Mapping[str, float], list[Array]]:
+    try:
+        import torch  # noqa: PLC0415  # only who writes losses in it has it
+    except ModuleNotFoundError:
+        raise TypeError(
+            "A loss function takes torch tensors, and torch is not installed: pip install torch, or pass "
+            "tinker.NumpyLoss(function), whose function returns its own gradients."
+        ) from None
+    leaves = [torch.tensor(array, requires_grad=True) for array in logprobs]
+    returned: Any = loss_fn(list(data), leaves)
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise TypeError("A loss function returns (loss, metrics).")
+    loss, metrics = returned
+    if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+        raise TypeError("The loss must be a torch tensor of one element.")
+    if not loss.requires_grad:
+        raise ValueError("The loss does not depend on the logprobs: there is nothing to train on.")
+    gradients = torch.autograd.grad(loss.reshape(()), leaves, allow_unused=True)
+    zeros = [np.zeros_like(array) for array in logprobs]
+    found = [
+        zero if gradient is None else gradient.detach().numpy()
+        for gradient, zero in zip(gradients, zeros, strict=True)
+    ]
+    return float(loss.detach()), metrics, found
+
+
+def with_weights(datum: types.Datum, gradient: Array | None) -> types.Datum:
+    """The datum whose cross-entropy has this gradient; None is a gradient of zero."""
+    targets = datum.loss_fn_inputs["target_tokens"]
+    weights = np.zeros(targets.to_numpy().shape, np.float32) if gradient is None else -gradient
+    inputs = {"target_tokens": targets, "weights": types.TensorData.from_numpy(weights)}
+    return types.Datum(model_input=datum.model_input, loss_fn_inputs=inputs)
+
+
+def merged(
+    output: types.ForwardBackwardOutput, value: float, metrics: Mapping[str, float]
+) -> types.ForwardBackwardOutput:
+    """The result of the backward pass, with the loss that the caller means in place of the surrogate."""
+    found = dict(output.metrics)
+    if "loss:sum" in found:
+        found["surrogate_loss:sum"] = found.pop("loss:sum")
+    return types.ForwardBackwardOutput(
+        loss_fn_output_type=output.loss_fn_output_type,
+        loss_fn_outputs=output.loss_fn_outputs,
+        metrics={**found, "loss:sum": value, **metrics},
+    )
