@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from skyrl import CACHE
+from installed import CACHE
 
 from tinker_local import LocalServer
 
