@@ -71,10 +71,11 @@ class SamplingServer:
             "retrieve_future": self._retrieve_future,
             "retrieve_futures": self._retrieve_futures,
             "cancel_future": self._cancel_future,
+            "join_sampling_session": self._join_sampling_session,
         }
         """Coroutine functions from a body to an answer; without one, an operation is 404."""
         self._capacity, self._per_tick, self._lose = capacity, per_tick, lose
-        self._numbers = itertools.count(1)
+        self._numbers, self._clones = itertools.count(1), itertools.count(1)
         self._events: list[dict[str, Any]] = []
         self._answering: Counter[str] = Counter()
         self._ends: dict[str, asyncio.Event] = {}
@@ -203,6 +204,9 @@ class SamplingServer:
 
     async def _create_sampling_session(self, body: dict[str, Any]) -> Answer:
         return 200, {"type": "create_sampling_session", "sampling_session_id": "s:sample:0"}
+
+    async def _join_sampling_session(self, body: dict[str, Any]) -> Answer:
+        return 200, {"client_counter": next(self._clones), "type": "join_sampling_session"}
 
     async def _asample(self, body: dict[str, Any]) -> Answer:
         seq_id, tokens = body["seq_id"], body["prompt"]["chunks"][0]["tokens"]
