@@ -31,6 +31,8 @@ class SamplingServer:
         per_tick: Samples it finishes in each millisecond. 0: those that `finish` names.
         lose: Given the number of a request, from 1, and its operation: whether its answer is lost on the way.
         config: More settings for the client.
+        dynamic_config: More of those that may change.
+        stream: Answers `stream_sample`, given the connection and the request's body; None: there is no such route.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class SamplingServer:
         lose: Callable[[int, str], bool] = lambda number, operation: False,
         config: dict[str, Any] | None = None,
         dynamic_config: dict[str, Any] | None = None,
+        stream: Callable[[Peer, dict[str, Any]], Awaitable[None]] | None = None,
     ) -> None:
         self.config = {"sample_use_retrieve_futures": feed, **(config or {})}
         self.dynamic_config = {
@@ -74,6 +77,7 @@ class SamplingServer:
             "join_sampling_session": self._join_sampling_session,
         }
         """Coroutine functions from a body to an answer; without one, an operation is 404."""
+        self.stream = stream
         self._capacity, self._per_tick, self._lose = capacity, per_tick, lose
         self._numbers, self._clones = itertools.count(1), itertools.count(1)
         self._events: list[dict[str, Any]] = []
@@ -86,10 +90,12 @@ class SamplingServer:
 
     # ---- what a test does -------------------------------------------------------------------
 
-    def sampler(self, retry_config: RetryConfig | None = None) -> tinker.SamplingClient:
+    def sampler(
+        self, retry_config: RetryConfig | None = None, base_model: str = "tinker-local/tiny"
+    ) -> tinker.SamplingClient:
         """A client, which is closed before the server is."""
         service = self._services.enter_context(tinker.ServiceClient(base_url=self.url))
-        made = service.create_sampling_client(base_model="m", retry_config=retry_config)
+        made = service.create_sampling_client(base_model=base_model, retry_config=retry_config)
         return made.result(timeout=10)
 
     def call(self, function: Callable[[], object]) -> None:
@@ -159,6 +165,10 @@ class SamplingServer:
         self._answering[operation] += 1
         self.at_once[operation] = max(self.at_once[operation], self._answering[operation])
         try:
+            if operation == "stream_sample" and self.stream is not None:
+                await self._notify()
+                await self.stream(peer, body)
+                return False
             route = self.routes.get(operation)
             status, answer = (404, {"detail": "Not Found"}) if route is None else await route(body)
         finally:

@@ -54,7 +54,7 @@ def test_a_clone_numbers_its_samples_on_its_own(
         client = server.sampler()
         assert tokens(client, range(3)) == [[0], [1], [2]]
         one, other = clone(client), clone(client)
-        assert one.get_base_model() == "m"
+        assert one.get_base_model() == "tinker-local/tiny"
         for n, each in enumerate((one, other, client, clone(one))):
             numbers = range(10 * n, 10 * n + 5)
             assert tokens(each, numbers) == [[m] for m in numbers]
