@@ -5,8 +5,8 @@ doubling to 10 s while the server goes on saying so; then the same request is se
 for after it. There is no end to it: what is waited for is said (see `_progress`). 402 does the same while billing may be
 paused: 5 s each time, for as long as the server's settings allow.
 
-So that the server is not asked by everybody each time, half as many requests as before are sent at once after a pause,
-and one more after each that was taken.
+So that a server that is full is not asked by everybody each time, half as many requests as before are sent at once
+after a pause, and one more when as many were taken.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Backpressure:
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         """By ticket."""
         self._sending = 0
-        self._width = MOST_BEING_SENT
+        self._width = float(MOST_BEING_SENT)
         self._resume_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._pause = _FIRST_PAUSE
@@ -101,7 +101,7 @@ class Backpressure:
         self._let_in()
 
     def _let_in(self) -> None:
-        while self._waiting and self._sending < self._width:
+        while self._waiting and self._sending < int(self._width):
             left = self._resume_at - time.monotonic()
             if left > 0:
                 if self._timer is None:
@@ -124,7 +124,7 @@ class Backpressure:
             return  # another request has heard the same
         self._resume_at = now + (asked or self._pause * random.uniform(0.75, 1.0))  # noqa: S311
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
-        self._width = max(self._width // 2, 1)
+        self._width = max(self._width / 2, 1.0)
 
     def _may_be_paid(self) -> bool:
         now = time.monotonic()
@@ -135,7 +135,7 @@ class Backpressure:
     def _taken(self) -> None:
         self._pause = _FIRST_PAUSE
         self._unpaid_since = None
-        self._width = min(self._width + 1, MOST_BEING_SENT)
+        self._width = min(self._width + 1 / self._width, MOST_BEING_SENT)
 
 
 def size_of(prompt: ModelInput) -> int:

@@ -95,23 +95,22 @@ async def _read(response: Response[str], num_samples: int, progress: Progress) -
     decoder, unfinished, tokens = SSEDecoder(), set(range(num_samples)), 0
     try:
         async for piece in response.raw.aiter_bytes():
-            events, error = [], None
+            events, failure = [], None
             for sent in decoder.feed(piece):
-                event = _parse(response, sent.data, progress)
-                if error := event.error:
+                event = _parse(sent.data)
+                if event is None or event.error is not None:
+                    failure = _failure(response, sent.data, event, tokens, progress)
                     break
                 events.append(event)
                 tokens += event.token_id is not None
                 if event.finish_reason is not None:
                     unfinished.discard(event.index or 0)
+                    if not unfinished:
+                        break
             if events:
                 yield events
-            if error:
-                raise RequestFailedError(
-                    f"{progress.name()} failed after {tokens} tokens: {error}",
-                    "",  # a stream has none
-                    RequestErrorCategory.Unknown,
-                )
+            if failure is not None:
+                raise failure
             if not unfinished:
                 return
         why = "the server ended it"
@@ -126,17 +125,31 @@ async def _read(response: Response[str], num_samples: int, progress: Progress) -
     )
 
 
-def _parse(response: Response[str], data: str, progress: Progress) -> StreamSampleEvent:
+def _parse(data: str) -> StreamSampleEvent | None:
+    """An event; None if it is none."""
     try:
         event = StreamSampleEvent.from_dict(orjson.loads(data))
     except (ValueError, AttributeError, TypeError):
-        shown = data if len(data) <= 100 else data[:100] + "…"
-        raise APIResponseValidationError(
-            response.raw,
-            data,
-            f"{progress.name()}: the stream has an event that is none: {shown!r}.",
-        ) from None
+        return None
     return event if event.index is not None else evolve(event, index=0)
+
+
+def _failure(
+    response: Response[str],
+    data: str,
+    event: StreamSampleEvent | None,
+    tokens: int,
+    progress: Progress,
+) -> TinkerError:
+    if event is None:
+        shown = data if len(data) <= 100 else data[:100] + "…"
+        text = f"{progress.name()}: the stream has an event that is none: {shown!r}."
+        return APIResponseValidationError(response.raw, data, text)
+    return RequestFailedError(
+        f"{progress.name()} failed after {tokens} tokens: {event.error}",
+        "",  # a stream has none
+        RequestErrorCategory.Unknown,
+    )
 
 
 def _events_of(whole: types.SampleResponse) -> list[StreamSampleEvent]:

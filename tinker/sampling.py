@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -151,6 +151,33 @@ class SamplingClient:
 
         The last four are newer than some servers, and sent only when asked for.
         """
+        ask, progress = self._asking(
+            prompt,
+            num_samples,
+            sampling_params,
+            include_prompt_logprobs=include_prompt_logprobs,
+            topk_prompt_logprobs=topk_prompt_logprobs,
+            topk_sample_logprobs=topk_sample_logprobs,
+            target_prompt_logprobs=target_prompt_logprobs,
+            prompt_alt_tokens_k=prompt_alt_tokens_k,
+            prompt_logprobs_last_n=prompt_logprobs_last_n,
+        )
+        return SampleFuture.start(ask(), progress)
+
+    def _asking(
+        self,
+        prompt: types.ModelInput,
+        num_samples: int,
+        sampling_params: types.SamplingParams,
+        *,
+        include_prompt_logprobs: bool = False,
+        topk_prompt_logprobs: int = 0,
+        topk_sample_logprobs: int = 0,
+        target_prompt_logprobs: types.TensorData | None = None,
+        prompt_alt_tokens_k: int = 0,
+        prompt_logprobs_last_n: int | None = None,
+    ) -> tuple[Callable[[], Coroutine[Any, Any, types.SampleResponse]], Progress]:
+        """Check the arguments of `sample`; what is to be run then."""
         _check_sampling.check_sample(prompt, num_samples, sampling_params)
         _check_sampling.check_scores(
             prompt,
@@ -174,10 +201,10 @@ class SamplingClient:
             prompt_logprobs_last_n=prompt_logprobs_last_n,
         )
 
-        async def run() -> types.SampleResponse:
+        async def ask() -> types.SampleResponse:
             return await self._in_this_process().sample(request, prompt, progress)
 
-        return SampleFuture.start(run(), progress)
+        return ask, progress
 
     def sample_stream(
         self,
@@ -230,7 +257,7 @@ class SamplingClient:
             prompt: What to score.
             prompt_logprobs_last_n: Score only the last n tokens; the others are None.
         """
-        sampled = self.sample(
+        ask, progress = self._asking(
             prompt,
             1,
             types.SamplingParams(max_tokens=1),
@@ -239,12 +266,12 @@ class SamplingClient:
         )
 
         async def logprobs() -> list[float | None]:
-            response = await sampled
+            response = await ask()
             if response.prompt_logprobs is None:
                 raise ValueError("The server has returned no prompt_logprobs.")
             return response.prompt_logprobs
 
-        return SampleFuture.start(logprobs(), sampled.progress)
+        return SampleFuture.start(logprobs(), progress)
 
     def get_tokenizer(self) -> Tokenizer:
         """The tokenizer of the base model."""

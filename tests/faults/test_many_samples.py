@@ -1,0 +1,192 @@
+"""Thousands of samples in flight: in turn, without a storm of requests, and each exactly once whatever gets lost."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable
+
+import pytest
+from sampling_server import SamplingServer
+
+import tinker
+from tinker import _backpressure, _feed, _retry
+from tinker._backpressure import MOST_BEING_SENT
+from tinker._feed import MOST_FETCHED
+from tinker.retry_config import RetryConfig
+
+ONE = tinker.SamplingParams(max_tokens=1)
+Samples = list[tinker.APIFuture[tinker.SampleResponse]]
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_backpressure, "_FIRST_PAUSE", 0.005)
+    monkeypatch.setattr(_backpressure, "_LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(_feed, "ACK_DELAY", 0.01)
+    monkeypatch.setattr(_retry, "BILLING_PAUSE", 0.01)
+
+
+def ask(client: tinker.SamplingClient, numbers: range) -> Samples:
+    return [client.sample(tinker.ModelInput.from_ints([n]), 1, ONE) for n in numbers]
+
+
+def tokens_of(samples: Samples) -> list[list[int]]:
+    return [list(sample.result(timeout=30).sequences[0].tokens) for sample in samples]
+
+
+@pytest.mark.parametrize("feed", [False, True])
+def test_a_server_that_takes_few_at_once_gets_them_in_order(feed: bool) -> None:
+    with SamplingServer(feed=feed, capacity=50, per_tick=2) as server:
+        assert tokens_of(ask(server.sampler(), range(1000))) == [[n] for n in range(1000)]
+    assert 0 < server.refused < 500  # a server that is full is asked by few
+    assert server.at_once["asample"] <= MOST_BEING_SENT
+    # First come, first served: nobody is overtaken by more than are being sent at once.
+    taken = [tokens[0] for tokens in server.sampled.values()]
+    assert sorted(taken) == list(range(1000))
+    assert max(abs(place - n) for place, n in enumerate(taken)) <= MOST_BEING_SENT
+
+
+def test_with_a_feed_thousands_wait_on_one_poll() -> None:
+    with SamplingServer(feed=True, per_tick=0) as server:
+        samples = ask(server.sampler(), range(2000))
+        server.wait_until(lambda: len(server.sampled) == 2000)
+        assert len(server.requests["retrieve_futures"]) == 1
+        assert server.requests["retrieve_future"] == []
+        server.finish(2000)
+        assert tokens_of(samples) == [[n] for n in range(2000)]
+        server.wait_until(lambda: len(server.acknowledged) == 2000)
+    assert server.at_once["retrieve_futures"] == 1
+    assert server.at_once["retrieve_future"] <= MOST_FETCHED
+    assert len(server.requests["retrieve_future"]) == 2000
+    assert server.peak_connections <= MOST_BEING_SENT + MOST_FETCHED + 2
+
+
+def test_without_a_feed_no_more_polls_than_the_server_allows() -> None:
+    config = {"sample_max_concurrent_requests": 20}
+    with SamplingServer(config=config, per_tick=5) as server:
+        assert tokens_of(ask(server.sampler(), range(200))) == [[n] for n in range(200)]
+    assert server.at_once["retrieve_future"] <= 20
+
+
+@pytest.mark.parametrize("feed", [False, True])
+@pytest.mark.parametrize(
+    "lose",
+    [
+        lambda number, operation: number > 20 and number % 5 == 0,
+        lambda number, operation: operation == "asample" and number % 2 == 0,
+        lambda number, operation: operation.startswith("retrieve") and number % 3 == 0,
+    ],
+)
+def test_nothing_is_lost_or_sampled_twice_when_answers_get_lost(
+    feed: bool, lose: Callable[[int, str], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uniform = itertools.repeat(0.01)
+    monkeypatch.setattr(_retry.random, "uniform", lambda low, high: next(uniform))
+    with SamplingServer(feed=feed, per_tick=5, lose=lose) as server:
+        assert tokens_of(ask(server.sampler(), range(200))) == [[n] for n in range(200)]
+    assert sorted(server.sampled) == list(range(200))
+    assert sorted(tokens[0] for tokens in server.sampled.values()) == list(range(200))
+    assert server.cancelled == []
+
+
+def test_a_feed_is_asked_only_while_somebody_waits() -> None:
+    with SamplingServer(feed=True) as server:
+        client = server.sampler()
+        for n in range(3):
+            assert tokens_of(ask(client, range(n, n + 1))) == [[n]]
+        server.wait_until(lambda: len(server.acknowledged) == 3)
+        polls = server.requests["retrieve_futures"]
+        assert polls[-1]["timeout"] == 0  # only acknowledges: the server does not hold it
+        cursors = [poll["prev_cursor"] for poll in polls]
+        assert cursors == sorted(cursors)
+        # One that was held for each sample, and one for what is left to be acknowledged, at the most.
+        assert len(polls) <= 6
+
+
+def test_what_is_left_is_acknowledged_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_feed, "ACK_DELAY", 3600.0)
+    with SamplingServer(feed=True) as server:
+        with tinker.ServiceClient(base_url=server.url) as service:
+            client = service.create_sampling_client(base_model="m").result(timeout=10)
+            tokens_of(ask(client, range(10)))
+        assert len(server.acknowledged) == 10
+
+
+@pytest.mark.parametrize(
+    ("answer", "level"),
+    [
+        ((404, {"detail": "Not Found"}), logging.INFO),
+        ((403, {"detail": "no"}), logging.WARNING),
+        ((200, {"completions": "?"}), logging.WARNING),
+    ],
+)
+def test_without_its_route_or_when_it_fails_each_sample_is_asked_for(
+    answer: tuple[int, object], level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def route(body: object) -> tuple[int, object]:
+        return answer
+
+    with SamplingServer(feed=True) as server, caplog.at_level(logging.INFO, "tinker"):
+        server.routes["retrieve_futures"] = route
+        client = server.sampler()
+        assert tokens_of(ask(client, range(50))) == [[n] for n in range(50)]
+        assert tokens_of(ask(client, range(50, 60))) == [[n] for n in range(50, 60)]
+    assert len(server.requests["retrieve_futures"]) == 1  # and not again
+    (record,) = [r for r in caplog.records if "completions feed" in r.getMessage()]
+    assert record.levelno == level
+
+
+@pytest.mark.parametrize("feed", [False, True])
+def test_a_failed_sample_says_why(feed: bool) -> None:
+    with SamplingServer(feed=feed, per_tick=0) as server:
+        sample, other = ask(server.sampler(), range(2))
+        server.wait_until(lambda: len(server.sampled) == 2)
+        (failing,) = [f"s:sample:0:{n}" for n, tokens in server.sampled.items() if tokens == [0]]
+        server.fail(failing)
+        server.finish(1)
+        with pytest.raises(tinker.RequestFailedError, match="out of luck"):
+            sample.result(timeout=10)
+        assert tokens_of([other]) == [[1]]
+
+
+def test_while_billing_is_paused_one_after_the_other_asks() -> None:
+    paid = False
+
+    with SamplingServer() as server:
+        asample = server.routes["asample"]
+
+        async def unpaid(body: dict[str, object]) -> tuple[int, object]:
+            return await asample(body) if paid else (402, {"detail": "billing"})
+
+        server.routes["asample"] = unpaid
+        samples = ask(server.sampler(), range(300))
+        server.wait_until(lambda: len(server.requests["asample"]) >= 2 * MOST_BEING_SENT + 5)
+        server.at_once.clear()
+        server.wait_until(lambda: len(server.requests["asample"]) >= 2 * MOST_BEING_SENT + 20)
+        assert server.at_once["asample"] == 1
+        paid = True
+        assert tokens_of(samples) == [[n] for n in range(300)]
+
+
+def test_billing_that_stays_paused_is_an_error() -> None:
+    async def unpaid(body: object) -> tuple[int, object]:
+        return 402, {"detail": "no money"}
+
+    with SamplingServer(config={"billing_exception_max_pause_duration_sec": 0}) as server:
+        server.routes["asample"] = unpaid
+        (sample,) = ask(server.sampler(), range(1))
+        with pytest.raises(tinker.BillingError, match="no money"):
+            sample.result(timeout=10)
+
+
+def test_the_callers_own_limit_holds_with_a_feed_too() -> None:
+    with SamplingServer(feed=True, per_tick=0) as server:
+        samples = ask(server.sampler(RetryConfig(max_connections=5)), range(12))
+        server.wait_until(lambda: len(server.sampled) == 5)
+        assert len(server.unfinished) == 5
+        for taken in (10, 12):
+            server.finish(5)
+            server.wait_until(lambda taken=taken: len(server.sampled) == taken)
+        server.finish(5)
+        assert tokens_of(samples) == [[n] for n in range(12)]
