@@ -40,8 +40,8 @@ def test_sequences_of_operations(which: str, tmp_path: Path) -> None:
 
         Walk.run(
             settings=settings(
-                max_examples=300 if DEEP else 100,
-                stateful_step_count=25 if DEEP else 15,
+                max_examples=300 if DEEP else 40,
+                stateful_step_count=25 if DEEP else 12,
                 derandomize=not DEEP,
                 deadline=None,
                 database=None,
