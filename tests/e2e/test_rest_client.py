@@ -179,18 +179,13 @@ def test_downloads_are_the_files_that_were_saved(
     folder = rest.download_checkpoint(
         path, tmp_path, progress=lambda *at: calls.append(at)
     ).result()
-    assert {file.name for file in folder.iterdir()} == {
-        "adapter_config.json",
-        "adapter_model.safetensors",
-    }
+    weights = {"adapter_config.json", "adapter_model.safetensors"}
+    assert {file.name for file in folder.iterdir()} == weights | {"optimizer.safetensors"}
     assert json.loads((folder / "adapter_config.json").read_text())["r"] == 4
     assert calls[-1][0] == calls[-1][1]
     with pytest.raises(FileExistsError, match="pass overwrite=True"):
         rest.download_checkpoint(path, tmp_path).result()
     assert rest.download_checkpoint(path, tmp_path, overwrite=True).result() == folder
     other = rest.download_checkpoint(external, tmp_path).result()
-    assert {file.name for file in other.iterdir()} == {
-        "adapter_config.json",
-        "adapter_model.safetensors",
-    }
+    assert {file.name for file in other.iterdir()} == weights
     assert not list(tmp_path.glob(".*"))

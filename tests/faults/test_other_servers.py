@@ -95,7 +95,7 @@ def test_what_matters_is_refused_in_one_sentence(strict: Strict) -> None:
         (
             "optimizer_config",
             lambda: service(strict).create_lora_training_client(
-                "base", optimizer=types.OptimizerConfig("dimuon")
+                "base", optimizer=types.DimuonOptimizerConfig()
             ),
         ),
     ):
@@ -233,7 +233,7 @@ def test_an_optimizer_that_is_ignored_is_said(
 ) -> None:
     with caplog.at_level(logging.WARNING, "tinker"):
         service(loose).create_lora_training_client(
-            "base", optimizer=types.OptimizerConfig("dimuon")
+            "base", optimizer=types.DimuonOptimizerConfig()
         ).result(timeout=10)
     (line,) = caplog.messages
     assert "does not say that the optimizer of m is dimuon" in line
