@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,34 @@ def test_a_checkpoint_that_is_being_written_is_too_early(gated: Raw, engine: Gat
     engine.gate.set()
     assert gated.result(saved)["path"] == path
     gated.send("DELETE", route, 204)
+
+
+def test_saving_deleting_and_downloading_at_once_leave_rows_and_files_alike(
+    tmp_path: Path,
+) -> None:
+    statuses: set[int] = set()
+    over = threading.Event()
+
+    def keep_asking(url: str, method: str, route: str) -> None:
+        with Raw(url) as raw:
+            while not over.is_set():
+                statuses.add(raw.http.request(method, route).status_code)
+
+    with LocalServer(tmp_path) as running, Raw(running.url) as raw:
+        model_id = raw.model()
+        route = f"training_runs/{model_id}/checkpoints/weights/a"
+        with ThreadPoolExecutor() as pool:
+            for method, end in (("DELETE", ""), ("GET", "/download"), ("GET", "/archive")):
+                pool.submit(keep_asking, running.url, method, f"{route}{end}")
+            for number in range(1, 61):
+                saved = raw.do("save_weights", save(model_id, number, "a", overwrite=True))
+                assert saved["type"] == "save_weights"
+            over.set()
+        assert statuses <= {200, 204, 302, 404, 425}
+        raw.do("save_weights", save(model_id, 61, "a", overwrite=True))
+        raw.send("GET", f"{route}/download", 200)
+        (folder,) = (tmp_path / "checkpoints").glob("*/*/*/*")
+        assert folder.name == "61"
 
 
 # ---- by its time ------------------------------------------------------------------------------
