@@ -58,7 +58,7 @@ async def save_weights_external(backend: Backend, call: Call) -> dict[str, Any]:
 async def copy_weights(backend: Backend, call: Call) -> dict[str, Any]:
     if call.headers.get("x-tinker-weights-access-token") or call.body.get("weights_access_token"):
         raise Refusal(403, "This server gives out no weights access tokens, and so takes none")
-    key = call.headers.get("x-idempotency-key") or None
+    key = call.headers.get("x-idempotency-key")
     digest = digest_of("copy_weights", call)
     known = _known_copy(backend, call.user, key, digest)
     if known is not None:
