@@ -158,7 +158,15 @@ class CheckpointFiles:
     # ---- deleting ---------------------------------------------------------------------------
 
     def delete(self, folder: str) -> None:
-        shutil.rmtree(self._root / folder, ignore_errors=True)
+        """Delete a checkpoint's files, if they are there."""
+        path = self._root / folder
+        # Out of the way first: an archive that is being made in it would keep the folder from being empty.
+        away = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+        try:
+            path.rename(away)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(away, ignore_errors=True)
 
     def keep_only(self, folders: set[str]) -> None:
         """Delete what a process that was killed has left. Only while nothing is written."""

@@ -7,13 +7,14 @@ import base64
 import hashlib
 import os
 import re
+from collections.abc import AsyncIterator
 from email.utils import formatdate
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
-from starlette.responses import FileResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response, StreamingResponse
 
 from tinker_local.backend import Backend, Call
 from tinker_local.errors import Refusal
@@ -24,7 +25,11 @@ from tinker_local.times import timestamp
 TAR = "application/x-tar"
 _BYTES = "application/octet-stream"
 _AUDIENCE = "file"
-_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})|bytes=-(\d{1,18})", re.ASCII)
+_RANGE = re.compile(
+    r"bytes=((?P<first>\d{1,18})-(?P<last>\d{0,18})|-(?P<suffix>\d{1,18}))", re.ASCII
+)
+_PIECE = 2**18
+"""Bytes of a file read at once."""
 
 
 # ---- signed URLs ------------------------------------------------------------------------------
@@ -78,7 +83,10 @@ async def get_file(backend: Backend, call: Call) -> Response:
 async def send_archive(
     backend: Backend, call: Call, checkpoint: Row, media_type: str = TAR
 ) -> Response:
-    file = await asyncio.to_thread(backend.catalog.files.archive, checkpoint["folder"])
+    try:
+        file = await asyncio.to_thread(backend.catalog.files.archive, checkpoint["folder"])
+    except FileNotFoundError:
+        raise Refusal(404, f"{checkpoint['path']} was deleted or replaced just now") from None
     return await send(call, file, media_type, f"{checkpoint['name']}.tar")
 
 
@@ -86,60 +94,76 @@ async def send(call: Call, file: Path, media_type: str, name: str = "") -> Respo
     """A file, or the range of it that the request asks for.
 
     A range in another unit, more than one range, or one of a version that is not this one is ignored, as
-    RFC 9110 allows: the answer is the whole file.
+    RFC 9110 allows: the answer is the whole file. One that is deleted meanwhile is sent to its end.
     """
     try:
-        state, digest = await asyncio.to_thread(_state, file)
+        digest, size, opened = await asyncio.to_thread(_open, file)
     except FileNotFoundError:
         raise Refusal(404, f"There is no {name or file.name} any more") from None
     etag = f'"{digest.hex()}"'
-    asked = _RANGE.fullmatch(call.headers.get("range", "").replace(" ", "").lower())
-    if asked is not None and call.headers.get("if-range", etag) != etag:
+    try:
         asked = None
-    if asked is not None:
-        first, last, suffix = asked.groups()
-        if suffix is None and last and int(last) < int(first):
-            asked = None
-        elif (int(suffix) == 0) if suffix else (int(first) >= state.st_size):
-            raise Refusal(
-                416,
-                f"The file has {state.st_size} bytes",
-                {"Content-Range": f"bytes */{state.st_size}"},
-            )
+        if call.headers.get("if-range", etag) == etag:
+            asked = _range(call.headers.get("range", ""), size)
+    except Refusal:
+        opened.close()
+        raise
     headers = {
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": f'attachment; filename="{name or file.name}"',
         "ETag": etag,
         "Repr-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
     }
-    return _File(
-        file,
+    first, last = asked or (0, size - 1)
+    headers["Content-Length"] = str(last - first + 1)
+    if asked is not None:
+        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    return StreamingResponse(
+        _pieces(opened, first, last),
+        status_code=200 if asked is None else 206,
         headers=headers,
         media_type=media_type,
-        filename=name or file.name,
-        stat_result=state,
-        ranged=asked is not None,
     )
 
 
-class _File(FileResponse):
-    """Starlette's, which answers a range it does not understand with an error; unless `ranged`, it sees none."""
+def _range(asked: str, size: int) -> tuple[int, int] | None:
+    """The first and the last byte of a single range; None for what is to be ignored; 416 behind the end."""
+    match = _RANGE.fullmatch(asked.replace(" ", "").lower())
+    if match is None:
+        return None
+    if match["suffix"]:
+        first, last = max(0, size - int(match["suffix"])), size - 1
+    else:
+        first, last = int(match["first"]), int(match["last"] or size - 1)
+        if match["last"] and last < first:
+            return None
+    if first >= size:
+        raise Refusal(416, f"The file has {size} bytes", {"Content-Range": f"bytes */{size}"})
+    return first, min(last, size - 1)
 
-    def __init__(self, file: Path, *, ranged: bool, **others: object) -> None:
-        super().__init__(file, **others)  # type: ignore[arg-type]
-        self._ranged = ranged
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._ranged:
-            headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
-            scope = {**scope, "headers": headers}
-        await super().__call__(scope, receive, send)
+async def _pieces(opened: BinaryIO, first: int, last: int) -> AsyncIterator[bytes]:
+    with opened:
+        opened.seek(first)
+        left = last - first + 1
+        while left > 0:
+            piece = await asyncio.to_thread(opened.read, min(left, _PIECE))
+            left -= len(piece)
+            yield piece
 
 
-def _state(file: Path) -> tuple[os.stat_result, bytes]:
-    state = file.stat()
-    return state, _digest(file, state.st_mtime_ns)
+def _open(file: Path) -> tuple[bytes, int, BinaryIO]:
+    """The checksum of a file, its size, and itself, open."""
+    opened = file.open("rb")
+    state = os.fstat(opened.fileno())
+    try:
+        return _digest(file, state.st_mtime_ns, state.st_size), state.st_size, opened
+    except BaseException:
+        opened.close()
+        raise
 
 
 @lru_cache(maxsize=256)
-def _digest(file: Path, changed: int) -> bytes:
+def _digest(file: Path, changed: int, size: int) -> bytes:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").digest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import uuid
 from collections.abc import Iterator
 from itertools import islice
@@ -132,24 +133,34 @@ def _search(backend: Backend, call: Call) -> Iterator[Row]:
     if asked.get("session_id") is not None:
         query += " AND id = ?"
         values.append(asked["session_id"])
-    after = asked.get("cursor")
-    if after is not None:
-        query += " AND (created, id) < (?, ?)"
-        created = moment("cursor.last_created_at", after["last_created_at"])
-        values += [created.timestamp(), after["last_session_id"]]
+    after: tuple[float, str] = (math.inf, "")
+    if asked.get("cursor") is not None:
+        cursor = asked["cursor"]
+        created = moment("cursor.last_created_at", cursor["last_created_at"])
+        after = (created.timestamp(), cursor["last_session_id"])
+    query += f" AND (created, id) < (?, ?) {_NEWEST_FIRST} LIMIT ?"
+    while rows := backend.store.select(query, *values, *after, _BATCH):
+        for row in rows:
+            if _matches(backend, row, asked, owner):
+                yield row
+        after = (rows[-1]["created"], rows[-1]["id"])
+
+
+_BATCH = 200
+"""Sessions read at once by a search."""
+
+
+def _matches(backend: Backend, row: Row, asked: dict[str, Any], owner: dict[str, Any]) -> bool:
+    facts = row["facts"]
     projects, statuses = asked.get("project_ids"), asked.get("statuses")
-    metadata = asked.get("user_metadata") or {}
-    for row in backend.store.select(f"{query} {_NEWEST_FIRST}", *values):
-        facts = row["facts"]
-        own_metadata = facts.get("user_metadata") or {}
-        if (
-            (owner["type"] != "user" or owner_urn(row["owner"]) in owner["owner_urns"])
-            and (projects is None or project_of(row) in projects)
-            and asked.get("display_name") in (None, facts.get("display_name"))
-            and all(own_metadata.get(name) == value for name, value in metadata.items())
-            and (statuses is None or _has_status(_status(backend, row), statuses))
-        ):
-            yield row
+    metadata = facts.get("user_metadata") or {}
+    return (
+        (owner["type"] != "user" or owner_urn(row["owner"]) in owner["owner_urns"])
+        and (projects is None or project_of(row) in projects)
+        and asked.get("display_name") in (None, facts.get("display_name"))
+        and all(metadata.get(k) == v for k, v in (asked.get("user_metadata") or {}).items())
+        and (statuses is None or _has_status(_status(backend, row), statuses))
+    )
 
 
 _NEWEST_FIRST = "ORDER BY created DESC, id DESC"

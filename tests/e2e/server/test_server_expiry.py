@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,10 @@ from tinker_local import LocalServer
 
 def files(data: Path) -> list[str]:
     """The checkpoint files of a server, without the folders of single saves."""
-    found = [path for path in (data / "checkpoints").glob("*/*/*/*/*") if path.is_file()]
-    return sorted(f"{path.parent.parent.name}/{path.name}" for path in found)
+    found = []
+    for folder, _, names in os.walk(data / "checkpoints"):  # which takes what vanishes meanwhile
+        found += [f"{Path(folder).parent.name}/{name}" for name in names]
+    return sorted(found)
 
 
 WHOLE = ["adapter_config.json", "adapter_model.safetensors", "optimizer.safetensors"]
@@ -61,6 +66,8 @@ def test_overwriting_leaves_one_set_of_files(tmp_path: Path) -> None:
         model_id, _ = raw.saved()
         for number in (2, 3):
             raw.do("save_weights", save(model_id, number, "a", overwrite=True))
+        while len(files(tmp_path)) > len(WHOLE):  # the older ones go once the newest is recorded
+            pass
         assert files(tmp_path) == [f"a/{name}" for name in WHOLE]
 
 
@@ -81,6 +88,35 @@ def test_a_checkpoint_that_is_being_written_is_too_early(gated: Raw, engine: Gat
     engine.gate.set()
     assert gated.result(saved)["path"] == path
     gated.send("DELETE", route, 204)
+
+
+def test_saving_deleting_and_downloading_at_once_leave_rows_and_files_alike(
+    tmp_path: Path,
+) -> None:
+    statuses: set[int] = set()
+    over = threading.Event()
+
+    def keep_asking(url: str, method: str, route: str) -> None:
+        with Raw(url) as raw:
+            while not over.is_set():
+                statuses.add(raw.http.request(method, route).status_code)
+
+    with LocalServer(tmp_path) as running, Raw(running.url) as raw:
+        model_id = raw.model()
+        route = f"training_runs/{model_id}/checkpoints/weights/a"
+        with ThreadPoolExecutor() as pool:
+            for method, end in (("DELETE", ""), ("GET", "/download"), ("GET", "/archive")):
+                pool.submit(keep_asking, running.url, method, f"{route}{end}")
+            for number in range(1, 61):
+                saved = raw.do("save_weights", save(model_id, number, "a", overwrite=True))
+                assert saved["type"] == "save_weights"
+            over.set()
+        assert statuses <= {200, 204, 302, 404, 425}
+        raw.do("save_weights", save(model_id, 61, "a", overwrite=True))
+        raw.send("GET", f"{route}/download", 200)
+    # Nothing is left but the last one, though no restart has cleaned up.
+    (folder,) = (tmp_path / "checkpoints").glob("*/*/*/*")
+    assert folder.name == "61"
 
 
 # ---- by its time ------------------------------------------------------------------------------

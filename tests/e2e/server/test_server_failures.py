@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 from raw_client import (
@@ -224,20 +226,22 @@ def test_an_engines_own_error_is_a_failed_future_and_nothing_more(
         assert raw.do("asample", sample(sampler_id, 1))["sequences"]
 
 
-def test_what_cannot_be_recorded_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_recorded_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """As with a full disk: the operation happens when there is room, and nothing overtakes it."""
     engine, refusals = Gate(), 2
     finish = Store.finish
 
-    def full(store: Store, *arguments: object, **more: object) -> None:
+    def full(store: Store, *arguments: Any, **more: Any) -> None:
         nonlocal refusals
         if refusals:
             refusals -= 1
             raise sqlite3.OperationalError("database or disk is full")
-        finish(store, *arguments, **more)  # type: ignore[arg-type]
+        finish(store, *arguments, **more)
 
     monkeypatch.setattr("tinker_local.scheduler.RETRY_SECONDS", 0.01)
-    with LocalServer(engine=engine) as running, Raw(running.url) as raw:
+    with LocalServer(tmp_path, engine=engine) as running, Raw(running.url) as raw:
         model_id, other = raw.model(), raw.model()
         monkeypatch.setattr(Store, "finish", full)
         raw.post("forward_backward", forward_backward(model_id, 1))
@@ -245,4 +249,8 @@ def test_what_cannot_be_recorded_is_tried_again(monkeypatch: pytest.MonkeyPatch)
         assert not refusals
         raw.post("forward_backward", forward_backward(other, 1))
         assert raw.do("optim_step", optim_step(other, 2))["metrics"] == norm
+        refusals = 2
         assert raw.do("save_weights", save(model_id, 3, "after"))["path"]
+        assert not refusals
+        folders = (tmp_path / "checkpoints").glob("*/weights/after/*")
+        assert len(list(folders)) == 1
