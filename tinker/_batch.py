@@ -50,12 +50,16 @@ async def send(session: Session, batch: Batch, seq_id: int, progress: Progress) 
 async def _try(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Response[Any]:
     """Send in the likelier encoding; if that is refused, in the other one; remember which was taken."""
     traits = session.traits
-    guess = traits.first_guess
+    # Its provenance spans have no place in JSON.
+    needs_protobuf = batch.loss_fn == "stable_reinforce"
+    guess = Encoding.PROTOBUF if needs_protobuf else traits.first_guess
     passed = tuple(REFUSALS_OF_AN_ENCODING)
     first = await _send(session, batch, seq_id, progress, guess, passed)
     if first.status_code < 300:
         traits.training_encoding = guess
         return first
+    if needs_protobuf and first.status_code == 400:  # not by a server that cannot read it
+        raise session.connection.refusal(first, progress)
     second = await _send(session, batch, seq_id, progress, guess.other, (*passed, 404, 405))
     if second.status_code < 300:
         traits.training_encoding = guess.other

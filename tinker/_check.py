@@ -24,6 +24,8 @@ class _Loss:
     """Inputs without which the loss is not defined."""
     config: tuple[str, ...] | None = ()
     """Keys its configuration may have, those of open servers included; None: not known."""
+    by_provenance: bool = False
+    """Whether the data must say which samples they come from."""
 
 
 _POLICY_INPUTS = ("target_tokens", "logprobs", "advantages")
@@ -35,7 +37,7 @@ _LOSSES: Mapping[str, _Loss] = {
     "cispo": _Loss(_POLICY_INPUTS, _CLIP),
     "dro": _Loss(_POLICY_INPUTS, ("beta",)),
     "gspo": _Loss(_POLICY_INPUTS, _CLIP),
-    "stable_reinforce": _Loss(("target_tokens",), None),
+    "stable_reinforce": _Loss(("target_tokens", "advantages"), None, by_provenance=True),
     "custom": _Loss((), None),
 }
 assert set(_LOSSES) == set(get_args(LossFnType)), "one entry for each loss of the contract"
@@ -51,7 +53,8 @@ def prepare(
 
     Raises:
         ValueError: The batch is empty, or an array is missing, ragged, too long or short, or has a
-            NaN or infinity in it; the loss or a key of its configuration is not known.
+            NaN or infinity in it; the loss or a key of its configuration is not known; the loss goes by
+            provenance, and a datum has none, or not for each position.
         TypeError: `data` holds something that is not a Datum.
     """
     loss = _LOSSES.get(loss_fn)
@@ -102,7 +105,21 @@ def _prepare_datum(index: int, datum: Datum, loss_fn: str, loss: _Loss) -> Datum
         raise ValueError(f"data[{index}].target_tokens is {target.dtype}; it must be int64.")
     for name, tensor in inputs.items():
         _check_tensor(f"data[{index}].loss_fn_inputs[{name!r}]", name, tensor, length, target)
+    if loss.by_provenance:
+        _check_provenance(f"data[{index}]", datum, loss_fn)
     return datum
+
+
+def _check_provenance(where: str, datum: Datum, loss_fn: str) -> None:
+    if datum.model_input_spans is None or datum.loss_fn_input_spans is None:
+        raise ValueError(
+            f"{where} has no provenance spans, by which {loss_fn} goes: name the samples it comes from with "
+            "Datum.with_provenance."
+        )
+    try:
+        datum.with_provenance(datum.model_input_spans, datum.loss_fn_input_spans)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _check_tensor(

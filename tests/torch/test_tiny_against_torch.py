@@ -63,9 +63,24 @@ def network(factors, rank, tokens):
     return F.log_softmax(linear(norm(x), "unembed"), dim=-1)
 
 
-def loss_of(loss_fn, logp, x):
+def stable_reinforce(logp, x, kl_estimator="k3", kl_coeff=0.01):
+    sampled = ~x["drawn_logprobs"].isnan()
+    current, old = logp[sampled], x["drawn_logprobs"][sampled]
+    kl = {
+        "k1": lambda: old - current,
+        "k2": lambda: 0.5 * (old - current).square(),
+        "k3": lambda: torch.expm1(current - old) + (old - current),
+    }[kl_estimator]()
+    weight = (current - old).exp().clamp(max=1.0).detach()
+    own = -weight * x["advantages"][sampled] * current + kl_coeff * kl
+    return torch.zeros_like(logp).masked_scatter(sampled, own)
+
+
+def loss_of(loss_fn, logp, x, config):
     if loss_fn == "cross_entropy":
         return -(x["weights"] * logp)
+    if loss_fn == "stable_reinforce":
+        return stable_reinforce(logp, x, **config)
     q, a = x["logprobs"], x["advantages"]
     ratio = torch.exp(logp - q)
     if loss_fn == "importance_sampling":
@@ -98,6 +113,9 @@ def examples(lengths) -> list[Example]:
     return [
         Example(
             tokens=random.randint(0, 257, n),
+            drawn_logprobs=np.where(
+                np.arange(n) > n // 3, random.normal(-5.6, 0.5, n), np.nan
+            ).astype(np.float32),
             inputs={
                 "target_tokens": random.randint(0, 257, n),
                 "weights": random.normal(size=n),
@@ -112,13 +130,18 @@ def examples(lengths) -> list[Example]:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-8), (np.float32, 2e-3)])
 @pytest.mark.parametrize(
-    "loss_fn", ["cross_entropy", "importance_sampling", "ppo", "cispo", "dro", "gspo"]
+    ("loss_fn", "config"),
+    [
+        *((name, {}) for name in ("cross_entropy", "importance_sampling", "ppo", "cispo", "dro")),
+        *(("gspo", {}), ("stable_reinforce", {})),
+        *(("stable_reinforce", {"kl_estimator": k, "kl_coeff": 0.7}) for k in ("k1", "k2", "k3")),
+    ],
 )
-def test_losses_and_gradients(loss_fn, dtype, tolerance):
+def test_losses_and_gradients(loss_fn, config, dtype, tolerance):
     engine = TinyEngine(dtype=dtype)
     adapter = shaken(engine, rank=6)
     data = examples([5, 150, 33])
-    result, after = engine.forward(adapter, data, loss_fn, {}, backward=True)
+    result, after = engine.forward(adapter, data, loss_fn, config, backward=True)
 
     factors = {
         name: torch.tensor(w, dtype=torch.float64, requires_grad=True)
@@ -129,7 +152,8 @@ def test_losses_and_gradients(loss_fn, dtype, tolerance):
         logp = network(factors, 6, torch.tensor(example.tokens))
         targets = torch.tensor(example.inputs["target_tokens"])
         own = logp.gather(1, targets[:, None])[:, 0]
-        elementwise = loss_of(loss_fn, own, {n: torch.tensor(x) for n, x in example.inputs.items()})
+        inputs = {**example.inputs, "drawn_logprobs": example.drawn_logprobs.astype(np.float64)}
+        elementwise = loss_of(loss_fn, own, {n: torch.tensor(x) for n, x in inputs.items()}, config)
         np.testing.assert_allclose(output["logprobs"], own.detach(), atol=1e-5, rtol=1e-5)
         np.testing.assert_allclose(
             output["elementwise_loss"], elementwise.detach(), atol=1e-4, rtol=1e-4

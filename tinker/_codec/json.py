@@ -26,8 +26,14 @@ def training_input(
     """A batch as the contract's `ForwardBackwardInput`.
 
     Raises:
-        ValueError: There is a NaN or an infinity in it; the message says where.
+        ValueError: There is a NaN or an infinity in it; the message says where. Or the loss goes by what this
+            encoding has no place for.
     """
+    if loss_fn == "stable_reinforce":
+        raise ValueError(
+            "stable_reinforce goes by the provenance spans of the data, which JSON has no place for; this "
+            "server does not read protobuf."
+        )
     for name, value in (loss_fn_config or {}).items():
         if not isinstance(value, str) and not math.isfinite(value):
             raise _not_in_json(f"loss_fn_config[{name!r}]", value)
