@@ -135,13 +135,13 @@ def _check_tokens(name: str, span: Span, recorded: Array, given: Array) -> None:
     if differ.size:
         at = int(differ[0])
         raise EngineError(
-            f"{name} names {_words(span)} of {span.sequence_id}; token {span.offset + at} of them is "
-            f"{recorded[at]}, in the datum it is {given[at]}."
+            f"{name} names {span.sequence_id}, whose {_tokens(span)} have {recorded[at]} at "
+            f"{span.offset + at}; the datum has {given[at]} there."
         )
 
 
-def _words(span: Span) -> str:
-    return "the sampled tokens" if span.sampled else "the prompt"
+def _tokens(span: Span) -> str:
+    return "sampled tokens" if span.sampled else "prompt tokens"
 
 
 _NOT_RECORDED = {PENDING: "is not sampled yet", FAILED: "was not sampled: its request has failed"}
@@ -171,8 +171,8 @@ class _Reader:
         end, length = span.offset + span.length, len(of_sequence["tokens"])
         if span.offset < 0 or span.length < 0 or end > length:
             raise EngineError(
-                f"{name} has offset {span.offset} and length {span.length}; {_words(span)} of "
-                f"{span.sequence_id} are {length} tokens."
+                f"{name} has offset {span.offset} and length {span.length}; {span.sequence_id} has "
+                f"{length} {_tokens(span)}."
             )
         return {key: values[span.offset : end] for key, values in of_sequence.items()}
 

@@ -195,15 +195,15 @@ MISTAKES: dict[str, tuple[Callable[[tinker.Datum], tinker.Datum], str]] = {
     ),
     "other targets": (
         other_token,
-        r"data\[0\]\.loss_fn_input_spans\[1\] names the sampled tokens of .*; token 5 of them is \d+, in the datum it",
+        r"data\[0\]\.loss_fn_input_spans\[1\] names .*, whose sampled tokens have \d+ at 5; the datum has \d+ there",
     ),
     "another prompt": (
         other_input,
-        r"data\[0\]\.model_input_spans\[0\] names the prompt of .*; token 0 of them is 115, in the datum it is 114",
+        r"data\[0\]\.model_input_spans\[0\] names .*, whose prompt tokens have 115 at 0; the datum has 114 there",
     ),
     "beyond the end": (
         moved,
-        r"model_input_spans\[0\] has offset 4 and length 11; the prompt of .* are 11 tokens",
+        r"model_input_spans\[0\] has offset 4 and length 11; .* has 11 prompt tokens",
     ),
 }
 
