@@ -31,6 +31,8 @@ class Batch:
     loss_fn: str
     loss_fn_config: Mapping[str, float | str] | None
     backward: bool
+    first: int = 0
+    """Which datum of the call its first one is."""
 
 
 async def send(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Any:
@@ -56,7 +58,13 @@ async def _try(session: Session, batch: Batch, seq_id: int, progress: Progress) 
     if first.status_code < 300:
         traits.training_encoding = guess
         return first
-    second = await _send(session, batch, seq_id, progress, guess.other, (*passed, 404, 405))
+    try:
+        second = await _send(session, batch, seq_id, progress, guess.other, (*passed, 404, 405))
+    except ValueError as reason:
+        refusal = session.connection.refusal(first, progress).message.rstrip(".")
+        raise ValueError(
+            f"{refusal} - in {guess}; and in {guess.other} it cannot be sent: {reason}"
+        ) from None
     if second.status_code < 300:
         traits.training_encoding = guess.other
         return second
@@ -102,7 +110,9 @@ async def _send(
             headers["Content-Encoding"] = "zstd"
         body = File(content)
     else:
-        data = json_codec.training_input(batch.data, batch.loss_fn, batch.loss_fn_config)
+        data = json_codec.training_input(
+            batch.data, batch.loss_fn, batch.loss_fn_config, batch.first
+        )
         if batch.backward:
             body = models.ForwardBackwardRequest(
                 model_id=batch.model_id, seq_id=seq_id, forward_backward_input=data

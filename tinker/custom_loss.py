@@ -107,7 +107,10 @@ def evaluate(
                 f"The gradient of data[{index}] has shape {list(own.shape)}, its logprobs {list(array.shape)}."
             )
         if not np.isfinite(own).all():
-            raise ValueError(f"The gradient of data[{index}] has a value that is not finite.")
+            place = np.argwhere(~np.isfinite(own))[0].tolist()
+            raise ValueError(
+                f"The gradient of data[{index}] is {own[tuple(place)]} at {place}; it must be finite."
+            )
         checked.append(own)
     return value, {name: float(number) for name, number in metrics.items()}, checked
 
