@@ -134,7 +134,10 @@ def test_what_no_server_can_run_is_refused_before_it_is_sent(service: tinker.Ser
         (lambda data, lps: 1 / 0, "division by zero"),
         (tinker.NumpyLoss(lambda data, lps: (1.0, {}, [])), "0 gradients for 3 datums"),
         (tinker.NumpyLoss(lambda data, lps: (1.0, {}, [lp[1:] for lp in lps])), r"has shape \[4\]"),
-        (tinker.NumpyLoss(lambda data, lps: (1.0, {}, [lp * np.inf for lp in lps])), r"data\[0\] is -inf at \[0\]"),
+        (
+            tinker.NumpyLoss(lambda data, lps: (1.0, {}, [lp * np.inf for lp in lps])),
+            r"data\[0\] is -inf at \[0\]",
+        ),
     ],
 )
 def test_a_function_that_fails_trains_nothing_and_the_run_goes_on(
