@@ -261,6 +261,21 @@ def test_a_server_of_json_alone_is_told_nothing_else(
     assert [request["seq_id"] for request in server.seen["optim_step"]] == [1]
 
 
+def test_what_json_cannot_say_is_tried_in_protobuf_where_json_comes_first(
+    server: ScriptedServer,
+) -> None:
+    """A server without client/config, of which it is not known yet what it reads."""
+    server.script(config=[(404, {})])
+    with tinker.ServiceClient(base_url=server.url) as service:
+        training = service.create_lora_training_client("m").result(timeout=10)
+        server.script(forward_backward=[PROMISE], retrieve_future=[OUTPUT])
+        training.forward_backward([datum(mine=[0, math.nan, 0])], "cross_entropy").result(
+            timeout=10
+        )
+    (request,) = server.seen["forward_backward"]
+    assert request["headers"]["content-type"] == PROTOBUF
+
+
 def test_of_many_chunks_it_is_said_which_datum(
     server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
