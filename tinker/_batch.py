@@ -31,6 +31,8 @@ class Batch:
     loss_fn: str
     loss_fn_config: Mapping[str, float | str] | None
     backward: bool
+    first: int = 0
+    """Which datum of the call its first one is."""
 
 
 async def send(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Any:
@@ -50,29 +52,34 @@ async def send(session: Session, batch: Batch, seq_id: int, progress: Progress) 
 async def _try(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Response[Any]:
     """Send in the likelier encoding; if that is refused, in the other one; remember which was taken."""
     traits = session.traits
-    # Its provenance spans have no place in JSON.
-    needs_protobuf = batch.loss_fn == "stable_reinforce"
-    guess = Encoding.PROTOBUF if needs_protobuf else traits.first_guess
+    guess = traits.first_guess
     passed = tuple(REFUSALS_OF_AN_ENCODING)
-    first = await _send(session, batch, seq_id, progress, guess, passed)
-    if first.status_code < 300:
-        traits.training_encoding = guess
-        return first
-    if needs_protobuf and first.status_code == 400:  # not by a server that cannot read it
-        raise session.connection.refusal(first, progress)
-    second = await _send(session, batch, seq_id, progress, guess.other, (*passed, 404, 405))
-    if second.status_code < 300:
-        traits.training_encoding = guess.other
-        return second
+    refused: list[tuple[Encoding, Response[Any]]] = []
+    unsayable: ValueError | None = None
+    for encoding in (guess, guess.other):
+        try:
+            response = await _send(session, batch, seq_id, progress, encoding, passed)
+        except ValueError as reason:
+            unsayable = unsayable or reason
+            continue
+        if response.status_code < 300:
+            traits.training_encoding = encoding
+            return response
+        refused.append((encoding, response))
+        passed = (*passed, 404, 405)
+    if unsayable is not None:
+        if not refused:
+            raise unsayable
+        encoding, response = refused[0]
+        refusal = session.connection.refusal(response, progress).message.rstrip(".")
+        raise ValueError(
+            f"{refusal} - in {encoding}; and in {encoding.other} it cannot be sent: {unsayable}"
+        )
     # Refused in both: the reason is the content. Said best by the answer that has read it, and by JSON's, which
     # people can read, if both have.
-    has_read = [
-        (e, r)
-        for e, r in ((guess, first), (guess.other, second))
-        if r.status_code not in (404, 405, 415)
-    ]
+    has_read = [(e, r) for e, r in refused if r.status_code not in (404, 405, 415)]
     in_json = [pair for pair in has_read if pair[0] is Encoding.JSON]
-    encoding, response = (in_json or has_read or [(guess, first)])[0]
+    encoding, response = (in_json or has_read or refused)[0]
     if response.status_code >= 500:
         # Not a refusal after all: repeat it as any other request.
         response = await _send(session, batch, seq_id, progress, encoding)
@@ -106,7 +113,9 @@ async def _send(
             headers["Content-Encoding"] = "zstd"
         body = File(content)
     else:
-        data = json_codec.training_input(batch.data, batch.loss_fn, batch.loss_fn_config)
+        data = json_codec.training_input(
+            batch.data, batch.loss_fn, batch.loss_fn_config, batch.first
+        )
         if batch.backward:
             body = models.ForwardBackwardRequest(
                 model_id=batch.model_id, seq_id=seq_id, forward_backward_input=data

@@ -52,9 +52,9 @@ def prepare(
     one, with weight 1 for each position but the last. Missing `weights` mean 1 everywhere.
 
     Raises:
-        ValueError: The batch is empty, or an array is missing, ragged, too long or short, or has a
-            NaN or infinity in it; the loss or a key of its configuration is not known; the loss goes by
-            provenance, and a datum has none, or not for each position.
+        ValueError: The batch is empty; an array is missing, ragged, too long or short; one that the
+            loss reads is not finite; the loss or a key of its configuration is not known; the loss goes
+            by provenance, and a datum has none, or not for each position.
         TypeError: `data` holds something that is not a Datum.
     """
     loss = _LOSSES.get(loss_fn)
@@ -82,7 +82,9 @@ def _check_config(loss_fn: str, loss: _Loss, config: Mapping[str, float | str] |
             raise ValueError(f"loss_fn_config has {key!r}; {loss_fn} takes these keys: {allowed}.")
         if isinstance(value, str) and loss.config is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        unlimited = key in _CLIP and value in (math.inf, -math.inf)
+        if not number or not (unlimited or _is_finite(value)):  # type: ignore[arg-type]
             raise ValueError(f"loss_fn_config[{key!r}] is {value!r}; it must be a finite number.")
 
 
@@ -104,7 +106,10 @@ def _prepare_datum(index: int, datum: Datum, loss_fn: str, loss: _Loss) -> Datum
     if target is not None and target.dtype != "int64":
         raise ValueError(f"data[{index}].target_tokens is {target.dtype}; it must be int64.")
     for name, tensor in inputs.items():
-        _check_tensor(f"data[{index}].loss_fn_inputs[{name!r}]", name, tensor, length, target)
+        where = f"data[{index}].loss_fn_inputs[{name!r}]"
+        _check_tensor(where, name, tensor, length, target)
+        if loss_fn != "custom":
+            _check_finite(where, name, tensor)
     if loss.by_provenance:
         _check_provenance(f"data[{index}]", datum, loss_fn)
     return datum
@@ -136,11 +141,26 @@ def _check_tensor(
         raise ValueError(
             f"{where} has shape {tensor.shape}; it must be that of target_tokens: {target.shape}."
         )
-    if not tensor.is_finite():
-        raise ValueError(f"{where} has a NaN or an infinity in it; all values must be finite.")
+
+
+def _check_finite(where: str, name: str, tensor: TensorData) -> None:
+    """Refuse what would make the loss NaN. What no loss is known to read may be anything."""
+    if tensor.is_finite():
+        return
+    if name in _FINITE_INPUTS:
+        wrong, allowed = (
+            ~np.isfinite(tensor.values_np),
+            "finite, in padding too: 0 times NaN is NaN",
+        )
+    elif name in _CLIP and np.isnan(tensor.values_np).any():
+        wrong, allowed = np.isnan(tensor.values_np), "a number; inf or -inf for no limit"
+    else:
+        return
+    raise ValueError(f"{where}.{tensor._first(wrong)}; it must be {allowed}.")
 
 
 _FLOAT_INPUTS = frozenset({"weights", "logprobs", "advantages"})
+_FINITE_INPUTS = _FLOAT_INPUTS | {"sequence_ratio_mask"}
 
 
 def _length(datum: Datum) -> int | None:

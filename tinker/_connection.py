@@ -27,7 +27,7 @@ from tinker.errors import (
 from tinker_api.api.auth import auth_token
 from tinker_api.client import AuthenticatedClient
 from tinker_api.models import AuthTokenRequest
-from tinker_api.types import Response
+from tinker_api.types import Response, loads
 
 logger = logging.getLogger("tinker")
 
@@ -280,7 +280,7 @@ def decode_body(content: bytes) -> object | None:
     if not content:
         return None
     try:
-        return orjson.loads(content)  # type: ignore[no-any-return]
+        return loads(content)  # type: ignore[no-any-return]
     except orjson.JSONDecodeError:
         return content.decode("utf-8", "replace")
 

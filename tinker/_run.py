@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-import orjson
 
 from tinker import _batch, _retry, types
 from tinker._batch import Batch
@@ -29,8 +28,9 @@ from tinker._session import Session
 from tinker._traits import is_final
 from tinker.errors import APIError, APIStatusError, RunPoisonedError, TinkerError
 from tinker.futures import APIFuture
+from tinker.types.forward_backward_output import with_nan
 from tinker_api import models
-from tinker_api.types import Response
+from tinker_api.types import Response, loads
 
 T = TypeVar("T")
 
@@ -221,10 +221,15 @@ def _was_refused(error: Exception) -> bool:
 
 
 def result_of(model: type[T], tag: str) -> Decoder[T]:
-    """A decoder for a generated model. Some servers leave out the tag, or make it null; the operation tells it."""
+    """A decoder for a generated model. Some servers leave out the tag, or make it null; the operation tells it.
+
+    A metric that is not finite is null in JSON, and NaN here.
+    """
 
     def decode(response: Response[Any]) -> T:
-        body = orjson.loads(response.content)
+        body = loads(response.content)
+        if isinstance(metrics := body.get("metrics"), dict):
+            body["metrics"] = with_nan(metrics)
         return model.from_dict({**body, "type": body.get("type") or tag})  # type: ignore[attr-defined, no-any-return]
 
     return decode

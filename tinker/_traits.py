@@ -18,6 +18,7 @@ answer that overrules it, and what the client does then:
 | `samplers/…` | there | 404, 405 | `get_info` of the checkpoint's run tells its base model; else only what needs it fails |
 | `sample_sequence_ids` | in the promise | absent | made from the request_id and the number of the sample |
 | `prompt_logprobs` | one for each token, the first null | one fewer | the null is put in front |
+| what is not finite in JSON results | null | `NaN`, `Infinity` | read as what they say; null is NaN |
 | tags (`type`) of answers | there | absent, null | the operation tells |
 | members of requests | known | 422 that calls them extra | left out where they only inform (`display_name`, `user_metadata`); else it is the error |
 | 5xx, and 408 to a poll | may pass | words that say what failed | final, like a 4xx |

@@ -12,11 +12,13 @@ from attrs import evolve
 from tinker import _batch, _check, _console, types
 from tinker._batch import Batch
 from tinker._chunking import ChunkLimits, split
+from tinker._codec import json as json_codec
 from tinker._deprecated import awaited, in_thread, submitted
 from tinker._metrics import combine
 from tinker._progress import Progress
 from tinker._run import Submit, TrainingRun
 from tinker._session import Session
+from tinker._traits import Encoding
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
 from tinker_api import models
@@ -218,7 +220,10 @@ class TrainingClient:
         *,
         backward: bool,
     ) -> APIFuture[types.ForwardBackwardOutput]:
-        chunks = self._chunks(_check.prepare(data, loss_fn, loss_fn_config))
+        prepared = _check.prepare(data, loss_fn, loss_fn_config)
+        if self.holder.traits.training_encoding is Encoding.JSON:
+            json_codec.check_finite(prepared, loss_fn_config)  # before a chunk of it is sent
+        chunks = self._chunks(prepared)
         progress = self._run.progress("forward_backward" if backward else "forward")
         outputs = self._submit(chunks, loss_fn, loss_fn_config, progress, backward=backward)
 
@@ -248,12 +253,14 @@ class TrainingClient:
         *,
         backward: bool,
     ) -> Awaitable[list[types.ForwardBackwardOutput]]:
-        def submit(chunk: Sequence[types.Datum]) -> Submit:
-            batch = Batch(self.model_id, chunk, loss_fn, loss_fn_config, backward)
-            return partial(self._send, batch, progress)
-
+        submits: list[Submit] = []
+        first = 0
+        for chunk in chunks:
+            batch = Batch(self.model_id, chunk, loss_fn, loss_fn_config, backward, first)
+            submits.append(partial(self._send, batch, progress))
+            first += len(chunk)
         return self._run.submit(
-            [submit(chunk) for chunk in chunks],
+            submits,
             _batch.decode,
             progress,
             kind="ForwardBackward" if backward else "Forward",

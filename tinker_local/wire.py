@@ -7,6 +7,7 @@ when a client asks for JSON.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -42,7 +43,12 @@ def parse_json(content: bytes) -> Any:
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        raise invalid(["body"], f"The body is not JSON: {error}", "json_invalid") from None
+        number = _NOT_FINITE.match(content.decode(errors="replace"), error.pos)
+        why = f"JSON has no {number[0]}: {error}" if number else str(error)
+        raise invalid(["body"], f"The body is not JSON: {why}", "json_invalid") from None
+
+
+_NOT_FINITE = re.compile("-?(NaN|Infinity)")
 
 
 def members(body: Any) -> dict[str, Any]:
@@ -548,7 +554,7 @@ def _topk_rows(topk: pb.TopkLogprobs) -> list[list[list[float]] | None]:
         row = [
             [token, logprob]
             for token, logprob in zip(row_ids, row_logprobs, strict=True)
-            if logprob > _EMPTY_LOGPROB
+            if logprob != _EMPTY_LOGPROB
         ]
         rows.append(row or None)
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -16,8 +17,9 @@ def _to_outputs(outputs: Sequence[Any]) -> list[LossFnOutput]:
     return [{name: to_tensor_data(value) for name, value in out.items()} for out in outputs]
 
 
-def _to_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    return dict(metrics)
+def with_nan(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    """Metrics as JSON has them, where null stands for what is not finite."""
+    return {name: math.nan if value is None else value for name, value in metrics.items()}
 
 
 def _show(outputs: list[LossFnOutput]) -> str:
@@ -33,7 +35,7 @@ class ForwardBackwardOutput(Model):
     loss_fn_output_type: str
     loss_fn_outputs: list[LossFnOutput] = attrs.field(converter=_to_outputs, repr=_show)
     """One for each datum, in order: arrays by name, such as `logprobs`."""
-    metrics: dict[str, float] = attrs.field(factory=dict, converter=_to_metrics)
+    metrics: dict[str, float] = attrs.field(factory=dict, converter=with_nan)
     """Numbers about the batch, by `name:suffix`; the suffix tells how chunks were combined."""
 
     _ignores_unknown = True
