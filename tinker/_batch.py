@@ -1,4 +1,7 @@
-"""Sending a chunk of a batch in the encoding that the server reads."""
+"""Sending a chunk of a batch in the encoding that the server reads.
+
+The codecs are imported with the first chunk: they need numpy, which takes longer than a client's creation.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ import httpx
 from attrs import frozen
 
 from tinker import _retry, types
-from tinker._codec import json as json_codec, protobuf
 from tinker._connection import Endpoint, sdk_headers
 from tinker._progress import Progress
 from tinker._session import Session
@@ -85,6 +87,8 @@ async def _send(
     encoding: Encoding,
     passed: tuple[int, ...] = (),
 ) -> Response[Any]:
+    from tinker._codec import json as json_codec, protobuf  # noqa: PLC0415  # with numpy
+
     headers = sdk_headers(f"TrainingClient.{progress.operation}")
     endpoint: Endpoint = forward_backward.asyncio_detailed
     body: Any
@@ -117,6 +121,8 @@ async def _send(
 
 def decode(response: Response[Any]) -> types.ForwardBackwardOutput:
     """The result of a chunk, in whichever encoding it came."""
+    from tinker._codec import json as json_codec, protobuf  # noqa: PLC0415  # with numpy
+
     if is_protobuf(response.headers):
         return protobuf.decode_forward_backward_output(response.content)
     return json_codec.forward_backward_output(response.content)

@@ -19,11 +19,7 @@ from typing import Any
 
 import attrs
 
-from tinker.types.datum import Datum
-from tinker.types.dmel_chunk import DmelChunk
-from tinker.types.encoded_text_chunk import EncodedTextChunk
-from tinker.types.image_chunk import ImageChunk
-from tinker.types.model_input_chunk import ModelInputChunk
+from tinker import types
 
 
 def _check_limit(instance: object, attribute: attrs.Attribute[Any], value: int) -> None:
@@ -44,7 +40,9 @@ DEFAULT_LIMITS = ChunkLimits()
 _BYTES_PER_TOKEN = 4
 
 
-def split(data: Sequence[Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> list[list[Datum]]:
+def split(
+    data: Sequence[types.Datum], limits: ChunkLimits = DEFAULT_LIMITS
+) -> list[list[types.Datum]]:
     """Cut `data` into chunks, each as long as the limits allow.
 
     Raises:
@@ -52,8 +50,8 @@ def split(data: Sequence[Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> list[l
     """
     if len(data) == 0:
         raise ValueError("data is empty: a batch needs at least one Datum.")
-    chunks: list[list[Datum]] = []
-    chunk: list[Datum] = []
+    chunks: list[list[types.Datum]] = []
+    chunk: list[types.Datum] = []
     tokens = size = 0
     for datum in data:
         datum_tokens, datum_size = measure(datum)
@@ -69,11 +67,11 @@ def split(data: Sequence[Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> list[l
     return chunks
 
 
-def measure(datum: Datum) -> tuple[int, int]:
+def measure(datum: types.Datum) -> tuple[int, int]:
     """Tokens and estimated bytes of a datum."""
     tokens = size = 0
     for chunk in datum.model_input.chunks:
-        if isinstance(chunk, EncodedTextChunk):
+        if isinstance(chunk, types.EncodedTextChunk):
             length = len(chunk.tokens_np)
             tokens += length
             size += _BYTES_PER_TOKEN * length
@@ -85,17 +83,17 @@ def measure(datum: Datum) -> tuple[int, int]:
     return tokens, size
 
 
-def _tokens_of_media(chunk: ModelInputChunk) -> int:
+def _tokens_of_media(chunk: types.ModelInputChunk) -> int:
     try:
         return chunk.length
     except ValueError:  # not known; whoever needs it complains
         return 0
 
 
-def bytes_of(chunk: ModelInputChunk, per_token: int) -> int:
+def bytes_of(chunk: types.ModelInputChunk, per_token: int) -> int:
     """Estimated bytes of a chunk of a prompt."""
-    if isinstance(chunk, EncodedTextChunk):
+    if isinstance(chunk, types.EncodedTextChunk):
         return per_token * len(chunk.tokens_np)
-    if isinstance(chunk, ImageChunk):
+    if isinstance(chunk, types.ImageChunk):
         return len(chunk.data)
-    return len(chunk.dmel) if isinstance(chunk, DmelChunk) else len(chunk.location)
+    return len(chunk.dmel) if isinstance(chunk, types.DmelChunk) else len(chunk.location)

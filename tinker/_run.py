@@ -15,7 +15,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 import orjson
 
 from tinker import _batch, _retry, types
@@ -197,8 +196,8 @@ class TrainingRun:
         one_token = types.Datum(
             model_input=types.ModelInput.from_ints([0]),
             loss_fn_inputs={
-                "target_tokens": types.TensorData.from_numpy(np.zeros(1, np.int64)),
-                "weights": types.TensorData.from_numpy(np.zeros(1, np.float32)),
+                "target_tokens": types.TensorData([0], "int64"),
+                "weights": types.TensorData([0.0], "float32"),
             },
         )
         filler = Batch(self.model_id, [one_token], "cross_entropy", None, backward=False)

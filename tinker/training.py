@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from attrs import evolve
 
 from tinker import _batch, _check, _console, types
+from tinker._backcompat import BackcompatClientFuture
 from tinker._batch import Batch
 from tinker._chunking import ChunkLimits, split
 from tinker._deprecated import awaited, in_thread, submitted
@@ -30,8 +31,8 @@ from tinker_api.api.weights import (
 )
 
 if TYPE_CHECKING:
-    from tinker._backcompat import BackcompatSamplingClientFuture
     from tinker.custom_loss import CustomLossFnV1, LossHandle, NumpyLoss
+    from tinker.sampling import BackcompatSamplingClientFuture
     from tinker.tokenizers import Tokenizer
 
 _MOST_RECIPIENTS = 10
@@ -153,12 +154,12 @@ class TrainingClient:
         """
         if loss_type_input not in (None, "logprobs"):
             raise ValueError(f"loss_type_input is {loss_type_input!r}; it must be 'logprobs'.")
-        from tinker import custom_loss  # noqa: PLC0415  # few training loops need it
+        from tinker import _check_batch, custom_loss  # noqa: PLC0415  # few training loops need it
 
         if isinstance(loss_fn, custom_loss.LossHandle):
             return self._loss(data, "custom", {"loss_id": loss_fn.key}, backward=True)
         function = loss_fn
-        asked = _check.prepare(
+        asked = _check_batch.prepare(
             [
                 types.Datum(
                     model_input=datum.model_input,
@@ -218,7 +219,9 @@ class TrainingClient:
         *,
         backward: bool,
     ) -> APIFuture[types.ForwardBackwardOutput]:
-        chunks = self._chunks(_check.prepare(data, loss_fn, loss_fn_config))
+        from tinker import _check_batch  # noqa: PLC0415  # with numpy
+
+        chunks = self._chunks(_check_batch.prepare(data, loss_fn, loss_fn_config))
         progress = self._run.progress("forward_backward" if backward else "forward")
         outputs = self._submit(chunks, loss_fn, loss_fn_config, progress, backward=backward)
 
@@ -405,9 +408,10 @@ class TrainingClient:
             record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
             kind: `snapshot` samples from the weights of now; `inflight` is known to the hosted service.
         """
-        # These modules know this one.
-        from tinker._backcompat import BackcompatSamplingClientFuture  # noqa: PLC0415
-        from tinker.sampling import SamplingClient  # noqa: PLC0415
+        from tinker.sampling import (  # noqa: PLC0415  # with numpy
+            BackcompatSamplingClientFuture,
+            SamplingClient,
+        )
 
         number = next(self.holder.sampler_numbers)
         saved = self._run.one(
@@ -443,8 +447,10 @@ class TrainingClient:
         record_stability_info: bool = False,
     ) -> BackcompatSamplingClientFuture:
         """A client that samples from a checkpoint; see `ServiceClient.create_sampling_client`."""
-        from tinker._backcompat import BackcompatSamplingClientFuture  # noqa: PLC0415
-        from tinker.sampling import SamplingClient  # noqa: PLC0415
+        from tinker.sampling import (  # noqa: PLC0415  # with numpy
+            BackcompatSamplingClientFuture,
+            SamplingClient,
+        )
 
         return BackcompatSamplingClientFuture.of(
             SamplingClient.create(
@@ -518,3 +524,7 @@ async def fetch_info(session: Session, model_id: str) -> types.GetInfoResponse:
 
 def _metadata(values: Mapping[str, str] | None) -> models.UserMetadata | None:
     return None if values is None else models.UserMetadata(values)
+
+
+class BackcompatTrainingClientFuture(BackcompatClientFuture[TrainingClient], TrainingClient):
+    """The future of a `TrainingClient`."""
