@@ -30,15 +30,27 @@ class Batch:
 
     model_id: str
     data: Sequence[types.Datum]
+    size: int
+    """Bytes of the request, roughly."""
     loss_fn: str
     loss_fn_config: Mapping[str, float | str] | None
     backward: bool
 
 
 async def send(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Any:
-    """Send a chunk and return the promise. The session's first one finds out which encoding to use."""
+    """Send a chunk and return the promise. It is encoded when there is room for it among those being sent."""
+    progress.doing = "waiting for other chunks to be sent"
+    await session.sending.take(batch.size)
+    try:
+        progress.doing = "waiting for the server to take the request"
+        return await _encoded(session, batch, seq_id, progress)
+    finally:
+        session.sending.release(batch.size)
+
+
+async def _encoded(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Any:
+    """Send a chunk; the session's first one finds out which encoding to use."""
     traits = session.traits
-    progress.doing = "waiting for the server to take the request"
     if traits.training_encoding is None:
         async with traits.learning:
             # Another chunk may have found out while this one waited.

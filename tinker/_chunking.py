@@ -36,13 +36,20 @@ class ChunkLimits:
     bytes: int = attrs.field(default=5_000_000, validator=_check_limit)
 
 
+@attrs.frozen
+class Chunk:
+    """What one request holds."""
+
+    data: list[types.Datum]
+    bytes: int
+    """The estimate."""
+
+
 DEFAULT_LIMITS = ChunkLimits()
 _BYTES_PER_TOKEN = 4
 
 
-def split(
-    data: Sequence[types.Datum], limits: ChunkLimits = DEFAULT_LIMITS
-) -> list[list[types.Datum]]:
+def split(data: Sequence[types.Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> list[Chunk]:
     """Cut `data` into chunks, each as long as the limits allow.
 
     Raises:
@@ -50,20 +57,22 @@ def split(
     """
     if len(data) == 0:
         raise ValueError("data is empty: a batch needs at least one Datum.")
-    chunks: list[list[types.Datum]] = []
+    chunks: list[Chunk] = []
     chunk: list[types.Datum] = []
     tokens = size = 0
     for datum in data:
         datum_tokens, datum_size = measure(datum)
+        if chunk and (
+            len(chunk) == limits.examples
+            or tokens + datum_tokens > limits.tokens
+            or size + datum_size > limits.bytes
+        ):
+            chunks.append(Chunk(chunk, size))
+            chunk, tokens, size = [], 0, 0
+        chunk.append(datum)
         tokens += datum_tokens
         size += datum_size
-        if chunk and (
-            len(chunk) == limits.examples or tokens > limits.tokens or size > limits.bytes
-        ):
-            chunks.append(chunk)
-            chunk, tokens, size = [], datum_tokens, datum_size
-        chunk.append(datum)
-    chunks.append(chunk)
+    chunks.append(Chunk(chunk, size))
     return chunks
 
 

@@ -200,7 +200,7 @@ class TrainingRun:
                 "weights": types.TensorData([0.0], "float32"),
             },
         )
-        filler = Batch(self.model_id, [one_token], "cross_entropy", None, backward=False)
+        filler = Batch(self.model_id, [one_token], 0, "cross_entropy", None, backward=False)
         await _batch.send(self.session, filler, seq_id, self.progress("forward"))
 
     def _poison(self, turn: Turn, seq_id: int, error: Exception) -> None:

@@ -39,6 +39,8 @@ FinishStatus = Literal["success", "errored", "interrupted"]
 
 HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_WARNING = 120.0
+MOST_BYTES_BEING_SENT = 20_000_000
+"""Of batches: four chunks of the usual size keep a fast line busy. The server may allow less."""
 _FINISH_TIMEOUT = 3.0
 
 
@@ -68,6 +70,7 @@ class Session:
         self.loss_numbers = itertools.count()
         self.backpressure = Backpressure(self.config.sample_dispatch_bytes_semaphore_size)
         self.room = Room(self.config.inflight_response_bytes_semaphore_size)
+        self.sending = Room(MOST_BYTES_BEING_SENT)
         self.cancellations = Cancellations(self.connection)
         self.feeds: weakref.WeakSet[CompletionsFeed] = weakref.WeakSet()
         self._user_metadata = dict(user_metadata or {})
@@ -166,6 +169,7 @@ class Session:
                 self.cancellations.config = connection.parse(response, progress)
         config = self.config
         self.room.limit = config.inflight_response_bytes_semaphore_size
+        self.sending.limit = min(config.fwdbwd_dispatch_bytes_semaphore_size, MOST_BYTES_BEING_SENT)
         self.backpressure.room.limit = config.sample_dispatch_bytes_semaphore_size
         self.connection.billing_budget = config.billing_exception_max_pause_duration_sec
         self.backpressure.billing_budget = config.billing_exception_max_pause_duration_sec

@@ -12,7 +12,7 @@ from attrs import evolve
 from tinker import _batch, _check, _console, types
 from tinker._backcompat import BackcompatClientFuture
 from tinker._batch import Batch
-from tinker._chunking import ChunkLimits, split
+from tinker._chunking import Chunk, ChunkLimits, split
 from tinker._deprecated import awaited, in_thread, submitted
 from tinker._metrics import combine
 from tinker._progress import Progress
@@ -200,8 +200,8 @@ class TrainingClient:
                 )
                 given = iter(zip(scored, gradients, strict=True))
                 for chunk in chunks:
-                    part = [custom_loss.with_weights(*next(given)) for _ in chunk]
-                    batch = Batch(self.model_id, part, "cross_entropy", None, True)
+                    part = [custom_loss.with_weights(*next(given)) for _ in chunk.data]
+                    batch = Batch(self.model_id, part, chunk.bytes, "cross_entropy", None, True)
                     backwards.append(partial(self._send, batch, progress))
             except BaseException:
                 backwards.clear()
@@ -234,25 +234,25 @@ class TrainingClient:
         promise: models.UntypedAPIFuture = await _batch.send(self.holder, batch, seq_id, progress)
         return promise
 
-    def _chunks(self, data: Sequence[types.Datum]) -> list[list[types.Datum]]:
+    def _chunks(self, data: Sequence[types.Datum]) -> list[Chunk]:
         config, defaults = self.holder.config, ChunkLimits()
         limits = ChunkLimits(
             examples=min(defaults.examples, config.fwdbwd_max_chunk_len),
             bytes=config.fwdbwd_max_chunk_bytes_count,
         )
-        return [list(chunk) for chunk in split(data, limits)]
+        return split(data, limits)
 
     def _submit(
         self,
-        chunks: Sequence[Sequence[types.Datum]],
+        chunks: Sequence[Chunk],
         loss_fn: str,
         loss_fn_config: Mapping[str, float | str] | None,
         progress: Progress,
         *,
         backward: bool,
     ) -> Awaitable[list[types.ForwardBackwardOutput]]:
-        def submit(chunk: Sequence[types.Datum]) -> Submit:
-            batch = Batch(self.model_id, chunk, loss_fn, loss_fn_config, backward)
+        def submit(chunk: Chunk) -> Submit:
+            batch = Batch(self.model_id, chunk.data, chunk.bytes, loss_fn, loss_fn_config, backward)
             return partial(self._send, batch, progress)
 
         return self._run.submit(
