@@ -1,4 +1,7 @@
-"""Sending a chunk of a batch in the encoding that the server reads."""
+"""Sending a chunk of a batch in the encoding that the server reads.
+
+The codecs are imported with the first chunk: they need numpy, which takes longer than a client's creation.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ import httpx
 from attrs import frozen
 
 from tinker import _retry, types
-from tinker._codec import json as json_codec, protobuf
 from tinker._connection import Endpoint, sdk_headers
 from tinker._progress import Progress
 from tinker._session import Session
@@ -28,6 +30,8 @@ class Batch:
 
     model_id: str
     data: Sequence[types.Datum]
+    size: int
+    """Bytes of the request, roughly."""
     loss_fn: str
     loss_fn_config: Mapping[str, float | str] | None
     backward: bool
@@ -36,9 +40,19 @@ class Batch:
 
 
 async def send(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Any:
-    """Send a chunk and return the promise. The session's first one finds out which encoding to use."""
+    """Send a chunk and return the promise. It is encoded when there is room for it among those being sent."""
+    progress.doing = "waiting for other chunks to be sent"
+    await session.sending.take(batch.size)
+    try:
+        progress.doing = "waiting for the server to take the request"
+        return await _encoded(session, batch, seq_id, progress)
+    finally:
+        session.sending.release(batch.size)
+
+
+async def _encoded(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Any:
+    """Send a chunk; the session's first one finds out which encoding to use."""
     traits = session.traits
-    progress.doing = "waiting for the server to take the request"
     if traits.training_encoding is None:
         async with traits.learning:
             # Another chunk may have found out while this one waited.
@@ -96,6 +110,8 @@ async def _send(
     encoding: Encoding,
     passed: tuple[int, ...] = (),
 ) -> Response[Any]:
+    from tinker._codec import json as json_codec, protobuf  # noqa: PLC0415  # with numpy
+
     headers = sdk_headers(f"TrainingClient.{progress.operation}")
     endpoint: Endpoint = forward_backward.asyncio_detailed
     body: Any
@@ -130,6 +146,8 @@ async def _send(
 
 def decode(response: Response[Any]) -> types.ForwardBackwardOutput:
     """The result of a chunk, in whichever encoding it came."""
+    from tinker._codec import json as json_codec, protobuf  # noqa: PLC0415  # with numpy
+
     if is_protobuf(response.headers):
         return protobuf.decode_forward_backward_output(response.content)
     return json_codec.forward_backward_output(response.content)

@@ -24,9 +24,9 @@ from tinker.errors import (
     APITimeoutError,
     status_error_class,
 )
+from tinker_api import models
 from tinker_api.api.auth import auth_token
 from tinker_api.client import AuthenticatedClient
-from tinker_api.models import AuthTokenRequest
 from tinker_api.types import Response, loads
 
 logger = logging.getLogger("tinker")
@@ -102,7 +102,7 @@ class Connection:
             try:
                 response = await auth_token.asyncio_detailed(
                     client=self.api,
-                    body=AuthTokenRequest(),
+                    body=models.AuthTokenRequest(),
                     headers={"X-API-Key": self.settings.api_key},
                 )
             except httpx.TransportError as reason:

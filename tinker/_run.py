@@ -15,11 +15,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
-
 from tinker import _batch, _retry, types
 from tinker._batch import Batch
 from tinker._connection import Endpoint, sdk_headers
+from tinker._metrics import with_nan
 from tinker._missed_turns import MissedTurns
 from tinker._polling import Decoder
 from tinker._progress import Progress
@@ -28,7 +27,6 @@ from tinker._session import Session
 from tinker._traits import is_final
 from tinker.errors import APIError, APIStatusError, RunPoisonedError, TinkerError
 from tinker.futures import APIFuture
-from tinker.types.forward_backward_output import with_nan
 from tinker_api import models
 from tinker_api.types import Response, loads
 
@@ -197,11 +195,11 @@ class TrainingRun:
         one_token = types.Datum(
             model_input=types.ModelInput.from_ints([0]),
             loss_fn_inputs={
-                "target_tokens": types.TensorData.from_numpy(np.zeros(1, np.int64)),
-                "weights": types.TensorData.from_numpy(np.zeros(1, np.float32)),
+                "target_tokens": types.TensorData([0], "int64"),
+                "weights": types.TensorData([0.0], "float32"),
             },
         )
-        filler = Batch(self.model_id, [one_token], "cross_entropy", None, backward=False)
+        filler = Batch(self.model_id, [one_token], 0, "cross_entropy", None, backward=False)
         await _batch.send(self.session, filler, seq_id, self.progress("forward"))
 
     def _poison(self, turn: Turn, seq_id: int, error: Exception) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import orjson
-import zstandard
 from google.protobuf.message import DecodeError
 
+from tinker._codec import zstd
 from tinker_local.engine.base import (
     Array,
     Example,
@@ -32,7 +32,6 @@ from tinker_proto import tinker_pb2 as pb
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
 LARGEST_BODY = 256 * 2**20
-_ZSTD_PIECE = 1024
 _MOST_DIMENSIONS = 8
 _EMPTY_LOGPROB = -99999.0
 
@@ -77,20 +76,16 @@ def decompress(content: bytes, encoding: str) -> bytes:
         return content
     if encoding != "zstd":
         raise Refusal(415, f"Content-Encoding {encoding!r} is not offered; use zstd or none.")
-    decoder = zstandard.ZstdDecompressor().decompressobj()
-    pieces: list[bytes] = []
-    size = 0
+    decoder = zstd.ZstdDecompressor()
     try:
-        # A little at a time: one byte can stand for thousands.
-        for start in range(0, len(content), _ZSTD_PIECE):
-            pieces.append(decoder.decompress(content[start : start + _ZSTD_PIECE]))
-            size += len(pieces[-1])
-            check_size(size)
-    except zstandard.ZstdError as error:
+        # One byte can stand for thousands: no more than is needed to see that it is too much.
+        body = decoder.decompress(content, max_length=LARGEST_BODY + 1)
+    except zstd.ZstdError as error:
         raise invalid(["body"], f"The body is not zstd: {error}", "zstd") from None
+    check_size(len(body))
     if not decoder.eof or decoder.unused_data:
         raise invalid(["body"], "The body is not one whole zstd frame", "zstd")
-    return b"".join(pieces)
+    return body
 
 
 def check_size(size: int) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import attrs
 
+from tinker._metrics import with_nan
 from tinker.types.loss_fn_output import LossFnOutput
 from tinker.types.tensor_data import to_tensor_data
 from tinker_api.model import Model
@@ -15,11 +15,6 @@ from tinker_api.model import Model
 
 def _to_outputs(outputs: Sequence[Any]) -> list[LossFnOutput]:
     return [{name: to_tensor_data(value) for name, value in out.items()} for out in outputs]
-
-
-def with_nan(metrics: Mapping[str, float | None]) -> dict[str, float]:
-    """Metrics as JSON has them, where null stands for what is not finite."""
-    return {name: math.nan if value is None else value for name, value in metrics.items()}
 
 
 def _show(outputs: list[LossFnOutput]) -> str:
