@@ -216,6 +216,18 @@ def test_a_failed_operation(loose: Loose) -> None:
     assert failed.value.category == "user"
 
 
+def test_what_json_has_no_place_for_is_said(loose: Loose) -> None:
+    client = training(loose)
+    inputs = {"target_tokens": [1, 2], "logprobs": [-1.0, -1.0], "advantages": [1.0, 1.0]}
+    spans = [tinker.SampledProvenanceSpan(sequence_id="s:0", length=2)]
+    data = tinker.Datum(TOKENS, inputs, spans, spans)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="provenance spans.* no place in JSON"):
+            client.forward_backward([data], "stable_reinforce").result(timeout=10)
+    # Where they only inform they are left out.
+    client.forward_backward([data], "importance_sampling").result(timeout=10)
+
+
 def test_a_missing_answer_is_said(loose: Loose) -> None:
     sampler = service(loose).create_sampling_client(base_model="base").result(timeout=10)
     before = loose.requests
