@@ -404,7 +404,7 @@ class ServiceClient:
         return _console.session_url(self.holder.known_id)
 
     async def _capabilities(self) -> types.GetServerCapabilitiesResponse:
-        answer: types.GetServerCapabilitiesResponse = await self.holder.connection.fetch(
+        answer: types.GetServerCapabilitiesResponse = await self.holder.fetch(
             get_server_capabilities.asyncio_detailed, Progress("get_server_capabilities")
         )
         return answer

@@ -510,7 +510,7 @@ class TrainingClient:
 
 async def fetch_info(session: Session, model_id: str) -> types.GetInfoResponse:
     progress = Progress("get_info", {"model_id": model_id})
-    info: types.GetInfoResponse = await session.connection.fetch(
+    info: types.GetInfoResponse = await session.fetch(
         get_info.asyncio_detailed, progress, body=models.GetInfoRequest(model_id=model_id)
     )
     return info

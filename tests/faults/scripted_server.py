@@ -63,7 +63,7 @@ class ScriptedServer:
                 self.end_headers()
                 self.wfile.write(payload)
 
-            do_GET = do_POST
+            do_GET = do_PUT = do_DELETE = do_POST
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
