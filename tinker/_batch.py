@@ -69,6 +69,10 @@ async def _try(session: Session, batch: Batch, seq_id: int, progress: Progress) 
     ]
     in_json = [pair for pair in has_read if pair[0] is Encoding.JSON]
     encoding, response = (in_json or has_read or [(guess, first)])[0]
+    if second.status_code in (404, 405) and response is not second:
+        refusal = session.connection.refusal(second, progress)
+        refusal.add_note(f"As {guess} it was refused with status {first.status_code}.")
+        raise refusal
     if response.status_code >= 500:
         # Not a refusal after all: repeat it as any other request.
         response = await _send(session, batch, seq_id, progress, encoding)

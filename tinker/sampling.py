@@ -17,7 +17,7 @@ from attrs import asdict, evolve, frozen
 
 from tinker import _check, _check_sampling, types
 from tinker._codec import json as json_codec
-from tinker._connection import CREATION_TIMEOUT, decode_body
+from tinker._connection import HELD_TIMEOUT, decode_body
 from tinker._deprecated import awaited, submitted
 from tinker._progress import Progress
 from tinker._run import result_of
@@ -415,7 +415,7 @@ async def _sampler_id(
     """Create a sampler. Some servers answer with a promise of it."""
     connection = session.connection
     endpoint = create_sampling_session.asyncio_detailed
-    response = await connection.call(endpoint, progress, body=request, timeout=CREATION_TIMEOUT)
+    response = await connection.call(endpoint, progress, body=request, timeout=HELD_TIMEOUT)
     body = decode_body(response.content)
     if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
         promise = models.UntypedAPIFuture.from_dict(body)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from tinker import _check, _config, _console, types
 from tinker._backcompat import BackcompatSamplingClientFuture, BackcompatTrainingClientFuture
-from tinker._connection import CREATION_TIMEOUT
+from tinker._connection import HELD_TIMEOUT
 from tinker._deprecated import awaited, in_thread
 from tinker._progress import Progress
 from tinker._run import result_of
@@ -147,7 +147,7 @@ class ServiceClient:
         )
         try:
             promise = await self.holder.connection.fetch(
-                create_model.asyncio_detailed, progress, body=request, timeout=CREATION_TIMEOUT
+                create_model.asyncio_detailed, progress, body=request, timeout=HELD_TIMEOUT
             )
         except APIStatusError as error:
             if error.status_code in (400, 404, 422):
@@ -239,7 +239,7 @@ class ServiceClient:
             progress,
             body=request,
             passed=passed,
-            timeout=CREATION_TIMEOUT,
+            timeout=HELD_TIMEOUT,
         )
         if response.status_code in passed:
             return None
