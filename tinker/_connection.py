@@ -236,15 +236,19 @@ class Connection:
         """The error for a status that says no."""
         body = decode_body(response.content)
         status = response.status_code
-        text = f"{progress.name()} failed with status {status}: {self._reason(status, body)}"
+        reason = self._reason(status, body, response.headers.get("location"))
+        text = f"{progress.name()} failed with status {status}: {reason}"
         if progress.tries > 1:
             text += f" (tried {progress.tries} times in {progress.waited:.0f} s)"
         if hint := _HINTS.get(status):
             text += f". {hint}"
         return status_error_class(status)(text, response.raw, body)
 
-    def _reason(self, status: int, body: object | None) -> str:
+    def _reason(self, status: int, body: object | None, location: str | None) -> str:
         server = self.settings.base_url
+        if status < 400 and location:
+            place = location.partition("?")[0]
+            return f"{server} says to go to {place}: check TINKER_BASE_URL"
         if _traits.lacks_route(status, body):
             return f"{server} does not offer this operation. If it should, check TINKER_BASE_URL"
         if unknown := _traits.unknown_members(body):

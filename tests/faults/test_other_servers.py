@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 from other_servers import Early, Loose, OtherServer, Strict
+from scripted_server import ScriptedServer
 
 import tinker
 from tinker import types
@@ -292,6 +293,46 @@ def test_routes_that_are_not_there(loose: Loose, strict: Strict) -> None:
         with pytest.raises(tinker.APIStatusError, match=f"unload_model .*{words}"):
             client.unload_model().result(timeout=10)
         no_more_than(server, before, 1)
+
+
+# ---- no such server -------------------------------------------------------------------------
+
+PAGE = b"<html>\r\n<head><title>Oh no</title></head>\r\n<body><h1>nginx</h1></body></html>"
+
+
+def test_a_page_of_a_proxy_is_not_shown() -> None:
+    with ScriptedServer(optim_step=[(502, PAGE)]) as server:
+        client = tinker.ServiceClient(base_url=server.url)
+        run = client.create_lora_training_client("m").result(timeout=10)
+        future = run.optim_step()
+        with pytest.raises(TimeoutError) as waiting:
+            future.result(timeout=0.2)
+        text = str(waiting.value)
+        server.script(optim_step=[(200, {"request_id": "r"})], retrieve_future=[(200, {})])
+        future.result(timeout=10)
+    assert "status 502: Bad Gateway" in text
+    assert "<" not in text
+
+
+def test_a_web_server_is_no_server() -> None:
+    with ScriptedServer(config=[(404, PAGE)], create_session=[(404, PAGE)]) as server:
+        client = tinker.ServiceClient(base_url=server.url)
+        with pytest.raises(
+            tinker.NotFoundError, match=f"{server.url} does not offer this operation.*TINKER_BASE_"
+        ):
+            client.create_lora_training_client("m").result(timeout=10)
+
+
+def test_a_server_that_is_elsewhere_says_where() -> None:
+    moved = (308, b"", {"Location": "https://there.example/api/v1/client/config?ticket=secret"})
+    with ScriptedServer(config=[moved]) as server:
+        client = tinker.ServiceClient(base_url=server.url)
+        with pytest.raises(
+            tinker.APIStatusError,
+            match=f"308: {server.url} says to go to https://there.example/api/v1/client/config: "
+            "check TINKER_BASE_URL$",
+        ):
+            client.create_lora_training_client("m").result(timeout=10)
 
 
 # ---- an early server ------------------------------------------------------------------------
