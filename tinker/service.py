@@ -14,8 +14,8 @@ from tinker._deprecated import awaited, in_thread
 from tinker._progress import Progress
 from tinker._run import result_of
 from tinker._session import FinishStatus, Session, finish_status
-from tinker._traits import REFUSALS_OF_A_FORM
-from tinker.errors import APIStatusError, TinkerError
+from tinker._traits import REFUSALS_OF_A_FORM, expected_seq_id
+from tinker.errors import APIStatusError, RequestFailedError, TinkerError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
 from tinker.sampling import SamplingClient
@@ -273,7 +273,15 @@ class ServiceClient:
             progress,
         )
         load = client.load_state_with_optimizer if request.optimizer else client.load_state
-        await load(request.path, request.weights_access_token)
+        try:
+            await load(request.path, request.weights_access_token)
+        except RequestFailedError as error:
+            if expected_seq_id(error.message) is None:
+                raise
+            raise TinkerError(
+                f"{progress.name()}: {self.holder.settings.base_url} loads a checkpoint only into the run "
+                f"that saved it. It says: {error.message}"
+            ) from error
         self.holder.traits.creates_from_checkpoint = False
         return client
 

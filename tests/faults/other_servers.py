@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,27 @@ class Strict(OtherServer):
         super().__init__()
         self.results: dict[str, tuple[Any, ...]] = {}
         self.executed: list[tuple[int, str]] = []
+        self.refuses_loads_from_others = False
         self._expected = 1
         self._ids = itertools.count()
+        self._held: int | None = None
+        self._overtaken = threading.Event()
+
+    def hold_until_another_comes(self, seq_id: int) -> None:
+        """Take the batch with this number after one that is sent at the same time."""
+        self._held = seq_id
+        self._overtaken.clear()
+
+    def answer(self, operation: str, content: bytes, headers: dict[str, str]) -> Answer:
+        number = None
+        if operation == "forward_backward" and "protobuf" in headers["content-type"]:
+            number = pb.ForwardBackwardRequest.FromString(content).seq_id
+        if number is not None and number == self._held:
+            assert self._overtaken.wait(10)
+        answer = super().answer(operation, content, headers)
+        if number != self._held:
+            self._overtaken.set()
+        return answer
 
     def refuse(self, operation: str, body: Any, headers: dict[str, str]) -> Answer | None:
         key = headers.get("x-api-key")
@@ -149,12 +169,17 @@ class Strict(OtherServer):
     def on_load_weights(self, body: Any, headers: dict[str, str]) -> Answer:
         if "model_id" not in body:
             return 400, {"detail": "Missing model_id"}
+        if self.refuses_loads_from_others:
+            conflict = "Failed to retrieve future: Sequence conflict: expected 26, got 1."
+            return self.promise(409, {"detail": conflict})
         if body["path"].endswith("gone"):
             gone = "Failed to retrieve future: Checkpoint gone not found."
             return self.promise(404, {"detail": gone})
         return self.in_turn(body["seq_id"], "load_weights", {"path": body["path"], "type": None})
 
     def on_weights_info(self, body: Any, headers: dict[str, str]) -> Answer:
+        if body["tinker_path"] == "tinker://m/weights/a":
+            return 200, {"base_model": "base", "is_lora": True, "lora_rank": 8}
         return 500, b"Internal Server Error"
 
     def on_create_sampling_session(self, body: Any, headers: dict[str, str]) -> Answer:
@@ -264,7 +289,8 @@ class Loose(OtherServer):
             "expires_at": 1760003600.0,
             "public": False,
         }
-        return 200, {"model_id": "m", "checkpoints": [checkpoint], "cursor": None}
+        forgotten = {**checkpoint, "time": None, "expires_at": None}
+        return 200, {"model_id": "m", "checkpoints": [checkpoint, forgotten], "cursor": None}
 
     def on_unload_model(self, body: Any, headers: dict[str, str]) -> Answer:
         issue = {"type": "missing", "loc": ["query", "model_id"], "msg": "Field required"}

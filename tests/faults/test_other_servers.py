@@ -117,6 +117,40 @@ def test_what_matters_is_refused_in_one_sentence(strict: Strict) -> None:
     assert strict.executed == [(1, "optim_step")]
 
 
+def test_chunks_that_overtake_each_other_take_effect_in_order(strict: Strict) -> None:
+    strict.missing = frozenset({"config"})  # so that it cannot say that it wants one at a time
+    client = training(strict)
+    client.forward_backward([DATUM], "cross_entropy").result(timeout=10)
+    strict.hold_until_another_comes(2)
+    results = [
+        client.forward_backward([DATUM] * 500, "cross_entropy"),
+        client.optim_step(),
+        client.save_state("a"),
+    ]
+    assert len(results[0].result(timeout=10).loss_fn_outputs) == 500
+    for result in results[1:]:
+        result.result(timeout=10)
+    assert strict.executed == [
+        *((number, "forward_backward") for number in range(1, 6)),
+        (6, "optim_step"),
+        (7, "save_weights"),
+    ]
+
+
+def test_a_load_that_is_counted_against_another_run_is_said(strict: Strict) -> None:
+    strict.refuses_loads_from_others = True
+    client = training(strict)
+    saved = client.save_state("a").result(timeout=10)
+    before = strict.requests
+    future = service(strict).create_training_client_from_state(saved.path)
+    with pytest.raises(
+        tinker.TinkerError,
+        match=f"^load_weights .*{strict.url} loads a checkpoint only into the run that saved it",
+    ):
+        future.result(timeout=10)
+    no_more_than(strict, before, 12)
+
+
 def test_a_failure_that_keeps_its_number_ends_no_run(strict: Strict) -> None:
     client = training(strict)
     client.optim_step().result(timeout=10)
@@ -271,10 +305,11 @@ def test_a_quota_is_not_waited_for(loose: Loose) -> None:
 
 def test_times_in_seconds_are_times(loose: Loose) -> None:
     rest = tinker.RestClient(base_url=loose.url, api_key=Strict.KEY)
-    (checkpoint,) = rest.list_checkpoints("m").result(timeout=10).checkpoints
+    checkpoint, forgotten = rest.list_checkpoints("m").result(timeout=10).checkpoints
     assert checkpoint.tinker_path == "tinker://m/checkpoints/a"
     assert checkpoint.time == datetime(2025, 10, 9, 8, 53, 20, 500000, UTC)
     assert checkpoint.expires_at == datetime(2025, 10, 9, 9, 53, 20, tzinfo=UTC)
+    assert (forgotten.time.year, forgotten.expires_at) == (1970, None)
 
 
 def test_a_refusal_names_models_only_if_the_server_does(loose: Loose) -> None:
