@@ -245,6 +245,7 @@ class SamplingClient:
             prompt=json_codec.model_input(prompt),
             sampling_params=_sendable(sampling_params),
             num_samples=num_samples,
+            prompt_logprobs=False,  # some servers want to be told
             record_stability_info=self._record_stability_info or None,
         )
 

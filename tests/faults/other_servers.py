@@ -358,6 +358,8 @@ class Early(OtherServer):
         if body["prompt"]["chunks"][0]["tokens"] == [9]:
             return 500, {"detail": "Checkpoint creation failed: disk full"}
         sample = {"tokens": [1], "stop_reason": "length", "logprobs": [-1.0]}
+        if body.get("prompt_logprobs") is None:
+            return 500, b"Internal Server Error"
         scores = [-1.0] * (len(body["prompt"]["chunks"][0]["tokens"]) - 1)
         return self.promise(
             {"sequences": [sample], "prompt_logprobs": scores if body["prompt_logprobs"] else None}

@@ -438,6 +438,13 @@ def test_the_last_scores_of_all(early: Early) -> None:
     assert scores == [None, None, -1.0, -1.0]
 
 
+def test_a_stream_of_a_server_that_has_none(early: Early) -> None:
+    sampler = service(early).create_sampling_client(base_model="base").result(timeout=10)
+    events = list(sampler.sample_stream(TOKENS, ONE))
+    assert [event.token_id for event in events] == [1, None]
+    assert len(early.seen["asample"]) == 1
+
+
 def test_failures_that_stay_are_not_repeated(early: Early) -> None:
     client = training(early)
     sampler = service(early).create_sampling_client(base_model="base").result(timeout=10)
