@@ -7,12 +7,13 @@ Needs no tokenizer: prompts are small token ids, which every vocabulary has.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -192,6 +193,7 @@ def run(base_url: str, api_key: str = "tml-dummy", model: str | None = None) -> 
         )
     call("train on after resuming", lambda: _pipelined(training, adam))
     _reads(report, service, training, sampler, sampler_path, state)
+    call("two sessions, from threads and asyncio", lambda: _at_once(base_url, api_key, model))
     call("get_tokenizer", lambda: training.get_tokenizer().encode("Hello"))
     call("unload_model", lambda: training.unload_model().result(TIMEOUT))
     call("close", lambda: service.close().result(TIMEOUT))
@@ -247,6 +249,31 @@ def _reads(
         if name in report.passed and listed is not None:
             left = rest.list_checkpoints(run).result(TIMEOUT).checkpoints
             report.check(f"the {kind} checkpoint is gone", path not in _paths(left))
+
+
+def _at_once(base_url: str, api_key: str, model: str) -> None:
+    """Two sessions train and sample: one from two threads, one from an event loop."""
+    prompt, params = types.ModelInput.from_ints([5, 6, 7]), types.SamplingParams(max_tokens=2)
+
+    async def from_a_loop() -> None:
+        with tinker.ServiceClient(base_url=base_url, api_key=api_key) as service:
+            training = await service.create_lora_training_client(model, rank=8)
+            steps = training.forward_backward([datum()], "cross_entropy"), training.optim_step()
+            await asyncio.gather(*steps)
+            sampler = await training.save_weights_and_get_sampling_client()
+            await asyncio.gather(*(sampler.sample(prompt, 1, params) for _ in range(4)))
+
+    def train(training: tinker.TrainingClient) -> None:
+        for _ in range(2):
+            training.forward_backward([datum()], "cross_entropy").result(TIMEOUT)
+
+    with ThreadPoolExecutor(3) as threads:
+        other = threads.submit(asyncio.run, from_a_loop())
+        with tinker.ServiceClient(base_url=base_url, api_key=api_key) as service:
+            training = service.create_lora_training_client(model, rank=8).result(TIMEOUT)
+            for done in [threads.submit(train, training) for _ in range(2)]:
+                done.result(TIMEOUT)
+        other.result(TIMEOUT)
 
 
 def _paths(checkpoints: list[types.Checkpoint]) -> list[str]:
