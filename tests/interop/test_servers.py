@@ -104,6 +104,7 @@ def test_a_whole_session(name: str) -> None:
     case = CASES[name]
     with case.running() as url:
         report = session.run(url, case.key, installed.MODEL)
+    print(f"{name}: {report}")
     assert report.failed.keys() == case.refused.keys(), report.failed
     for call, words in case.refused.items():
         assert words in report.failed[call]

@@ -16,7 +16,7 @@ from tinker._polling import GIVE_UP
         # The last try begins within so many seconds of the first.
         (_retry.DEFAULT, 503, {}, 300),
         (_retry.DEFAULT, None, {}, 300),
-        (_retry.DEFAULT, 500, {}, 10),
+        (_retry.DEFAULT, 500, {}, 3),
         (_retry.PERSISTENT, 500, {}, 60),
         (_retry.PERSISTENT, 502, {}, 300),
         (_retry.PERSISTENT, 500, {"x-should-retry": "true"}, 300),
