@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import sys
 import time
@@ -105,12 +106,19 @@ def batch(datums: int, tokens: int, kind: str, loss: str) -> Callable[[], list[A
     from tinker import types
 
     rng = np.random.default_rng(5)
-    ids = rng.integers(0, 150_000, (datums, tokens))
-    floats = rng.random((2, datums, tokens), dtype=np.float32)
-    names = ["weights"] if loss == "cross_entropy" else ["logprobs", "advantages"]
-    prompts = ids.tolist()
-    columns: dict[str, Any] = {"target_tokens": ids}
-    columns.update(zip(names, floats, strict=False))
+    # As in text, few tokens are frequent and most are rare; a target is the next token.
+    ranks = rng.zipf(1.3, (datums, tokens + 1)) % 150_000
+    ids = rng.permutation(150_000)[ranks]
+    inputs, targets = ids[:, :-1], ids[:, 1:]
+    weights = np.ones((datums, tokens), np.float32)
+    weights[:, : tokens // 8] = 0  # the prompt
+    columns: dict[str, Any] = {"target_tokens": targets}
+    if loss == "cross_entropy":
+        columns["weights"] = weights
+    else:
+        columns["logprobs"] = -rng.exponential(1.0, weights.shape).astype(np.float32)
+        columns["advantages"] = weights * rng.normal(size=(datums, 1)).astype(np.float32)
+    prompts = inputs.tolist()
     if kind == "lists":
         columns = {name: column.tolist() for name, column in columns.items()}
         return lambda: [
@@ -157,6 +165,24 @@ def forward_backward(
     middle = sorted(cpus)[len(cpus) // 2], sorted(walls)[len(walls) // 2]
     # Later calls find memory that earlier ones have left: the first one shows what a call needs.
     return {"cpu": middle[0], "wall": middle[1], "peak": peaks[0]}
+
+
+def growth(url: str, datums: int, tokens: int, calls: int) -> Figures:
+    """As `forward_backward`; the memory is what is needed beyond the batch and its results."""
+    client = training_client(url)
+    build = batch(datums, tokens, "numpy", "cross_entropy")
+    client.forward_backward(batch(2, 8, "numpy", "cross_entropy")(), "cross_entropy").result()
+    cpus, peaks = [], []
+    for _ in range(calls):
+        with Meter().running() as building:
+            data = build()
+        with Meter().running() as meter:
+            outputs = client.forward_backward(data, "cross_entropy").result().loss_fn_outputs
+            results = sum(tensor.to_numpy().nbytes for out in outputs for tensor in out.values())
+        del data, outputs
+        cpus.append(building.cpu + meter.cpu)
+        peaks.append(meter.peak - results / 2**20)
+    return {"cpu": sorted(cpus)[len(cpus) // 2], "peak": max(peaks[0], 0.0)}
 
 
 def pipelined(url: str, steps: int, seconds: float) -> Figures:
@@ -282,8 +308,6 @@ def sampling(url: str, requests: int, samples: int, pending: float = 0.0) -> Fig
 def checkpoints(url: str, total: int) -> Figures:
     """List all checkpoints in pages of 100."""
     client = service(url)
-    if not hasattr(client, "create_rest_client"):
-        return {"skipped": "this client has no RestClient"}
     rest = client.create_rest_client()
     rest.list_user_checkpoints(limit=1, offset=0).result()
     with Meter().running() as meter:
@@ -294,11 +318,52 @@ def checkpoints(url: str, total: int) -> Figures:
     return {"wall": meter.wall, "cpu": meter.cpu}
 
 
+# ---- the embedded server ----------------------------------------------------------------------
+
+
+def tiny_engine(url: str, tokens: int, steps: int) -> Figures:
+    """The embedded server's start, and its steps of forward_backward and optim_step."""
+    import subprocess
+    import tempfile
+
+    import numpy as np
+
+    import tinker
+
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "tinker_local", "--port", "0", "--data"]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen([*command, folder], stdout=subprocess.PIPE, text=True) as server,
+    ):
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().split()[1]
+            ready = time.perf_counter() - began
+            local = service(address)
+            client = local.create_lora_training_client("tinker-local/tiny", rank=8).result()
+            limit = local.get_server_capabilities().supported_models[0].max_context_length
+            length = min(tokens, limit or tokens)
+            ids = np.random.default_rng(1).integers(0, 256, (tokens // length, length))
+            data = [tinker.Datum(tinker.ModelInput.from_ints(row.tolist())) for row in ids]
+            walls = []
+            for _ in range(steps):
+                began = time.perf_counter()
+                forward = client.forward_backward(data, "cross_entropy")
+                client.optim_step(tinker.AdamParams(learning_rate=1e-3)).result()
+                forward.result()
+                walls.append(time.perf_counter() - began)
+            local.close().result()
+        finally:
+            server.terminate()
+    return {"ready": ready, "step": sorted(walls)[len(walls) // 2]}
+
+
 SCENARIOS = {
     function.__name__: function
     for function in (
-        *(start, forward_backward, pipelined, handover, many_clients),
-        *(sampling, checkpoints),
+        *(start, forward_backward, growth, pipelined, handover, many_clients),
+        *(sampling, checkpoints, tiny_engine),
     )
 }
 
@@ -308,3 +373,4 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     _, name, server_url, parameters = sys.argv
     print(json.dumps(SCENARIOS[name](server_url, **json.loads(parameters))), flush=True)
+    os._exit(0)  # threads of the official SDK abort the process at times, when the interpreter ends

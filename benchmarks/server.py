@@ -23,6 +23,7 @@ import numpy as np
 import orjson
 from attrs import define, field
 
+from tinker._codec import zstd
 from tinker_proto import tinker_pb2 as pb
 
 JSON, PROTOBUF = b"application/json", b"application/x-protobuf"
@@ -194,12 +195,10 @@ def answer(path: str, query: str, body: bytes, content_type: bytes) -> bytes:
         case "asample":
             return promise("sample", orjson.loads(body)["num_samples"], knobs.sample_seconds)
         case "forward_backward":
-            turn = _MODEL.search(body, 0, 200)
             if content_type == PROTOBUF and body.startswith(b"\x28\xb5\x2f\xfd"):
-                import zstandard
-
-                body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
-                turn = _MODEL.search(body, 0, 200)
+                body = zstd.ZstdDecompressor().decompress(body)
+            # Before or behind the data.
+            turn = _MODEL.search(body, 0, 200) or _MODEL.search(body, max(len(body) - 200, 0))
             assert turn is not None
             return promise(
                 "forward_backward", datums_of(body, content_type), knobs.seconds, turn[0]

@@ -7,6 +7,7 @@ The files are those of tests/compat/tokenizers, which proves that the ids are eq
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -45,7 +46,8 @@ def main() -> None:
 
     from tinker.tokenizers import get_tokenizer
 
-    fetch.fetch(FILES)
+    with contextlib.redirect_stdout(sys.stderr):  # the table is for standard output
+        fetch.fetch(FILES)
     smoke = "--smoke" in sys.argv
     text = mixed_text()[: 10_000 if smoke else 1_000_000]
     print("| tokenizing 1 MB | tokenizers | ours | ours ÷ tokenizers | reach | |")

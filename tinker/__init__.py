@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from httpx import Timeout as Timeout
 
     from tinker import auth as auth, types as types
-    from tinker._backcompat import (
-        BackcompatSamplingClientFuture as BackcompatSamplingClientFuture,
-        BackcompatTrainingClientFuture as BackcompatTrainingClientFuture,
-    )
     from tinker.admin import AdminClient as AdminClient
     from tinker.custom_loss import (
         CustomLossFnV1 as CustomLossFnV1,
@@ -59,12 +55,14 @@ if TYPE_CHECKING:
         RestClient as RestClient,
     )
     from tinker.sampling import (
+        BackcompatSamplingClientFuture as BackcompatSamplingClientFuture,
         SamplingClient as SamplingClient,
     )
     from tinker.service import (
         ServiceClient as ServiceClient,
     )
     from tinker.training import (
+        BackcompatTrainingClientFuture as BackcompatTrainingClientFuture,
         TrainingClient as TrainingClient,
     )
     from tinker.types import (
@@ -105,10 +103,6 @@ lazy(
     __name__,
     {
         "tinker": ("__title__", "__version__"),
-        "tinker._backcompat": (
-            "BackcompatSamplingClientFuture",
-            "BackcompatTrainingClientFuture",
-        ),
         "tinker.errors": (
             "APIConnectionError",
             "APIError",
@@ -136,9 +130,9 @@ lazy(
         "httpx": ("Timeout",),
         "tinker.request_options": ("RequestOptions",),
         "tinker.rest": ("RestClient",),
-        "tinker.sampling": ("SamplingClient",),
+        "tinker.sampling": ("BackcompatSamplingClientFuture", "SamplingClient"),
         "tinker.service": ("ServiceClient",),
-        "tinker.training": ("TrainingClient",),
+        "tinker.training": ("BackcompatTrainingClientFuture", "TrainingClient"),
         "tinker.types": (
             "types",
             "AdamOptimizerConfig",

@@ -9,8 +9,6 @@ from functools import wraps
 from typing import Any, Self, TypeVar
 
 from tinker.futures import APIFuture
-from tinker.sampling import SamplingClient
-from tinker.training import TrainingClient
 
 C = TypeVar("C")
 
@@ -62,14 +60,3 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         return await getattr(await self, name)(*args, **kwargs)
 
     return call_async if inspect.iscoroutinefunction(method) else call
-
-
-class BackcompatTrainingClientFuture(BackcompatClientFuture[TrainingClient], TrainingClient):
-    """The future of a `TrainingClient`."""
-
-
-class BackcompatSamplingClientFuture(BackcompatClientFuture[SamplingClient], SamplingClient):
-    """The future of a `SamplingClient`."""
-
-    def __reduce__(self) -> Any:
-        return self.result().__reduce__()

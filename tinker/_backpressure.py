@@ -19,11 +19,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tinker import _retry
+from tinker import _retry, types
 from tinker._chunking import bytes_of
 from tinker._progress import Progress
 from tinker._room import Room
-from tinker.types import ModelInput
 from tinker_api.types import Response
 
 MOST_BEING_SENT = 64
@@ -138,6 +137,6 @@ class Backpressure:
         self._width = min(self._width + 1 / self._width, MOST_BEING_SENT)
 
 
-def size_of(prompt: ModelInput) -> int:
+def size_of(prompt: types.ModelInput) -> int:
     """Roughly the bytes of a request with this prompt."""
     return sum(bytes_of(chunk, _BYTES_PER_TOKEN) for chunk in prompt.chunks)

@@ -10,8 +10,8 @@ from collections import deque
 from tinker._connection import Connection
 from tinker._progress import Progress
 from tinker.errors import TinkerError
+from tinker_api import models
 from tinker_api.api.futures import cancel_future
-from tinker_api.models import CancelFutureRequest, ClientDynamicConfigResponse, UntypedAPIFuture
 from tinker_api.types import Response
 
 logger = logging.getLogger("tinker")
@@ -23,12 +23,12 @@ class Cancellations:
     """One request for each sample, a bounded number at once. Used on the library's event loop only."""
 
     def __init__(self, connection: Connection) -> None:
-        self.config = ClientDynamicConfigResponse()
+        self.config = models.ClientDynamicConfigResponse()
         """The server's: whether it wants to know, and how much at once."""
         self._connection = connection
         self._ids: deque[str] = deque()
         self._telling: set[asyncio.Task[None]] = set()
-        self._promised: set[asyncio.Task[Response[UntypedAPIFuture]]] = set()
+        self._promised: set[asyncio.Task[Response[models.UntypedAPIFuture]]] = set()
 
     def add(self, request_id: str) -> None:
         """Nobody waits for this promise any more."""
@@ -40,7 +40,7 @@ class Cancellations:
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
 
-    def add_when_promised(self, sending: asyncio.Task[Response[UntypedAPIFuture]]) -> None:
+    def add_when_promised(self, sending: asyncio.Task[Response[models.UntypedAPIFuture]]) -> None:
         """Nobody waits for what is being sent: let it be sent, because the server may have it already."""
         if not self.config.sample_cancel_enabled:
             sending.cancel()
@@ -48,7 +48,7 @@ class Cancellations:
         self._promised.add(sending)
         give_up = asyncio.get_running_loop().call_later(_TIMEOUT, sending.cancel)
 
-        def sent(task: asyncio.Task[Response[UntypedAPIFuture]]) -> None:
+        def sent(task: asyncio.Task[Response[models.UntypedAPIFuture]]) -> None:
             give_up.cancel()
             self._promised.discard(task)
             if task.cancelled() or task.exception() is not None:
@@ -68,7 +68,7 @@ class Cancellations:
                     cancel_future.asyncio_detailed,
                     Progress("cancel_future", {"request_id": request_id}),
                     timeout=_TIMEOUT,
-                    body=CancelFutureRequest(request_id=request_id),
+                    body=models.CancelFutureRequest(request_id=request_id),
                 )
             except TinkerError as error:
                 logger.debug("A sample could not be cancelled: %s", error)

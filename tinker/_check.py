@@ -1,171 +1,22 @@
-"""What can be known to be wrong with training input before anything is sent. Pure."""
+"""What can be known to be wrong with an argument before anything is sent. Pure."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import get_args
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import numpy as np
-from attrs import evolve, frozen
-
-from tinker.types import (
-    AdamParams,
-    Datum,
-    LossFnType,
-    TensorData,
-)
+if TYPE_CHECKING:
+    from tinker.types import AdamParams
 
 
-@frozen
-class _Loss:
-    needs: tuple[str, ...]
-    """Inputs without which the loss is not defined."""
-    config: tuple[str, ...] | None = ()
-    """Keys its configuration may have, those of open servers included; None: not known."""
-
-
-_POLICY_INPUTS = ("target_tokens", "logprobs", "advantages")
-_CLIP = ("clip_low_threshold", "clip_high_threshold")
-_LOSSES: Mapping[str, _Loss] = {
-    "cross_entropy": _Loss(("target_tokens",)),
-    "importance_sampling": _Loss(_POLICY_INPUTS),
-    "ppo": _Loss(_POLICY_INPUTS, (*_CLIP, "value_clip")),
-    "cispo": _Loss(_POLICY_INPUTS, _CLIP),
-    "dro": _Loss(_POLICY_INPUTS, ("beta",)),
-    "gspo": _Loss(_POLICY_INPUTS, _CLIP),
-    "stable_reinforce": _Loss(("target_tokens",), None),
-    "custom": _Loss((), None),
-}
-assert set(_LOSSES) == set(get_args(LossFnType)), "one entry for each loss of the contract"
-
-
-def prepare(
-    data: Sequence[Datum], loss_fn: str, loss_fn_config: Mapping[str, float | str] | None
-) -> list[Datum]:
-    """Check a batch and fill in what `cross_entropy` lets one leave out.
-
-    With `cross_entropy`, missing `target_tokens` mean the next-token objective: the input shifted by
-    one, with weight 1 for each position but the last. Missing `weights` mean 1 everywhere.
-
-    Raises:
-        ValueError: The batch is empty, or an array is missing, ragged, too long or short, or has a
-            NaN or infinity in it; the loss or a key of its configuration is not known.
-        TypeError: `data` holds something that is not a Datum.
-    """
-    loss = _LOSSES.get(loss_fn)
-    if loss is None:
-        raise ValueError(f"loss_fn is {loss_fn!r}; allowed: {', '.join(_LOSSES)}.")
-    _check_config(loss_fn, loss, loss_fn_config)
-    if isinstance(data, Datum):
-        raise TypeError("data is one Datum; it must be a list: [datum].")
-    if len(data) == 0:
-        raise ValueError("data is empty; a batch needs at least one Datum.")
-    return [_prepare_datum(i, datum, loss_fn, loss) for i, datum in enumerate(data)]
-
-
-def _is_finite(value: float) -> bool:
+def is_finite(value: float) -> bool:
+    """Whether it is neither NaN nor infinite, and a float at all."""
     try:
         return math.isfinite(value)
     except OverflowError:
         return False  # an int that no float holds
-
-
-def _check_config(loss_fn: str, loss: _Loss, config: Mapping[str, float | str] | None) -> None:
-    for key, value in (config or {}).items():
-        if loss.config is not None and key not in loss.config:
-            allowed = ", ".join(loss.config) or "none"
-            raise ValueError(f"loss_fn_config has {key!r}; {loss_fn} takes these keys: {allowed}.")
-        if isinstance(value, str) and loss.config is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
-            raise ValueError(f"loss_fn_config[{key!r}] is {value!r}; it must be a finite number.")
-
-
-def _prepare_datum(index: int, datum: Datum, loss_fn: str, loss: _Loss) -> Datum:
-    if not isinstance(datum, Datum):
-        raise TypeError(f"data[{index}] is a {type(datum).__name__}; it must be a Datum.")
-    inputs = datum.loss_fn_inputs
-    if loss_fn == "cross_entropy" and not ("target_tokens" in inputs and "weights" in inputs):
-        datum = _fill_cross_entropy(index, datum)
-        inputs = datum.loss_fn_inputs
-    length = _length(datum)
-    for name in loss.needs:
-        if name not in inputs:
-            raise ValueError(
-                f"data[{index}].loss_fn_inputs has no {name!r}, which {loss_fn} needs; "
-                f"it has {', '.join(inputs) or 'nothing'}."
-            )
-    target = inputs.get("target_tokens")
-    if target is not None and target.dtype != "int64":
-        raise ValueError(f"data[{index}].target_tokens is {target.dtype}; it must be int64.")
-    for name, tensor in inputs.items():
-        _check_tensor(f"data[{index}].loss_fn_inputs[{name!r}]", name, tensor, length, target)
-    return datum
-
-
-def _check_tensor(
-    where: str, name: str, tensor: TensorData, length: int | None, target: TensorData | None
-) -> None:
-    rows = tensor.shape[0] if tensor.shape else None
-    if length is not None and rows is not None and rows != length:
-        raise ValueError(
-            f"{where} has length {rows}; it must be as long as the model_input: {length}."
-        )
-    if name != "target_tokens" and tensor.dtype != "float32" and name in _FLOAT_INPUTS:
-        raise ValueError(f"{where} is {tensor.dtype}; it must be float32.")
-    if target is not None and name in _FLOAT_INPUTS and tensor.shape != target.shape:
-        raise ValueError(
-            f"{where} has shape {tensor.shape}; it must be that of target_tokens: {target.shape}."
-        )
-    if not tensor.is_finite():
-        raise ValueError(f"{where} has a NaN or an infinity in it; all values must be finite.")
-
-
-_FLOAT_INPUTS = frozenset({"weights", "logprobs", "advantages"})
-
-
-def _length(datum: Datum) -> int | None:
-    """Tokens of the input; None when an image does not say how many it takes."""
-    try:
-        return datum.model_input.length
-    except ValueError:
-        return None
-
-
-def _fill_cross_entropy(index: int, datum: Datum) -> Datum:
-    inputs = dict(datum.loss_fn_inputs)
-    if "target_tokens" in inputs:
-        shape = inputs["target_tokens"].shape
-        inputs["weights"] = TensorData.from_numpy(np.ones(shape or (), np.float32))
-        return evolve(datum, loss_fn_inputs=inputs)
-    try:
-        tokens = np.asarray(datum.model_input.to_ints(), np.int64)
-    except ValueError as error:
-        raise ValueError(
-            f"data[{index}] has no target_tokens, and its input is not only text: {error}"
-        ) from None
-    if len(tokens) < 2:
-        raise ValueError(
-            f"data[{index}] has no target_tokens, and its input has {len(tokens)} tokens; "
-            "predicting the next token needs at least 2."
-        )
-    weights = inputs.get("weights")
-    if weights is None:
-        ones = np.ones(len(tokens), np.float32)
-        ones[-1] = 0.0
-        weights = TensorData.from_numpy(ones)
-    # The last position has nothing to predict: any token will do, at weight zero.
-    target = np.append(tokens[1:], tokens[-1])
-    return evolve(
-        datum,
-        loss_fn_inputs={
-            **inputs,
-            "target_tokens": TensorData.from_numpy(target),
-            "weights": weights,
-        },
-    )
 
 
 _ADAM_RANGES = {
@@ -188,7 +39,7 @@ def check_number(
     name: str, value: object, allowed: str, is_allowed: Callable[[float], bool]
 ) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not _is_finite(value) or not is_allowed(value):  # type: ignore[arg-type]
+    if not number or not is_finite(value) or not is_allowed(value):  # type: ignore[arg-type]
         raise ValueError(f"{name} is {value!r}; it must be a number {allowed}.")
 
 

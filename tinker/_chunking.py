@@ -19,11 +19,7 @@ from typing import Any
 
 import attrs
 
-from tinker.types.datum import Datum
-from tinker.types.dmel_chunk import DmelChunk
-from tinker.types.encoded_text_chunk import EncodedTextChunk
-from tinker.types.image_chunk import ImageChunk
-from tinker.types.model_input_chunk import ModelInputChunk
+from tinker import types
 
 
 def _check_limit(instance: object, attribute: attrs.Attribute[Any], value: int) -> None:
@@ -40,11 +36,20 @@ class ChunkLimits:
     bytes: int = attrs.field(default=5_000_000, validator=_check_limit)
 
 
+@attrs.frozen
+class Chunk:
+    """What one request holds."""
+
+    data: list[types.Datum]
+    bytes: int
+    """The estimate."""
+
+
 DEFAULT_LIMITS = ChunkLimits()
 _BYTES_PER_TOKEN = 4
 
 
-def split(data: Sequence[Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> list[list[Datum]]:
+def split(data: Sequence[types.Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> list[Chunk]:
     """Cut `data` into chunks, each as long as the limits allow.
 
     Raises:
@@ -52,28 +57,30 @@ def split(data: Sequence[Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> list[l
     """
     if len(data) == 0:
         raise ValueError("data is empty: a batch needs at least one Datum.")
-    chunks: list[list[Datum]] = []
-    chunk: list[Datum] = []
+    chunks: list[Chunk] = []
+    chunk: list[types.Datum] = []
     tokens = size = 0
     for datum in data:
         datum_tokens, datum_size = measure(datum)
+        if chunk and (
+            len(chunk) == limits.examples
+            or tokens + datum_tokens > limits.tokens
+            or size + datum_size > limits.bytes
+        ):
+            chunks.append(Chunk(chunk, size))
+            chunk, tokens, size = [], 0, 0
+        chunk.append(datum)
         tokens += datum_tokens
         size += datum_size
-        if chunk and (
-            len(chunk) == limits.examples or tokens > limits.tokens or size > limits.bytes
-        ):
-            chunks.append(chunk)
-            chunk, tokens, size = [], datum_tokens, datum_size
-        chunk.append(datum)
-    chunks.append(chunk)
+    chunks.append(Chunk(chunk, size))
     return chunks
 
 
-def measure(datum: Datum) -> tuple[int, int]:
+def measure(datum: types.Datum) -> tuple[int, int]:
     """Tokens and estimated bytes of a datum."""
     tokens = size = 0
     for chunk in datum.model_input.chunks:
-        if isinstance(chunk, EncodedTextChunk):
+        if isinstance(chunk, types.EncodedTextChunk):
             length = len(chunk.tokens_np)
             tokens += length
             size += _BYTES_PER_TOKEN * length
@@ -85,17 +92,17 @@ def measure(datum: Datum) -> tuple[int, int]:
     return tokens, size
 
 
-def _tokens_of_media(chunk: ModelInputChunk) -> int:
+def _tokens_of_media(chunk: types.ModelInputChunk) -> int:
     try:
         return chunk.length
     except ValueError:  # not known; whoever needs it complains
         return 0
 
 
-def bytes_of(chunk: ModelInputChunk, per_token: int) -> int:
+def bytes_of(chunk: types.ModelInputChunk, per_token: int) -> int:
     """Estimated bytes of a chunk of a prompt."""
-    if isinstance(chunk, EncodedTextChunk):
+    if isinstance(chunk, types.EncodedTextChunk):
         return per_token * len(chunk.tokens_np)
-    if isinstance(chunk, ImageChunk):
+    if isinstance(chunk, types.ImageChunk):
         return len(chunk.data)
-    return len(chunk.dmel) if isinstance(chunk, DmelChunk) else len(chunk.location)
+    return len(chunk.dmel) if isinstance(chunk, types.DmelChunk) else len(chunk.location)

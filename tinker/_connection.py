@@ -24,10 +24,10 @@ from tinker.errors import (
     APITimeoutError,
     status_error_class,
 )
+from tinker_api import models
 from tinker_api.api.auth import auth_token
 from tinker_api.client import AuthenticatedClient
-from tinker_api.models import AuthTokenRequest
-from tinker_api.types import Response
+from tinker_api.types import Response, loads
 
 logger = logging.getLogger("tinker")
 
@@ -105,7 +105,7 @@ class Connection:
             try:
                 response = await auth_token.asyncio_detailed(
                     client=self.api,
-                    body=AuthTokenRequest(),
+                    body=models.AuthTokenRequest(),
                     headers={"X-API-Key": self.settings.api_key},
                 )
             except httpx.TransportError as reason:
@@ -299,7 +299,7 @@ def decode_body(content: bytes) -> object | None:
     if not content:
         return None
     try:
-        return orjson.loads(content)  # type: ignore[no-any-return]
+        return loads(content)  # type: ignore[no-any-return]
     except orjson.JSONDecodeError:
         return content.decode("utf-8", "replace")
 

@@ -32,31 +32,36 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from tinker.types.forward_backward_output import ForwardBackwardOutput
+from tinker import types
 
 Metrics: TypeAlias = Mapping[str, float | None]
 Weighted: TypeAlias = tuple[float, float]
 """A weight and a value."""
 
 
-def combine(outputs: Sequence[ForwardBackwardOutput]) -> ForwardBackwardOutput:
+def combine(outputs: Sequence[types.ForwardBackwardOutput]) -> types.ForwardBackwardOutput:
     """One result from those of the chunks, in order: outputs joined, metrics reduced.
 
     The type is that of the first chunk which names one. No chunks give an empty result.
     """
-    return ForwardBackwardOutput._of(
+    return types.ForwardBackwardOutput._of(
         next((out.loss_fn_output_type for out in outputs if out.loss_fn_output_type), ""),
         [output for out in outputs for output in out.loss_fn_outputs],
         reduce([(len(out.loss_fn_outputs), out.metrics) for out in outputs]),
     )
 
 
+def with_nan(metrics: Metrics) -> dict[str, float]:
+    """Metrics as JSON has them, where null stands for what is not finite."""
+    return {name: math.nan if value is None else value for name, value in metrics.items()}
+
+
 def reduce(chunks: Sequence[tuple[float, Metrics]]) -> dict[str, float]:
     """The metrics of all chunks as one set, from each chunk's weight and metrics."""
     values: dict[str, list[Weighted]] = {}
     for weight, metrics in chunks:
-        for key, value in metrics.items():
-            values.setdefault(key, []).append((weight, math.nan if value is None else value))
+        for key, value in with_nan(metrics).items():
+            values.setdefault(key, []).append((weight, value))
     reduced: dict[str, float] = {}
     for key, weighted in values.items():
         combined = _REDUCERS.get(key.rpartition(":")[2] if ":" in key else "")

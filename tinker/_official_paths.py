@@ -55,7 +55,12 @@ ALIASES = {
     "tinker.lib.retry_handler": ["tinker.retry_config"],
     _INTERFACES: ["tinker", "tinker.futures"],
     **{f"{_INTERFACES}.{name}": ["tinker", "tinker.futures"] for name in _OF_INTERFACES.split()},
-    f"{_INTERFACES}.backcompat_client_future": ["tinker._backcompat", "tinker.futures"],
+    f"{_INTERFACES}.backcompat_client_future": [
+        "tinker._backcompat",
+        "tinker.futures",
+        "tinker.sampling",
+        "tinker.training",
+    ],
     **{f"tinker.types.{name}": ["tinker.types"] for name in _OF_TYPES.split()},
 }
 

@@ -33,7 +33,7 @@ from tinker.errors import APIStatusError, RequestFailedError
 from tinker.types import RequestErrorCategory
 from tinker_api.api.futures import retrieve_future
 from tinker_api.models import FutureRetrieveRequest
-from tinker_api.types import Response
+from tinker_api.types import Response, loads
 
 T = TypeVar("T")
 
@@ -126,7 +126,7 @@ def _control_message(response: Response[Any]) -> dict[str, Any] | None:
     if len(content) > 65536 or not content.startswith(b"{"):
         return None
     try:
-        answer = orjson.loads(content)
+        answer = loads(content)
     except orjson.JSONDecodeError:
         return None
     return answer if isinstance(answer, dict) else None

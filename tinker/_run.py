@@ -15,12 +15,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
-import orjson
-
 from tinker import _batch, _retry, types
 from tinker._batch import Batch
 from tinker._connection import ANSWER_TIMEOUT, HELD_TIMEOUT, Endpoint, sdk_headers
+from tinker._metrics import with_nan
 from tinker._missed_turns import MissedTurns
 from tinker._polling import Decoder
 from tinker._progress import Progress
@@ -30,7 +28,7 @@ from tinker._traits import is_final
 from tinker.errors import APIError, APIStatusError, RunPoisonedError, TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
-from tinker_api.types import Response
+from tinker_api.types import Response, loads
 
 T = TypeVar("T")
 
@@ -203,11 +201,11 @@ class TrainingRun:
         one_token = types.Datum(
             model_input=types.ModelInput.from_ints([0]),
             loss_fn_inputs={
-                "target_tokens": types.TensorData.from_numpy(np.zeros(1, np.int64)),
-                "weights": types.TensorData.from_numpy(np.zeros(1, np.float32)),
+                "target_tokens": types.TensorData([0], "int64"),
+                "weights": types.TensorData([0.0], "float32"),
             },
         )
-        filler = Batch(self.model_id, [one_token], "cross_entropy", None, backward=False)
+        filler = Batch(self.model_id, [one_token], 0, "cross_entropy", None, backward=False)
         await _batch.send(self.session, filler, seq_id, self.progress("forward"))
 
     def _poison(self, turn: Turn, seq_id: int, error: Exception) -> None:
@@ -227,10 +225,15 @@ def _was_refused(error: Exception) -> bool:
 
 
 def result_of(model: type[T], tag: str) -> Decoder[T]:
-    """A decoder for a generated model. Some servers leave out the tag, or make it null; the operation tells it."""
+    """A decoder for a generated model. Some servers leave out the tag, or make it null; the operation tells it.
+
+    A metric that is not finite is null in JSON, and NaN here.
+    """
 
     def decode(response: Response[Any]) -> T:
-        body = orjson.loads(response.content)
+        body = loads(response.content)
+        if isinstance(metrics := body.get("metrics"), dict):
+            body["metrics"] = with_nan(metrics)
         return model.from_dict({**body, "type": body.get("type") or tag})  # type: ignore[attr-defined, no-any-return]
 
     return decode

@@ -14,33 +14,23 @@ import time
 import weakref
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from tinker import _auth, _config, _loop, _retry
+from tinker import _auth, _config, _loop, _retry, types
 from tinker._backpressure import Backpressure
 from tinker._cancellation import Cancellations
 from tinker._connection import Connection, Endpoint
-from tinker._feed import CompletionsFeed
 from tinker._polling import Decoder, poll
 from tinker._progress import Progress, Watch
 from tinker._room import Room
 from tinker._traits import REFUSALS_OF_A_ROUTE, Traits
 from tinker.errors import APIError, APIStatusError, TinkerError
+from tinker_api import models
 from tinker_api.api.service import client_config, client_dynamic_config
 from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
-from tinker_api.models import (
-    ClientConfigRequest,
-    ClientConfigResponse,
-    ClientSessionFinishErrored,
-    ClientSessionFinishInterrupted,
-    ClientSessionFinishSuccess,
-    CreateSessionRequest,
-    CreateSessionResponse,
-    FinishSessionRequest,
-    SessionHeartbeatRequest,
-    UntypedAPIFuture,
-    UserMetadata,
-)
+
+if TYPE_CHECKING:
+    from tinker._feed import CompletionsFeed
 
 logger = logging.getLogger("tinker")
 
@@ -49,12 +39,9 @@ FinishStatus = Literal["success", "errored", "interrupted"]
 
 HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_WARNING = 120.0
+MOST_BYTES_BEING_SENT = 20_000_000
+"""Of batches: four chunks of the usual size keep a fast line busy. The server may allow less."""
 _FINISH_TIMEOUT = 3.0
-_FINISH_REASONS = {
-    "success": ClientSessionFinishSuccess,
-    "errored": ClientSessionFinishErrored,
-    "interrupted": ClientSessionFinishInterrupted,
-}
 
 
 class Session:
@@ -77,12 +64,13 @@ class Session:
         self.connection = Connection(settings, self.headers)
         self.traits = Traits()
         self.watch = Watch()
-        self.config = ClientConfigResponse()
+        self.config = models.ClientConfigResponse()
         self.model_numbers = itertools.count()
         self.sampler_numbers = itertools.count()
         self.loss_numbers = itertools.count()
         self.backpressure = Backpressure(self.config.sample_dispatch_bytes_semaphore_size)
         self.room = Room(self.config.inflight_response_bytes_semaphore_size)
+        self.sending = Room(MOST_BYTES_BEING_SENT)
         self.cancellations = Cancellations(self.connection)
         self.feeds: weakref.WeakSet[CompletionsFeed] = weakref.WeakSet()
         self._user_metadata = dict(user_metadata or {})
@@ -119,12 +107,12 @@ class Session:
     async def _open(self) -> str:
         progress = Progress("create_session")
         await self.ready()
-        answer: CreateSessionResponse = await self.connection.fetch(
+        answer: models.CreateSessionResponse = await self.connection.fetch(
             create_session.asyncio_detailed,
             progress,
-            body=CreateSessionRequest(
+            body=models.CreateSessionRequest(
                 tags=_config.tags(),
-                user_metadata=UserMetadata(self._user_metadata),
+                user_metadata=models.UserMetadata(self._user_metadata),
                 sdk_version=_config.SDK_VERSION,
                 project_id=self.project_id,
                 display_name=self._display_name,
@@ -163,7 +151,7 @@ class Session:
 
     async def _read_config(self, progress: Progress) -> None:
         """Read the server's settings; a server without the routes has the defaults."""
-        request = ClientConfigRequest(sdk_version=_config.SDK_VERSION)
+        request = models.ClientConfigRequest(sdk_version=_config.SDK_VERSION)
         connection = self.connection
         for endpoint in (client_config, client_dynamic_config):
             response = await connection.call(
@@ -182,6 +170,7 @@ class Session:
                 self.cancellations.config = connection.parse(response, progress)
         config = self.config
         self.room.limit = config.inflight_response_bytes_semaphore_size
+        self.sending.limit = min(config.fwdbwd_dispatch_bytes_semaphore_size, MOST_BYTES_BEING_SENT)
         self.backpressure.room.limit = config.sample_dispatch_bytes_semaphore_size
         self.connection.billing_budget = config.billing_exception_max_pause_duration_sec
         self.backpressure.billing_budget = config.billing_exception_max_pause_duration_sec
@@ -190,7 +179,7 @@ class Session:
 
     async def result(
         self,
-        promise: UntypedAPIFuture,
+        promise: models.UntypedAPIFuture,
         decode: Decoder[T],
         progress: Progress,
         *,
@@ -252,11 +241,21 @@ async def _finish(
             policy=_retry.NEVER,
             timeout=_FINISH_TIMEOUT,
             session_id=session_id,
-            body=FinishSessionRequest(reason=_FINISH_REASONS[status](), detail=detail),
+            body=models.FinishSessionRequest(reason=_reason(status), detail=detail),
             passed=REFUSALS_OF_A_ROUTE,  # most servers do not have the route
         )
     except APIError as error:
         logger.warning("The session could not be finished: %s", error)
+
+
+def _reason(status: FinishStatus) -> types.ClientSessionFinishReason:
+    match status:
+        case "success":
+            return models.ClientSessionFinishSuccess()
+        case "errored":
+            return models.ClientSessionFinishErrored()
+        case "interrupted":
+            return models.ClientSessionFinishInterrupted()
 
 
 async def _beat(
@@ -278,7 +277,7 @@ async def _beat(
                 progress,
                 policy=_retry.NEVER,
                 timeout=HEARTBEAT_INTERVAL,
-                body=SessionHeartbeatRequest(session_id=session_id),
+                body=models.SessionHeartbeatRequest(session_id=session_id),
             )
         except APIError as error:
             if isinstance(error, APIStatusError) and error.status_code == 410:

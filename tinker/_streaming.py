@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import ExitStack, aclosing
 
 import httpx
-import orjson
 from attrs import evolve
 
 from tinker import types
@@ -28,7 +27,7 @@ from tinker.types import RequestErrorCategory
 from tinker_api import models
 from tinker_api.api.sampling import stream_sample
 from tinker_api.models import StreamSampleEvent
-from tinker_api.types import Response
+from tinker_api.types import Response, loads
 
 logger = logging.getLogger("tinker")
 
@@ -128,7 +127,7 @@ async def _read(response: Response[str], num_samples: int, progress: Progress) -
 def _parse(data: str) -> StreamSampleEvent | None:
     """An event; None if it is none."""
     try:
-        event = StreamSampleEvent.from_dict(orjson.loads(data))
+        event = StreamSampleEvent.from_dict(loads(data.encode()))
     except (ValueError, AttributeError, TypeError):
         return None
     return event if event.index is not None else evolve(event, index=0)

@@ -22,6 +22,7 @@ answer that overrules it, and what the client does then:
 | samplers without a name | saved | 422 that wants a `path`, or an answer that has one | saved under a name, and a sampler made of that |
 | paths of saved samplers | with their kind | two segments | the kind is put in |
 | times | RFC 3339 | a number, null | seconds since 1970; its first second, where there must be one |
+| what is not finite in JSON results | null | `NaN`, `Infinity` | read as what they say; null is NaN |
 | tags (`type`) of answers | there | absent, null | the operation tells |
 | members of requests | known | 422 that calls them extra | left out from then on where they only inform or save work (`display_name`, `user_metadata`, `prompt_logprobs_last_n`); else it is the error |
 | 5xx, 429, and 408 to a poll | may pass | words that say what failed, or how many are allowed | final, like a 4xx |

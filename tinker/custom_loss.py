@@ -81,7 +81,7 @@ Evaluated: TypeAlias = tuple[float, dict[str, float], list[Array]]
 def evaluate(
     loss_fn: CustomLossFnV1 | NumpyLoss, data: Sequence[types.Datum], logprobs: Sequence[Array]
 ) -> Evaluated:
-    """Run a loss function, and check what it gives.
+    """Run a loss function, and check what it gives. Gradients have the type of the log-probabilities.
 
     Raises:
         ValueError: The loss is not one finite number, or a gradient does not fit; the text says which.
@@ -93,6 +93,10 @@ def evaluate(
             raise TypeError("A NumpyLoss returns (loss, metrics, gradients).")
         loss, metrics, gradients = returned
         value = float(loss)
+    elif not callable(loss_fn):
+        raise TypeError(
+            f"A loss is a function or a NumpyLoss; this one is a {type(loss_fn).__name__}."
+        )
     else:
         value, metrics, gradients = _by_torch(loss_fn, data, logprobs)
     if not math.isfinite(value):
@@ -101,13 +105,16 @@ def evaluate(
         raise ValueError(f"There are {len(gradients)} gradients for {len(logprobs)} datums.")
     checked = []
     for index, (gradient, array) in enumerate(zip(gradients, logprobs, strict=True)):
-        own = np.asarray(gradient, dtype=np.float32)
+        own = np.asarray(gradient, dtype=array.dtype)
         if own.shape != array.shape:
             raise ValueError(
                 f"The gradient of data[{index}] has shape {list(own.shape)}, its logprobs {list(array.shape)}."
             )
         if not np.isfinite(own).all():
-            raise ValueError(f"The gradient of data[{index}] has a value that is not finite.")
+            place = np.argwhere(~np.isfinite(own))[0].tolist()
+            raise ValueError(
+                f"The gradient of data[{index}] is {own[tuple(place)]} at {place}; it must be finite."
+            )
         checked.append(own)
     return value, {name: float(number) for name, number in metrics.items()}, checked
 
@@ -123,7 +130,18 @@ def _by_torch(
             "tinker.NumpyLoss(function), whose function returns its own gradients."
         ) from None
     leaves = [torch.tensor(array, requires_grad=True) for array in logprobs]
-    returned: Any = loss_fn(list(data), leaves)
+    loss, metrics = run_in_torch(loss_fn, data, leaves)
+    gradients = torch.autograd.grad(loss, leaves, materialize_grads=True)
+    return float(loss.detach()), metrics, [gradient.numpy() for gradient in gradients]
+
+
+def run_in_torch(
+    loss_fn: CustomLossFnV1, data: Sequence[types.Datum], logprobs: Sequence[torch.Tensor]
+) -> tuple[torch.Tensor, Mapping[str, float]]:
+    """Run a loss function in torch, and check what it gives: a loss without axes, and metrics."""
+    import torch  # noqa: PLC0415  # as above
+
+    returned: Any = loss_fn(list(data), list(logprobs))
     if not isinstance(returned, tuple) or len(returned) != 2:
         raise TypeError("A loss function returns (loss, metrics).")
     loss, metrics = returned
@@ -131,13 +149,7 @@ def _by_torch(
         raise TypeError("The loss must be a torch tensor of one element.")
     if not loss.requires_grad:
         raise ValueError("The loss does not depend on the logprobs: there is nothing to train on.")
-    gradients = torch.autograd.grad(loss.reshape(()), leaves, allow_unused=True)
-    zeros = [np.zeros_like(array) for array in logprobs]
-    found = [
-        zero if gradient is None else gradient.detach().numpy()
-        for gradient, zero in zip(gradients, zeros, strict=True)
-    ]
-    return float(loss.detach()), metrics, found
+    return loss.reshape(()), metrics
 
 
 def with_weights(datum: types.Datum, gradient: Array | None) -> types.Datum:

@@ -16,6 +16,7 @@ import orjson
 from attrs import asdict, evolve, frozen
 
 from tinker import _check, _check_sampling, types
+from tinker._backcompat import BackcompatClientFuture
 from tinker._codec import json as json_codec
 from tinker._connection import HELD_TIMEOUT, decode_body
 from tinker._deprecated import awaited, submitted
@@ -472,3 +473,10 @@ _QUEUE_REASONS = {
 def _sendable(params: types.SamplingParams) -> types.SamplingParams:
     """The same parameters in the form that all servers read: some take no single stop text."""
     return evolve(params, stop=[params.stop]) if isinstance(params.stop, str) else params
+
+
+class BackcompatSamplingClientFuture(BackcompatClientFuture[SamplingClient], SamplingClient):
+    """The future of a `SamplingClient`."""
+
+    def __reduce__(self) -> Any:
+        return self.result().__reduce__()

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from tinker import _check, _config, _console, types
-from tinker._backcompat import BackcompatSamplingClientFuture, BackcompatTrainingClientFuture
 from tinker._connection import HELD_TIMEOUT
 from tinker._deprecated import awaited, in_thread
 from tinker._progress import Progress
@@ -18,8 +17,7 @@ from tinker._traits import REFUSALS_OF_A_FORM, expected_seq_id
 from tinker.errors import APIStatusError, RequestFailedError, TinkerError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
-from tinker.sampling import SamplingClient
-from tinker.training import TrainingClient, fetch_info
+from tinker.training import BackcompatTrainingClientFuture, TrainingClient, fetch_info
 from tinker_api import models
 from tinker_api.api.models import create_model
 from tinker_api.api.service import get_server_capabilities
@@ -29,6 +27,7 @@ from tinker_api.api.weights import load_weights, weights_info
 if TYPE_CHECKING:
     from tinker.custom_loss import LossHandle, PerDatumLossFn
     from tinker.rest import RestClient
+    from tinker.sampling import BackcompatSamplingClientFuture
 
 logger = logging.getLogger("tinker")
 
@@ -325,6 +324,11 @@ class ServiceClient:
             retry_config: How persistently it asks.
             record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
         """
+        from tinker.sampling import (  # noqa: PLC0415  # with numpy
+            BackcompatSamplingClientFuture,
+            SamplingClient,
+        )
+
         return BackcompatSamplingClientFuture.of(
             SamplingClient.create(
                 self.holder,

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Literal
 from attrs import evolve
 
 from tinker import _batch, _check, _console, types
+from tinker._backcompat import BackcompatClientFuture
 from tinker._batch import Batch
-from tinker._chunking import ChunkLimits, split
+from tinker._chunking import Chunk, ChunkLimits, split
 from tinker._connection import HELD_TIMEOUT
 from tinker._deprecated import awaited, in_thread, submitted
 from tinker._metrics import combine
 from tinker._progress import Progress
 from tinker._run import Submit, TrainingRun, result_of
 from tinker._session import Session
-from tinker._traits import documented_path, wants_a_name
+from tinker._traits import Encoding, documented_path, wants_a_name
 from tinker.errors import UnprocessableEntityError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
@@ -33,8 +34,8 @@ from tinker_api.api.weights import (
 )
 
 if TYPE_CHECKING:
-    from tinker._backcompat import BackcompatSamplingClientFuture
     from tinker.custom_loss import CustomLossFnV1, LossHandle, NumpyLoss
+    from tinker.sampling import BackcompatSamplingClientFuture
     from tinker.tokenizers import Tokenizer
 
 _MOST_RECIPIENTS = 10
@@ -156,12 +157,12 @@ class TrainingClient:
         """
         if loss_type_input not in (None, "logprobs"):
             raise ValueError(f"loss_type_input is {loss_type_input!r}; it must be 'logprobs'.")
-        from tinker import custom_loss  # noqa: PLC0415  # few training loops need it
+        from tinker import _check_batch, custom_loss  # noqa: PLC0415  # few training loops need it
 
         if isinstance(loss_fn, custom_loss.LossHandle):
             return self._loss(data, "custom", {"loss_id": loss_fn.key}, backward=True)
         function = loss_fn
-        asked = _check.prepare(
+        asked = _check_batch.prepare(
             [
                 types.Datum(
                     model_input=datum.model_input,
@@ -202,8 +203,8 @@ class TrainingClient:
                 )
                 given = iter(zip(scored, gradients, strict=True))
                 for chunk in chunks:
-                    part = [custom_loss.with_weights(*next(given)) for _ in chunk]
-                    batch = Batch(self.model_id, part, "cross_entropy", None, True)
+                    part = [custom_loss.with_weights(*next(given)) for _ in chunk.data]
+                    batch = Batch(self.model_id, part, chunk.bytes, "cross_entropy", None, True)
                     backwards.append(partial(self._send, batch, progress))
             except BaseException:
                 backwards.clear()
@@ -221,7 +222,13 @@ class TrainingClient:
         *,
         backward: bool,
     ) -> APIFuture[types.ForwardBackwardOutput]:
-        chunks = self._chunks(_check.prepare(data, loss_fn, loss_fn_config))
+        from tinker import _check_batch  # noqa: PLC0415  # with numpy
+        from tinker._codec import json as json_codec  # noqa: PLC0415
+
+        prepared = _check_batch.prepare(data, loss_fn, loss_fn_config)
+        if self.holder.traits.training_encoding is Encoding.JSON:
+            json_codec.check_finite(prepared, loss_fn_config)  # before a chunk of it is sent
+        chunks = self._chunks(prepared)
         progress = self._run.progress("forward_backward" if backward else "forward")
         outputs = self._submit(chunks, loss_fn, loss_fn_config, progress, backward=backward)
 
@@ -234,29 +241,33 @@ class TrainingClient:
         promise: models.UntypedAPIFuture = await _batch.send(self.holder, batch, seq_id, progress)
         return promise
 
-    def _chunks(self, data: Sequence[types.Datum]) -> list[list[types.Datum]]:
+    def _chunks(self, data: Sequence[types.Datum]) -> list[Chunk]:
         config, defaults = self.holder.config, ChunkLimits()
         limits = ChunkLimits(
             examples=min(defaults.examples, config.fwdbwd_max_chunk_len),
             bytes=config.fwdbwd_max_chunk_bytes_count,
         )
-        return [list(chunk) for chunk in split(data, limits)]
+        return split(data, limits)
 
     def _submit(
         self,
-        chunks: Sequence[Sequence[types.Datum]],
+        chunks: Sequence[Chunk],
         loss_fn: str,
         loss_fn_config: Mapping[str, float | str] | None,
         progress: Progress,
         *,
         backward: bool,
     ) -> Awaitable[list[types.ForwardBackwardOutput]]:
-        def submit(chunk: Sequence[types.Datum]) -> Submit:
-            batch = Batch(self.model_id, chunk, loss_fn, loss_fn_config, backward)
-            return partial(self._send, batch, progress)
-
+        submits: list[Submit] = []
+        first = 0
+        for chunk in chunks:
+            batch = Batch(
+                self.model_id, chunk.data, chunk.bytes, loss_fn, loss_fn_config, backward, first
+            )
+            submits.append(partial(self._send, batch, progress))
+            first += len(chunk.data)
         return self._run.submit(
-            [submit(chunk) for chunk in chunks],
+            submits,
             _batch.decode,
             progress,
             kind="ForwardBackward" if backward else "Forward",
@@ -418,9 +429,10 @@ class TrainingClient:
             record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
             kind: `snapshot` samples from the weights of now; `inflight` is known to the hosted service.
         """
-        # These modules know this one.
-        from tinker._backcompat import BackcompatSamplingClientFuture  # noqa: PLC0415
-        from tinker.sampling import SamplingClient  # noqa: PLC0415
+        from tinker.sampling import (  # noqa: PLC0415  # with numpy
+            BackcompatSamplingClientFuture,
+            SamplingClient,
+        )
 
         number = next(self.holder.sampler_numbers)
         progress = self._run.progress("save_weights_for_sampler")
@@ -477,8 +489,10 @@ class TrainingClient:
         record_stability_info: bool = False,
     ) -> BackcompatSamplingClientFuture:
         """A client that samples from a checkpoint; see `ServiceClient.create_sampling_client`."""
-        from tinker._backcompat import BackcompatSamplingClientFuture  # noqa: PLC0415
-        from tinker.sampling import SamplingClient  # noqa: PLC0415
+        from tinker.sampling import (  # noqa: PLC0415  # with numpy
+            BackcompatSamplingClientFuture,
+            SamplingClient,
+        )
 
         return BackcompatSamplingClientFuture.of(
             SamplingClient.create(
@@ -552,3 +566,7 @@ async def fetch_info(session: Session, model_id: str) -> types.GetInfoResponse:
 
 def _metadata(values: Mapping[str, str] | None) -> models.UserMetadata | None:
     return None if values is None else models.UserMetadata(values)
+
+
+class BackcompatTrainingClientFuture(BackcompatClientFuture[TrainingClient], TrainingClient):
+    """The future of a `TrainingClient`."""

@@ -132,12 +132,15 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
 
 
 def _media_type(request: Request, operation: Operation) -> str:
-    """The media type of the body, which must be one of the contract's."""
+    """The media type of the body, which must be one that the server reads."""
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type == "application/protobuf":
         media_type = wire.PROTOBUF
-    if media_type not in operation.media_types:
-        raise Refusal(415, f"Expected {' or '.join(operation.media_types)}")
+    read = operation.media_types
+    if not request.app.state.backend.options.protobuf:
+        read = tuple(kind for kind in read if kind != wire.PROTOBUF)
+    if media_type not in read:
+        raise Refusal(415, f"Expected {' or '.join(read)}")
     return media_type
 
 

@@ -32,6 +32,10 @@ class Options:
     """Tell clients to exchange their keys for JWTs."""
     jwt_seconds: float = 3600.0
     """How long a JWT works."""
+    protobuf: bool = True
+    """Speak protobuf beside JSON; without it, batches in it are refused and all results are JSON."""
+    zstd: bool = False
+    """Ask clients to compress batches in protobuf."""
     feed: bool = False
     """Tell clients to learn of finished samples from the completions feed."""
     feed_seconds: float = 30.0

@@ -7,15 +7,16 @@ when a client asks for JSON.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
-import zstandard
 from google.protobuf.message import DecodeError
 
+from tinker._codec import zstd
 from tinker_local.engine.base import (
     Array,
     Example,
@@ -29,7 +30,6 @@ from tinker_proto import tinker_pb2 as pb
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
 LARGEST_BODY = 256 * 2**20
-_ZSTD_PIECE = 1024
 _MOST_DIMENSIONS = 8
 _EMPTY_LOGPROB = -99999.0
 
@@ -40,7 +40,12 @@ def parse_json(content: bytes) -> Any:
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        raise invalid(["body"], f"The body is not JSON: {error}", "json_invalid") from None
+        number = _NOT_FINITE.match(content.decode(errors="replace"), error.pos)
+        why = f"JSON has no {number[0]}: {error}" if number else str(error)
+        raise invalid(["body"], f"The body is not JSON: {why}", "json_invalid") from None
+
+
+_NOT_FINITE = re.compile("-?(NaN|Infinity)")
 
 
 def members(body: Any) -> dict[str, Any]:
@@ -69,20 +74,16 @@ def decompress(content: bytes, encoding: str) -> bytes:
         return content
     if encoding != "zstd":
         raise Refusal(415, f"Content-Encoding {encoding!r} is not offered; use zstd or none.")
-    decoder = zstandard.ZstdDecompressor().decompressobj()
-    pieces: list[bytes] = []
-    size = 0
+    decoder = zstd.ZstdDecompressor()
     try:
-        # A little at a time: one byte can stand for thousands.
-        for start in range(0, len(content), _ZSTD_PIECE):
-            pieces.append(decoder.decompress(content[start : start + _ZSTD_PIECE]))
-            size += len(pieces[-1])
-            check_size(size)
-    except zstandard.ZstdError as error:
+        # One byte can stand for thousands: no more than is needed to see that it is too much.
+        body = decoder.decompress(content, max_length=LARGEST_BODY + 1)
+    except zstd.ZstdError as error:
         raise invalid(["body"], f"The body is not zstd: {error}", "zstd") from None
+    check_size(len(body))
     if not decoder.eof or decoder.unused_data:
         raise invalid(["body"], "The body is not one whole zstd frame", "zstd")
-    return b"".join(pieces)
+    return body
 
 
 def check_size(size: int) -> None:
@@ -441,7 +442,7 @@ def _topk_rows(topk: pb.TopkLogprobs) -> list[list[list[float]] | None]:
         row = [
             [token, logprob]
             for token, logprob in zip(row_ids, row_logprobs, strict=True)
-            if logprob > _EMPTY_LOGPROB
+            if logprob != _EMPTY_LOGPROB
         ]
         rows.append(row or None)
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -84,7 +85,16 @@ def dumps(value: Any) -> bytes:
 
 
 def loads(content: bytes) -> Any:
-    return orjson.loads(content)
+    """JSON, and besides what servers in Python write for numbers that JSON does not have: NaN, Infinity, -Infinity."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        if b"NaN" in content or b"Infinity" in content:
+            import json  # noqa: PLC0415  # few servers write them
+
+            with contextlib.suppress(ValueError, RecursionError):
+                return json.loads(content)
+        raise
 
 
 def const(value: Any, expected: Any, name: str) -> Any:

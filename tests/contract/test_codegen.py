@@ -130,15 +130,22 @@ def test_other_versions_of_the_tools_stop_it(repository: Path, tmp_path: Path) -
     assert "pip install -e '.[codegen]'" in result.stderr
 
 
-def test_importing_one_operation_imports_what_it_needs() -> None:
-    code = "import sys, tinker_api.models, tinker_api.api.models.get_info; print(*sys.modules)"
+def test_an_operation_imports_the_models_it_reads_when_it_reads_them() -> None:
+    code = """
+import sys
+import httpx
+from tinker_api.api.futures import retrieve_future
+before = {m for m in sys.modules if m.startswith("tinker_api.models.")}
+refusal = retrieve_future._parse_response(httpx.Response(404, json={"detail": "unknown"}))
+print(len(before), refusal.detail, *sys.modules)
+"""
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    modules = set(result.stdout.split())
-    assert "tinker_api.models.get_info_response" in modules
-    assert "tinker_api.models.sample_response" not in modules
-    assert modules.isdisjoint({"httpx", "dateutil", "numpy"})
+    before, detail, *modules = result.stdout.split()
+    assert (before, detail) == ("0", "unknown")
+    assert "tinker_api.models.error_response" in modules
+    assert set(modules).isdisjoint({"tinker_api.models.sample_response", "dateutil", "numpy"})
 
 
 def test_every_module_imports() -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import tinker
+from tinker_local import LocalServer
+from tinker_local.options import Options
 
 torch = pytest.importorskip("torch")
 
@@ -134,7 +136,10 @@ def test_what_no_server_can_run_is_refused_before_it_is_sent(service: tinker.Ser
         (lambda data, lps: 1 / 0, "division by zero"),
         (tinker.NumpyLoss(lambda data, lps: (1.0, {}, [])), "0 gradients for 3 datums"),
         (tinker.NumpyLoss(lambda data, lps: (1.0, {}, [lp[1:] for lp in lps])), r"has shape \[4\]"),
-        (tinker.NumpyLoss(lambda data, lps: (1.0, {}, [lp * np.inf for lp in lps])), "not finite"),
+        (
+            tinker.NumpyLoss(lambda data, lps: (1.0, {}, [lp * np.inf for lp in lps])),
+            r"data\[0\] is -inf at \[0\]",
+        ),
     ],
 )
 def test_a_function_that_fails_trains_nothing_and_the_run_goes_on(
@@ -163,3 +168,63 @@ def test_later_calls_take_effect_behind_both_passes(service: tinker.ServiceClien
     key = "unclipped_grad_l2:mean"
     assert got[key] == pytest.approx(expected[key], rel=1e-4)
     assert got[key] > 0
+
+
+def test_a_loss_on_the_server_gives_the_same_in_each_encoding() -> None:
+    """Its name travels as a text among the numbers of loss_fn_config."""
+    seen = []
+    for options in (Options(), Options(zstd=True), Options(protobuf=False)):
+        with (
+            LocalServer(options=options) as running,
+            tinker.ServiceClient(base_url=running.url) as service,
+        ):
+            ranks = {"logprobs": 1, "old": 1, "advantages": 1}
+            handle = service.create_custom_loss(on_the_server, ranks).result()
+            client = new(service)
+            data = batch(old=OLD, advantages=ADVANTAGES)
+            result = client.forward_backward_custom(data, handle).result()
+            arrays = [output["logprobs"].to_numpy().tobytes() for output in result.loss_fn_outputs]
+            norm = client.optim_step(tinker.AdamParams()).result().metrics
+            seen.append((result.metrics, arrays, norm))
+    assert seen[0] == seen[1] == seen[2]
+
+
+def with_gaps(logprobs: Any, old: Any) -> Any:
+    """NaN in `old` marks what does not count; one metric is a mean of nothing, the other without bound."""
+    known = torch.logical_not(torch.isnan(old))
+    loss = torch.where(known, (logprobs - torch.where(known, old, 0.0)) ** 2, 0.0).sum()
+    nothing = torch.where(known, 0.0, 0.0).sum()
+    metrics = {"custom/empty:mean": nothing / nothing, "custom/top:sum": 1.0 / nothing}
+    return loss, metrics
+
+
+def test_nan_and_infinity_reach_a_loss_on_the_server_and_come_back() -> None:
+    """In protobuf. In JSON the input is refused, and of the metrics it is known that they are no numbers."""
+    gaps = np.array([-5.0, np.nan, -6.0, np.nan, -4.0], np.float32)
+    for options in (Options(), Options(protobuf=False)):
+        with (
+            LocalServer(options=options) as running,
+            tinker.ServiceClient(base_url=running.url) as service,
+        ):
+            handle = service.create_custom_loss(with_gaps, {"logprobs": 1, "old": 1}).result()
+            client = new(service)
+            future = client.forward_backward_custom(batch(old=gaps), handle)
+            if options.protobuf:
+                result = future.result()
+                expected = sum(
+                    np.nansum((output["logprobs"].to_numpy() - gaps) ** 2)
+                    for output in result.loss_fn_outputs
+                )
+                assert result.metrics["loss:sum"] == pytest.approx(float(expected), rel=1e-5)
+            else:
+                where = r"data\[0\].loss_fn_inputs\['old'\].data\[1\] is nan, which JSON cannot say"
+                with pytest.raises(ValueError, match=where):
+                    future.result()
+                whole = np.nan_to_num(gaps)
+                result = client.forward_backward_custom(batch(old=whole), handle).result()
+            assert np.isnan(result.metrics["custom/empty:mean"])
+            top = result.metrics["custom/top:sum"]
+            assert top == np.inf if options.protobuf else np.isnan(top)
+            norm = client.optim_step(tinker.AdamParams()).result().metrics
+            assert norm is not None
+            assert norm["unclipped_grad_l2:mean"] > 0

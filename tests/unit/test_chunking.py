@@ -31,7 +31,7 @@ def image(data: int, expected_tokens: int | None = None) -> Datum:
 
 
 def sizes(data: list[Datum], limits: ChunkLimits | None = None) -> list[int]:
-    return [len(chunk) for chunk in (split(data, limits) if limits else split(data))]
+    return [len(chunk.data) for chunk in (split(data, limits) if limits else split(data))]
 
 
 # ---- properties -----------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def fits(chunk: list[Datum], limits: ChunkLimits) -> bool:
 
 @given(DATUMS, LIMITS)
 def test_nothing_is_lost_and_order_is_kept(data: list[Datum], limits: ChunkLimits) -> None:
-    chunks = split(data, limits)
+    chunks = [chunk.data for chunk in split(data, limits)]
     assert all(chunks)
     assert [id(datum) for chunk in chunks for datum in chunk] == [id(datum) for datum in data]
 
@@ -60,12 +60,13 @@ def test_nothing_is_lost_and_order_is_kept(data: list[Datum], limits: ChunkLimit
 @given(DATUMS, LIMITS)
 def test_a_chunk_over_a_limit_is_one_datum(data: list[Datum], limits: ChunkLimits) -> None:
     for chunk in split(data, limits):
-        assert fits(chunk, limits) or len(chunk) == 1
+        assert fits(chunk.data, limits) or len(chunk.data) == 1
+        assert chunk.bytes == sum(measure(datum)[1] for datum in chunk.data)
 
 
 @given(DATUMS, LIMITS)
 def test_no_chunk_could_have_taken_the_next_datum(data: list[Datum], limits: ChunkLimits) -> None:
-    chunks = split(data, limits)
+    chunks = [chunk.data for chunk in split(data, limits)]
     for chunk, following in pairwise(chunks):
         assert not fits([*chunk, following[0]], limits)
 

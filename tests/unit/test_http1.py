@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-import zstandard
 from hypothesis import given, strategies as st
 from raw_server import Peer, serve
 
@@ -52,12 +51,6 @@ ANSWERS = {
     "gzip": (
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s"
         % (len(gzip.compress(b"hello", mtime=0)), gzip.compress(b"hello", mtime=0)),
-        200,
-        b"hello",
-    ),
-    "zstd": (
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: zstd\r\nContent-Length: %d\r\n\r\n%s"
-        % (len(zstandard.compress(b"hello")), zstandard.compress(b"hello")),
         200,
         b"hello",
     ),

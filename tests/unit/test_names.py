@@ -57,6 +57,15 @@ def test_importing_tinker_imports_little() -> None:
     }
 
 
+def test_a_training_client_is_made_without_numpy() -> None:
+    script = "import sys, tinker; tinker.ServiceClient, tinker.TrainingClient; print(*sys.modules)"
+    output = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert {"tinker.training", "httpx"} <= set(output.split())
+    assert set(output.split()).isdisjoint({"numpy", "tinker.sampling", "tinker_api.models.datum"})
+
+
 @pytest.mark.parametrize("alias", ALIASES)
 def test_an_alias_has_the_names_of_what_it_stands_for(alias: str) -> None:
     module = importlib.import_module(alias)

@@ -1,7 +1,8 @@
 """The JSON encoding of batches, prompts and results.
 
 Arrays go by reference: numpy arrays sit in the generated models as they are, and orjson writes them. JSON has
-no NaN and no infinity, and orjson would write null for one, so a batch with any is refused here.
+no NaN and no infinity, and orjson would write null for one, so a batch with any is refused here. In a result
+null is NaN, and the NaN and Infinity of servers in Python are read too.
 """
 
 from __future__ import annotations
@@ -12,47 +13,56 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 
 from tinker import types
 from tinker_api import models
+from tinker_api.types import loads
 
 # ---- requests -------------------------------------------------------------------------------
 
 
 def training_input(
-    data: Sequence[types.Datum], loss_fn: str, loss_fn_config: Mapping[str, float | str] | None
+    data: Sequence[types.Datum],
+    loss_fn: str,
+    loss_fn_config: Mapping[str, float | str] | None,
+    first: int = 0,
 ) -> models.ForwardBackwardInput:
-    """A batch as the contract's `ForwardBackwardInput`.
+    """A batch as the contract's `ForwardBackwardInput`; `first` is the number of its first datum in the whole.
 
     Raises:
         ValueError: There is a NaN or an infinity in it; the message says where.
     """
-    for name, value in (loss_fn_config or {}).items():
-        if not isinstance(value, str) and not math.isfinite(value):
-            raise _not_in_json(f"loss_fn_config[{name!r}]", value)
+    check_finite(data, loss_fn_config, first)
     return models.ForwardBackwardInput(
-        data=[_datum(index, datum) for index, datum in enumerate(data)],
+        data=[_datum(datum) for datum in data],
         loss_fn=loss_fn,  # type: ignore[arg-type]  # checked before
         loss_fn_config=None if loss_fn_config is None else models.LossFnConfig(loss_fn_config),
     )
 
 
-def _datum(index: int, datum: types.Datum) -> models.Datum:
-    for name, tensor in datum.loss_fn_inputs.items():
-        if not tensor.is_finite():
-            values = tensor.values_np
-            position = int(np.isfinite(values).argmin())
-            where = f"data[{index}].loss_fn_inputs[{name!r}].data[{position}]"
-            raise _not_in_json(where, values[position].item())
+def check_finite(
+    data: Sequence[types.Datum], loss_fn_config: Mapping[str, float | str] | None, first: int = 0
+) -> None:
+    """Raise as `training_input` does."""
+    for name, value in (loss_fn_config or {}).items():
+        if not isinstance(value, str) and not math.isfinite(value):
+            raise _not_in_json(f"loss_fn_config[{name!r}] is {value}")
+    for index, datum in enumerate(data, first):
+        for name, tensor in datum.loss_fn_inputs.items():
+            if not tensor.is_finite():
+                where = f"data[{index}].loss_fn_inputs[{name!r}]"
+                raise _not_in_json(f"{where}.{tensor._first(~np.isfinite(tensor.values_np))}")
+
+
+def _datum(datum: types.Datum) -> models.Datum:
     inputs = {name: tensor_data(tensor) for name, tensor in datum.loss_fn_inputs.items()}
     return models.Datum(
         model_input=model_input(datum.model_input), loss_fn_inputs=models.LossFnInputs(inputs)
     )
 
 
-def _not_in_json(where: str, value: float) -> ValueError:
-    return ValueError(f"{where} is {value}, which JSON cannot say; it must be finite.")
+def _not_in_json(what: str) -> ValueError:
+    return ValueError(f"{what}, which JSON cannot say; it must be finite.")
 
 
 def model_input(value: types.ModelInput) -> models.ModelInput:
@@ -97,7 +107,7 @@ def tensor_data(tensor: types.TensorData) -> models.TensorData:
 
 def forward_backward_output(content: bytes) -> types.ForwardBackwardOutput:
     """Decode a result of forward or forward_backward."""
-    body = orjson.loads(content)
+    body = loads(content)
     return types.ForwardBackwardOutput(
         loss_fn_output_type=body.get("loss_fn_output_type", ""),
         loss_fn_outputs=[
@@ -136,7 +146,7 @@ def sample_response(
         prompt_length: Tokens of the prompt.
         sequence_ids: Names of the samples, in order; those without one are named "".
     """
-    body = orjson.loads(content)
+    body = loads(content)
     names = iter(sequence_ids)
     return types.SampleResponse(
         sequences=[

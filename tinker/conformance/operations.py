@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from tinker._codec import zstd
 from tinker.conformance.checks import Failed, NotOffered, check, expect
 from tinker.conformance.subject import (
     JSON,
@@ -241,9 +242,7 @@ def forward_backward_zstd(s: Subject) -> None:
     """With `proto_compress_fwdbwd` the protobuf body is one zstd frame, with Content-Encoding zstd."""
     if s.encoding != PROTOBUF or not s.results.get("config", {}).get("proto_compress_fwdbwd"):
         raise NotOffered("client_config does not ask for it")
-    import zstandard  # noqa: PLC0415
-
-    body = zstandard.compress(protobuf_batch(s.model.id, s.model.take()))
+    body = zstd.compress(protobuf_batch(s.model.id, s.model.take()))
     promise = s.call("forward_backward", body, headers={"content-encoding": "zstd"})
     s.loss(promise)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import attrs
 
+from tinker._metrics import with_nan
 from tinker.types.loss_fn_output import LossFnOutput
 from tinker.types.tensor_data import to_tensor_data
 from tinker_api.model import Model
@@ -14,10 +15,6 @@ from tinker_api.model import Model
 
 def _to_outputs(outputs: Sequence[Any]) -> list[LossFnOutput]:
     return [{name: to_tensor_data(value) for name, value in out.items()} for out in outputs]
-
-
-def _to_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    return dict(metrics)
 
 
 def _show(outputs: list[LossFnOutput]) -> str:
@@ -33,7 +30,7 @@ class ForwardBackwardOutput(Model):
     loss_fn_output_type: str
     loss_fn_outputs: list[LossFnOutput] = attrs.field(converter=_to_outputs, repr=_show)
     """One for each datum, in order: arrays by name, such as `logprobs`."""
-    metrics: dict[str, float] = attrs.field(factory=dict, converter=_to_metrics)
+    metrics: dict[str, float] = attrs.field(factory=dict, converter=with_nan)
     """Numbers about the batch, by `name:suffix`; the suffix tells how chunks were combined."""
 
     _ignores_unknown = True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, get_args
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 
 from tinker.types._arrays import (
     Array,
@@ -37,7 +38,7 @@ class TensorData(Model):
 
     A C-contiguous array of int64 or float32 is kept as it is: it shares memory with what it was made
     from, so do not write into that before the request is sent. Everything else is converted once,
-    here. A NaN or an infinity is kept (results may have some); requests refuse them.
+    here. A NaN or an infinity is kept: results may have some, and requests what no loss is known to read.
 
     Two are equal if dtype, shape, layout and values are; a NaN equals a NaN.
 
@@ -220,6 +221,11 @@ class TensorData(Model):
     def is_finite(self) -> bool:
         """Whether there is no NaN and no infinity in it."""
         return self.dtype == "int64" or bool(np.isfinite(self.values_np).all())
+
+    def _first(self, wrong: npt.NDArray[np.bool_]) -> str:
+        """The first of the values that are wrong, for a message: `data[3] is nan`."""
+        position = int(wrong.argmax())
+        return f"data[{position}] is {self.values_np[position].item()}"
 
     def __repr__(self) -> str:
         layout = "" if self.crow_indices_np is None else ", layout=csr"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
 from typing import Any, Self, TypeAlias
 
 import attrs
@@ -50,18 +51,21 @@ class TopkLogprobs(Model):
         """Pairs for each position, without the empty cells; None for a position with no others."""
         rows: TopkList = []
         for ids, values in zip(self.token_ids.tolist(), self.logprobs.tolist(), strict=True):
-            pairs = [pair for pair in zip(ids, values, strict=True) if pair[1] > NO_LOGPROB]
+            pairs = [pair for pair in zip(ids, values, strict=True) if pair[1] != NO_LOGPROB]
             rows.append(pairs or None)
         return rows
 
 
 def topk_as_list(value: TopkLogprobs | Sequence[Any] | None) -> TopkList | None:
-    """Either form as pairs."""
+    """Either form as pairs. A logprob of None is NaN, as in JSON."""
     if value is None:
         return None
     if isinstance(value, TopkLogprobs):
         return value.to_list()
-    return [None if row is None else [(pair[0], pair[1]) for pair in row] for row in value]
+    return [
+        None if row is None else [(pair[0], nan if pair[1] is None else pair[1]) for pair in row]
+        for row in value
+    ]
 
 
 def topk_as_arrays(value: TopkLogprobs | Sequence[Any] | None) -> TopkLogprobs | None:

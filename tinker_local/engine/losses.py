@@ -114,6 +114,7 @@ def _pessimistic(ratio: Any, x: Inputs) -> Any:
 
 
 _SAMPLED = ("logprobs", "advantages")
+_CLIP = ("clip_low_threshold", "clip_high_threshold")
 
 
 def _clip(low: float, high: float) -> dict[str, float]:
@@ -182,7 +183,8 @@ def resolve(loss_fn: str, config: Mapping[str, Any]) -> tuple[Loss, dict[str, fl
         if key not in loss.settings:
             allowed = ", ".join(loss.settings) or "no keys"
             raise EngineError(f"unknown loss_fn_config key {key!r}; {loss_fn} takes {allowed}")
-        if isinstance(value, str) or not math.isfinite(value):
+        unlimited = key in _CLIP and value in (math.inf, -math.inf)
+        if isinstance(value, str) or not (unlimited or math.isfinite(value)):
             raise EngineError(f"loss_fn_config {key!r} must be a finite number, not {value!r}")
     return loss, {**loss.settings, **{key: float(value) for key, value in config.items()}}
 
@@ -250,8 +252,13 @@ def inputs_of(
                     f"{name} has shape {list(given.shape)}, {TARGETS} has {list(shape)}"
                 )
             values[name] = given.astype(np.float64)
-            if not np.isfinite(values[name]).all():
-                raise EngineError(f"{name} has a value that is not finite")
+            wrong = ~np.isfinite(values[name])
+            if name in _CLIP:  # infinite ones are no limit
+                wrong = np.isnan(values[name])
+            if wrong.any():
+                place = np.argwhere(wrong)[0].tolist()
+                value = values[name][tuple(place)]
+                raise EngineError(f"{name}{place} is {value}; it must be finite")
         elif name in loss.required:
             raise EngineError(f"loss_fn_inputs lacks {name!r}")
         else:

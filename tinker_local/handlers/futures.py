@@ -44,7 +44,7 @@ async def retrieve_future(backend: Backend, call: Call) -> dict[str, Any] | Resp
     content = backend.store.result(request.id)
     if request.result_type == wire.JSON:
         return Response(content, media_type=wire.JSON)
-    if wire.PROTOBUF in call.headers.get("accept", ""):
+    if backend.options.protobuf and wire.PROTOBUF in call.headers.get("accept", ""):
         return Response(content, media_type=wire.PROTOBUF)
     to_json = _TO_JSON[request.operation]
     body = await asyncio.to_thread(to_json, content) if size > _LARGE else to_json(content)

@@ -30,7 +30,7 @@ async def client_config(backend: Backend, call: Call) -> dict[str, Any]:
         "pjwt_auth_enabled": backend.options.jwt,
         "credential_default_source": "api_key",
         "parallel_fwdbwd_chunks": True,
-        "proto_compress_fwdbwd": False,
+        "proto_compress_fwdbwd": backend.options.zstd,
         "fwdbwd_max_chunk_len": 1024,
         "fwdbwd_max_chunk_bytes_count": 5_000_000,
         "billing_exception_max_pause_duration_sec": 3600,

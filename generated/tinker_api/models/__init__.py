@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from .loss_fn_inputs import LossFnInputs
     from .loss_fn_output import LossFnOutput
     from .loss_fn_type import LossFnType
+    from .loss_metrics import LossMetrics
     from .metrics import Metrics
     from .model_data import ModelData
     from .model_input import ModelInput
@@ -280,6 +281,7 @@ _MODULE_OF = {
     "LossFnInputs": ".loss_fn_inputs",
     "LossFnOutput": ".loss_fn_output",
     "LossFnType": ".loss_fn_type",
+    "LossMetrics": ".loss_metrics",
     "Metrics": ".metrics",
     "ModelData": ".model_data",
     "ModelInput": ".model_input",
@@ -467,6 +469,7 @@ __all__ = (
     "LossFnInputs",
     "LossFnOutput",
     "LossFnType",
+    "LossMetrics",
     "Metrics",
     "ModelData",
     "ModelInput",

@@ -19,9 +19,10 @@ class ForwardBackwardOutput(Schema):
     loss_fn_outputs: list[LossFnOutput]
     """ One a datum, in order. """
 
-    metrics: Metrics
-    """ Numbers by name. Names of forward_backward metrics are `<name>:<reduction>` with one colon; the reductions
-    mean, sum, min, max, slack, unique, hash2 say how chunks of one call are put together.
+    metrics: LossMetrics
+    """ Numbers by name, which is `<name>:<reduction>` with one colon; the reductions mean, sum, min, max, slack,
+    unique,
+    hash2 say how chunks of one call are put together. A null is a number that is not finite.
      """
 
     type: Literal["forward_backward"] = "forward_backward"
@@ -42,9 +43,9 @@ class ForwardBackwardOutput(Schema):
             type=const(src["type"], "forward_backward", "type"),
             loss_fn_output_type=src["loss_fn_output_type"],
             loss_fn_outputs=[LossFnOutput.from_dict(item) for item in src["loss_fn_outputs"]],
-            metrics=Metrics.from_dict(src["metrics"]),
+            metrics=LossMetrics.from_dict(src["metrics"]),
         )
 
 
 from ..models.loss_fn_output import LossFnOutput  # noqa: E402
-from ..models.metrics import Metrics  # noqa: E402
+from ..models.loss_metrics import LossMetrics  # noqa: E402

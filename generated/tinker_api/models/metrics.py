@@ -5,9 +5,7 @@ from typing import Any, Self
 
 
 class Metrics(dict[str, float]):
-    """Numbers by name. Names of forward_backward metrics are `<name>:<reduction>` with one colon; the reductions
-    mean, sum, min, max, slack, unique, hash2 say how chunks of one call are put together.
-    """
+    """Numbers by name."""
 
     def to_dict(self) -> dict[str, Any]:
         return self

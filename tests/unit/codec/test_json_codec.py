@@ -13,6 +13,8 @@ from hypothesis.extra import numpy as hnp
 
 from tinker import types
 from tinker._codec import json as json_codec
+from tinker_api.types import dumps
+from tinker_local import wire
 
 NOT_FINITE = [math.nan, math.inf, -math.inf]
 
@@ -32,6 +34,18 @@ def test_a_batch_with_what_is_not_finite_is_refused_by_name(value: float) -> Non
 def test_a_setting_that_is_not_finite_is_refused_by_name(value: float) -> None:
     with pytest.raises(ValueError, match=rf"loss_fn_config\['beta'\] is {value}"):
         json_codec.training_input([datum([1])], "dro", {"beta": value, "kind": "x"})
+
+
+FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@given(values=hnp.arrays(np.float32, st.integers(0, 50), elements=FINITE))
+def test_floats_of_a_request_arrive_to_the_bit(values: np.ndarray[Any, Any]) -> None:
+    sent = types.Datum(types.ModelInput.from_ints([1]), {"x": values})
+    body = dumps(json_codec.training_input([sent], "ppo", {"beta": 0.1}).to_dict())
+    (example,) = wire.examples_from_json(wire.parse_json(body))
+    assert example.inputs["x"].dtype == np.float32
+    assert example.inputs["x"].tobytes() == values.tobytes()
 
 
 @given(values=hnp.arrays(np.float32, st.integers(0, 50), elements=st.floats(width=32)))

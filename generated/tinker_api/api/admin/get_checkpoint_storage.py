@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...models.current_checkpoint_storage_usage_response import (
-    CurrentCheckpointStorageUsageResponse,
-)
-from ...models.error_response import ErrorResponse
-from ...models.validation_error_response import ValidationErrorResponse
 from ...types import UNSET, Response, Unset, loads
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import AuthenticatedClient
+    from ...models.current_checkpoint_storage_usage_response import (
+        CurrentCheckpointStorageUsageResponse,
+    )
+    from ...models.error_response import ErrorResponse
+    from ...models.validation_error_response import ValidationErrorResponse
 
 
 def _get_kwargs(
@@ -48,34 +48,21 @@ def _parse_response(
     response: httpx.Response,
 ) -> CurrentCheckpointStorageUsageResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
+        from ...models.current_checkpoint_storage_usage_response import (
+            CurrentCheckpointStorageUsageResponse,
+        )
+
         return CurrentCheckpointStorageUsageResponse.from_dict(loads(response.content))
 
-    if response.status_code == 400:
+    if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
+        from ...models.error_response import ErrorResponse
+
         return ErrorResponse.from_dict(loads(response.content))
 
-    if response.status_code == 401:
-        return ErrorResponse.from_dict(loads(response.content))
+    if response.status_code in [422]:
+        from ...models.validation_error_response import ValidationErrorResponse
 
-    if response.status_code == 403:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 404:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 405:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 422:
         return ValidationErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 429:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 500:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 503:
-        return ErrorResponse.from_dict(loads(response.content))
 
     return None
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ...models.error_response import ErrorResponse
-from ...models.validation_error_response import ValidationErrorResponse
 from ...types import File, Response, loads
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import AuthenticatedClient, Client
+    from ...models.error_response import ErrorResponse
+    from ...models.validation_error_response import ValidationErrorResponse
 
 
 def _get_kwargs(
@@ -45,35 +45,18 @@ def _parse_response(
     if response.is_success:
         return File(payload=response.content)
 
-    if response.status_code == 206:
+    if response.status_code in [206]:
         return File(payload=response.content)
 
-    if response.status_code == 403:
+    if response.status_code in [403, 404, 405, 410, 416, 429, 500, 503]:
+        from ...models.error_response import ErrorResponse
+
         return ErrorResponse.from_dict(loads(response.content))
 
-    if response.status_code == 404:
-        return ErrorResponse.from_dict(loads(response.content))
+    if response.status_code in [422]:
+        from ...models.validation_error_response import ValidationErrorResponse
 
-    if response.status_code == 405:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 410:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 416:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 422:
         return ValidationErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 429:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 500:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 503:
-        return ErrorResponse.from_dict(loads(response.content))
 
     return None
 

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ...models.error_response import ErrorResponse
-from ...models.get_training_run_access_scope import (
-    GetTrainingRunAccessScope,
-)
-from ...models.training_run import TrainingRun
-from ...models.validation_error_response import ValidationErrorResponse
 from ...types import UNSET, Response, Unset, loads
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import AuthenticatedClient
+    from ...models.error_response import ErrorResponse
+    from ...models.get_training_run_access_scope import (
+        GetTrainingRunAccessScope,
+    )
+    from ...models.training_run import TrainingRun
+    from ...models.validation_error_response import ValidationErrorResponse
 
 
 def _get_kwargs(
@@ -57,34 +57,19 @@ def _parse_response(
     response: httpx.Response,
 ) -> ErrorResponse | TrainingRun | ValidationErrorResponse | None:
     if response.is_success:
+        from ...models.training_run import TrainingRun
+
         return TrainingRun.from_dict(loads(response.content))
 
-    if response.status_code == 400:
+    if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
+        from ...models.error_response import ErrorResponse
+
         return ErrorResponse.from_dict(loads(response.content))
 
-    if response.status_code == 401:
-        return ErrorResponse.from_dict(loads(response.content))
+    if response.status_code in [422]:
+        from ...models.validation_error_response import ValidationErrorResponse
 
-    if response.status_code == 403:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 404:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 405:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 422:
         return ValidationErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 429:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 500:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 503:
-        return ErrorResponse.from_dict(loads(response.content))
 
     return None
 

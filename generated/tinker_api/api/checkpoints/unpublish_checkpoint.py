@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ...models.checkpoint_kind import CheckpointKind
-from ...models.error_response import ErrorResponse
-from ...models.validation_error_response import ValidationErrorResponse
 from ...types import Response, loads
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import AuthenticatedClient
+    from ...models.checkpoint_kind import CheckpointKind
+    from ...models.error_response import ErrorResponse
+    from ...models.validation_error_response import ValidationErrorResponse
 
 
 def _get_kwargs(
@@ -47,41 +47,18 @@ def _get_kwargs(
 def _parse_response(
     response: httpx.Response,
 ) -> Any | ErrorResponse | ValidationErrorResponse | None:
-    if response.status_code == 204:
+    if response.status_code in [204]:
         return None
 
-    if response.status_code == 400:
+    if response.status_code in [400, 401, 403, 404, 405, 409, 425, 429, 500, 503]:
+        from ...models.error_response import ErrorResponse
+
         return ErrorResponse.from_dict(loads(response.content))
 
-    if response.status_code == 401:
-        return ErrorResponse.from_dict(loads(response.content))
+    if response.status_code in [422]:
+        from ...models.validation_error_response import ValidationErrorResponse
 
-    if response.status_code == 403:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 404:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 405:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 409:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 422:
         return ValidationErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 425:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 429:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 500:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 503:
-        return ErrorResponse.from_dict(loads(response.content))
 
     return None
 

@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...models.complete_metadata_response import CompleteMetadataResponse
-from ...models.create_custom_loss_response import CreateCustomLossResponse
-from ...models.create_model_response import CreateModelResponse
-from ...models.error_response import ErrorResponse
-from ...models.forward_backward_output import ForwardBackwardOutput
-from ...models.future_retrieve_request import FutureRetrieveRequest
-from ...models.load_weights_response import LoadWeightsResponse
-from ...models.optim_step_response import OptimStepResponse
-from ...models.queue_state_detail import QueueStateDetail
-from ...models.request_failed_response import RequestFailedResponse
-from ...models.sample_response import SampleResponse
-from ...models.save_weights_external_response import SaveWeightsExternalResponse
-from ...models.save_weights_for_sampler_response import SaveWeightsForSamplerResponse
-from ...models.save_weights_response import SaveWeightsResponse
-from ...models.try_again_response import TryAgainResponse
-from ...models.unload_model_response import UnloadModelResponse
-from ...models.validation_error_response import ValidationErrorResponse
 from ...types import UNSET, Response, Unset, dumps, loads, tagged
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import AuthenticatedClient
+    from ...models.complete_metadata_response import CompleteMetadataResponse
+    from ...models.create_custom_loss_response import CreateCustomLossResponse
+    from ...models.create_model_response import CreateModelResponse
+    from ...models.error_response import ErrorResponse
+    from ...models.forward_backward_output import ForwardBackwardOutput
+    from ...models.future_retrieve_request import FutureRetrieveRequest
+    from ...models.load_weights_response import LoadWeightsResponse
+    from ...models.optim_step_response import OptimStepResponse
+    from ...models.queue_state_detail import QueueStateDetail
+    from ...models.request_failed_response import RequestFailedResponse
+    from ...models.sample_response import SampleResponse
+    from ...models.save_weights_external_response import SaveWeightsExternalResponse
+    from ...models.save_weights_for_sampler_response import SaveWeightsForSamplerResponse
+    from ...models.save_weights_response import SaveWeightsResponse
+    from ...models.try_again_response import TryAgainResponse
+    from ...models.unload_model_response import UnloadModelResponse
+    from ...models.validation_error_response import ValidationErrorResponse
 
 
 def _get_kwargs(
@@ -87,6 +87,20 @@ def _parse_response(
     | None
 ):
     if response.is_success:
+        from ...models.complete_metadata_response import CompleteMetadataResponse
+        from ...models.create_custom_loss_response import CreateCustomLossResponse
+        from ...models.create_model_response import CreateModelResponse
+        from ...models.forward_backward_output import ForwardBackwardOutput
+        from ...models.load_weights_response import LoadWeightsResponse
+        from ...models.optim_step_response import OptimStepResponse
+        from ...models.request_failed_response import RequestFailedResponse
+        from ...models.sample_response import SampleResponse
+        from ...models.save_weights_external_response import SaveWeightsExternalResponse
+        from ...models.save_weights_for_sampler_response import SaveWeightsForSamplerResponse
+        from ...models.save_weights_response import SaveWeightsResponse
+        from ...models.try_again_response import TryAgainResponse
+        from ...models.unload_model_response import UnloadModelResponse
+
         answer: (
             CompleteMetadataResponse
             | CreateCustomLossResponse
@@ -122,47 +136,20 @@ def _parse_response(
         )
         return answer
 
-    if response.status_code == 400:
+    if response.status_code in [400, 401, 402, 403, 404, 405, 410, 413, 415, 429, 500, 503]:
+        from ...models.error_response import ErrorResponse
+
         return ErrorResponse.from_dict(loads(response.content))
 
-    if response.status_code == 401:
-        return ErrorResponse.from_dict(loads(response.content))
+    if response.status_code in [408]:
+        from ...models.queue_state_detail import QueueStateDetail
 
-    if response.status_code == 402:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 403:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 404:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 405:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 408:
         return QueueStateDetail.from_dict(loads(response.content))
 
-    if response.status_code == 410:
-        return ErrorResponse.from_dict(loads(response.content))
+    if response.status_code in [422]:
+        from ...models.validation_error_response import ValidationErrorResponse
 
-    if response.status_code == 413:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 415:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 422:
         return ValidationErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 429:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 500:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 503:
-        return ErrorResponse.from_dict(loads(response.content))
 
     return None
 

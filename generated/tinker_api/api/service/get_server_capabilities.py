@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...models.error_response import ErrorResponse
-from ...models.get_server_capabilities_response import GetServerCapabilitiesResponse
 from ...types import Response, loads
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import AuthenticatedClient
+    from ...models.error_response import ErrorResponse
+    from ...models.get_server_capabilities_response import GetServerCapabilitiesResponse
 
 
 def _get_kwargs(
@@ -39,24 +39,13 @@ def _parse_response(
     response: httpx.Response,
 ) -> ErrorResponse | GetServerCapabilitiesResponse | None:
     if response.is_success:
+        from ...models.get_server_capabilities_response import GetServerCapabilitiesResponse
+
         return GetServerCapabilitiesResponse.from_dict(loads(response.content))
 
-    if response.status_code == 401:
-        return ErrorResponse.from_dict(loads(response.content))
+    if response.status_code in [401, 402, 405, 429, 500, 503]:
+        from ...models.error_response import ErrorResponse
 
-    if response.status_code == 402:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 405:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 429:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 500:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 503:
         return ErrorResponse.from_dict(loads(response.content))
 
     return None

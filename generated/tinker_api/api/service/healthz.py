@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...models.error_response import ErrorResponse
-from ...models.health_response import HealthResponse
 from ...types import Response, loads
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import AuthenticatedClient, Client
+    from ...models.error_response import ErrorResponse
+    from ...models.health_response import HealthResponse
 
 
 def _get_kwargs(
@@ -37,18 +37,13 @@ def _get_kwargs(
 
 def _parse_response(response: httpx.Response) -> ErrorResponse | HealthResponse | None:
     if response.is_success:
+        from ...models.health_response import HealthResponse
+
         return HealthResponse.from_dict(loads(response.content))
 
-    if response.status_code == 405:
-        return ErrorResponse.from_dict(loads(response.content))
+    if response.status_code in [405, 429, 500, 503]:
+        from ...models.error_response import ErrorResponse
 
-    if response.status_code == 429:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 500:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 503:
         return ErrorResponse.from_dict(loads(response.content))
 
     return None

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...models.error_response import ErrorResponse
-from ...models.save_weights_request import SaveWeightsRequest
-from ...models.untyped_api_future import UntypedAPIFuture
-from ...models.validation_error_response import ValidationErrorResponse
 from ...types import Response, dumps, loads
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import AuthenticatedClient
+    from ...models.error_response import ErrorResponse
+    from ...models.save_weights_request import SaveWeightsRequest
+    from ...models.untyped_api_future import UntypedAPIFuture
+    from ...models.validation_error_response import ValidationErrorResponse
 
 
 def _get_kwargs(
@@ -45,46 +45,19 @@ def _parse_response(
     response: httpx.Response,
 ) -> ErrorResponse | UntypedAPIFuture | ValidationErrorResponse | None:
     if response.is_success:
+        from ...models.untyped_api_future import UntypedAPIFuture
+
         return UntypedAPIFuture.from_dict(loads(response.content))
 
-    if response.status_code == 400:
+    if response.status_code in [400, 401, 402, 403, 404, 405, 409, 413, 415, 429, 500, 503]:
+        from ...models.error_response import ErrorResponse
+
         return ErrorResponse.from_dict(loads(response.content))
 
-    if response.status_code == 401:
-        return ErrorResponse.from_dict(loads(response.content))
+    if response.status_code in [422]:
+        from ...models.validation_error_response import ValidationErrorResponse
 
-    if response.status_code == 402:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 403:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 404:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 405:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 409:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 413:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 415:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 422:
         return ValidationErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 429:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 500:
-        return ErrorResponse.from_dict(loads(response.content))
-
-    if response.status_code == 503:
-        return ErrorResponse.from_dict(loads(response.content))
 
     return None
 

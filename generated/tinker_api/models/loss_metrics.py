@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+
+class LossMetrics(dict[str, float | None]):
+    """Numbers by name, which is `<name>:<reduction>` with one colon; the reductions mean, sum, min, max, slack,
+    unique,
+    hash2 say how chunks of one call are put together. A null is a number that is not finite.
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        return self
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(src)
