@@ -19,6 +19,8 @@ class _Loss:
     """Inputs without which the loss is not defined."""
     config: tuple[str, ...] | None = ()
     """Keys its configuration may have, those of open servers included; None: not known."""
+    by_provenance: bool = False
+    """Whether the data must say which samples they come from."""
 
 
 _POLICY_INPUTS = ("target_tokens", "logprobs", "advantages")
@@ -30,7 +32,7 @@ _LOSSES: Mapping[str, _Loss] = {
     "cispo": _Loss(_POLICY_INPUTS, _CLIP),
     "dro": _Loss(_POLICY_INPUTS, ("beta",)),
     "gspo": _Loss(_POLICY_INPUTS, _CLIP),
-    "stable_reinforce": _Loss(("target_tokens",), None),
+    "stable_reinforce": _Loss(("target_tokens", "advantages"), None, by_provenance=True),
     "custom": _Loss((), None),
 }
 assert set(_LOSSES) == set(get_args(LossFnType)), "one entry for each loss of the contract"
@@ -46,7 +48,8 @@ def prepare(
 
     Raises:
         ValueError: The batch is empty; an array is missing, ragged, too long or short; one that the
-            loss reads is not finite; the loss or a key of its configuration is not known.
+            loss reads is not finite; the loss or a key of its configuration is not known; the loss goes
+            by provenance, and a datum has none, or not for each position.
         TypeError: `data` holds something that is not a Datum.
     """
     loss = _LOSSES.get(loss_fn)
@@ -95,7 +98,21 @@ def _prepare_datum(index: int, datum: Datum, loss_fn: str, loss: _Loss) -> Datum
         _check_tensor(where, name, tensor, length, target)
         if loss_fn != "custom":
             _check_finite(where, name, tensor)
+    if loss.by_provenance:
+        _check_provenance(f"data[{index}]", datum, loss_fn)
     return datum
+
+
+def _check_provenance(where: str, datum: Datum, loss_fn: str) -> None:
+    if datum.model_input_spans is None or datum.loss_fn_input_spans is None:
+        raise ValueError(
+            f"{where} has no provenance spans, by which {loss_fn} goes: name the samples it comes from with "
+            "Datum.with_provenance."
+        )
+    try:
+        datum.with_provenance(datum.model_input_spans, datum.loss_fn_input_spans)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _check_tensor(

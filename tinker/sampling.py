@@ -146,9 +146,10 @@ class SamplingClient:
             topk_sample_logprobs: Also return the k most likely tokens at each place of the samples.
             target_prompt_logprobs: Also score these tokens at each place of the prompt: int64,
                 shape [len(prompt) - 1, K], -1 for none.
-            prompt_alt_tokens_k: Also return k alternative tokens at each place of the prompt.
-            prompt_logprobs_last_n: Score only the last n places of the prompt; with
-                `include_prompt_logprobs`.
+            prompt_alt_tokens_k: Also draw k tokens at each place of the prompt but the first, independently and
+                at the temperature of `sampling_params`.
+            prompt_logprobs_last_n: Score only the last n places of the prompt, also by
+                `topk_prompt_logprobs`; with `include_prompt_logprobs`.
 
         The last four are newer than some servers, and sent only when asked for.
         """

@@ -54,7 +54,7 @@ class Backend:
         self.keys = Keys(keys, store, self.signer)
         self.catalog = Catalog(store)
         self.traces = store.folder / "traces"
-        self.operations = Operations(store, engine, self.catalog)
+        self.operations = Operations(store, engine, self.catalog, options)
         self.scheduler = Scheduler(self.operations.execute, gap_seconds=self.options.gap_seconds)
         self._resume()
         self._sweeping = asyncio.create_task(self._sweep())

@@ -10,12 +10,17 @@ from tinker_local.store import Store
 
 
 def sweep(store: Store, catalog: Catalog, traces: Path, options: Options) -> None:
-    """Delete expired checkpoints, old results, weights of samplers nobody uses any more, and old traces."""
+    """Delete expired checkpoints, old results, recordings and traces, and weights of samplers nobody uses any more."""
     now = store.now()
     catalog.expire()
     store.drop_old_results(
         read_before=now - options.keep_read_results_seconds,
         finished_before=now - options.keep_unread_results_seconds,
+    )
+    # That there was one is remembered, for a message that says what has become of it.
+    store.write(
+        "UPDATE recordings SET content = NULL WHERE content IS NOT NULL AND used < ?",
+        now - options.keep_recordings_seconds,
     )
     silent_since = now - options.keep_ephemeral_seconds
     # A session is over when its client has said so, or has not been heard of for too long. Whoever still

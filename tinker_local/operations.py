@@ -21,6 +21,7 @@ from tinker_local.engine.base import (
     Adapter,
     Engine,
     EngineError,
+    Example,
     Listener,
     LoraSpec,
     SampleResult,
@@ -29,6 +30,8 @@ from tinker_local.engine.base import (
 )
 from tinker_local.engine.graph import Graph
 from tinker_local.errors import OperationFailed
+from tinker_local.options import Options
+from tinker_local.recordings import Provenance, Recordings
 from tinker_local.store import DONE, FAILED, Request, Row, Store
 from tinker_proto import tinker_pb2 as pb
 
@@ -50,10 +53,11 @@ Outcome = tuple[bytes, str, Commit | None]
 class Operations:
     """Executes requests, on the scheduler's thread."""
 
-    def __init__(self, store: Store, engine: Engine, catalog: Catalog) -> None:
+    def __init__(self, store: Store, engine: Engine, catalog: Catalog, options: Options) -> None:
         self._store = store
         self._engine = engine
         self._catalog = catalog
+        self._recordings = Recordings(store, options)
         self.listeners: dict[str, Listener] = {}
         """Who is told each token of a sample as it is drawn, by request."""
         self._adapters: OrderedDict[str, Adapter] = OrderedDict()
@@ -211,6 +215,7 @@ class Operations:
             return self._loss(
                 model_id,
                 wire.examples_from_protobuf(body),
+                wire.provenance(body),
                 body.loss_fn,
                 {**body.loss_fn_config, **_config(body.loss_fn_config_v2)},
                 backward=not body.forward_only,
@@ -223,12 +228,16 @@ class Operations:
     def _json_loss(self, model_id: str, body: Mapping[str, Any], *, backward: bool) -> Outcome:
         config = body.get("loss_fn_config") or {}
         examples = wire.examples_from_json(body)
-        return self._loss(model_id, examples, body["loss_fn"], config, backward=backward)
+        provenance = [Provenance(model_input=(), targets=())] * len(examples)
+        return self._loss(
+            model_id, examples, provenance, body["loss_fn"], config, backward=backward
+        )
 
     def _loss(
         self,
         model_id: str,
-        examples: Sequence[Any],
+        examples: Sequence[Example],
+        provenance: Sequence[Provenance],
         loss_fn: str,
         config: Mapping[str, Any],
         *,
@@ -236,11 +245,11 @@ class Operations:
     ) -> Outcome:
         if loss_fn == "custom":
             config = {"graph": self._graph(model_id, config)}
-        for key, value in config.items():
-            if isinstance(value, str):
-                raise OperationFailed(
-                    f"loss_fn_config[{key!r}] is a text; {loss_fn} takes numbers."
-                )
+        recordings: set[str] = set()
+        if loss_fn == "stable_reinforce":
+            model = self._store.get("models", model_id)
+            assert model is not None
+            examples, recordings = self._recordings.attribute(examples, provenance, model)
         adapter = self._adapter(model_id)
         result, changed = self._engine.forward(
             adapter, examples, loss_fn, config, backward=backward
@@ -251,6 +260,7 @@ class Operations:
         def commit_and_count() -> None:
             commit()
             self._use(model_id, "training", tokens)
+            self._recordings.use(recordings)
 
         counted = (
             _Keep(commit.adapter, commit_and_count)
@@ -436,14 +446,20 @@ class Operations:
         if isinstance(source, OperationFailed):
             return [source] * len(requests)
         base_model, checkpoint = source.base_model, source.checkpoint
+        sampler = self._store.get("samplers", requests[0].target)
+        session_id = sampler["session_id"] if sampler else ""
 
-        def wanted(request: Request) -> tuple[SampleSpec, int | None]:
+        def wanted(request: Request) -> tuple[SampleSpec, Mapping[str, Any]]:
             if checkpoint is not None and not may_read(checkpoint, request.owner):
                 raise OperationFailed(f"You do not have access to {checkpoint['path']}.")
             body = self._body(request)
             spec = evolve(wire.sample_spec(body), heard=self.listeners.get(request.id))
             self._engine.check_sample(base_model, spec)
-            return spec, wire.scored_places(body, spec)
+            if body.get("record_stability_info") and not session_id:
+                raise OperationFailed(
+                    "record_stability_info needs a sampling_session_id: what is recorded belongs to a session."
+                )
+            return spec, body
 
         asked = [self._attempt(request, wanted) for request in requests]
         good = [one[0] for one in asked if not isinstance(one, OperationFailed)]
@@ -457,9 +473,17 @@ class Operations:
             elif isinstance(results, OperationFailed):
                 outcomes.append(results)
             else:
-                result = results.pop(0)
-                content = wire.sample_to_protobuf(result, one[1])
-                commit = partial(self._use_sample, request, base_model, one[0], result)
+                result, (spec, body) = results.pop(0), one
+                content = wire.sample_to_protobuf(result, body.get("target_prompt_logprobs"))
+                commit = partial(
+                    self._use_sample,
+                    request,
+                    base_model,
+                    session_id,
+                    spec,
+                    result,
+                    record=bool(body.get("record_stability_info")),
+                )
                 outcomes.append((content, wire.PROTOBUF, commit))
         return outcomes
 
@@ -470,10 +494,17 @@ class Operations:
         self._store.use(model["owner"], model["session_id"], base_model, kind, amount)
 
     def _use_sample(
-        self, request: Request, base_model: str, spec: SampleSpec, result: SampleResult
+        self,
+        request: Request,
+        base_model: str,
+        session_id: str,
+        spec: SampleSpec,
+        result: SampleResult,
+        *,
+        record: bool,
     ) -> None:
-        sampler = self._store.get("samplers", request.target)
-        session_id = sampler["session_id"] if sampler else ""
+        if record:
+            self._recordings.add(request, session_id, spec, result)
         sampled = sum(len(sequence.tokens) for sequence in result.sequences)
         for kind, tokens in (("sampling_prefill", len(spec.prompt)), ("sampling_sample", sampled)):
             self._store.use(request.owner, session_id, base_model, kind, tokens)

@@ -22,6 +22,8 @@ class Options:
     """How long a result can be asked for again after it was read."""
     keep_unread_results_seconds: float = 86400.0
     """How long a result waits to be read."""
+    keep_recordings_seconds: float = 86400.0
+    """How long what `record_stability_info` has recorded outlives its last use."""
     keep_ephemeral_seconds: float = 3600.0
     """How long the weights of an ephemeral sampler outlive its session."""
     sweep_seconds: float = 10.0

@@ -73,6 +73,10 @@ CREATE TABLE IF NOT EXISTS usage (
     hour INTEGER NOT NULL, owner TEXT NOT NULL, session_id TEXT NOT NULL, base_model TEXT NOT NULL,
     kind TEXT NOT NULL, amount REAL NOT NULL, PRIMARY KEY (hour, owner, session_id, base_model, kind)
 );
+CREATE TABLE IF NOT EXISTS recordings (
+    id TEXT PRIMARY KEY, session_id TEXT NOT NULL, used REAL NOT NULL, content BLOB
+);
+CREATE INDEX IF NOT EXISTS kept_recordings ON recordings (used) WHERE content IS NOT NULL;
 CREATE TABLE IF NOT EXISTS revoked_keys (hash TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS losses (id TEXT PRIMARY KEY, owner TEXT NOT NULL, facts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS copies (key TEXT PRIMARY KEY, digest BLOB NOT NULL, path TEXT NOT NULL);

@@ -21,10 +21,12 @@ from tinker_local.engine.base import (
     Array,
     Example,
     LossResult,
+    PromptTargets,
     SampleResult,
     SampleSpec,
 )
 from tinker_local.errors import OperationFailed, Refusal, invalid
+from tinker_local.recordings import Provenance, Span
 from tinker_proto import tinker_pb2 as pb
 
 JSON = "application/json"
@@ -153,23 +155,34 @@ def tokens_from_json(model_input: Mapping[str, Any]) -> npt.NDArray[np.int64]:
 
 
 def _tensor_from_json(name: str, tensor: Mapping[str, Any]) -> Array:
+    values, indices = _values_from_json(name, tensor), _indices_from_json(name, tensor)
+    if indices is None:
+        return _shaped(name, values, tensor.get("shape"))
+    return _dense(name, values, *indices, tensor["shape"])
+
+
+def _values_from_json(name: str, tensor: Mapping[str, Any]) -> Array:
     dtype = np.int64 if tensor["dtype"] == "int64" else np.float32
     values = np.asarray(tensor["data"])
     if dtype == np.int64 and values.dtype.kind == "f" and not np.array_equal(values, values // 1):
         raise OperationFailed(f"{name} is int64 and has numbers in it that are not whole.")
     with np.errstate(invalid="ignore", over="ignore"):
-        values = values.astype(dtype)
+        return values.astype(dtype)
+
+
+def _indices_from_json(
+    name: str, tensor: Mapping[str, Any]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
+    """Where the rows begin, and the columns of a sparse array; None of a dense one."""
     crow, col = tensor.get("sparse_crow_indices"), tensor.get("sparse_col_indices")
-    shape = tensor.get("shape")
     if crow is None and col is None:
-        return _shaped(name, values, shape)
-    if crow is None or col is None or shape is None:
+        return None
+    if crow is None or col is None or tensor.get("shape") is None:
         raise OperationFailed(f"{name} is sparse: it needs both index arrays and a shape.")
     try:
-        indices = np.asarray(crow, np.int64), np.asarray(col, np.int64)
+        return np.asarray(crow, np.int64), np.asarray(col, np.int64)
     except OverflowError:
         raise OperationFailed(f"{name} is sparse, and has an index no array can have.") from None
-    return _dense(name, values, *indices, shape)
 
 
 def _shaped(name: str, values: Array, shape: Iterable[int] | None) -> Array:
@@ -198,9 +211,23 @@ def _dense(
     shape: Iterable[int],
 ) -> Array:
     sizes = _sizes(name, shape)
+    _check_indices(name, values, crow, col, sizes)
+    if math.prod(sizes) > LARGEST_BODY // 4:
+        raise OperationFailed(f"{name} is sparse, and its shape {sizes} is too large.")
+    dense = np.zeros(sizes, values.dtype)
+    dense[np.repeat(np.arange(sizes[0]), np.diff(crow)), col] = values
+    return dense
+
+
+def _check_indices(
+    name: str,
+    values: Array,
+    crow: npt.NDArray[np.int64],
+    col: npt.NDArray[np.int64],
+    sizes: list[int],
+) -> None:
     fits = (
         len(sizes) == 2
-        and math.prod(sizes) <= LARGEST_BODY // 4
         and len(crow) == sizes[0] + 1
         and len(col) == len(values)
         and crow[0] == 0
@@ -212,9 +239,6 @@ def _dense(
         raise OperationFailed(
             f"{name} is sparse, and its index arrays do not fit its shape {sizes}."
         )
-    dense = np.zeros(sizes, values.dtype)
-    dense[np.repeat(np.arange(sizes[0]), np.diff(crow)), col] = values
-    return dense
 
 
 def examples_from_protobuf(request: pb.ForwardBackwardRequest) -> list[Example]:
@@ -228,6 +252,32 @@ def examples_from_protobuf(request: pb.ForwardBackwardRequest) -> list[Example]:
         )
         for datum in request.data
     ]
+
+
+def provenance(request: pb.ForwardBackwardRequest) -> list[Provenance]:
+    """What the data say of where they come from."""
+    return [
+        Provenance(
+            model_input=_spans(datum.model_input_spans), targets=_spans(datum.loss_fn_input_spans)
+        )
+        for datum in request.data
+    ]
+
+
+def _spans(messages: Iterable[pb.ProvenanceSpan]) -> list[Span]:
+    spans = []
+    for message in messages:
+        sampled = message.WhichOneof("span") == "sampled_tokens"
+        span = message.sampled_tokens if sampled else message.prompt_tokens
+        spans.append(
+            Span(
+                sampled=sampled,
+                sequence_id=span.sequence_id,
+                offset=span.offset,
+                length=span.length,
+            )
+        )
+    return spans
 
 
 def _tokens_from_protobuf(chunks: Iterable[pb.Chunk]) -> npt.NDArray[np.int64]:
@@ -270,17 +320,16 @@ def _array(name: str, content: bytes, dtype: str) -> npt.NDArray[Any]:
 
 def sample_spec(body: Mapping[str, Any]) -> SampleSpec:
     """A `SampleRequest`, as the engine takes it."""
-    for name in ("target_prompt_logprobs", "prompt_alt_tokens_k"):
-        if body.get(name):
-            raise OperationFailed(f"{name} is not offered by this server.")
     params = body["sampling_params"]
     stop = params.get("stop")
     stops = [stop] if isinstance(stop, str) else stop or []
     wanted = body.get("prompt_logprobs") or False
     topk = int(body.get("topk_prompt_logprobs") or 0)
     seed = params.get("seed")
+    prompt = tokens_from_json(body["prompt"])
+    targets = body.get("target_prompt_logprobs")
     return SampleSpec(
-        prompt=tokens_from_json(body["prompt"]),
+        prompt=prompt,
         num_samples=int(body.get("num_samples") or 1),
         max_tokens=_integer(params.get("max_tokens")),
         temperature=_or(params.get("temperature"), 1.0),
@@ -294,22 +343,31 @@ def sample_spec(body: Mapping[str, Any]) -> SampleSpec:
         prompt_logprobs=wanted,
         topk_prompt_logprobs=topk,
         topk_sample_logprobs=int(body.get("topk_sample_logprobs") or 0),
+        prompt_logprobs_last_n=_integer(body.get("prompt_logprobs_last_n")),
+        target_prompt_logprobs=None if targets is None else _targets(targets, len(prompt) - 1),
+        prompt_alt_tokens_k=int(body.get("prompt_alt_tokens_k") or 0),
     )
 
 
-def scored_places(body: Mapping[str, Any], spec: SampleSpec) -> int | None:
-    """How many places at the prompt's end a `SampleRequest` wants scored; None is all of them."""
-    last_n = _integer(body.get("prompt_logprobs_last_n"))
-    if last_n is None:
-        return None
-    if not spec.prompt_logprobs:
-        raise OperationFailed("prompt_logprobs_last_n needs prompt_logprobs.")
-    if not 1 <= last_n < len(spec.prompt):
+def _targets(tensor: Mapping[str, Any], scored: int) -> PromptTargets:
+    """The cells of `target_prompt_logprobs` that are there, dense or sparse, row by row."""
+    name = "target_prompt_logprobs"
+    if tensor["dtype"] != "int64":
+        raise OperationFailed(f"{name} is {tensor['dtype']}; it must be int64: token ids.")
+    shape = _sizes(name, tensor.get("shape") or [len(tensor["data"])])
+    if len(shape) != 2 or shape[0] != scored:
         raise OperationFailed(
-            f"prompt_logprobs_last_n is {last_n}; a prompt of {len(spec.prompt)} tokens takes "
-            f"1 to {len(spec.prompt) - 1}."
+            f"{name} has shape {shape}; a prompt of {scored + 1} tokens takes [{scored}, K]."
         )
-    return last_n
+    ids = _values_from_json(name, tensor).astype(np.int64)
+    indices = _indices_from_json(name, tensor)
+    if indices is None:
+        _shaped(name, ids, shape)
+        per_row: Any = shape[1]
+    else:
+        _check_indices(name, ids, *indices, shape)
+        per_row = np.diff(indices[0])
+    return PromptTargets(rows=np.repeat(np.arange(scored), per_row), token_ids=ids)
 
 
 def _or(value: float | None, default: float) -> float:
@@ -374,8 +432,8 @@ def loss_to_json(content: bytes) -> bytes:
     )
 
 
-def sample_to_protobuf(result: SampleResult, scored: int | None = None) -> bytes:
-    """A `SampleResponse`; `scored` as in `scored_places`."""
+def sample_to_protobuf(result: SampleResult, targets: Mapping[str, Any] | None = None) -> bytes:
+    """A `SampleResponse`; `targets` is the request's `target_prompt_logprobs`, whose layout the result has."""
     message = pb.SampleResponse()
     for sequence in result.sequences:
         added = message.sequences.add(
@@ -388,13 +446,40 @@ def sample_to_protobuf(result: SampleResult, scored: int | None = None) -> bytes
         if sequence.topk is not None:
             added.topk_sampled_logprobs.CopyFrom(_topk(sequence.topk))
     if result.prompt_logprobs is not None:
-        logprobs = np.array(result.prompt_logprobs, "<f4")
-        if scored is not None:
-            logprobs[:-scored] = np.nan
-        message.prompt_logprobs = logprobs.tobytes()
+        message.prompt_logprobs = np.array(result.prompt_logprobs, "<f4").tobytes()
     if result.topk_prompt_logprobs is not None:
         message.topk_prompt_logprobs.CopyFrom(_topk(result.topk_prompt_logprobs))
+    if result.target_prompt_logprobs is not None and targets is not None:
+        message.target_prompt_logprobs.CopyFrom(
+            _tensor_to_protobuf(
+                result.target_prompt_logprobs,
+                targets["shape"],
+                _indices_from_json("target_prompt_logprobs", targets),
+            )
+        )
+    if (alternatives := result.prompt_alt_tokens) is not None:
+        for name, array in (("tokens", alternatives.tokens), ("logprobs", alternatives.logprobs)):
+            tensor = _tensor_to_protobuf(array, array.shape)
+            getattr(message.prompt_alt_tokens, name).CopyFrom(tensor)
     return message.SerializeToString()
+
+
+def _tensor_to_protobuf(
+    values: Array,
+    shape: Iterable[int],
+    indices: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None,
+) -> pb.Tensor:
+    """An array of int64 or float32; with the row pointers and columns of its `values`, a sparse one."""
+    is_int = values.dtype == np.int64
+    tensor = pb.Tensor(dtype=pb.DTYPE_INT64 if is_int else pb.DTYPE_FLOAT32)
+    tensor.shape.extend(int(size) for size in shape)
+    content = values.astype("<i8" if is_int else "<f4").tobytes()
+    if indices is None:
+        tensor.dense = content
+    else:
+        crow, col = (part.astype("<i8").tobytes() for part in indices)
+        tensor.sparse_csr.CopyFrom(pb.SparseCsr(values=content, crow_indices=crow, col_indices=col))
+    return tensor
 
 
 def _topk(rows: Iterable[list[tuple[int, float]] | None]) -> pb.TopkLogprobs:
@@ -431,7 +516,29 @@ def sample_to_json(content: bytes) -> bytes:
         body["prompt_logprobs"] = np.frombuffer(message.prompt_logprobs, "<f4")
     if message.HasField("topk_prompt_logprobs"):
         body["topk_prompt_logprobs"] = _topk_rows(message.topk_prompt_logprobs)
+    if message.HasField("target_prompt_logprobs"):
+        body["target_prompt_logprobs"] = _tensor_to_json(message.target_prompt_logprobs)
+    if message.HasField("prompt_alt_tokens"):
+        alternatives = message.prompt_alt_tokens
+        body["prompt_alt_tokens"] = {
+            "tokens": _tensor_to_json(alternatives.tokens),
+            "logprobs": _tensor_to_json(alternatives.logprobs),
+        }
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _tensor_to_json(tensor: pb.Tensor) -> dict[str, Any]:
+    is_sparse = tensor.WhichOneof("encoding") == "sparse_csr"
+    content = tensor.sparse_csr.values if is_sparse else tensor.dense
+    body: dict[str, Any] = {
+        "data": np.frombuffer(content, _DTYPES[tensor.dtype]),
+        "dtype": "int64" if tensor.dtype == pb.DTYPE_INT64 else "float32",
+        "shape": list(tensor.shape),
+    }
+    if is_sparse:
+        body["sparse_crow_indices"] = np.frombuffer(tensor.sparse_csr.crow_indices, "<i8")
+        body["sparse_col_indices"] = np.frombuffer(tensor.sparse_csr.col_indices, "<i8")
+    return body
 
 
 def _topk_rows(topk: pb.TopkLogprobs) -> list[list[list[float]] | None]:

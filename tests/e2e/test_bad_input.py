@@ -82,6 +82,28 @@ REFUSED: dict[str, tuple[Callable[[tinker.TrainingClient], object], type[Excepti
         ValueError,
         "no 'logprobs', which ppo needs",
     ),
+    "no provenance": (
+        lambda t: t.forward_backward(
+            [datum(target_tokens=[1, 2, 3], advantages=[0.0] * 3)], "stable_reinforce"
+        ),
+        ValueError,
+        r"data\[0\] has no provenance spans, by which stable_reinforce goes",
+    ),
+    "provenance of another length": (
+        lambda t: t.forward_backward(
+            [
+                tinker.Datum(
+                    GOOD,
+                    {"target_tokens": [1, 2, 3], "advantages": [0.0] * 3},
+                    [tinker.PromptProvenanceSpan(sequence_id="a", length=3)],
+                    [tinker.SampledProvenanceSpan(sequence_id="a", length=2)],
+                )
+            ],
+            "stable_reinforce",
+        ),
+        ValueError,
+        r"data\[0\]: the provenance spans cover 2 positions; target_tokens has 3",
+    ),
     "negative learning rate": (
         lambda t: t.optim_step(tinker.AdamParams(learning_rate=-1e-4)),
         ValueError,

@@ -273,6 +273,18 @@ def test_a_failed_operation(loose: Loose) -> None:
     assert failed.value.category == "user"
 
 
+def test_what_json_has_no_place_for_is_said(loose: Loose) -> None:
+    client = training(loose)
+    inputs = {"target_tokens": [1, 2], "logprobs": [-1.0, -1.0], "advantages": [1.0, 1.0]}
+    spans = [tinker.SampledProvenanceSpan(sequence_id="s:0", length=2)]
+    data = tinker.Datum(TOKENS, inputs, spans, spans)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="provenance spans.* no place in JSON"):
+            client.forward_backward([data], "stable_reinforce").result(timeout=10)
+    # Where they only inform they are left out.
+    client.forward_backward([data], "importance_sampling").result(timeout=10)
+
+
 def test_a_missing_answer_is_said(loose: Loose) -> None:
     sampler = service(loose).create_sampling_client(base_model="base").result(timeout=10)
     before = loose.requests
@@ -429,6 +441,14 @@ def test_forward_passes_that_are_there_in_no_encoding(loose: Loose) -> None:
         client.forward([DATUM], "cross_entropy").result(timeout=10)
     no_more_than(loose, before, 2)
     client.forward_backward([DATUM], "cross_entropy").result(timeout=10)
+
+
+def test_a_content_that_is_refused_is_not_taken_for_a_missing_route(strict: Strict) -> None:
+    client = training(strict)
+    policy = {"target_tokens": [1, 2], "logprobs": [-1.0, -1.0], "advantages": [1.0, 1.0]}
+    with pytest.raises(tinker.UnprocessableEntityError, match="422: Invalid .*no loss_fn 'dro'"):
+        client.forward([tinker.Datum(TOKENS, policy)], "dro").result(timeout=10)
+    client.forward([DATUM], "cross_entropy").result(timeout=10)
 
 
 def test_the_last_scores_of_all(early: Early) -> None:

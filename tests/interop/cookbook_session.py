@@ -104,7 +104,7 @@ def flat_loops(url: str, folder: Path) -> dict[str, Any]:
             )
         )
     done = {"sl_loop": [step["train_mean_nll"] for step in metrics(folder / "sl_loop")]}
-    for loss in ("importance_sampling", "cispo", "gspo"):
+    for loss in ("importance_sampling", "cispo", "gspo", "stable_reinforce"):
         config = rl_loop.Config(
             **common,
             batch_size=2,
@@ -153,9 +153,8 @@ async def trainers(url: str, folder: Path) -> dict[str, Any]:
             )
         },
         "async": {
-            "async_config": rl.AsyncConfig(
-                max_steps_off_policy=1, groups_per_batch=2, loss_fn="importance_sampling"
-            )
+            # Its loss is stable_reinforce.
+            "async_config": rl.AsyncConfig(max_steps_off_policy=1, groups_per_batch=2)
         },
     }
     for name, mode in modes.items():

@@ -7,6 +7,7 @@ Prints a line of JSON: which calls passed, what the others said, and numbers to 
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 import traceback
@@ -56,6 +57,100 @@ def policy_datum(length: int = 16) -> types.Datum:
             "advantages": [0.5 - i / length for i in range(length)],
         },
     )
+
+
+def newer_options(sampler: Any, prompt: types.ModelInput) -> None:
+    """What older versions cannot ask for."""
+    known = inspect.signature(sampler.sample).parameters
+    dense = {"data": [6, -1, 7, 3, -1, -1, 9, 9], "shape": [4, 2]}
+    sparse = {
+        "data": [6, 7, 3, 9],
+        "shape": [4, 9],
+        "sparse_crow_indices": [0, 1, 3, 3, 4],
+        "sparse_col_indices": [0, 0, 5, 8],
+    }
+    last = {"include_prompt_logprobs": True, "topk_prompt_logprobs": 2, "prompt_logprobs_last_n": 2}
+    for name, options, read in (
+        (
+            "topk_sample_logprobs",
+            {"topk_sample_logprobs": 3},
+            lambda r: [s.topk_logprobs for s in r.sequences],
+        ),
+        ("prompt_logprobs_last_n", last, lambda r: [r.prompt_logprobs, r.topk_prompt_logprobs]),
+        ("target_prompt_logprobs", dense, lambda r: tensor(r.target_prompt_logprobs)),
+        ("target_prompt_logprobs, sparse", sparse, lambda r: tensor(r.target_prompt_logprobs)),
+        (
+            "prompt_alt_tokens_k",
+            {"prompt_alt_tokens_k": 3},
+            lambda r: [tensor(r.prompt_alt_tokens.tokens), tensor(r.prompt_alt_tokens.logprobs)],
+        ),
+    ):
+        option = name.partition(",")[0]
+        if option not in known:
+            continue
+        asked = options
+        if option == "target_prompt_logprobs":
+            asked = {option: types.TensorData(dtype="int64", **options)}
+        params = types.SamplingParams(max_tokens=2, seed=7, temperature=0.8)
+        response = call(
+            f"sample {name}",
+            lambda asked=asked, params=params: sampler.sample(prompt, 2, params, **asked),
+        )
+        numbers[name] = response and [read(response), [list(s.tokens) for s in response.sequences]]
+    if "prompt_logprobs_last_n" in known:
+        numbers["compute_logprobs of the last"] = call(
+            "compute_logprobs of the last",
+            lambda: sampler.compute_logprobs(prompt, prompt_logprobs_last_n=1),
+        )
+
+
+def tensor(data: Any) -> list[Any]:
+    return [list(data.data), data.shape, data.sparse_crow_indices, data.sparse_col_indices]
+
+
+def stable_reinforce(training: Any, prompt: types.ModelInput) -> None:
+    """Training on samples that say how they were drawn."""
+    sampler = call(
+        "save_weights_and_get_sampling_client that records",
+        lambda: training.save_weights_and_get_sampling_client(record_stability_info=True),
+    )
+    params = types.SamplingParams(max_tokens=6, seed=7, temperature=0.8, stop=[])
+    response = call("sample, recorded", lambda: sampler.sample(prompt, 2, params))
+    data = []
+    for sequence in response.sequences:
+        before, count, name = prompt.length - 1, len(sequence.tokens), sequence.sequence_id
+        one = types.Datum(
+            model_input=prompt.append(types.EncodedTextChunk(tokens=sequence.tokens[:-1])),
+            loss_fn_inputs={
+                "target_tokens": [0] * before + list(sequence.tokens),
+                "logprobs": [0.0] * before + list(sequence.logprobs),
+                "advantages": [0.0] * before + [1.0] * count,
+            },
+        )
+        data.append(
+            one.with_provenance(
+                model_input=[
+                    tinker.PromptProvenanceSpan(sequence_id=name, length=prompt.length),
+                    tinker.SampledProvenanceSpan(sequence_id=name, length=count - 1),
+                ],
+                loss_fn_inputs=[
+                    tinker.PromptProvenanceSpan(sequence_id=name, offset=1, length=before),
+                    tinker.SampledProvenanceSpan(sequence_id=name, length=count),
+                ],
+            )
+        )
+    for config in (None, {"kl_estimator": "k3", "kl_coeff": 0.01}, {"kl_estimator": "k1"}):
+        output = call(
+            f"forward_backward stable_reinforce {config}",
+            lambda config=config: training.forward_backward(data, "stable_reinforce", config),
+        )
+        numbers[f"stable_reinforce {config}"] = output and [
+            output.metrics["loss:sum"],
+            output.metrics["kl:mean"],
+            *(o["elementwise_loss"].tolist() for o in output.loss_fn_outputs),
+        ]
+    step = call("optim_step after it", lambda: training.optim_step(types.AdamParams()))
+    numbers["stable_reinforce grad"] = step and step.metrics["unclipped_grad_l2:mean"]
 
 
 def main(base_url: str) -> None:
@@ -149,6 +244,7 @@ def main(base_url: str) -> None:
             numbers[f"sample {name}"] = response and [list(s.tokens) for s in response.sequences]
             if response is not None and options:
                 numbers[name] = response.prompt_logprobs  # the oldest version has no top-k
+        newer_options(sampler, prompt)
         numbers["compute_logprobs"] = call(
             "compute_logprobs", lambda: sampler.compute_logprobs(prompt)
         )
@@ -161,6 +257,8 @@ def main(base_url: str) -> None:
                 ]
             ],
         )
+    if hasattr(tinker, "SampledProvenanceSpan"):
+        stable_reinforce(training, prompt)
     call(
         "save_weights_and_get_sampling_client",
         lambda: training.save_weights_and_get_sampling_client("x"),

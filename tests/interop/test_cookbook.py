@@ -60,6 +60,7 @@ def test_its_loops_and_trainers(repository: Path) -> None:
     assert report.pop("tinker").endswith("+openapi.1")
     assert report.keys() == {
         *["sl_loop", "rl_loop importance_sampling", "rl_loop cispo", "rl_loop gspo"],
+        "rl_loop stable_reinforce",
         *["supervised", "rl sync", "rl kl", "rl stream", "rl async"],
     }
     for name in ("sl_loop", "supervised"):

@@ -61,7 +61,9 @@ def test_a_whole_session(version: str, ours: dict[str, Any]) -> None:
     assert report["version"] == version
     assert report["failed"] == {}
     assert len(report["passed"]) >= 35
-    assert report["numbers"].keys() == ours["numbers"].keys()
+    assert report["numbers"].keys() <= ours["numbers"].keys()
+    # What is newer than a version is tried with the newest.
+    assert version != VERSIONS[-1] or report["passed"] == ours["passed"]
     for name, value in report["numbers"].items():
         assert _close(value, ours["numbers"][name]), (name, value, ours["numbers"][name])
 

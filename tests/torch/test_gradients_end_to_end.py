@@ -7,6 +7,7 @@ tell the gradient of every factor of the adapter. torch differentiates the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +114,15 @@ def bench(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ben
 
 
 def by_torch(
-    factors: Mapping[str, np.ndarray], total: Callable[[list[Any]], Any], targets: list[np.ndarray]
+    factors: Mapping[str, np.ndarray],
+    total: Callable[[list[Any]], Any],
+    targets: list[np.ndarray],
+    tokens_of: list[np.ndarray] = TOKENS,
 ) -> dict[str, np.ndarray]:
     """The gradient, by the adapter's factors, of a function of all datums' log-probabilities."""
     leaves = {name: torch.tensor(factor, requires_grad=True) for name, factor in factors.items()}
     logprobs = []
-    for tokens, wanted in zip(TOKENS, targets, strict=True):
+    for tokens, wanted in zip(tokens_of, targets, strict=True):
         scores = network(leaves, RANK, torch.tensor(tokens))
         found = scores.gather(1, torch.tensor(wanted.reshape(len(tokens), -1)))
         logprobs.append(found.reshape(wanted.shape))
@@ -159,6 +163,49 @@ def test_built_in_losses(bench: Bench, loss_fn: Any) -> None:
         return sum(loss_of(loss_fn, lp, inputs(i)).sum() for i, lp in enumerate(logprobs))
 
     agree(got, by_torch(bench.factors, total, TARGETS))
+
+
+@pytest.mark.parametrize("config", [{}, {"kl_estimator": "k1", "kl_coeff": 0.5}])
+def test_stable_reinforce(bench: Bench, config: dict[str, float | str]) -> None:
+    """Sampled from the base model and trained from the checkpoint on: the ratios are not 1."""
+    sampler = bench.service.create_sampling_client(
+        base_model="tinker-local/tiny", record_stability_info=True
+    ).result()
+    prompt, params = [5, 6, 7], tinker.SamplingParams(max_tokens=8, seed=3, stop=[])
+    response = sampler.sample(tinker.ModelInput.from_ints(prompt), 3, params).result()
+    before, count = len(prompt) - 1, params.max_tokens or 0
+    tokens = [np.array(prompt + sequence.tokens) for sequence in response.sequences]
+    advantages = [np.array([0.0] * before + [a] * count, np.float32) for a in (1.0, -0.5, 2.0)]
+    data = []
+    for sequence, own, advantage in zip(response.sequences, tokens, advantages, strict=True):
+        datum = tinker.Datum(
+            tinker.ModelInput.from_ints(own[:-1]),
+            {"target_tokens": own[1:], "advantages": advantage},
+        )
+        of_prompt = partial(tinker.PromptProvenanceSpan, sequence_id=sequence.sequence_id)
+        of_sample = partial(tinker.SampledProvenanceSpan, sequence_id=sequence.sequence_id)
+        data.append(
+            datum.with_provenance(
+                [of_prompt(length=before + 1), of_sample(length=count - 1)],
+                [of_prompt(offset=1, length=before), of_sample(length=count)],
+            )
+        )
+    got = bench.gradient(
+        lambda run: run.forward_backward(data, "stable_reinforce", config).result()
+    )
+
+    def total(logprobs: list[Any]) -> Any:
+        value = 0.0
+        for lp, sequence, advantage in zip(logprobs, response.sequences, advantages, strict=True):
+            drawn = torch.tensor([float("nan")] * before + (sequence.logprobs or [])).double()
+            given = {"drawn_logprobs": drawn, "advantages": torch.tensor(advantage).double()}
+            value = value + loss_of("stable_reinforce", lp, given, **config).sum()
+        return value
+
+    agree(
+        got,
+        by_torch(bench.factors, total, [own[1:] for own in tokens], [own[:-1] for own in tokens]),
+    )
 
 
 def test_targets_of_two_axes(bench: Bench) -> None:

@@ -32,6 +32,9 @@ def examples(lengths) -> list[Example]:
     return [
         Example(
             tokens=random.randint(0, 257, n),
+            drawn_logprobs=np.where(
+                np.arange(n) > n // 3, random.normal(-5.6, 0.5, n), np.nan
+            ).astype(np.float32),
             inputs={
                 "target_tokens": random.randint(0, 257, n),
                 "weights": random.normal(size=n),
@@ -46,13 +49,18 @@ def examples(lengths) -> list[Example]:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-8), (np.float32, 2e-3)])
 @pytest.mark.parametrize(
-    "loss_fn", ["cross_entropy", "importance_sampling", "ppo", "cispo", "dro", "gspo"]
+    ("loss_fn", "config"),
+    [
+        *((name, {}) for name in ("cross_entropy", "importance_sampling", "ppo", "cispo", "dro")),
+        *(("gspo", {}), ("stable_reinforce", {})),
+        *(("stable_reinforce", {"kl_estimator": k, "kl_coeff": 0.7}) for k in ("k1", "k2", "k3")),
+    ],
 )
-def test_losses_and_gradients(loss_fn, dtype, tolerance):
+def test_losses_and_gradients(loss_fn, config, dtype, tolerance):
     engine = TinyEngine(dtype=dtype)
     adapter = shaken(engine, rank=6)
     data = examples([5, 150, 33])
-    result, after = engine.forward(adapter, data, loss_fn, {}, backward=True)
+    result, after = engine.forward(adapter, data, loss_fn, config, backward=True)
 
     factors = {
         name: torch.tensor(w, dtype=torch.float64, requires_grad=True)
@@ -63,7 +71,9 @@ def test_losses_and_gradients(loss_fn, dtype, tolerance):
         logp = network(factors, 6, torch.tensor(example.tokens))
         targets = torch.tensor(example.inputs["target_tokens"])
         own = logp.gather(1, targets[:, None])[:, 0]
-        elementwise = loss_of(loss_fn, own, {n: torch.tensor(x) for n, x in example.inputs.items()})
+        inputs = {**example.inputs, "drawn_logprobs": example.drawn_logprobs.astype(np.float64)}
+        given = {name: torch.tensor(value) for name, value in inputs.items()}
+        elementwise = loss_of(loss_fn, own, given, **config)
         np.testing.assert_allclose(output["logprobs"], own.detach(), atol=1e-5, rtol=1e-5)
         np.testing.assert_allclose(
             output["elementwise_loss"], elementwise.detach(), atol=1e-4, rtol=1e-4

@@ -57,9 +57,24 @@ def network(factors, rank, tokens):
     return F.log_softmax(linear(norm(x), "unembed"), dim=-1)
 
 
-def loss_of(loss_fn, logp, x):
+def stable_reinforce(logp, x, kl_estimator="k3", kl_coeff=0.01):
+    sampled = ~x["drawn_logprobs"].isnan()
+    current, old = logp[sampled], x["drawn_logprobs"][sampled]
+    kl = {
+        "k1": lambda: old - current,
+        "k2": lambda: 0.5 * (old - current).square(),
+        "k3": lambda: torch.expm1(current - old) + (old - current),
+    }[kl_estimator]()
+    weight = (current - old).exp().clamp(max=1.0).detach()
+    own = -weight * x["advantages"][sampled] * current + kl_coeff * kl
+    return torch.zeros_like(logp).masked_scatter(sampled, own)
+
+
+def loss_of(loss_fn, logp, x, **config):
     if loss_fn == "cross_entropy":
         return -(x["weights"] * logp)
+    if loss_fn == "stable_reinforce":
+        return stable_reinforce(logp, x, **config)
     q, a = x["logprobs"], x["advantages"]
     ratio = torch.exp(logp - q)
     if loss_fn == "importance_sampling":

@@ -30,8 +30,14 @@ def training_input(
     """A batch as the contract's `ForwardBackwardInput`; `first` is the number of its first datum in the whole.
 
     Raises:
-        ValueError: There is a NaN or an infinity in it; the message says where.
+        ValueError: There is a NaN or an infinity in it; the message says where. Or the loss goes by what this
+            encoding has no place for.
     """
+    if loss_fn == "stable_reinforce":
+        raise ValueError(
+            "stable_reinforce goes by the provenance spans of the data, which have no place in JSON, the "
+            "encoding that this server reads."
+        )
     check_finite(data, loss_fn_config, first)
     return models.ForwardBackwardInput(
         data=[_datum(datum) for datum in data],

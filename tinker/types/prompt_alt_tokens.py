@@ -1,4 +1,4 @@
-"""`PromptAltTokens`: other tokens the model might have seen in a prompt."""
+"""`PromptAltTokens`: what the model might have written where the prompt stands."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from tinker_api.model import Model
 
 @attrs.frozen
 class PromptAltTokens(Model):
-    """Alternatives for each position of a prompt but the first, both of shape [prompt - 1, k]."""
+    """Independent draws, with replacement and at the request's temperature, both of shape [prompt - 1, k].
+
+    Row `i` is what the model draws after the prompt's token `i`, so an alternative to token `i + 1`.
+    """
 
     tokens: TensorData = attrs.field(converter=to_tensor_data)
     """Token ids, int64."""
     logprobs: TensorData = attrs.field(converter=to_tensor_data)
-    """Their log-probabilities, float32."""
+    """Their log-probabilities by the model itself, whatever the temperature; float32."""
 
     _ignores_unknown = True
     __hash__ = None  # type: ignore[assignment]

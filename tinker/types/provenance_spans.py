@@ -18,11 +18,19 @@ def _check_count(instance: object, attribute: attrs.Attribute[Any], value: Any) 
         raise ValueError(f"{where} is {value}; it must be at least 0.")
 
 
+def _check_id(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError(
+            f"{type(instance).__name__}.sequence_id is {value!r}; it must be a text that is not empty: the "
+            "SampledSequence.sequence_id of a sample. Some servers give none."
+        )
+
+
 @attrs.frozen(kw_only=True)
 class PromptProvenanceSpan(Model):
     """Positions that repeat part of the prompt of an earlier sample."""
 
-    sequence_id: str
+    sequence_id: str = attrs.field(validator=_check_id)
     """`SampledSequence.sequence_id` of that sample."""
     offset: int = attrs.field(default=0, validator=_check_count)
     """Where the part begins in the prompt, in tokens."""
@@ -34,7 +42,7 @@ class PromptProvenanceSpan(Model):
 class SampledProvenanceSpan(Model):
     """Positions that repeat part of the tokens of an earlier sample."""
 
-    sequence_id: str
+    sequence_id: str = attrs.field(validator=_check_id)
     """`SampledSequence.sequence_id` of that sample."""
     offset: int = attrs.field(default=0, validator=_check_count)
     """Where the part begins in the sampled tokens."""

@@ -60,6 +60,9 @@ class Example:
 
     tokens: npt.NDArray[np.int64]
     inputs: Mapping[str, Array]
+    drawn_logprobs: npt.NDArray[np.float32] | None = None
+    """For each target, the log-probability it was drawn with when it was sampled, NaN if it was not;
+    None if nothing is known of where the targets come from."""
 
 
 @frozen(kw_only=True)
@@ -73,6 +76,14 @@ class LossResult:
 
 Listener = Callable[[int, int, float], None]
 """Told each token as it is drawn: which sample, the token, its log-probability."""
+
+
+@frozen(kw_only=True)
+class PromptTargets:
+    """Tokens to score: `token_ids[i]` (-1 for none) as what follows the prompt's token `rows[i]`."""
+
+    rows: npt.NDArray[np.int64]
+    token_ids: npt.NDArray[np.int64]
 
 
 @frozen(kw_only=True)
@@ -90,6 +101,10 @@ class SampleSpec:
     prompt_logprobs: bool = False
     topk_prompt_logprobs: int = 0
     topk_sample_logprobs: int = 0
+    prompt_logprobs_last_n: int | None = None
+    """How many tokens at the prompt's end to score, also by top-k; None is all but the first."""
+    target_prompt_logprobs: PromptTargets | None = None
+    prompt_alt_tokens_k: int = 0
     heard: Listener | None = None
 
 
@@ -99,7 +114,17 @@ class SampledSequence:
     logprobs: npt.NDArray[np.float32]
     stop_reason: str
     """`stop` or `length`."""
+    drawn_logprobs: npt.NDArray[np.float32]
+    """Of the distribution the tokens were drawn from, which temperature and filters have shaped."""
     topk: list[list[tuple[int, float]]] | None = None
+
+
+@frozen(kw_only=True)
+class PromptAlternatives:
+    """k tokens drawn at each place of a prompt of T tokens but the first, both [T - 1, k]."""
+
+    tokens: npt.NDArray[np.int64]
+    logprobs: npt.NDArray[np.float32]
 
 
 @frozen(kw_only=True)
@@ -107,6 +132,9 @@ class SampleResult:
     sequences: list[SampledSequence]
     prompt_logprobs: list[float | None] | None = None
     topk_prompt_logprobs: list[list[tuple[int, float]] | None] | None = None
+    target_prompt_logprobs: npt.NDArray[np.float32] | None = None
+    """One for each of the targets, 0.0 for one of -1."""
+    prompt_alt_tokens: PromptAlternatives | None = None
 
 
 @frozen(kw_only=True)

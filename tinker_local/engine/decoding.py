@@ -12,6 +12,9 @@ Drawing is by inverting the distribution function with one uniform number a toke
 come from (seed, index of the sample), so that the samples of one request differ, and a request is
 repeated by its seed in whatever company. With temperature 0 the most probable token is taken, the
 lowest id of equals.
+
+The alternatives to a prompt's tokens are drawn in the same way, with replacement, at the request's
+temperature and without filters, by numbers of their own.
 """
 
 from __future__ import annotations
@@ -25,7 +28,13 @@ import numpy.typing as npt
 from attrs import define, field, frozen
 
 from tinker_local.engine import network
-from tinker_local.engine.base import EngineError, SampledSequence, SampleResult, SampleSpec
+from tinker_local.engine.base import (
+    EngineError,
+    PromptAlternatives,
+    SampledSequence,
+    SampleResult,
+    SampleSpec,
+)
 from tinker_local.engine.base_model import Matrices, Matrix, Sizes, random_state
 
 EOS = 256
@@ -33,6 +42,8 @@ EOS_TEXT = b"<eos>"
 
 MAX_ROWS = 64
 """Sequences that grow together; more wait, which bounds the memory of the caches."""
+MAX_ALTERNATIVES = 2**20
+"""Tokens drawn for one prompt."""
 
 Scores = npt.NDArray[np.float64]
 TopK = list[tuple[int, float]]
@@ -55,15 +66,43 @@ def check(spec: SampleSpec, sizes: Sizes) -> None:
         ("num_samples", spec.num_samples >= 1, "at least 1"),
         ("max_tokens", wanted >= 0, "at least 0"),
         ("temperature", 0 <= spec.temperature < math.inf, "a number >= 0"),
-        ("top_k", spec.top_k >= -1, "at least 1, or -1 for no limit"),
+        ("top_k", spec.top_k >= 1 or spec.top_k == -1, "at least 1, or -1 for no limit"),
         ("top_p", 0 < spec.top_p <= 1, "in (0, 1]"),
         ("topk_prompt_logprobs", spec.topk_prompt_logprobs >= 0, "at least 0"),
         ("topk_sample_logprobs", spec.topk_sample_logprobs >= 0, "at least 0"),
+        ("prompt_alt_tokens_k", spec.prompt_alt_tokens_k >= 0, "at least 0"),
     ):
         if not allowed:
             raise EngineError(f"{name} must be {text}, not {getattr(spec, name)}")
     if "" in spec.stop_strings:
         raise EngineError("a stop string must not be empty")
+    _check_prompt_scores(spec, sizes)
+
+
+def _check_prompt_scores(spec: SampleSpec, sizes: Sizes) -> None:
+    scored = len(spec.prompt) - 1
+    last_n, targets = spec.prompt_logprobs_last_n, spec.target_prompt_logprobs
+    if last_n is not None and not spec.prompt_logprobs:
+        raise EngineError("prompt_logprobs_last_n needs prompt_logprobs")
+    if last_n is not None and not 1 <= last_n <= scored:
+        raise EngineError(
+            f"prompt_logprobs_last_n is {last_n}; a prompt of {scored + 1} tokens takes 1 to {scored}"
+        )
+    if spec.prompt_alt_tokens_k * scored > MAX_ALTERNATIVES:
+        raise EngineError(
+            f"prompt_alt_tokens_k is {spec.prompt_alt_tokens_k}; a prompt of {scored + 1} tokens takes "
+            f"at most {MAX_ALTERNATIVES // scored}"
+        )
+    if targets is not None:
+        ids = targets.token_ids
+        outside = ids[(ids < -1) | (ids >= sizes.vocab)]
+        if outside.size:
+            raise EngineError(
+                f"target_prompt_logprobs has {outside[0]}, which is neither -1 nor in the vocabulary "
+                f"of {sizes.vocab}"
+            )
+        if not (ids >= 0).any():
+            raise EngineError("target_prompt_logprobs has no token id in it, but -1 alone")
 
 
 def sample(matrices: Matrices, sizes: Sizes, specs: Sequence[SampleSpec]) -> list[SampleResult]:
@@ -75,11 +114,11 @@ def sample(matrices: Matrices, sizes: Sizes, specs: Sequence[SampleSpec]) -> lis
         check(spec, sizes)
     prompts: dict[bytes, _Prompt] = {}
     rows: list[list[_Row]] = []
-    for spec in specs:
+    seeds = [secrets.randbits(64) if spec.seed is None else spec.seed for spec in specs]
+    for spec, seed in zip(specs, seeds, strict=True):
         key = spec.prompt.astype(np.int64).tobytes()
         if key not in prompts:
             prompts[key] = _score(matrices, sizes, spec.prompt)
-        seed = secrets.randbits(64) if spec.seed is None else spec.seed
         rows.append([_Row.new(spec, prompts[key], sizes, seed, i) for i in range(spec.num_samples)])
     pending = [row for of_spec in rows for row in of_spec if row.stop_reason is None]
     for start in range(0, len(pending), MAX_ROWS):
@@ -89,8 +128,10 @@ def sample(matrices: Matrices, sizes: Sizes, specs: Sequence[SampleSpec]) -> lis
             sequences=[row.sequence() for row in of_spec],
             prompt_logprobs=_prompt_logprobs(spec, of_spec[0].prompt),
             topk_prompt_logprobs=_topk_prompt_logprobs(spec, of_spec[0].prompt),
+            target_prompt_logprobs=_target_prompt_logprobs(spec, of_spec[0].prompt),
+            prompt_alt_tokens=_alternatives(spec, of_spec[0].prompt, seed),
         )
-        for spec, of_spec in zip(specs, rows, strict=True)
+        for spec, seed, of_spec in zip(specs, seeds, rows, strict=True)
     ]
 
 
@@ -118,6 +159,7 @@ class _Row:
     stop_reason: str | None = None
     tokens: list[int] = field(factory=list)
     logprobs: list[float] = field(factory=list)
+    drawn: list[float] = field(factory=list)
     topk: list[TopK] = field(factory=list)
     text: bytes = b""
 
@@ -136,9 +178,10 @@ class _Row:
             stop_reason="length" if limit == 0 else None,
         )
 
-    def append(self, token: int, scores: Scores) -> None:
+    def append(self, token: int, scores: Scores, drawn: float) -> None:
         self.tokens.append(token)
         self.logprobs.append(float(scores[token]))
+        self.drawn.append(drawn)
         if self.spec.heard is not None:
             self.spec.heard(self.index, token, float(scores[token]))
         if self.spec.topk_sample_logprobs:
@@ -158,6 +201,7 @@ class _Row:
             tokens=np.array(self.tokens, dtype=np.int32),
             logprobs=np.array(self.logprobs, dtype=np.float32),
             stop_reason=self.stop_reason or "length",
+            drawn_logprobs=np.array(self.drawn, dtype=np.float32),
             topk=self.topk if self.spec.topk_sample_logprobs else None,
         )
 
@@ -225,10 +269,10 @@ def _grow(matrices: Matrices, sizes: Sizes, rows: list[_Row]) -> None:
     cache = _Cache(rows, sizes)
     scores = np.stack([row.prompt.scores[-1] for row in rows])
     while True:
-        tokens = _draw(scores, rows)
+        tokens, drawn = _draw(scores, rows)
         for i, row in enumerate(rows):
             if row.stop_reason is None:
-                row.append(int(tokens[i]), scores[i])
+                row.append(int(tokens[i]), scores[i], float(drawn[i]))
         growing = [i for i, row in enumerate(rows) if row.stop_reason is None]
         if not growing:
             return
@@ -243,8 +287,8 @@ def _grow(matrices: Matrices, sizes: Sizes, rows: list[_Row]) -> None:
         cache.lengths = np.minimum(cache.lengths + 1, sizes.context - 1)
 
 
-def _draw(scores: Scores, rows: Sequence[_Row]) -> npt.NDArray[np.int64]:
-    """One token for each row [rows], from its scores [rows, vocab]."""
+def _draw(scores: Scores, rows: Sequence[_Row]) -> tuple[npt.NDArray[np.int64], Scores]:
+    """One token for each row [rows], from its scores [rows, vocab], and the log-probabilities of the draws."""
     vocab = scores.shape[1]
     greedy = np.array([[row.spec.temperature == 0] for row in rows])
     temperature = np.where(greedy, 1.0, [[row.spec.temperature] for row in rows])
@@ -262,8 +306,9 @@ def _draw(scores: Scores, rows: Sequence[_Row]) -> npt.NDArray[np.int64]:
     weights[below - weights >= top_p * below[:, -1:]] = 0
     below = np.cumsum(weights, axis=1)
     rank = np.argmax(below > uniform * below[:, -1:], axis=1)
-    drawn: npt.NDArray[np.int64] = order[np.arange(len(rows)), rank]
-    return drawn
+    at = np.arange(len(rows)), rank
+    tokens: npt.NDArray[np.int64] = order[at]
+    return tokens, np.log(weights[at] / below[:, -1])
 
 
 def _topk(scores: Scores, k: int) -> TopK:
@@ -275,12 +320,50 @@ def _prompt_logprobs(spec: SampleSpec, prompt: _Prompt) -> list[float | None] | 
     if not spec.prompt_logprobs:
         return None
     tokens = prompt.tokens[1:]
-    return [None, *(_float32(x) for x in prompt.scores[np.arange(len(tokens)), tokens])]
+    scored = [_float32(x) for x in prompt.scores[np.arange(len(tokens)), tokens]]
+    unscored = _unscored(spec)
+    return [*[None] * unscored, *scored[unscored - 1 :]]
 
 
 def _topk_prompt_logprobs(spec: SampleSpec, prompt: _Prompt) -> list[TopK | None] | None:
     k = spec.topk_prompt_logprobs
-    return [None, *(_topk(scores, k) for scores in prompt.scores[:-1])] if k else None
+    if not k:
+        return None
+    unscored = _unscored(spec)
+    return [*[None] * unscored, *(_topk(scores, k) for scores in prompt.scores[unscored - 1 : -1])]
+
+
+def _unscored(spec: SampleSpec) -> int:
+    """How many tokens at the prompt's beginning have no score; the first never has one."""
+    last_n = spec.prompt_logprobs_last_n
+    return 1 if last_n is None else len(spec.prompt) - last_n
+
+
+def _target_prompt_logprobs(spec: SampleSpec, prompt: _Prompt) -> npt.NDArray[np.float32] | None:
+    targets = spec.target_prompt_logprobs
+    if targets is None:
+        return None
+    scores = prompt.scores[targets.rows, targets.token_ids]
+    return np.where(targets.token_ids >= 0, scores, 0.0).astype(np.float32)
+
+
+def _alternatives(spec: SampleSpec, prompt: _Prompt, seed: int) -> PromptAlternatives | None:
+    k = spec.prompt_alt_tokens_k
+    if not k:
+        return None
+    scores = prompt.scores[:-1]
+    if spec.temperature == 0:
+        tokens = np.repeat(scores.argmax(axis=1)[:, None], k, axis=1)
+    else:
+        with np.errstate(over="ignore"):  # by a temperature near 0
+            weights = np.exp((scores - scores.max(axis=1, keepdims=True)) / spec.temperature)
+        below = weights.cumsum(axis=1)
+        uniform = random_state(seed, "prompt alternatives").random_sample((len(scores), k))
+        tokens = np.zeros((len(scores), k), np.int64)
+        for i, row in enumerate(below):
+            tokens[i] = np.searchsorted(row, uniform[i] * row[-1], side="right")
+    logprobs = np.take_along_axis(scores, tokens, axis=1)
+    return PromptAlternatives(tokens=tokens, logprobs=logprobs.astype(np.float32))
 
 
 def _float32(x: float) -> float:

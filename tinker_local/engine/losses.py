@@ -11,6 +11,15 @@ plain sum, over all targets of all examples, of
     dro                   -(A logp - beta / 2 * (logp - q)^2)
     gspo                  as ppo, with the ratio sg(s) exp(logp - sg(logp)), where s is the geometric
                           mean of r over the tokens that `sequence_ratio_mask` marks
+    stable_reinforce      -sg(min(r, 1)) A logp + kl_coeff KL, over sampled targets alone; `q` is what
+                          was recorded when they were drawn, not `logprobs`. KL estimates the
+                          divergence of the model from the distribution they were drawn from:
+                              k1  -log r      k2  (log r)^2 / 2      k3  r - 1 - log r
+                          as the setting `kl_estimator` says
+
+Of stable_reinforce, the hosted service's formula is not known; this one keeps what it promises:
+a token that the model has become less likely to draw counts for less, none counts for more than
+one, however old the sample, and `q` is right at any temperature.
 
 `low` and `high` are the settings `clip_low_threshold` and `clip_high_threshold`: ratios, not
 distances from one. Inputs of those names give every target thresholds of its own.
@@ -34,7 +43,7 @@ from tinker_local.engine.graph import Graph
 
 Values = npt.NDArray[np.float64]
 Inputs = Mapping[str, Any]
-"""float64 arrays shaped as the targets; settings are among them, as 0-d arrays."""
+"""float64 arrays shaped as the targets; settings are among them, the words as they are."""
 
 TARGETS = "target_tokens"
 
@@ -43,15 +52,18 @@ stop_gradient = notrace_primitive(lambda x: x)
 
 @frozen(kw_only=True)
 class Loss:
-    """`optional` gives each input that may be left out its value, `settings` the defaults;
-    `ratio` is what is clipped, if anything is."""
+    """`optional` gives each input that may be left out its value, `settings` the defaults, `choices`
+    the words a setting may be, the default first."""
 
     output_type: str
     elementwise: Callable[[Any, Inputs], Any]
     required: tuple[str, ...] = ()
     optional: Mapping[str, float] = {}
     settings: Mapping[str, float] = {}
-    ratio: Callable[[Any, Inputs], Any] | None = None
+    choices: Mapping[str, tuple[str, ...]] = {}
+    metrics: Callable[[Values, Inputs], Mapping[str, float]] = lambda logp, x: {}
+    needs_provenance: bool = False
+    """Whether it goes by where the targets come from (`Example.drawn_logprobs`)."""
     graph: Graph | None = None
     """Of a loss that the client has brought along."""
 
@@ -59,13 +71,11 @@ class Loss:
 @frozen(kw_only=True)
 class LossValue:
     """Of one example: `elementwise` and `gradient` (by the log-probabilities) have the shape of
-    the targets, but that a custom loss is one number; `clip_fraction` is None when the loss clips
-    nothing."""
+    the targets, but that a custom loss is one number."""
 
     elementwise: Values
     gradient: Values
-    clip_fraction: float | None
-    metrics: Mapping[str, float] = {}
+    metrics: Mapping[str, float]
 
 
 def _cross_entropy(logp: Any, x: Inputs) -> Any:
@@ -92,6 +102,28 @@ def _gspo(logp: Any, x: Inputs) -> Any:
     return _pessimistic(_sequence_ratio(logp, x), x)
 
 
+def _stable_reinforce(logp: Any, x: Inputs) -> Any:
+    log_ratio = (logp - x["drawn_logprobs"]) * x["sampled"]
+    weight = stop_gradient(anp.minimum(anp.exp(log_ratio), 1.0))
+    kl = _KL_ESTIMATORS[x["kl_estimator"]](log_ratio)
+    return (x["kl_coeff"] * kl - weight * x["advantages"] * logp) * x["sampled"]
+
+
+_KL_ESTIMATORS: Mapping[str, Callable[[Any], Any]] = {
+    "k3": lambda log_ratio: anp.exp(log_ratio) - 1 - log_ratio,
+    "k2": lambda log_ratio: log_ratio**2 / 2,
+    "k1": lambda log_ratio: -log_ratio,
+}
+
+
+def _kl_metrics(logp: Values, x: Inputs) -> Mapping[str, float]:
+    sampled = x["sampled"] != 0
+    if not sampled.any():
+        return {}
+    kl = _KL_ESTIMATORS[x["kl_estimator"]]((logp - x["drawn_logprobs"])[sampled])
+    return {"kl:mean": float(kl.mean())}
+
+
 def _ratio(logp: Any, x: Inputs) -> Any:
     return anp.exp(logp - x["logprobs"])
 
@@ -111,6 +143,20 @@ def _clipped(ratio: Any, x: Inputs) -> Any:
 def _pessimistic(ratio: Any, x: Inputs) -> Any:
     advantages = x["advantages"]
     return -anp.minimum(ratio * advantages, _clipped(ratio, x) * advantages)
+
+
+def _clip_metrics(
+    ratio: Callable[[Any, Inputs], Any],
+) -> Callable[[Values, Inputs], Mapping[str, float]]:
+    """How much of what has an advantage lies outside the thresholds."""
+
+    def metrics(logp: Values, x: Inputs) -> Mapping[str, float]:
+        value, counts = ratio(logp, x), x["advantages"] != 0
+        outside = (value < x["clip_low_threshold"]) | (value > x["clip_high_threshold"])
+        fraction = (outside & counts).sum() / max(int(counts.sum()), 1)
+        return {"clip_fraction:mean": float(fraction)}
+
+    return metrics
 
 
 _SAMPLED = ("logprobs", "advantages")
@@ -137,14 +183,14 @@ LOSSES: Mapping[str, Loss] = {
         elementwise=_ppo,
         required=_SAMPLED,
         settings=_clip(0.8, 1.2),
-        ratio=_ratio,
+        metrics=_clip_metrics(_ratio),
     ),
     "cispo": Loss(
         output_type="CISPOLossReturn",
         elementwise=_cispo,
         required=_SAMPLED,
         settings=_clip(0.0, 4.0),
-        ratio=_ratio,
+        metrics=_clip_metrics(_ratio),
     ),
     "dro": Loss(
         output_type="DROLossReturn",
@@ -157,15 +203,24 @@ LOSSES: Mapping[str, Loss] = {
         elementwise=_gspo,
         required=(*_SAMPLED, "sequence_ratio_mask"),
         settings=_clip(0.8, 1.2),
-        ratio=_sequence_ratio,
+        metrics=_clip_metrics(_sequence_ratio),
+    ),
+    "stable_reinforce": Loss(
+        output_type="StableReinforceLossReturn",
+        elementwise=_stable_reinforce,
+        required=("advantages",),
+        settings={"kl_coeff": 0.01},
+        choices={"kl_estimator": tuple(_KL_ESTIMATORS)},
+        metrics=_kl_metrics,
+        needs_provenance=True,
     ),
 }
 
 
-def resolve(loss_fn: str, config: Mapping[str, Any]) -> tuple[Loss, dict[str, float]]:
+def resolve(loss_fn: str, config: Mapping[str, Any]) -> tuple[Loss, dict[str, Any]]:
     """The loss of that name and its settings, the defaults filled in.
 
-    Raises EngineError for an unknown name or setting and for a setting that is not a number.
+    Raises EngineError for an unknown name or setting and for a setting of another kind.
     """
     loss = LOSSES.get(loss_fn)
     if loss_fn == "custom":
@@ -179,14 +234,25 @@ def resolve(loss_fn: str, config: Mapping[str, Any]) -> tuple[Loss, dict[str, fl
         ), {}
     if loss is None:
         raise EngineError(f"unknown loss_fn {loss_fn!r}; available: {', '.join(LOSSES)}, custom")
+    settings: dict[str, Any] = {
+        **loss.settings,
+        **{k: words[0] for k, words in loss.choices.items()},
+    }
     for key, value in config.items():
-        if key not in loss.settings:
-            allowed = ", ".join(loss.settings) or "no keys"
+        if key in loss.choices:
+            if value not in loss.choices[key]:
+                allowed = ", ".join(loss.choices[key])
+                raise EngineError(f"loss_fn_config {key!r} must be one of {allowed}, not {value!r}")
+            settings[key] = value
+            continue
+        if key not in settings:
+            allowed = ", ".join(settings) or "no keys"
             raise EngineError(f"unknown loss_fn_config key {key!r}; {loss_fn} takes {allowed}")
         unlimited = key in _CLIP and value in (math.inf, -math.inf)
         if isinstance(value, str) or not (unlimited or math.isfinite(value)):
             raise EngineError(f"loss_fn_config {key!r} must be a finite number, not {value!r}")
-    return loss, {**loss.settings, **{key: float(value) for key, value in config.items()}}
+        settings[key] = float(value)
+    return loss, settings
 
 
 def targets_of(example: Example, vocab: int) -> npt.NDArray[np.int64]:
@@ -234,16 +300,21 @@ def _custom_inputs(example: Example, graph: Graph) -> dict[str, Values]:
 
 
 def inputs_of(
-    example: Example, loss: Loss, settings: Mapping[str, float], shape: tuple[int, ...]
-) -> dict[str, Values]:
+    example: Example, loss: Loss, settings: Mapping[str, Any], shape: tuple[int, ...]
+) -> dict[str, Any]:
     """What the loss computes with, besides log-probabilities. Inputs it does not know are ignored.
 
     Raises EngineError when a required input is missing, of another shape than the targets'
-    (`shape`) or not finite.
+    (`shape`) or not finite, and when the loss needs to know where the targets come from.
     """
     if loss.graph is not None:
         return _custom_inputs(example, loss.graph)
-    values: dict[str, Values] = {}
+    values: dict[str, Any] = {name: settings[name] for name in loss.choices}
+    if loss.needs_provenance:
+        if example.drawn_logprobs is None:
+            raise EngineError("nothing is known of where its targets come from")
+        values["sampled"] = np.isfinite(example.drawn_logprobs).astype(np.float64)
+        values["drawn_logprobs"] = np.nan_to_num(example.drawn_logprobs).astype(np.float64)
     for name in (*loss.required, *loss.optional, *loss.settings):
         given = example.inputs.get(name)
         if given is not None:
@@ -266,7 +337,7 @@ def inputs_of(
     return values
 
 
-def evaluate(loss: Loss, logp: Values, inputs: Mapping[str, Values]) -> LossValue:
+def evaluate(loss: Loss, logp: Values, inputs: Inputs) -> LossValue:
     """The loss of one example and its gradient, `logp` being shaped as the targets."""
     if loss.graph is not None:
         return _evaluate_graph(loss.graph, logp, inputs)
@@ -274,25 +345,15 @@ def evaluate(loss: Loss, logp: Values, inputs: Mapping[str, Values]) -> LossValu
     return LossValue(
         elementwise=elementwise,
         gradient=gradient(np.ones_like(elementwise)),
-        clip_fraction=None
-        if loss.ratio is None
-        else _clip_fraction(loss.ratio(logp, inputs), inputs),
+        metrics=loss.metrics(logp, inputs),
     )
 
 
-def _clip_fraction(ratio: Values, inputs: Mapping[str, Values]) -> float:
-    """How much of what has an advantage lies outside the thresholds."""
-    counts = inputs["advantages"] != 0
-    outside = (ratio < inputs["clip_low_threshold"]) | (ratio > inputs["clip_high_threshold"])
-    return float((outside & counts).sum() / max(int(counts.sum()), 1))
-
-
-def _evaluate_graph(graph: Graph, logp: Values, inputs: Mapping[str, Values]) -> LossValue:
+def _evaluate_graph(graph: Graph, logp: Values, inputs: Inputs) -> LossValue:
     _, metrics = graph.run(logp, inputs)
     gradient, loss = make_vjp(lambda x: graph.run(x, inputs)[0])(logp)
     return LossValue(
         elementwise=np.asarray(loss, dtype=np.float64),
         gradient=np.broadcast_to(gradient(np.ones_like(loss)), logp.shape),
-        clip_fraction=None,
         metrics={name: float(value) for name, value in metrics.items()},
     )

@@ -26,7 +26,7 @@ class _Prepared:
 
     tokens: npt.NDArray[np.int64]
     targets: npt.NDArray[np.int64]
-    inputs: Mapping[str, losses.Values]
+    inputs: losses.Inputs
 
 
 def loss_and_gradient(
@@ -82,7 +82,7 @@ def loss_and_gradient(
 
 
 def _prepare(
-    index: int, example: Example, loss: losses.Loss, settings: Mapping[str, float], sizes: Sizes
+    index: int, example: Example, loss: losses.Loss, settings: Mapping[str, Any], sizes: Sizes
 ) -> _Prepared:
     try:
         network.check_tokens(example.tokens, sizes)
@@ -154,9 +154,6 @@ def _result(
     metrics = {
         "loss:sum": math.fsum(x for _, value in values for x in value.elementwise.ravel().tolist())
     }
-    fractions = [v.clip_fraction for _, v in values if v.clip_fraction is not None]
-    if fractions:
-        metrics["clip_fraction:mean"] = math.fsum(fractions) / len(fractions)
     for name in {name for _, value in values for name in value.metrics}:
         reported = [value.metrics[name] for _, value in values if name in value.metrics]
         total = math.fsum(reported)

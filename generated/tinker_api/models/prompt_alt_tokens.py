@@ -10,7 +10,8 @@ from ..model import Schema
 
 @_attrs_frozen
 class PromptAltTokens(Schema):
-    """Alternative tokens at each place of the prompt: two arrays [len(prompt)-1, k]."""
+    """Tokens drawn, with replacement, at each place of the prompt but the first, and their log-probabilities: two
+    arrays [len(prompt)-1, k]."""
 
     tokens: TensorData
     """ An array of numbers, flat and row-major. Sparse arrays are CSR: `shape` is then required, `data` holds the

@@ -47,13 +47,15 @@ class SampleRequest(Schema):
     """ Tokens to score at each place of the prompt: int64 [len(prompt)-1, K], -1 for none. Newer than some servers. """
 
     prompt_alt_tokens_k: int | None = None
-    """ Also return k alternative tokens at each place of the prompt. Default 0. Newer than some servers. """
+    """ Also draw k tokens at each place of the prompt but the first, independently and at the temperature. Default 0.
+    Newer than some servers. """
 
     prompt_logprobs_last_n: int | None = None
-    """ Score only the last n places of the prompt; needs prompt_logprobs. Newer than some servers. """
+    """ Score only the last n places of the prompt, also by top-k; needs prompt_logprobs. Newer than some servers. """
 
     record_stability_info: bool | None = None
-    """ Keep what stable_reinforce needs. Newer than some servers. """
+    """ Keep what stable_reinforce needs of these samples, for their session and for a day after they were last used.
+    Newer than some servers. """
 
     type: Literal["sample"] = "sample"
     """ Tag. """

@@ -251,6 +251,11 @@ def provenance_that_covers_too_little() -> Any:
 
 
 @done
+def provenance_without_a_name() -> Any:
+    return tinker.SampledProvenanceSpan(sequence_id="", length=1)
+
+
+@done
 def tinker_paths() -> Any:
     kinds = ("weights", "sampler_weights", "external_weights")
     return [

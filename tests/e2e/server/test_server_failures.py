@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from raw_client import (
+    MODEL,
     Body,
     Gate,
     Raw,
@@ -24,6 +26,7 @@ from tinker_local import LocalServer
 from tinker_local.engine.base import Adapter, Example, LossResult, SampleResult, SampleSpec, Tensors
 from tinker_local.engine.tiny import TinyEngine
 from tinker_local.store import Store
+from tinker_proto import tinker_pb2 as pb
 
 
 def failed(answer: Body, text: str) -> None:
@@ -120,7 +123,9 @@ def test_mistakes_in_a_loss(raw: Raw) -> None:
     one = datum("text")
     failed(raw.do("forward_backward", of(raw.model(), [one], "ppo")), "logprobs")
     failed(raw.do("forward_backward", of(raw.model(), [one], "custom")), "custom")
-    failed(raw.do("forward_backward", of(raw.model(), [one], beta="x")), "takes numbers")
+    failed(raw.do("forward_backward", of(raw.model(), [one], beta="x")), "takes no keys")
+    failed(raw.do("forward_backward", of(raw.model(), [one], "dro", beta="x")), "a finite number")
+    failed(raw.do("forward_backward", of(raw.model(), [one], "stable_reinforce")), "no provenance")
     failed(raw.do("forward_backward", of(raw.model(), [one], nonsense=1)), "nonsense")
 
 
@@ -152,15 +157,69 @@ def test_a_sample_that_cannot_be_fails_alone(gated: Raw, engine: Gate) -> None:
 
 def test_what_of_a_prompt_cannot_be_scored_is_said(raw: Raw) -> None:
     sampler_id = raw.sampler(raw.session())
-    targets = {"data": [1, 2], "dtype": "int64", "shape": [2, 1]}
+
+    def targets(*data: float, dtype: str = "int64", **layout: object) -> Body:
+        return {"target_prompt_logprobs": {"data": data, "dtype": dtype, "shape": [2, 1], **layout}}
+
+    sparse = {"sparse_crow_indices": [0, 1, 2], "sparse_col_indices": [0, 0]}
     cases: list[tuple[Body, str]] = [
-        ({"target_prompt_logprobs": targets}, "target_prompt_logprobs is not offered"),
-        ({"prompt_alt_tokens_k": 2}, "prompt_alt_tokens_k is not offered"),
+        (targets(1, 2, dtype="float32"), "is float32; it must be int64"),
+        (targets(1, 2.5), "numbers in it that are not whole"),
+        (targets(1, 2, shape=None), "has shape [2]; a prompt of 3 tokens takes [2, K]"),
+        (targets(1, 2, 3, shape=[3, 1]), "has shape [3, 1]; a prompt of 3 tokens takes [2, K]"),
+        (targets(1, 2, 3), "3 values, which its shape [2, 1] does not hold"),
+        (targets(-1, -1), "has no token id in it"),
+        (targets(1, 257), "has 257, which is neither -1 nor in the vocabulary of 257"),
+        (targets(1, -2), "has -2"),
+        (targets(1, 2, **{**sparse, "sparse_col_indices": [0, 1]}), "do not fit its shape [2, 1]"),
+        (targets(1, 2, **{**sparse, "sparse_col_indices": None}), "needs both index arrays"),
+        ({"prompt_alt_tokens_k": 10**6}, "a prompt of 3 tokens takes at most 524288"),
         ({"prompt_logprobs_last_n": 1}, "needs prompt_logprobs"),
         ({"prompt_logprobs_last_n": 3, "prompt_logprobs": True}, "3 tokens takes 1 to 2"),
     ]
     for number, (members, text) in enumerate(cases):
         failed(raw.do("asample", sample(sampler_id, number, "abc", **members)), text)
+
+
+def test_what_is_recorded_belongs_to_a_session(raw: Raw) -> None:
+    body = sample("", 0, record_stability_info=True)
+    without = {name: body[name] for name in body if name not in ("sampling_session_id", "seq_id")}
+    failed(raw.do("asample", {**without, "base_model": MODEL}), "needs a sampling_session_id")
+
+
+def test_training_on_what_is_not_sampled(gated: Raw, engine: Gate) -> None:
+    session_id = gated.session()
+    model_id, sampler_id = gated.model(session_id), gated.sampler(session_id)
+
+    def on(number: int, sequence_id: str) -> Body:
+        request = pb.ForwardBackwardRequest(
+            model_id=model_id, seq_id=number, loss_fn="stable_reinforce"
+        )
+        data = request.data.add()
+        data.model_input.add().encoded_text.tokens = np.array([97], "<i4").tobytes()
+        for name, value in (("target_tokens", 97), ("advantages", 1)):
+            data.loss_fn_inputs[name].dense = np.array([value], "<i8").tobytes()
+            data.loss_fn_inputs[name].dtype = pb.DTYPE_INT64
+        for spans in (data.model_input_spans, data.loss_fn_input_spans):
+            spans.add().prompt_tokens.CopyFrom(
+                pb.PromptProvenanceSpan(sequence_id=sequence_id, length=1)
+            )
+        headers = {"Content-Type": "application/x-protobuf"}
+        content = request.SerializeToString()
+        promise: Body = gated.http.post("forward_backward", content=content, headers=headers).json()
+        return promise
+
+    refused = sample(sampler_id, 0, record_stability_info=True, prompt={"chunks": []})
+    gated.do("asample", refused)
+    failed(
+        gated.result(on(1, f"{sampler_id}:0:0")), "which was not sampled: its request has failed"
+    )
+    engine.gate.clear()
+    gated.post("forward_backward", forward_backward(model_id, 2))
+    early = on(3, f"{sampler_id}:1:0")
+    gated.post("asample", sample(sampler_id, 1, record_stability_info=True))
+    engine.gate.set()
+    failed(gated.result(early), "which is not sampled yet")
 
 
 def test_tinkex_gets_failures_in_its_own_form(raw: Raw) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from raw_client import Gate, Raw, forward_backward, sample
 
+from tinker._codec import json as json_codec, protobuf
+from tinker_local import wire
 from tinker_proto import tinker_pb2 as pb
 
 
@@ -48,3 +52,60 @@ def test_a_result_is_the_same_alone_and_in_a_batch(gated: Raw, engine: Gate) -> 
     engine.gate.set()
     assert [gated.result(promise) for promise in promises] == alone
     assert [len(promise["sample_sequence_ids"]) for promise in promises] == [2] * 6
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "stop text": {"sampling_params": {"max_tokens": 30, "seed": 5, "stop": "e"}},
+    "stop texts": {"sampling_params": {"max_tokens": 30, "seed": 5, "stop": ["zz", "e"]}},
+    "stop tokens": {"sampling_params": {"max_tokens": 30, "seed": 5, "stop": [101, 32]}},
+    "no stop": {"sampling_params": {"max_tokens": 30, "seed": 5, "stop": []}},
+    "greedy": {"sampling_params": {"max_tokens": 4, "temperature": 0}},
+    "filters": {"sampling_params": {"max_tokens": 9, "seed": 5, "top_k": 9, "top_p": 0.5}},
+    "top-k of samples": {"topk_sample_logprobs": 3},
+    "top-k of the prompt": {"topk_prompt_logprobs": 3},
+    "prompt": {"prompt_logprobs": True},
+    "end of the prompt": {
+        "prompt_logprobs": True,
+        "topk_prompt_logprobs": 2,
+        "prompt_logprobs_last_n": 2,
+    },
+    "targets": {
+        "target_prompt_logprobs": {"data": [1, -1, 2, 3, 4, 4], "dtype": "int64", "shape": [3, 2]}
+    },
+    "sparse targets": {
+        "target_prompt_logprobs": {
+            "data": [1, -1, 2],
+            "dtype": "int64",
+            "shape": [3, 1000],
+            "sparse_crow_indices": [0, 2, 2, 3],
+            "sparse_col_indices": [0, 7, 999],
+        }
+    },
+    "alternatives": {"prompt_alt_tokens_k": 3},
+    "recorded": {"record_stability_info": True},
+}
+OPTIONS["everything"] = {
+    name: value
+    for options in OPTIONS.values()
+    for name, value in options.items()
+    if name != "sampling_params"
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_both_encodings_of_a_result_say_the_same(raw: Raw, sampler_id: str, option: str) -> None:
+    promise = raw.post("asample", sample(sampler_id, 0, "abcd", num_samples=3, **OPTIONS[option]))
+    names = promise["sample_sequence_ids"]
+    answers = [raw.poll(promise, Accept=kind).content for kind in (wire.PROTOBUF, wire.JSON)]
+    in_protobuf = protobuf.decode_sample_response(answers[0], names, 4)
+    in_json = json_codec.sample_response(answers[1], 4, names)
+    assert in_protobuf == in_json
+    assert len(in_json.sequences) == 3
+    asked = OPTIONS[option]
+    assert (in_json.prompt_logprobs is not None) == ("prompt_logprobs" in asked)
+    assert (in_json.topk_prompt_logprobs is not None) == ("topk_prompt_logprobs" in asked)
+    assert (in_json.target_prompt_logprobs is not None) == ("target_prompt_logprobs" in asked)
+    assert (in_json.prompt_alt_tokens is not None) == ("prompt_alt_tokens_k" in asked)
+    for sequence in in_json.sequences:
+        assert (sequence.topk_logprobs is not None) == ("topk_sample_logprobs" in asked)

@@ -13,13 +13,19 @@ from hypothesis.extra import numpy as hnp
 from tinker import types
 from tinker._codec import json as json_codec, protobuf
 from tinker_local import wire
-from tinker_local.engine.base import LossResult, SampledSequence, SampleResult
+from tinker_local.engine.base import (
+    LossResult,
+    PromptAlternatives,
+    SampledSequence,
+    SampleResult,
+)
 from tinker_proto import tinker_pb2 as pb
 
 TOKENS = st.lists(st.integers(0, 2**31 - 1), max_size=300)
 FLOATS = hnp.arrays(np.float32, st.integers(0, 200), elements=st.floats(width=32))
 INTS = hnp.arrays(np.int64, st.integers(0, 200), elements=st.integers(-(2**63), 2**63 - 1))
 NAMES = st.text(st.characters(codec="utf-8"), max_size=20)
+IDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
 
 CHUNKS = st.one_of(
     TOKENS.map(lambda tokens: types.EncodedTextChunk(tokens=tokens)),
@@ -48,11 +54,11 @@ def sparse(draw: st.DrawFn) -> types.TensorData:
 SPANS = st.lists(
     st.builds(
         types.SampledProvenanceSpan,
-        sequence_id=NAMES,
+        sequence_id=IDS,
         offset=st.integers(0, 2**63 - 1),
         length=st.integers(0, 2**63 - 1),
     )
-    | st.builds(types.PromptProvenanceSpan, sequence_id=NAMES, length=st.integers(0, 300)),
+    | st.builds(types.PromptProvenanceSpan, sequence_id=IDS, length=st.integers(0, 300)),
     max_size=3,
 )
 GRIDS = hnp.arrays(
@@ -309,6 +315,7 @@ def test_samples_equal_those_in_json(
             SampledSequence(
                 tokens=np.array(row, np.int32),
                 logprobs=-np.ones(len(row), np.float32),
+                drawn_logprobs=-np.ones(len(row), np.float32),
                 stop_reason="stop" if len(row) % 2 else "length",
                 topk=sampled_topk,
             )
@@ -360,6 +367,41 @@ def test_a_missing_first_prompt_logprob_is_put_back_and_nan_is_none() -> None:
     content = message.SerializeToString()
     assert protobuf.decode_sample_response(content, [], 3).prompt_logprobs == [None, -1.0, None]
     assert protobuf.decode_sample_response(content, [], 2).prompt_logprobs == [-1.0, None]
+
+
+@given(
+    hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=5)),
+    st.booleans(),
+)
+def test_scores_of_a_prompt_keep_the_requests_layout_in_both(scores: Any, dense: bool) -> None:
+    rows, columns = scores.shape
+    layout: dict[str, Any] = {"shape": [rows, columns]}
+    if not dense:
+        layout["sparse_crow_indices"] = (np.arange(rows + 1) * columns).tolist()
+        layout["sparse_col_indices"] = np.tile(np.arange(columns), rows).tolist()
+    result = SampleResult(
+        sequences=[],
+        target_prompt_logprobs=scores.ravel(),
+        prompt_alt_tokens=PromptAlternatives(
+            tokens=np.arange(scores.size).reshape(scores.shape), logprobs=scores
+        ),
+    )
+    content = wire.sample_to_protobuf(result, layout)
+    decoded = protobuf.decode_sample_response(content, [], rows + 1)
+    same = json_codec.sample_response(wire.sample_to_json(content), rows + 1, [])
+    for answer in (decoded, same):
+        targets, alternatives = answer.target_prompt_logprobs, answer.prompt_alt_tokens
+        assert targets is not None
+        assert alternatives is not None
+        assert targets.shape == [rows, columns]
+        assert targets.sparse_crow_indices == layout.get("sparse_crow_indices")
+        assert targets.sparse_col_indices == layout.get("sparse_col_indices")
+        assert (alternatives.tokens.dtype, targets.dtype) == ("int64", "float32")
+        assert alternatives.tokens.shape == alternatives.logprobs.shape == [rows, columns]
+        assert list(alternatives.tokens.data) == list(range(scores.size))
+    np.testing.assert_array_equal(decoded.target_prompt_logprobs.values_np, scores.ravel())  # type: ignore[union-attr]
+    if np.isfinite(scores).all():  # JSON has no infinity
+        assert decoded == same
 
 
 def test_target_and_alternative_tokens_of_a_prompt() -> None:

@@ -120,6 +120,36 @@ def test_inputs_a_loss_does_not_know_are_ignored(engine, make_example):
     assert results[0] == results[1]
 
 
+DRAWN = np.array([np.nan, -5.6, -5.0, -5.4], np.float32)
+KL = {
+    "k1": lambda d: -d,
+    "k2": lambda d: d**2 / 2,
+    "k3": lambda d: np.exp(d) - 1 - d,
+}
+
+
+@pytest.mark.parametrize("estimator", [None, *KL])
+def test_stable_reinforce(exact, shaken, make_example, estimator):
+    """Weights are at most 1, and what was not sampled does not count; `logprobs` does not matter."""
+    config = {"kl_coeff": 0.5, "kl_estimator": estimator} if estimator else {}
+    data = [evolve(make_example(4, **SAMPLED), drawn_logprobs=DRAWN)]
+    result, after = exact.forward(shaken(exact), data, "stable_reinforce", config, backward=True)
+    p = result.outputs[0]["logprobs"].astype(np.float64)
+    d = p - DRAWN
+    kl = KL[estimator or "k3"](d)
+    expected = config.get("kl_coeff", 0.01) * kl - np.minimum(np.exp(d), 1) * A * p
+    expected[0] = 0
+    np.testing.assert_allclose(
+        result.outputs[0]["elementwise_loss"], expected, rtol=1e-5, atol=1e-6
+    )
+    assert result.metrics["kl:mean"] == pytest.approx(kl[1:].mean(), rel=1e-5)
+    assert result.output_type == "StableReinforceLossReturn"
+    unseen = evolve(data[0], drawn_logprobs=np.full(4, np.nan, np.float32))
+    result, after = exact.forward(shaken(exact), [unseen], "stable_reinforce", {}, backward=True)
+    assert result.metrics == {"loss:sum": 0.0}
+    assert all((grad == 0).all() for grad in after.grads.values())
+
+
 TOKENS = np.arange(4)
 TARGETS = {"target_tokens": TOKENS + 1}
 
@@ -130,6 +160,10 @@ MISTAKES = [
     ("dro", TOKENS, TARGETS, {"beta": float("nan")}, "'beta' must be a finite number"),
     ("cross_entropy", TOKENS, {}, {}, r"data\[0\]: loss_fn_inputs lacks 'target_tokens'"),
     ("dro", TOKENS, TARGETS, {}, "lacks 'logprobs'"),
+    ("dro", TOKENS, TARGETS, {"beta": "x"}, "'beta' must be a finite number, not 'x'"),
+    ("stable_reinforce", TOKENS, TARGETS, {}, "nothing is known of where its targets come from"),
+    ("stable_reinforce", TOKENS, TARGETS, {"clip": 1}, "'clip'; stable_reinforce takes kl_coeff, kl_estimator"),
+    ("stable_reinforce", TOKENS, TARGETS, {"kl_estimator": 3.0}, "must be one of k3, k2, k1, not 3.0"),
     ("gspo", TOKENS, {**TARGETS, **SAMPLED}, {}, "lacks 'sequence_ratio_mask'"),
     ("cross_entropy", TOKENS, {"target_tokens": TOKENS[:3]}, {}, r"shape \[3\]; 4 tokens need \[4\]"),
     ("cross_entropy", TOKENS, {"target_tokens": TOKENS[None]}, {}, r"shape \[1, 4\]"),

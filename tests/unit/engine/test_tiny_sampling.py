@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from tinker_local.engine.base import AdamSpec, EngineError, Example, LoraSpec, SampleSpec
+from tinker_local.engine.base import (
+    AdamSpec,
+    EngineError,
+    Example,
+    LoraSpec,
+    PromptTargets,
+    SampleSpec,
+)
 from tinker_local.engine.tiny import MODEL
 
 
@@ -226,3 +233,114 @@ def test_refused_tokens_and_models(engine):
     with pytest.raises(EngineError, match="unknown base model"):
         engine.check_sample("other", spec())
     engine.check_sample(MODEL, spec())
+
+
+# ---- what else can be known of a prompt and of the draws ----------------------------------------
+
+
+def test_targets_are_scored_where_they_are_named(engine, adapter):
+    """As top-k of the whole vocabulary scores them, in any order and number, 0 for none."""
+    rows, ids = np.array([0, 0, 2, 1, 1]), np.array([7, -1, 256, 5, 5])
+    request = spec(
+        b"abcd",
+        topk_prompt_logprobs=257,
+        target_prompt_logprobs=PromptTargets(rows=rows, token_ids=ids),
+    )
+    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    ranked = result.topk_prompt_logprobs
+    expected = [
+        0.0 if i < 0 else dict(ranked[row + 1])[i] for row, i in zip(rows, ids, strict=True)
+    ]
+    assert result.target_prompt_logprobs.tolist() == expected
+    assert result.target_prompt_logprobs.dtype == np.float32
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_alternatives_follow_the_tempered_distribution(engine, adapter, temperature):
+    """Drawn with replacement; their log-probabilities are the model's own."""
+    k = 4000
+    request = spec(b"abc", temperature=temperature, prompt_alt_tokens_k=k, topk_prompt_logprobs=257)
+    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    found = result.prompt_alt_tokens
+    assert found.tokens.shape == found.logprobs.shape == (2, k)
+    for tokens, logprobs, ranked in zip(
+        found.tokens, found.logprobs, result.topk_prompt_logprobs[1:], strict=True
+    ):
+        own = dict(ranked)
+        assert logprobs.tolist() == [own[token] for token in tokens.tolist()]
+        logp = np.array([own[token] for token in range(257)])
+        p = np.exp(logp / temperature)
+        p /= p.sum()
+        deviation = np.sqrt((p * logp**2).sum() - (p * logp).sum() ** 2)
+        assert logprobs.mean() == pytest.approx((p * logp).sum(), abs=4 * deviation / np.sqrt(k))
+
+
+def test_alternatives_repeat_by_seed_and_change_no_sample(engine, adapter):
+    plain, request = spec(), spec(prompt_alt_tokens_k=5)
+    (alone,) = engine.sample(MODEL, adapter.weights, [request])
+    without, again, other = engine.sample(
+        MODEL, adapter.weights, [plain, request, evolve(request, seed=6)]
+    )
+    same(alone.sequences[0], without.sequences[0])
+    drawn = alone.prompt_alt_tokens.tokens.tolist()
+    assert again.prompt_alt_tokens.tokens.tolist() == drawn
+    assert other.prompt_alt_tokens.tokens.tolist() != drawn
+    assert without.prompt_alt_tokens is None
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1e-300])
+def test_greedy_alternatives_are_the_best(engine, adapter, temperature):
+    request = spec(temperature=temperature, prompt_alt_tokens_k=2, topk_prompt_logprobs=1)
+    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    best = [row[0][0] for row in result.topk_prompt_logprobs[1:]]
+    assert result.prompt_alt_tokens.tokens.tolist() == [[token, token] for token in best]
+
+
+def test_a_prompt_of_one_token_has_no_alternatives(engine):
+    (result,) = engine.sample(MODEL, None, [spec(b"a", prompt_alt_tokens_k=3)])
+    assert result.prompt_alt_tokens.tokens.shape == (0, 3)
+
+
+def test_only_the_last_places_are_scored_by_top_k_too(engine, adapter):
+    request = spec(b"abcd", prompt_logprobs=True, topk_prompt_logprobs=3)
+    (whole,) = engine.sample(MODEL, adapter.weights, [request])
+    for n in (1, 2, 3):
+        part_of = evolve(request, prompt_logprobs_last_n=n)
+        (part,) = engine.sample(MODEL, adapter.weights, [part_of])
+        for name in ("prompt_logprobs", "topk_prompt_logprobs"):
+            assert getattr(part, name) == [None] * (4 - n) + getattr(whole, name)[-n:]
+
+
+def test_draws_know_how_likely_they_were(engine, adapter):
+    """Without filters at temperature 1 as the model says; else renormalized over what was left to draw from."""
+    request = spec(max_tokens=1, num_samples=20, topk_sample_logprobs=257)
+    for options in (
+        {},
+        {"temperature": 0.5},
+        {"top_k": 5},
+        {"top_p": 0.3},
+        {"temperature": 2.0, "top_k": 9, "top_p": 0.5},
+        {"temperature": 0.0},
+    ):
+        asked = evolve(request, **options)
+        (result,) = engine.sample(MODEL, adapter.weights, [asked])
+        tokens, logp = map(np.array, zip(*result.sequences[0].topk[0], strict=True))
+        p = (
+            np.exp(logp / asked.temperature)
+            if asked.temperature
+            else (logp == logp[0]).astype(float)
+        )
+        if asked.top_k > 0:
+            p[asked.top_k :] = 0
+        p /= p.sum()
+        p[np.cumsum(p) - p >= asked.top_p] = 0
+        drawn = dict(zip(tokens.tolist(), p / p.sum(), strict=True))
+        for sequence in result.sequences:
+            (token,), (logprob,) = sequence.tokens.tolist(), sequence.drawn_logprobs.tolist()
+            assert np.exp(logprob) == pytest.approx(drawn[token], rel=1e-4)
+
+
+@pytest.mark.parametrize("top_k", [0, -2])
+def test_top_k_of_nothing_is_refused(engine, top_k):
+    with pytest.raises(EngineError, match="top_k must be at least 1, or -1 for no limit"):
+        engine.sample(MODEL, None, [spec(top_k=top_k)])
