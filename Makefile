@@ -13,7 +13,7 @@ help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
 	@echo "make test            install what the tests need and run them"
 	@echo "make official-sdk    install the official SDK for the tests that compare this package with it"
-	@echo "make interop         sessions with SkyRL 0.3.0 and 0.4.0, and of four official SDKs with our server"
+	@echo "make interop         sessions with SkyRL, TuFT and Hatchery, and of four official SDKs with our server"
 	@echo "make lint            contract, format, lint and types"
 	@echo "make codegen         rebuild generated/ from openapi.yaml"
 	@echo "make codegen-check   fail if generated/ is not what openapi.yaml gives"

@@ -94,6 +94,11 @@ async def _try(session: Session, batch: Batch, seq_id: int, progress: Progress) 
     has_read = [(e, r) for e, r in refused if r.status_code not in (404, 405, 415)]
     in_json = [pair for pair in has_read if pair[0] is Encoding.JSON]
     encoding, response = (in_json or has_read or refused)[0]
+    _, last = refused[-1]
+    if response.status_code >= 500 and last.status_code in (404, 405):
+        error = session.connection.refusal(last, progress)
+        error.add_note(f"In {encoding} it was refused with status {response.status_code}.")
+        raise error
     if response.status_code >= 500:
         # Not a refusal after all: repeat it as any other request.
         response = await _send(session, batch, seq_id, progress, encoding)

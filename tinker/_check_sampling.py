@@ -103,15 +103,11 @@ def missing(
     """What was asked for and has not come. Some servers ignore what they do not know."""
     came = {"topk_sample_logprobs": all(s._topk is not None for s in response.sequences)}
     if length_of(prompt) != 1:  # else nothing precedes its only token
-        logprobs, last_n = response.prompt_logprobs_np, request.prompt_logprobs_last_n
         came |= {
-            "prompt_logprobs": logprobs is not None,
+            "prompt_logprobs": response.prompt_logprobs_np is not None,
             "topk_prompt_logprobs": response._topk is not None,
             "target_prompt_logprobs": response.target_prompt_logprobs is not None,
             "prompt_alt_tokens_k": response.prompt_alt_tokens is not None,
-            # What it saves is scoring the others.
-            "prompt_logprobs_last_n": logprobs is None
-            or bool(np.isnan(logprobs[: max(len(logprobs) - (last_n or 0), 0)]).all()),
         }
     asked = [name for name in came if getattr(request, name)]
     return [name.removesuffix("_k") for name in asked if not came[name]]

@@ -33,9 +33,10 @@ logger = logging.getLogger("tinker")
 
 T = TypeVar("T")
 
-CREATION_TIMEOUT = 600.0
-"""Seconds for an answer that may have to wait until a server has loaded a model: some hold the request."""
-
+ANSWER_TIMEOUT = 60.0
+"""Seconds for an answer."""
+HELD_TIMEOUT = 600.0
+"""Seconds for an answer that may have to wait until a model is loaded or saved: some servers hold the request."""
 
 Endpoint = Callable[..., Awaitable[Response[Any]]]
 """The `asyncio_detailed` of a module of `tinker_api.api`."""
@@ -52,6 +53,8 @@ class Connection:
         self._exchange: _auth.Exchange | None = None
         self._api: AuthenticatedClient | None = None
         self._pid = -1
+        self._unknown: dict[type, set[str]] = {}
+        """Members that the server does not know, of each kind of request."""
 
     @property
     def api(self) -> AuthenticatedClient:
@@ -131,7 +134,7 @@ class Connection:
         progress: Progress,
         *,
         policy: _retry.RetryPolicy = _retry.DEFAULT,
-        timeout: float = 60.0,
+        timeout: float = ANSWER_TIMEOUT,
         passed: tuple[int, ...] = (),
         **arguments: Any,
     ) -> Response[Any]:
@@ -150,6 +153,8 @@ class Connection:
         progress.tries = 0
         replayed = False
         waiting = progress.doing
+        if "body" in arguments:
+            arguments["body"] = self._without_unknown(arguments["body"])
         while True:
             progress.doing = waiting
             attempts.made += 1
@@ -176,8 +181,8 @@ class Connection:
                     self._exchange.forget(credential)
                     continue
                 error = refusal = self.refusal(response, progress)
-                if (less := _without_unknown(arguments.get("body"), refusal)) is not None:
-                    arguments["body"] = less
+                if self._learns_unknown(arguments.get("body"), refusal):
+                    arguments["body"] = self._without_unknown(arguments["body"])
                     continue
                 final = _traits.is_final(status, refusal.body)
                 pause = None if final else attempts.pause(status, response.headers)
@@ -187,6 +192,21 @@ class Connection:
             if attempts.made > 1:
                 logger.warning("%s; trying again in %.1f s", error.message.rstrip("."), pause)
             await asyncio.sleep(pause)
+
+    def _learns_unknown(self, body: Any, refusal: APIStatusError) -> bool:
+        """Whether a refusal is of members alone that the request can do without. They are remembered."""
+        unknown = _traits.unknown_members(refusal.body)
+        sent = {name for name in unknown if getattr(body, name, None) is not None}
+        if not sent or not sent <= _traits.DISPENSABLE_MEMBERS:
+            return False
+        logger.warning("%s; it is left out", refusal.message)
+        self._unknown.setdefault(type(body), set()).update(sent)
+        return True
+
+    def _without_unknown(self, body: Any) -> Any:
+        """The request without what the server does not know."""
+        unknown = self._unknown.get(type(body))
+        return evolve(body, **dict.fromkeys(unknown)) if unknown else body
 
     def parse(self, response: Response[T], progress: Progress) -> T:
         """The parsed body of a 2xx."""
@@ -216,20 +236,29 @@ class Connection:
         """The error for a status that says no."""
         body = decode_body(response.content)
         status = response.status_code
-        text = f"{progress.name()} failed with status {status}: {self._reason(status, body)}"
+        reason = self._reason(status, body, response.headers.get("location"))
+        text = f"{progress.name()} failed with status {status}: {reason}"
         if progress.tries > 1:
             text += f" (tried {progress.tries} times in {progress.waited:.0f} s)"
         if hint := _HINTS.get(status):
             text += f". {hint}"
         return status_error_class(status)(text, response.raw, body)
 
-    def _reason(self, status: int, body: object | None) -> str:
+    def _reason(self, status: int, body: object | None, location: str | None) -> str:
         server = self.settings.base_url
+        if status < 400 and location:
+            place = location.partition("?")[0]
+            return f"{server} says to go to {place}: check TINKER_BASE_URL"
         if _traits.lacks_route(status, body):
             return f"{server} does not offer this operation. If it should, check TINKER_BASE_URL"
         if unknown := _traits.unknown_members(body):
             return f"{server} does not know {', '.join(unknown)}"
-        return detail_of(body, status)
+        detail = detail_of(body, status)
+        if _traits.is_misread(body):
+            return f"{server} wants this in another form: {detail}"
+        if meaning := _traits.explanation(detail):
+            return f"{detail}: {meaning}"
+        return detail
 
     def _no_answer(self, reason: httpx.TransportError, progress: Progress) -> APIConnectionError:
         server = self.settings.base_url
@@ -265,16 +294,6 @@ _HINTS = {
 }
 
 
-def _without_unknown(body: Any, refusal: APIStatusError) -> Any | None:
-    """The body without what the server does not know, if it can do without."""
-    unknown = _traits.unknown_members(refusal.body)
-    sent = {name for name in unknown if getattr(body, name, None) is not None}
-    if not sent or not sent <= _traits.INFORMATIVE_MEMBERS:
-        return None
-    logger.warning("%s; it is left out", refusal.message)
-    return evolve(body, **dict.fromkeys(sent))
-
-
 def decode_body(content: bytes) -> object | None:
     """The JSON in a body, its text when it is not JSON, None when it is empty."""
     if not content:
@@ -292,7 +311,7 @@ def detail_of(body: object | None, status: int) -> str:
         detail = body.get("detail", body.get("error", body))
     if isinstance(detail, list):
         detail = "; ".join(_issue(issue) for issue in detail[:5])
-    if detail is None or detail == "":
+    if detail is None or detail == "" or _traits.is_html(detail):
         return httpx.codes.get_reason_phrase(status) or "no reason given"
     # What some servers show of their code is for their own log.
     said = str(detail).partition("Traceback (most recent call last)")[0] or str(detail)

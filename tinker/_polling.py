@@ -9,7 +9,8 @@ What a server may answer, and what follows:
     any body with `error`, 400, 409, 422,   `RequestFailedError`
     words that say that it failed
     402                                 ask again every 5 s while billing may be paused
-    429, 5xx, no answer                 ask again after a pause that grows to 30 s, for an hour
+    429, 5xx, no answer                 ask again after a pause that grows to 30 s, for an hour; after
+                                        a plain 500 for a minute
     410                                 the promise is lost: `APIStatusError`
     401, 403, 404, 413, …               their `APIStatusError`
 """
@@ -39,7 +40,7 @@ T = TypeVar("T")
 POLL_TIMEOUT = 330.0
 """Seconds for one poll. Servers hold one for 40 to 300 s, and some drop a result whose reader has
 gone; a peer that dies is noticed by TCP keep-alive."""
-GIVE_UP = _retry.RetryPolicy(3600.0, fault_budget=3600.0, first_pause=1.0, longest_pause=30.0)
+GIVE_UP = _retry.RetryPolicy(3600.0, fault_budget=60.0, first_pause=1.0, longest_pause=30.0)
 _HELD = 0.5
 _LONGEST_PAUSE = 1.0
 

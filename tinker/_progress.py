@@ -6,9 +6,10 @@ Each operation keeps one `Progress`. A timeout's message, a retry's log line and
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from attrs import define, field
 
@@ -75,30 +76,36 @@ class Progress:
 
 
 class Watch:
-    """The operations of one session that are under way; reports those that take long."""
+    """The operations of one session that are under way; reports those that take long.
+
+    Used on the library's event loop only.
+    """
 
     def __init__(self) -> None:
         self._running: set[Progress] = set()
-        self._last_report = float("-inf")
+        self._alarm: asyncio.TimerHandle | None = None
 
     def add(self, progress: Progress) -> None:
         self._running.add(progress)
+        if self._alarm is None:
+            self._look_again_in(FIRST_REPORT)
 
     def discard(self, progress: Progress) -> None:
         self._running.discard(progress)
 
-    def running(self) -> Iterable[Progress]:
-        return tuple(self._running)
+    def _look_again_in(self, seconds: float) -> None:
+        self._alarm = asyncio.get_running_loop().call_later(seconds, self._look)
 
-    def report(self) -> None:
-        """Say what has been waited for long, at most once a minute."""
-        now = time.monotonic()
-        if now - self._last_report < REPORT_INTERVAL:
+    def _look(self) -> None:
+        """Say what has been waited for long."""
+        self._alarm = None
+        if not self._running:
             return
-        slow = [p for p in self._running if now - p.started >= FIRST_REPORT]
+        slow = [p for p in self._running if p.waited >= FIRST_REPORT]
+        oldest = min(self._running, key=lambda p: p.started)
         if not slow:
+            self._look_again_in(FIRST_REPORT - oldest.waited)
             return
-        self._last_report = now
-        oldest = min(slow, key=lambda p: p.started)
         more = f" (and {len(slow) - 1} more operations)" if len(slow) > 1 else ""
         logger.warning("Still waiting for %s%s", oldest.describe(), more)
+        self._look_again_in(REPORT_INTERVAL)

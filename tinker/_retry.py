@@ -8,9 +8,9 @@ number (`seq_id`, `model_seq_id`, `sampling_session_seq_id`) by which the server
 Pauses double from 0.5 s to 10 s, times a random 0.75 to 1; `retry-after-ms` and `Retry-After` up to
 60 s are obeyed. The last try begins within 300 s of the first. A server that has never answered is
 given 5 s, so that a wrong address is known at once. A plain 500 is a fault of the server, which time seldom
-cures, and the answer of some to a question about what they do not know: it is given 10 s, except where
-giving up would end a training run or lose a sample. 402 means that billing is paused: the request is
-repeated every 5 s for as long as the server's settings allow, an hour by default.
+cures, and the answer of some to what they do not know: it is given 3 s, or a minute where giving up would
+end a training run or lose a result; all the time only if `x-should-retry` says so. 402 means that billing is
+paused: the request is repeated every 5 s for as long as the server's settings allow, an hour by default.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ BILLING_PAUSE = 5.0
 class RetryPolicy:
     budget: float = 300.0
     """Seconds after the first try within which the last one begins."""
-    fault_budget: float = 10.0
+    fault_budget: float = 3.0
     """The same when the answer is a 500."""
     first_pause: float = 0.5
     longest_pause: float = 10.0
 
 
 DEFAULT = RetryPolicy()
-PERSISTENT = RetryPolicy(fault_budget=300.0)
+PERSISTENT = RetryPolicy(fault_budget=60.0)
 FIRST_CONTACT = RetryPolicy(budget=5.0)
 NEVER = RetryPolicy(budget=0.0)
 
@@ -72,7 +72,7 @@ class Attempts:
             doubled = self.policy.first_pause * 2.0 ** min(self.made - 1, 30)
             pause = min(doubled, self.policy.longest_pause) * random.uniform(0.75, 1.0)  # noqa: S311
         budget = self.policy.budget
-        if status == 500:
+        if status == 500 and (headers or {}).get("x-should-retry") != "true":
             budget = min(budget, self.policy.fault_budget)
         return pause if elapsed + pause <= budget else None
 

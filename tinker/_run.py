@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from tinker import _batch, _retry, types
 from tinker._batch import Batch
-from tinker._connection import Endpoint, sdk_headers
+from tinker._connection import ANSWER_TIMEOUT, HELD_TIMEOUT, Endpoint, sdk_headers
 from tinker._metrics import with_nan
 from tinker._missed_turns import MissedTurns
 from tinker._polling import Decoder
@@ -56,11 +56,12 @@ class TrainingRun:
         *,
         operation: str,
         kind: str,
+        timeout: float = ANSWER_TIMEOUT,
     ) -> APIFuture[T]:
         """Submit an operation of one request, whose result is a generated model."""
 
         async def send(seq_id: int) -> models.UntypedAPIFuture:
-            return await self.send(endpoint, request(seq_id), progress)
+            return await self.send(endpoint, request(seq_id), progress, timeout)
 
         progress = self.progress(operation)
         results = self.submit([send], result_of(model, operation), progress, kind=kind)
@@ -80,7 +81,7 @@ class TrainingRun:
         async def run() -> T:
             with self.session.watched(progress):
                 async with turn:
-                    promise = await self.send(endpoint, body, progress)
+                    promise = await self.send(endpoint, body, progress, HELD_TIMEOUT)
                 decode = result_of(model, operation)
                 return await self.session.result(promise, decode, progress, kind=kind)
 
@@ -106,13 +107,18 @@ class TrainingRun:
         )
 
     async def send(
-        self, endpoint: Endpoint, body: Any, progress: Progress
+        self, endpoint: Endpoint, body: Any, progress: Progress, timeout: float = ANSWER_TIMEOUT
     ) -> models.UntypedAPIFuture:
         """Send one request, whose answer is a promise."""
         progress.doing = "waiting for the server to take the request"
         headers = sdk_headers(f"TrainingClient.{progress.operation}")
         promise: models.UntypedAPIFuture = await self.session.connection.fetch(
-            endpoint, progress, policy=_retry.PERSISTENT, body=body, headers=headers
+            endpoint,
+            progress,
+            policy=_retry.PERSISTENT,
+            timeout=timeout,
+            body=body,
+            headers=headers,
         )
         return promise
 

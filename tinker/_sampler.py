@@ -12,6 +12,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import numpy as np
 from attrs import evolve
 
 from tinker import _retry, types
@@ -167,6 +168,11 @@ class Sampler:
                 f"{progress.name()}: {self.session.settings.base_url} does not offer "
                 f"{' and '.join(names)}: it was asked for, and the answer has none."
             )
+        if request.prompt_logprobs_last_n is not None and result.prompt_logprobs_np is not None:
+            # Some servers score them all.
+            scores = result.prompt_logprobs_np.copy()
+            scores[: -request.prompt_logprobs_last_n] = np.nan
+            result = result.model_copy(update={"prompt_logprobs_np": scores})
         return result
 
     async def _unless_stuck(

@@ -145,8 +145,9 @@ class Session:
 
     async def fetch(self, endpoint: Endpoint, progress: Progress, **arguments: Any) -> Any:
         """`Connection.fetch`, once the settings are known; no session is opened for it."""
-        await self.ready()
-        return await self.connection.fetch(endpoint, progress, **arguments)
+        with self.watched(progress):
+            await self.ready()
+            return await self.connection.fetch(endpoint, progress, **arguments)
 
     async def _read_config(self, progress: Progress) -> None:
         """Read the server's settings; a server without the routes has the defaults."""
@@ -265,13 +266,11 @@ async def _beat(
     last_success, warned = time.monotonic(), False
     while True:
         await asyncio.sleep(HEARTBEAT_INTERVAL)
-        if (held := session()) is None:
+        if session() is None:
             if ours:
                 await _finish(connection, session_id, "success", None)
             await connection.close()
             return
-        held.watch.report()
-        del held
         try:
             await connection.call(
                 session_heartbeat.asyncio_detailed,

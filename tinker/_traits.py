@@ -18,10 +18,15 @@ answer that overrules it, and what the client does then:
 | `samplers/…` | there | 404, 405 | `get_info` of the checkpoint's run tells its base model; else only what needs it fails |
 | `sample_sequence_ids` | in the promise | absent | made from the request_id and the number of the sample |
 | `prompt_logprobs` | one for each token, the first null | one fewer | the null is put in front |
+| `prompt_logprobs_last_n` | obeyed | more scores than asked for | the others are dropped |
+| samplers without a name | saved | 422 that wants a `path`, or an answer that has one | saved under a name, and a sampler made of that |
+| paths of saved samplers | with their kind | two segments | the kind is put in |
+| times | RFC 3339 | a number, null | seconds since 1970; its first second, where there must be one |
 | what is not finite in JSON results | null | `NaN`, `Infinity` | read as what they say; null is NaN |
 | tags (`type`) of answers | there | absent, null | the operation tells |
-| members of requests | known | 422 that calls them extra | left out where they only inform (`display_name`, `user_metadata`); else it is the error |
-| 5xx, and 408 to a poll | may pass | words that say what failed | final, like a 4xx |
+| members of requests | known | 422 that calls them extra | left out from then on where they only inform or save work (`display_name`, `user_metadata`, `prompt_logprobs_last_n`); else it is the error |
+| 5xx, 429, and 408 to a poll | may pass | words that say what failed, or how many are allowed | final, like a 4xx |
+| a 500 to the first batch, and no route in the other encoding | - | - | the server has no such operation |
 | failed operations | use up their seq_id | "Sequence conflict: expected …" | the number is used up by a forward pass over one token, and the request is sent again |
 
 Members of requests that are newer than some servers are sent only when the user asks for what they mean.
@@ -31,6 +36,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 
 from attrs import define, field
@@ -52,21 +58,32 @@ REFUSALS_OF_A_ROUTE = (404, 405)
 """Statuses by which servers say that they do not know a route."""
 REFUSALS_OF_A_FORM = frozenset({400, 404, 405, 422})
 """Statuses by which servers say that they do not know a route, or a form of a request."""
-INFORMATIVE_MEMBERS = frozenset({"display_name", "user_metadata"})
-"""Members that change nothing of what is computed: better left out than a reason to fail."""
+DISPENSABLE_MEMBERS = frozenset({"display_name", "user_metadata", "prompt_logprobs_last_n"})
+"""Members that only inform, or save work: better left out than a reason to fail."""
 
 _NO_ROUTE = frozenset({"", "not found", "method not allowed"})
 _FINAL_STATUSES = frozenset({501, 505})
 _FINAL_WORDS = re.compile(
-    r"^Failed to (create|retrieve|unload) |^Future failed: |^(Model|Sampler) \w+ failed: "
-    r"|Traceback \(most recent call last\)"
+    r"^Failed to (create|retrieve|unload) |^Future failed: |^(Model|Sampler|Checkpoint) \w+ failed: "
+    r"|^Unknown error$|^Max \d+ concurrent sessions$|Traceback \(most recent call last\)"
 )
+_EXPLANATIONS = {
+    "LoadWeights is not permitted": "it loads weights only as the first operation of a run, by "
+    "create_training_client_from_state"
+}
+_PATH_WITHOUT_KIND = re.compile(r"tinker://([^/]+)/([^/]+)")
 _CONFLICT = re.compile(r"Sequence conflict: expected (\d+), got (\d+)")
 
 
 def lacks_route(status: int, body: object) -> bool:
     """Whether an answer says that there is no such route, not that there is no such thing."""
-    return status in (404, 405) and str(_detail(body) or "").strip().lower() in _NO_ROUTE
+    said = str(_detail(body) or "").strip().lower()
+    return status in (404, 405) and (said in _NO_ROUTE or is_html(body))
+
+
+def is_html(body: object) -> bool:
+    """Whether a web server has answered, or a proxy, in place of one of this API."""
+    return isinstance(body, str) and body.lstrip()[:5].lower() in ("<html", "<!doc")
 
 
 def is_final(status: int, body: object) -> bool:
@@ -76,18 +93,42 @@ def is_final(status: int, body: object) -> bool:
 
 def unknown_members(body: object) -> list[str]:
     """The members of a request that a 422 calls extra."""
-    issues = _detail(body)
-    return [
-        str((issue.get("loc") or "?")[-1])
-        for issue in (issues if isinstance(issues, list) else ())
-        if isinstance(issue, dict) and issue.get("type") == "extra_forbidden"
-    ]
+    return [where[-1] for where in _issues(body, "extra_forbidden")]
+
+
+def wants_a_name(body: object) -> bool:
+    """Whether a 422 asks for the name that a sampler need not have."""
+    return any(where[-1] == "path" for where in _issues(body, "missing"))
+
+
+def is_misread(body: object) -> bool:
+    """Whether a 422 asks for what is sent, but in another place."""
+    return any(where[0] in ("query", "header", "path") for where in _issues(body, "missing"))
+
+
+def explanation(detail: str) -> str | None:
+    """What an answer's words mean to the caller, if they do not say it."""
+    return next((text for words, text in _EXPLANATIONS.items() if words in detail), None)
+
+
+def documented_path(path: str, kind: str) -> str:
+    """A tinker path with its kind, which some servers leave out."""
+    short = _PATH_WITHOUT_KIND.fullmatch(path)
+    return f"tinker://{short[1]}/{kind}/{short[2]}" if short else path
 
 
 def expected_seq_id(message: str) -> int | None:
     """The seq_id a server waits for, if this is its refusal of another one."""
     conflict = _CONFLICT.search(message)
     return int(conflict[1]) if conflict else None
+
+
+def _issues(body: object, kind: str) -> Iterator[list[str]]:
+    """Where the issues of one kind are that a 422 lists."""
+    issues = _detail(body)
+    for issue in issues if isinstance(issues, list) else ():
+        if isinstance(issue, dict) and issue.get("type") == kind:
+            yield [str(part) for part in issue.get("loc") or "?"]
 
 
 def _detail(body: object) -> object:
@@ -101,6 +142,7 @@ class Traits:
     """None until a batch has been accepted."""
     creates_from_checkpoint: bool = True
     streams_samples: bool = True
+    saves_without_a_name: bool = True
     learning: asyncio.Lock = field(factory=asyncio.Lock)
     """Held by the batch that tries which encoding is accepted; the others wait for what it learns."""
 

@@ -369,8 +369,9 @@ class RestClient:
 
         async def export() -> str:
             with self.holder.watched(progress):
+                await self.holder.ready()
                 while True:
-                    answer: models.SessionTraceExportResponse = await self.holder.fetch(
+                    answer: models.SessionTraceExportResponse = await self.holder.connection.fetch(
                         export_session_trace.asyncio_detailed, progress, session_id=session_id
                     )
                     if answer.status != "pending":
@@ -507,8 +508,9 @@ class RestClient:
     async def _call(
         self, endpoint: Callable[..., Awaitable[Any]], progress: Progress, **arguments: Any
     ) -> None:
-        await self.holder.ready()
-        await self.holder.connection.call(endpoint, progress, **arguments)
+        with self.holder.watched(progress):
+            await self.holder.ready()
+            await self.holder.connection.call(endpoint, progress, **arguments)
 
     # ---- the end ----------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from attrs import asdict, evolve, frozen
 from tinker import _check, _check_sampling, types
 from tinker._backcompat import BackcompatClientFuture
 from tinker._codec import json as json_codec
-from tinker._connection import CREATION_TIMEOUT, decode_body
+from tinker._connection import HELD_TIMEOUT, decode_body
 from tinker._deprecated import awaited, submitted
 from tinker._progress import Progress
 from tinker._run import result_of
@@ -247,6 +247,7 @@ class SamplingClient:
             prompt=json_codec.model_input(prompt),
             sampling_params=_sendable(sampling_params),
             num_samples=num_samples,
+            prompt_logprobs=False,  # some servers want to be told
             record_stability_info=self._record_stability_info or None,
         )
 
@@ -417,7 +418,7 @@ async def _sampler_id(
     """Create a sampler. Some servers answer with a promise of it."""
     connection = session.connection
     endpoint = create_sampling_session.asyncio_detailed
-    response = await connection.call(endpoint, progress, body=request, timeout=CREATION_TIMEOUT)
+    response = await connection.call(endpoint, progress, body=request, timeout=HELD_TIMEOUT)
     body = decode_body(response.content)
     if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
         promise = models.UntypedAPIFuture.from_dict(body)

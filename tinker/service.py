@@ -8,13 +8,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from tinker import _check, _config, _console, types
-from tinker._connection import CREATION_TIMEOUT
+from tinker._connection import HELD_TIMEOUT
 from tinker._deprecated import awaited, in_thread
 from tinker._progress import Progress
 from tinker._run import result_of
 from tinker._session import FinishStatus, Session, finish_status
-from tinker._traits import REFUSALS_OF_A_FORM
-from tinker.errors import APIStatusError, TinkerError
+from tinker._traits import REFUSALS_OF_A_FORM, expected_seq_id
+from tinker.errors import APIStatusError, RequestFailedError, TinkerError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
 from tinker.training import BackcompatTrainingClientFuture, TrainingClient, fetch_info
@@ -146,7 +146,7 @@ class ServiceClient:
         )
         try:
             promise = await self.holder.connection.fetch(
-                create_model.asyncio_detailed, progress, body=request, timeout=CREATION_TIMEOUT
+                create_model.asyncio_detailed, progress, body=request, timeout=HELD_TIMEOUT
             )
         except APIStatusError as error:
             if error.status_code in (400, 404, 422):
@@ -238,7 +238,7 @@ class ServiceClient:
             progress,
             body=request,
             passed=passed,
-            timeout=CREATION_TIMEOUT,
+            timeout=HELD_TIMEOUT,
         )
         if response.status_code in passed:
             return None
@@ -272,7 +272,15 @@ class ServiceClient:
             progress,
         )
         load = client.load_state_with_optimizer if request.optimizer else client.load_state
-        await load(request.path, request.weights_access_token)
+        try:
+            await load(request.path, request.weights_access_token)
+        except RequestFailedError as error:
+            if expected_seq_id(error.message) is None:
+                raise
+            raise TinkerError(
+                f"{progress.name()}: {self.holder.settings.base_url} loads a checkpoint only into the run "
+                f"that saved it. It says: {error.message}"
+            ) from error
         self.holder.traits.creates_from_checkpoint = False
         return client
 
@@ -408,7 +416,7 @@ class ServiceClient:
         return _console.session_url(self.holder.known_id)
 
     async def _capabilities(self) -> types.GetServerCapabilitiesResponse:
-        answer: types.GetServerCapabilitiesResponse = await self.holder.connection.fetch(
+        answer: types.GetServerCapabilitiesResponse = await self.holder.fetch(
             get_server_capabilities.asyncio_detailed, Progress("get_server_capabilities")
         )
         return answer

@@ -13,12 +13,14 @@ from tinker import _batch, _check, _console, types
 from tinker._backcompat import BackcompatClientFuture
 from tinker._batch import Batch
 from tinker._chunking import Chunk, ChunkLimits, split
+from tinker._connection import HELD_TIMEOUT
 from tinker._deprecated import awaited, in_thread, submitted
 from tinker._metrics import combine
 from tinker._progress import Progress
-from tinker._run import Submit, TrainingRun
+from tinker._run import Submit, TrainingRun, result_of
 from tinker._session import Session
-from tinker._traits import Encoding
+from tinker._traits import Encoding, documented_path, wants_a_name
+from tinker.errors import UnprocessableEntityError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
 from tinker_api import models
@@ -305,6 +307,7 @@ class TrainingClient:
             types.SaveWeightsResponse,
             operation="save_weights",
             kind="SaveWeights",
+            timeout=HELD_TIMEOUT,
         )
 
     def load_state(
@@ -339,6 +342,7 @@ class TrainingClient:
             models.LoadWeightsResponse,
             operation="load_weights",
             kind="LoadWeights",
+            timeout=HELD_TIMEOUT,
         )
 
     def save_weights_for_sampler(
@@ -350,7 +354,7 @@ class TrainingClient:
         """Save the weights under a name, to sample from; the result's `path` is the tinker path."""
         _check.check_name(name)
         _check.check_ttl(ttl_seconds)
-        return self._run.one(
+        saved = self._run.one(
             save_weights_for_sampler.asyncio_detailed,
             lambda seq_id: models.SaveWeightsForSamplerRequest(
                 model_id=self.model_id,
@@ -362,7 +366,14 @@ class TrainingClient:
             types.SaveWeightsForSamplerResponse,
             operation="save_weights_for_sampler",
             kind="SaveWeightsForSampler",
+            timeout=HELD_TIMEOUT,
         )
+
+        async def answer() -> types.SaveWeightsForSamplerResponse:
+            found = await saved
+            return evolve(found, path=documented_path(found.path, "sampler_weights"))
+
+        return APIFuture.start(answer(), saved.progress)
 
     def save_weights_external(
         self,
@@ -400,6 +411,7 @@ class TrainingClient:
             types.SaveWeightsExternalResponse,
             operation="save_weights_external",
             kind="SaveWeightsExternal",
+            timeout=HELD_TIMEOUT,
         )
 
     def save_weights_and_get_sampling_client(
@@ -423,31 +435,52 @@ class TrainingClient:
         )
 
         number = next(self.holder.sampler_numbers)
-        saved = self._run.one(
-            save_weights_for_sampler.asyncio_detailed,
-            lambda seq_id: models.SaveWeightsForSamplerRequest(
+        progress = self._run.progress("save_weights_for_sampler")
+
+        async def send(seq_id: int) -> models.UntypedAPIFuture:
+            endpoint, traits = save_weights_for_sampler.asyncio_detailed, self.holder.traits
+            request = models.SaveWeightsForSamplerRequest(
                 model_id=self.model_id,
                 sampling_session_seq_id=number,
                 seq_id=seq_id,
                 kind=None if kind == "snapshot" else kind,  # newer than some servers
-            ),
-            models.SaveWeightsForSamplerResponse,
-            operation="save_weights_for_sampler",
+            )
+            if traits.saves_without_a_name:
+                try:
+                    return await self._run.send(endpoint, request, progress, HELD_TIMEOUT)
+                except UnprocessableEntityError as error:
+                    if not wants_a_name(error.body):
+                        raise
+                    traits.saves_without_a_name = False
+            request = evolve(request, path=f"sampler-{seq_id}", sampling_session_seq_id=None)
+            return await self._run.send(endpoint, request, progress, HELD_TIMEOUT)
+
+        results = self._run.submit(
+            [send],
+            result_of(models.SaveWeightsForSamplerResponse, "save_weights_for_sampler"),
+            progress,
             kind="SaveWeightsForSampler",
         )
 
         async def client() -> SamplingClient:
-            sampler_id = (await saved).sampling_session_id
-            assert sampler_id is not None, "the unnamed form answers with a sampler"
+            (saved,) = await results
+            if saved.sampling_session_id is None and saved.path is not None:
+                return await SamplingClient.create(
+                    self.holder,
+                    model_path=documented_path(saved.path, "sampler_weights"),
+                    retry_config=retry_config,
+                    record_stability_info=record_stability_info,
+                )
+            assert saved.sampling_session_id is not None, "an answer has one of the two"
             return SamplingClient(
                 self.holder,
-                sampling_session_id=sampler_id,
+                sampling_session_id=saved.sampling_session_id,
                 base_model=self._base_model(),
                 retry_config=retry_config,
                 record_stability_info=record_stability_info,
             )
 
-        return BackcompatSamplingClientFuture.start(client(), saved.progress)
+        return BackcompatSamplingClientFuture.start(client(), progress)
 
     def create_sampling_client(
         self,
@@ -525,7 +558,7 @@ class TrainingClient:
 
 async def fetch_info(session: Session, model_id: str) -> types.GetInfoResponse:
     progress = Progress("get_info", {"model_id": model_id})
-    info: types.GetInfoResponse = await session.connection.fetch(
+    info: types.GetInfoResponse = await session.fetch(
         get_info.asyncio_detailed, progress, body=models.GetInfoRequest(model_id=model_id)
     )
     return info

@@ -114,8 +114,11 @@ def tagged(
     return member.from_dict(data)
 
 
-def parse_time(value: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(value)
+def parse_time(value: str | float | None) -> datetime.datetime:
+    """A time in the contract's form, or as some servers give it: in seconds since 1970, null for none they know."""
+    if isinstance(value, str):
+        return datetime.datetime.fromisoformat(value)
+    return datetime.datetime.fromtimestamp(value or 0, datetime.UTC)
 
 
 __all__ = ["UNSET", "File", "Response", "Unset", "const", "dumps", "loads", "parse_time", "tagged"]

@@ -1,4 +1,4 @@
-"""Servers that answer as two others do where they differ from the contract, each in its own way.
+"""Servers that answer as three others do where they differ from the contract, each in its own way.
 
 They keep just enough state for a session: what they compute is made up.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ NOT_FOUND: Answer = (404, {"detail": "Not Found"})
 
 
 class OtherServer(ScriptedServer):
-    """Answers by the methods named for the operations; what has none is not there."""
+    """Answers by the methods named for the operations; what has none, or is among the missing, is not there."""
+
+    missing: frozenset[str] = frozenset()
 
     def answer(self, operation: str, content: bytes, headers: dict[str, str]) -> Answer:
         super().answer(operation, content, headers)
         handle = getattr(self, f"on_{operation}", None)
-        if handle is None:
+        if handle is None or operation in self.missing:
             return NOT_FOUND
         is_json = headers.get("content-type", "") == "application/json"
         body = json.loads(content) if is_json and content else content
@@ -76,8 +79,27 @@ class Strict(OtherServer):
         super().__init__()
         self.results: dict[str, tuple[Any, ...]] = {}
         self.executed: list[tuple[int, str]] = []
+        self.refuses_loads_from_others = False
         self._expected = 1
         self._ids = itertools.count()
+        self._held: int | None = None
+        self._overtaken = threading.Event()
+
+    def hold_until_another_comes(self, seq_id: int) -> None:
+        """Take the batch with this number after one that is sent at the same time."""
+        self._held = seq_id
+        self._overtaken.clear()
+
+    def answer(self, operation: str, content: bytes, headers: dict[str, str]) -> Answer:
+        number = None
+        if operation == "forward_backward" and "protobuf" in headers["content-type"]:
+            number = pb.ForwardBackwardRequest.FromString(content).seq_id
+        if number is not None and number == self._held:
+            assert self._overtaken.wait(10)
+        answer = super().answer(operation, content, headers)
+        if number != self._held:
+            self._overtaken.set()
+        return answer
 
     def refuse(self, operation: str, body: Any, headers: dict[str, str]) -> Answer | None:
         key = headers.get("x-api-key")
@@ -147,12 +169,17 @@ class Strict(OtherServer):
     def on_load_weights(self, body: Any, headers: dict[str, str]) -> Answer:
         if "model_id" not in body:
             return 400, {"detail": "Missing model_id"}
+        if self.refuses_loads_from_others:
+            conflict = "Failed to retrieve future: Sequence conflict: expected 26, got 1."
+            return self.promise(409, {"detail": conflict})
         if body["path"].endswith("gone"):
             gone = "Failed to retrieve future: Checkpoint gone not found."
             return self.promise(404, {"detail": gone})
         return self.in_turn(body["seq_id"], "load_weights", {"path": body["path"], "type": None})
 
     def on_weights_info(self, body: Any, headers: dict[str, str]) -> Answer:
+        if body["tinker_path"] == "tinker://m/weights/a":
+            return 200, {"base_model": "base", "is_lora": True, "lora_rank": 8}
         return 500, b"Internal Server Error"
 
     def on_create_sampling_session(self, body: Any, headers: dict[str, str]) -> Answer:
@@ -163,7 +190,13 @@ class Strict(OtherServer):
             late = "Failed to retrieve future: Timeout when waiting for sequence ID 13."
             return self.promise(408, {"detail": late})
         sequence = pb.SampledSequence(tokens=np.ones(2, "<i4").tobytes(), stop_reason=1)
-        return self.promise(200, pb.SampleResponse(sequences=[sequence]).SerializeToString())
+        scores = np.full(sum(len(chunk["tokens"]) for chunk in body["prompt"]["chunks"]), -1, "<f4")
+        scores[0] = np.nan
+        result = pb.SampleResponse(
+            sequences=[sequence],
+            prompt_logprobs=scores.tobytes() if body["prompt_logprobs"] else None,
+        )
+        return self.promise(200, result.SerializeToString())
 
     def on_retrieve_future(self, body: Any, headers: dict[str, str]) -> Answer:
         status, result = self.results[body["request_id"]]
@@ -196,6 +229,8 @@ class Loose(OtherServer):
     def on_create_model(self, body: Any, headers: dict[str, str]) -> Answer:
         if body["lora_config"]["rank"] > 64:
             return 403, {"detail": "Max rank for your tier: 64"}
+        if body["base_model"] == "one too many":
+            return 429, {"detail": "Max 5 concurrent sessions"}
         return self.promise(type="create_model", model_id="m")
 
     def on_get_info(self, body: Any, headers: dict[str, str]) -> Answer:
@@ -245,9 +280,90 @@ class Loose(OtherServer):
             topk_prompt_logprobs=None,
         )
 
+    def on_checkpoints(self, body: Any, headers: dict[str, str]) -> Answer:
+        checkpoint = {
+            "checkpoint_id": "a",
+            "checkpoint_type": "training",
+            "tinker_path": "tinker://m/checkpoints/a",
+            "time": 1760000000.5,
+            "expires_at": 1760003600.0,
+            "public": False,
+        }
+        forgotten = {**checkpoint, "time": None, "expires_at": None}
+        return 200, {"model_id": "m", "checkpoints": [checkpoint, forgotten], "cursor": None}
+
     def on_unload_model(self, body: Any, headers: dict[str, str]) -> Answer:
         issue = {"type": "missing", "loc": ["query", "model_id"], "msg": "Field required"}
         return 422, {"detail": [issue]}
 
     def on_retrieve_future(self, body: Any, headers: dict[str, str]) -> Answer:
         return 200, self.results[body["request_id"]]
+
+
+class Early(OtherServer):
+    """Reads JSON alone; has no settings, no forward passes, no samplers without a name and no way to ask for them.
+
+    Paths of samplers have no kind, ids of requests are numbers, and members it does not know are ignored.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.results: list[Answer] = []
+
+    def promise(self, result: Any, status: int = 200) -> Answer:
+        self.results.append((status, result))
+        number = str(len(self.results))
+        return 200, {"future_id": number, "status": "pending", "request_id": number}
+
+    def on_create_session(self, body: Any, headers: dict[str, str]) -> Answer:
+        return 200, {"type": "create_session", "session_id": "session_1"}
+
+    def on_create_model(self, body: Any, headers: dict[str, str]) -> Answer:
+        promise = self.promise({"model_id": "model_1", "base_model": "base"})[1]
+        return 200, {**promise, "model_id": "model_1", "base_model": "base", "status": "created"}
+
+    def on_get_info(self, body: Any, headers: dict[str, str]) -> Answer:
+        data = {"base_model": "base", "lora_config": {"rank": 8}, "model_name": "base"}
+        return 200, {"model_id": "model_1", "status": "created", "model_data": data}
+
+    def on_forward_backward(self, body: Any, headers: dict[str, str]) -> Answer:
+        if isinstance(body, bytes):
+            return 500, b"Internal Server Error"
+        outputs = [
+            {"logprobs": {"data": [-1.0, -2.0]}} for _ in body["forward_backward_input"]["data"]
+        ]
+        return self.promise(
+            {"loss_fn_output_type": "scalar", "loss_fn_outputs": outputs, "metrics": {}}
+        )
+
+    def on_optim_step(self, body: Any, headers: dict[str, str]) -> Answer:
+        if body["adam_params"]["learning_rate"] > 1:
+            return self.promise({"detail": "Unknown error"}, 500)
+        return self.promise({})
+
+    def on_save_weights_for_sampler(self, body: Any, headers: dict[str, str]) -> Answer:
+        if body.get("path") is None:
+            issue = {"type": "missing", "loc": ["body", "path"], "msg": "Field required"}
+            return 422, {"detail": [issue]}
+        return self.promise({"path": f"tinker://model_1/{body['path']}"})
+
+    def on_load_weights(self, body: Any, headers: dict[str, str]) -> Answer:
+        refused = f"LoadWeights is not permitted with seq_id {body['seq_id']}"
+        return 400, {"detail": refused}
+
+    def on_create_sampling_session(self, body: Any, headers: dict[str, str]) -> Answer:
+        return 200, {"type": "create_sampling_session", "sampling_session_id": "sampling_1"}
+
+    def on_asample(self, body: Any, headers: dict[str, str]) -> Answer:
+        if body["prompt"]["chunks"][0]["tokens"] == [9]:
+            return 500, {"detail": "Checkpoint creation failed: disk full"}
+        sample = {"tokens": [1], "stop_reason": "length", "logprobs": [-1.0]}
+        if body.get("prompt_logprobs") is None:
+            return 500, b"Internal Server Error"
+        scores = [-1.0] * (len(body["prompt"]["chunks"][0]["tokens"]) - 1)
+        return self.promise(
+            {"sequences": [sample], "prompt_logprobs": scores if body["prompt_logprobs"] else None}
+        )
+
+    def on_retrieve_future(self, body: Any, headers: dict[str, str]) -> Answer:
+        return self.results[int(body["request_id"]) - 1]

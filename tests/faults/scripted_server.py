@@ -47,7 +47,7 @@ class ScriptedServer:
             def do_POST(self) -> None:
                 content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 script.paths.add(self.path)
-                operation = self.path.rpartition("/")[2]
+                operation = self.path.partition("?")[0].rpartition("/")[2]
                 status, body, *headers = script.answer(
                     operation, content, {k.lower(): v for k, v in self.headers.items()}
                 )
@@ -63,7 +63,7 @@ class ScriptedServer:
                 self.end_headers()
                 self.wfile.write(payload)
 
-            do_GET = do_POST
+            do_GET = do_PUT = do_DELETE = do_POST
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
-from other_servers import Loose, OtherServer, Strict
+from other_servers import Early, Loose, OtherServer, Strict
+from scripted_server import ScriptedServer
 
 import tinker
 from tinker import types
@@ -28,6 +30,12 @@ def strict() -> Iterator[Strict]:
 @pytest.fixture
 def loose() -> Iterator[Loose]:
     with Loose() as server:
+        yield server
+
+
+@pytest.fixture
+def early() -> Iterator[Early]:
+    with Early() as server:
         yield server
 
 
@@ -109,6 +117,40 @@ def test_what_matters_is_refused_in_one_sentence(strict: Strict) -> None:
     assert strict.executed == [(1, "optim_step")]
 
 
+def test_chunks_that_overtake_each_other_take_effect_in_order(strict: Strict) -> None:
+    strict.missing = frozenset({"config"})  # so that it cannot say that it wants one at a time
+    client = training(strict)
+    client.forward_backward([DATUM], "cross_entropy").result(timeout=10)
+    strict.hold_until_another_comes(2)
+    results = [
+        client.forward_backward([DATUM] * 500, "cross_entropy"),
+        client.optim_step(),
+        client.save_state("a"),
+    ]
+    assert len(results[0].result(timeout=10).loss_fn_outputs) == 500
+    for result in results[1:]:
+        result.result(timeout=10)
+    assert strict.executed == [
+        *((number, "forward_backward") for number in range(1, 6)),
+        (6, "optim_step"),
+        (7, "save_weights"),
+    ]
+
+
+def test_a_load_that_is_counted_against_another_run_is_said(strict: Strict) -> None:
+    strict.refuses_loads_from_others = True
+    client = training(strict)
+    saved = client.save_state("a").result(timeout=10)
+    before = strict.requests
+    future = service(strict).create_training_client_from_state(saved.path)
+    with pytest.raises(
+        tinker.TinkerError,
+        match=f"^load_weights .*{strict.url} loads a checkpoint only into the run that saved it",
+    ):
+        future.result(timeout=10)
+    no_more_than(strict, before, 12)
+
+
 def test_a_failure_that_keeps_its_number_ends_no_run(strict: Strict) -> None:
     client = training(strict)
     client.optim_step().result(timeout=10)
@@ -162,6 +204,21 @@ def test_keys(strict: Strict) -> None:
     with pytest.raises(tinker.PermissionDeniedError, match="client_config .*403: Invalid API key"):
         wrong.create_sampling_client(base_model="base").result(timeout=10)
     assert strict.requests == 1
+
+
+def test_what_saves_work_is_left_out_for_good(
+    strict: Strict, caplog: pytest.LogCaptureFixture
+) -> None:
+    sampler = service(strict).create_sampling_client(base_model="base").result(timeout=10)
+    prompt = tinker.ModelInput.from_ints([1, 2, 3, 4])
+    with caplog.at_level(logging.WARNING, "tinker"):
+        for _ in range(3):
+            scores = sampler.compute_logprobs(prompt, prompt_logprobs_last_n=2).result(timeout=10)
+            assert scores == [None, None, -1.0, -1.0]
+    # It is refused once.
+    assert ["prompt_logprobs_last_n" in r for r in strict.seen["asample"]] == [True] + [False] * 3
+    (line,) = caplog.messages
+    assert line.endswith(f"{strict.url} does not know prompt_logprobs_last_n; it is left out")
 
 
 # ---- a server that is loose -----------------------------------------------------------------
@@ -251,6 +308,22 @@ def test_an_optimizer_that_is_ignored_is_said(
     assert "does not say that the optimizer of m is dimuon" in line
 
 
+def test_a_quota_is_not_waited_for(loose: Loose) -> None:
+    future = service(loose).create_lora_training_client("one too many")
+    with pytest.raises(tinker.RateLimitError, match="429: Max 5 concurrent sessions$"):
+        future.result(timeout=10)
+    assert len(loose.seen["create_model"]) == 1
+
+
+def test_times_in_seconds_are_times(loose: Loose) -> None:
+    rest = tinker.RestClient(base_url=loose.url, api_key=Strict.KEY)
+    checkpoint, forgotten = rest.list_checkpoints("m").result(timeout=10).checkpoints
+    assert checkpoint.tinker_path == "tinker://m/checkpoints/a"
+    assert checkpoint.time == datetime(2025, 10, 9, 8, 53, 20, 500000, UTC)
+    assert checkpoint.expires_at == datetime(2025, 10, 9, 9, 53, 20, tzinfo=UTC)
+    assert (forgotten.time.year, forgotten.expires_at) == (1970, None)
+
+
 def test_a_refusal_names_models_only_if_the_server_does(loose: Loose) -> None:
     future = service(loose).create_lora_training_client("base", rank=128)
     with pytest.raises(tinker.PermissionDeniedError, match="Max rank for your tier: 64$"):
@@ -260,13 +333,154 @@ def test_a_refusal_names_models_only_if_the_server_does(loose: Loose) -> None:
 def test_routes_that_are_not_there(loose: Loose, strict: Strict) -> None:
     for server, words in (
         (strict, f"404: {strict.url} does not offer this operation"),
-        (loose, "422: query.model_id: Field required"),
+        (loose, f"422: {loose.url} wants this in another form: query.model_id: Field required"),
     ):
         client = training(server)
         before = server.requests
         with pytest.raises(tinker.APIStatusError, match=f"unload_model .*{words}"):
             client.unload_model().result(timeout=10)
         no_more_than(server, before, 1)
+
+
+# ---- no such server -------------------------------------------------------------------------
+
+PAGE = b"<html>\r\n<head><title>Oh no</title></head>\r\n<body><h1>nginx</h1></body></html>"
+
+
+def test_a_page_of_a_proxy_is_not_shown() -> None:
+    with ScriptedServer(optim_step=[(502, PAGE)]) as server:
+        client = tinker.ServiceClient(base_url=server.url)
+        run = client.create_lora_training_client("m").result(timeout=10)
+        future = run.optim_step()
+        with pytest.raises(TimeoutError) as waiting:
+            future.result(timeout=0.2)
+        text = str(waiting.value)
+        server.script(optim_step=[(200, {"request_id": "r"})], retrieve_future=[(200, {})])
+        future.result(timeout=10)
+    assert "status 502: Bad Gateway" in text
+    assert "<" not in text
+
+
+def test_a_web_server_is_no_server() -> None:
+    with ScriptedServer(config=[(404, PAGE)], create_session=[(404, PAGE)]) as server:
+        client = tinker.ServiceClient(base_url=server.url)
+        with pytest.raises(
+            tinker.NotFoundError, match=f"{server.url} does not offer this operation.*TINKER_BASE_"
+        ):
+            client.create_lora_training_client("m").result(timeout=10)
+
+
+def test_a_server_that_is_elsewhere_says_where() -> None:
+    moved = (308, b"", {"Location": "https://there.example/api/v1/client/config?ticket=secret"})
+    with ScriptedServer(config=[moved]) as server:
+        client = tinker.ServiceClient(base_url=server.url)
+        with pytest.raises(
+            tinker.APIStatusError,
+            match=f"308: {server.url} says to go to https://there.example/api/v1/client/config: "
+            "check TINKER_BASE_URL$",
+        ):
+            client.create_lora_training_client("m").result(timeout=10)
+
+
+# ---- an early server ------------------------------------------------------------------------
+
+
+def test_a_session_with_an_early_server(early: Early) -> None:
+    client = training(early)
+    output = client.forward_backward([DATUM] * 200, "cross_entropy").result(timeout=10)
+    assert output.loss_fn_outputs[199]["logprobs"].tolist() == [-1.0, -2.0]
+    client.optim_step().result(timeout=10)
+    saved = client.save_weights_for_sampler("a").result(timeout=10)
+    assert saved.path == "tinker://model_1/sampler_weights/a"
+    for sampler in (
+        client.save_weights_and_get_sampling_client().result(timeout=10),
+        client.save_weights_and_get_sampling_client().result(timeout=10),
+        client.create_sampling_client(saved.path).result(timeout=10),
+    ):
+        assert sampler.get_base_model() == "base"
+        assert sampler.compute_logprobs(TOKENS).result(timeout=10) == [None, -1.0]
+    # It was asked once whether it needs no name; each sampler has its own.
+    names = [request.get("path") for request in early.seen["save_weights_for_sampler"]]
+    assert names[:2] == ["a", None]
+    assert len(set(names)) == 4
+
+
+def test_a_sampler_that_has_to_be_named_has_the_weights_of_its_turn(early: Early) -> None:
+    client = training(early)
+    sampler = client.save_weights_and_get_sampling_client()
+    client.optim_step().result(timeout=10)
+    sampler.result(timeout=10)
+    (step,) = early.seen["optim_step"]
+    assert [r["seq_id"] for r in early.seen["save_weights_for_sampler"]] == [1, 1]
+    assert step["seq_id"] == 2
+
+
+def test_forward_passes_that_are_not_there(early: Early, strict: Strict) -> None:
+    client = training(early)
+    before = early.requests
+    for call in (
+        lambda: client.forward([DATUM], "cross_entropy"),
+        lambda: client.forward_backward_custom([DATUM], tinker.NumpyLoss(lambda *_: None)),
+    ):
+        with pytest.raises(
+            tinker.NotFoundError, match=f"^forward .*404: {early.url} does not offer this operation"
+        ):
+            call().result(timeout=10)
+    no_more_than(early, before, 2)
+    client.forward_backward([DATUM], "cross_entropy").result(timeout=10)
+    assert [request["seq_id"] for request in early.seen["forward_backward"]] == [1]
+
+
+def test_forward_passes_that_are_there_in_no_encoding(loose: Loose) -> None:
+    loose.missing = frozenset(
+        {"forward"}
+    )  # it has a client/config, so that protobuf is tried first
+    client = training(loose)
+    before = loose.requests
+    with pytest.raises(tinker.NotFoundError, match=f"404: {loose.url} does not offer this op"):
+        client.forward([DATUM], "cross_entropy").result(timeout=10)
+    no_more_than(loose, before, 2)
+    client.forward_backward([DATUM], "cross_entropy").result(timeout=10)
+
+
+def test_a_content_that_is_refused_is_not_taken_for_a_missing_route(strict: Strict) -> None:
+    client = training(strict)
+    policy = {"target_tokens": [1, 2], "logprobs": [-1.0, -1.0], "advantages": [1.0, 1.0]}
+    with pytest.raises(tinker.UnprocessableEntityError, match="422: Invalid .*no loss_fn 'dro'"):
+        client.forward([tinker.Datum(TOKENS, policy)], "dro").result(timeout=10)
+    client.forward([DATUM], "cross_entropy").result(timeout=10)
+
+
+def test_the_last_scores_of_all(early: Early) -> None:
+    sampler = service(early).create_sampling_client(base_model="base").result(timeout=10)
+    prompt = tinker.ModelInput.from_ints([1, 2, 3, 4])
+    scores = sampler.compute_logprobs(prompt, prompt_logprobs_last_n=2).result(timeout=10)
+    assert scores == [None, None, -1.0, -1.0]
+
+
+def test_a_stream_of_a_server_that_has_none(early: Early) -> None:
+    sampler = service(early).create_sampling_client(base_model="base").result(timeout=10)
+    events = list(sampler.sample_stream(TOKENS, ONE))
+    assert [event.token_id for event in events] == [1, None]
+    assert len(early.seen["asample"]) == 1
+
+
+def test_failures_that_stay_are_not_repeated(early: Early) -> None:
+    client = training(early)
+    sampler = service(early).create_sampling_client(base_model="base").result(timeout=10)
+    before = early.requests
+    with pytest.raises(tinker.RequestFailedError, match="optim_step .*failed: Unknown error"):
+        client.optim_step(tinker.AdamParams(learning_rate=2.0)).result(timeout=10)
+    with pytest.raises(tinker.InternalServerError, match="500: Checkpoint creation failed: disk"):
+        sampler.sample(tinker.ModelInput.from_ints([9]), 1, ONE).result(timeout=10)
+    with pytest.raises(
+        tinker.BadRequestError,
+        match=r"400: LoadWeights is not permitted .*: "
+        "it loads weights only as the first operation of a run, by create_training_client_from_state$",
+    ):
+        client.load_state("tinker://model_1/weights/a").result(timeout=10)
+    no_more_than(early, before, 4)
+    client.optim_step().result(timeout=10)
 
 
 def test_a_path_of_the_address_is_kept(strict: Strict) -> None:

@@ -148,7 +148,6 @@ def test_410_ends_the_heartbeats(caplog: pytest.LogCaptureFixture) -> None:
         assert server.enough.wait(10)
         # Whatever else is asked takes longer than a heartbeat would.
         for _ in range(50):
-            service.holder.watch.report()
             service.create_lora_training_client("m").result(timeout=10)
     assert len(server.seen["session_heartbeat"]) == 1
     assert "The server has ended the session s." in caplog.text

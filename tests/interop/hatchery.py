@@ -11,7 +11,6 @@ import installed
 KEY = "tml-interop"
 VERSION = "0.3.0"
 REQUIREMENTS = [
-    "hatchery-client==0.2.0",
     "fastapi",
     "uvicorn[standard]",
     "pydantic",
@@ -25,14 +24,14 @@ REQUIREMENTS = [
 
 
 def install() -> Path:
-    # They say that they need Python 3.12; they run on 3.11.
-    anyway = ["--ignore-requires-python"]
+    # They say that they need Python 3.12; they run on 3.11. What they require has to be made for it.
+    packages = ["hatchery-client==0.2.0", f"hatchery-core=={VERSION}"]
     return installed.environment(
         f"hatchery-{VERSION}",
         [
             ["torch==2.13.0"],
-            [*anyway, *REQUIREMENTS],
-            [*anyway, "--no-deps", f"hatchery-core=={VERSION}"],
+            REQUIREMENTS,
+            ["--no-deps", "--ignore-requires-python", *packages],
         ],
     )
 
@@ -43,6 +42,8 @@ def running() -> Iterator[str]:
     python = install() / "bin" / "python"
     work = installed.work_folder(f"hatchery-{VERSION}", python)
     port = installed.free_port()
-    command = [python, installed.HERE / "hatchery_main.py", str(port), installed.MODEL, KEY]
+    # Isolated: beside it is this module, which has the name of the server's package.
+    main = installed.HERE / "hatchery_main.py"
+    command = [python, "-I", main, str(port), installed.MODEL, KEY]
     with installed.running(command, port, work, {}) as url:
         yield url

@@ -89,6 +89,7 @@ def running(package: str, version: str) -> Iterator[str]:
         "PATH": f"{environment / 'bin'}:{os.environ['PATH']}",
         "JAX_PLATFORMS": "cpu",
         "UV_OFFLINE": "1",
+        "UV_NO_PROJECT": "1",  # older ones start their engine without the flags of their parent
         "UV_PYTHON_DOWNLOADS": "never",
     }
     with installed.running(command, port, work, variables) as url:

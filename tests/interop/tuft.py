@@ -49,6 +49,7 @@ def running() -> Iterator[str]:
     work = installed.work_folder(f"tuft-{VERSION}", python)
     port = installed.free_port()
     main = installed.HERE / "tuft_main.py"
-    command = [python, main, str(port), installed.MODEL, work / "checkpoints", KEY]
+    # Isolated: beside it is this module, which has the name of the server's package.
+    command = [python, "-I", main, str(port), installed.MODEL, work / "checkpoints", KEY]
     with installed.running(command, port, work, {}) as url:
         yield url
