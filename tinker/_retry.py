@@ -8,9 +8,10 @@ number (`seq_id`, `model_seq_id`, `sampling_session_seq_id`) by which the server
 Pauses double from 0.5 s to 10 s, times a random 0.75 to 1; `retry-after-ms` and `Retry-After` up to
 60 s are obeyed. The last try begins within 300 s of the first. A server that has never answered is
 given 5 s, so that a wrong address is known at once. A plain 500 is a fault of the server, which time seldom
-cures, and the answer of some to what they do not know: it is given 3 s, or a minute where giving up would
-end a training run or lose a result; all the time only if `x-should-retry` says so. 402 means that billing is
-paused: the request is repeated every 5 s for as long as the server's settings allow, an hour by default.
+cures, and the answer of some to what they do not know: it is given 3 s, 15 s where a client is created, and
+a minute where giving up would end a training run or lose a result; all the time only if `x-should-retry`
+says so. 402 means that billing is paused: the request is repeated every 5 s for as long as the server's
+settings allow, an hour by default.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class RetryPolicy:
 
 
 DEFAULT = RetryPolicy()
+CREATION = RetryPolicy(fault_budget=15.0)
 PERSISTENT = RetryPolicy(fault_budget=60.0)
 FIRST_CONTACT = RetryPolicy(budget=5.0)
 NEVER = RetryPolicy(budget=0.0)

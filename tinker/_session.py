@@ -110,6 +110,7 @@ class Session:
         answer: models.CreateSessionResponse = await self.connection.fetch(
             create_session.asyncio_detailed,
             progress,
+            policy=_retry.CREATION,
             body=models.CreateSessionRequest(
                 tags=_config.tags(),
                 user_metadata=models.UserMetadata(self._user_metadata),

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import orjson
 from attrs import asdict, evolve, frozen
 
-from tinker import _check, _check_sampling, types
+from tinker import _check, _check_sampling, _retry, types
 from tinker._backcompat import BackcompatClientFuture
 from tinker._codec import json as json_codec
 from tinker._connection import HELD_TIMEOUT, decode_body
@@ -418,7 +418,9 @@ async def _sampler_id(
     """Create a sampler. Some servers answer with a promise of it."""
     connection = session.connection
     endpoint = create_sampling_session.asyncio_detailed
-    response = await connection.call(endpoint, progress, body=request, timeout=HELD_TIMEOUT)
+    response = await connection.call(
+        endpoint, progress, policy=_retry.CREATION, body=request, timeout=HELD_TIMEOUT
+    )
     body = decode_body(response.content)
     if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
         promise = models.UntypedAPIFuture.from_dict(body)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from tinker import _check, _config, _console, types
+from tinker import _check, _config, _console, _retry, types
 from tinker._connection import HELD_TIMEOUT
 from tinker._deprecated import awaited, in_thread
 from tinker._progress import Progress
@@ -146,7 +146,11 @@ class ServiceClient:
         )
         try:
             promise = await self.holder.connection.fetch(
-                create_model.asyncio_detailed, progress, body=request, timeout=HELD_TIMEOUT
+                create_model.asyncio_detailed,
+                progress,
+                policy=_retry.CREATION,
+                body=request,
+                timeout=HELD_TIMEOUT,
             )
         except APIStatusError as error:
             if error.status_code in (400, 404, 422):
@@ -236,6 +240,7 @@ class ServiceClient:
         response = await connection.call(
             load_weights.asyncio_detailed,
             progress,
+            policy=_retry.CREATION,
             body=request,
             passed=passed,
             timeout=HELD_TIMEOUT,

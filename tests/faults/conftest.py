@@ -20,7 +20,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     original = _retry.Attempts.pause
 
     def pause(self: _retry.Attempts, status: int | None, headers: object) -> float | None:
-        if self.policy in (_retry.DEFAULT, _retry.PERSISTENT):
+        if self.policy in (_retry.DEFAULT, _retry.CREATION, _retry.PERSISTENT):
             self.policy = quick
         return original(self, status, headers)  # type: ignore[arg-type]
 

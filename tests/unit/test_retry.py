@@ -17,6 +17,7 @@ from tinker._polling import GIVE_UP
         (_retry.DEFAULT, 503, {}, 300),
         (_retry.DEFAULT, None, {}, 300),
         (_retry.DEFAULT, 500, {}, 3),
+        (_retry.CREATION, 500, {}, 15),
         (_retry.PERSISTENT, 500, {}, 60),
         (_retry.PERSISTENT, 502, {}, 300),
         (_retry.PERSISTENT, 500, {"x-should-retry": "true"}, 300),
