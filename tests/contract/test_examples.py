@@ -139,6 +139,8 @@ def test_the_type_of_a_body_is_the_schemas(name: str) -> None:
         MODULES[name].sync_detailed,
         {
             **vars(MODULES[name]),
+            # What a module imports for type checkers alone.
+            **{model: getattr(models, model) for model in models.__all__},
             "httpx": httpx,
             "AuthenticatedClient": AuthenticatedClient,
             "Client": AuthenticatedClient,
