@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
-from numbers import Real
 from typing import TYPE_CHECKING
 
-from tinker.types._arrays import is_whole
+from tinker.types._numbers import is_number, is_whole
 
 if TYPE_CHECKING:
     from tinker.types import AdamParams
-
-
-def is_number(value: object) -> bool:
-    """Whether it is a finite number, of Python or numpy; a bool is none."""
-    try:
-        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:
-        return False  # an int that no float holds
 
 
 _ADAM_RANGES = {

@@ -9,8 +9,8 @@ from typing import get_args
 import numpy as np
 from attrs import evolve, frozen
 
-from tinker._check import is_number
 from tinker.types import Datum, LossFnType, TensorData
+from tinker.types._numbers import is_number
 
 
 @frozen

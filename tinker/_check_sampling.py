@@ -9,7 +9,7 @@ import numpy as np
 
 from tinker._check import check_number, check_whole
 from tinker.types import ModelInput, SampleResponse, SamplingParams, TensorData
-from tinker.types._arrays import is_whole
+from tinker.types._numbers import is_whole
 from tinker_api import models
 
 

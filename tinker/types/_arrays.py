@@ -6,7 +6,6 @@ silently change: 1.5 for an integer, "1" for a number, 2**40 for an int32.
 
 from __future__ import annotations
 
-import operator
 import struct
 import sys
 from collections.abc import Sequence
@@ -169,14 +168,6 @@ def _bad_element(name: str, position: int, value: object, dtype: str) -> ValueEr
     return ValueError(
         f"{name}[{position}] is {value!r} ({type(value).__name__}); it must be {_ALLOWED[dtype]}."
     )
-
-
-def is_whole(value: object) -> bool:
-    """Whether it is an int, of Python or numpy, that JSON's 64 bits hold; a bool is none."""
-    try:
-        return not isinstance(value, bool) and -(2**63) <= operator.index(value) < 2**64  # type: ignore[arg-type]
-    except TypeError:
-        return False
 
 
 def is_torch(value: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
-from tinker.types._arrays import is_whole
+from tinker.types._numbers import is_whole
 
 ImageFormat: TypeAlias = Literal["png", "jpeg"]
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from tinker.types._arrays import is_whole
+from tinker.types._numbers import is_whole
 from tinker_api.model import Model
 
 
