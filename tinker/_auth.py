@@ -13,8 +13,9 @@ import binascii
 import json
 import os
 import random
+import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,15 @@ _COMMAND_SECONDS = 60.0
 _RETRY_SECONDS = 60.0
 _LEAST_LEFT = 60.0
 """A token with less than this many seconds left is exchanged for a new one before it is used."""
+
+_CREDENTIAL = re.compile(
+    "auth|cookie|credential|key|password|secret|signature|token|cf-access", re.IGNORECASE
+)
+
+
+def without_credentials(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that may leave the process."""
+    return {name: value for name, value in headers.items() if not _CREDENTIAL.search(name)}
 
 
 def check_shape(key: str, where: str) -> str:

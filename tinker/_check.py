@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tinker.types._numbers import is_number, is_whole
+
 if TYPE_CHECKING:
     from tinker.types import AdamParams
-
-
-def is_finite(value: float) -> bool:
-    """Whether it is neither NaN nor infinite, and a float at all."""
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False  # an int that no float holds
 
 
 _ADAM_RANGES = {
@@ -38,8 +31,7 @@ def check_adam(params: AdamParams) -> None:
 def check_number(
     name: str, value: object, allowed: str, is_allowed: Callable[[float], bool]
 ) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not is_finite(value) or not is_allowed(value):  # type: ignore[arg-type]
+    if not is_number(value) or not is_allowed(value):  # type: ignore[arg-type]
         raise ValueError(f"{name} is {value!r}; it must be a number {allowed}.")
 
 
@@ -59,10 +51,15 @@ def check_name(name: str) -> None:
 
 def check_ttl(ttl_seconds: int | None) -> None:
     """Raise for what cannot be a time to live."""
-    if ttl_seconds is None:
-        return
-    if isinstance(ttl_seconds, bool) or not isinstance(ttl_seconds, int) or ttl_seconds < 1:
-        raise ValueError(f"ttl_seconds is {ttl_seconds!r}; it must be a whole number from 1.")
+    if ttl_seconds is not None:
+        check_whole("ttl_seconds", ttl_seconds, 1)
+
+
+def check_whole(name: str, value: object, least: int | None = None) -> None:
+    """Raise ValueError for what is no whole number, or too small."""
+    if not is_whole(value) or (least is not None and value < least):  # type: ignore[operator]
+        allowed = "-2**63 to 2**64 - 1" if least is None else least
+        raise ValueError(f"{name} is {value!r}; it must be a whole number from {allowed}.")
 
 
 def check_tinker_path(path: str) -> None:
@@ -76,10 +73,13 @@ def check_tinker_path(path: str) -> None:
         )
 
 
-def check_lora(rank: int, *, train_mlp: bool, train_attn: bool, train_unembed: bool) -> None:
+def check_lora(
+    rank: int, seed: int | None, *, train_mlp: bool, train_attn: bool, train_unembed: bool
+) -> None:
     """Raise for an adapter that no server could make."""
-    if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
-        raise ValueError(f"rank is {rank!r}; it must be a whole number from 1.")
+    check_whole("rank", rank, 1)
+    if seed is not None:
+        check_whole("seed", seed)
     if not (train_mlp or train_attn or train_unembed):
         raise ValueError(
             "train_mlp, train_attn and train_unembed are all False: nothing would be trained."
@@ -95,8 +95,7 @@ def check_text(name: str, value: str) -> None:
 def check_page(limit: int, offset: int) -> None:
     """Raise for what cannot be a part of a list."""
     for name, value, least in (("limit", limit, 1), ("offset", offset, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} is {value!r}; it must be a whole number from {least}.")
+        check_whole(name, value, least)
 
 
 def check_scope(access_scope: str) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import get_args
 
 import numpy as np
 from attrs import evolve, frozen
 
-from tinker._check import is_finite
 from tinker.types import Datum, LossFnType, TensorData
+from tinker.types._numbers import is_number
 
 
 @frozen
@@ -39,7 +39,7 @@ assert set(_LOSSES) == set(get_args(LossFnType)), "one entry for each loss of th
 
 
 def prepare(
-    data: Sequence[Datum], loss_fn: str, loss_fn_config: Mapping[str, float | str] | None
+    data: Iterable[Datum], loss_fn: str, loss_fn_config: Mapping[str, float | str] | None
 ) -> list[Datum]:
     """Check a batch and fill in what `cross_entropy` lets one leave out.
 
@@ -56,11 +56,20 @@ def prepare(
     if loss is None:
         raise ValueError(f"loss_fn is {loss_fn!r}; allowed: {', '.join(_LOSSES)}.")
     _check_config(loss_fn, loss, loss_fn_config)
+    return [_prepare_datum(i, datum, loss_fn, loss) for i, datum in enumerate(listed(data))]
+
+
+def listed(data: Iterable[Datum]) -> list[Datum]:
+    """The datums of a batch; raises TypeError if they are none, ValueError if there is none."""
     if isinstance(data, Datum):
         raise TypeError("data is one Datum; it must be a list: [datum].")
-    if len(data) == 0:
+    datums = list(data)
+    if not datums:
         raise ValueError("data is empty; a batch needs at least one Datum.")
-    return [_prepare_datum(i, datum, loss_fn, loss) for i, datum in enumerate(data)]
+    for index, datum in enumerate(datums):
+        if not isinstance(datum, Datum):
+            raise TypeError(f"data[{index}] is a {type(datum).__name__}; it must be a Datum.")
+    return datums
 
 
 def _check_config(loss_fn: str, loss: _Loss, config: Mapping[str, float | str] | None) -> None:
@@ -70,15 +79,13 @@ def _check_config(loss_fn: str, loss: _Loss, config: Mapping[str, float | str] |
             raise ValueError(f"loss_fn_config has {key!r}; {loss_fn} takes these keys: {allowed}.")
         if isinstance(value, str) and loss.config is None:
             continue
-        number = isinstance(value, int | float) and not isinstance(value, bool)
         unlimited = key in _CLIP and value in (math.inf, -math.inf)
-        if not number or not (unlimited or is_finite(value)):  # type: ignore[arg-type]
+        if not (unlimited or is_number(value)):
             raise ValueError(f"loss_fn_config[{key!r}] is {value!r}; it must be a finite number.")
 
 
 def _prepare_datum(index: int, datum: Datum, loss_fn: str, loss: _Loss) -> Datum:
-    if not isinstance(datum, Datum):
-        raise TypeError(f"data[{index}] is a {type(datum).__name__}; it must be a Datum.")
+    datum = _with_floats(datum)
     inputs = datum.loss_fn_inputs
     if loss_fn == "cross_entropy" and not ("target_tokens" in inputs and "weights" in inputs):
         datum = _fill_cross_entropy(index, datum)
@@ -119,12 +126,11 @@ def _check_tensor(
     where: str, name: str, tensor: TensorData, length: int | None, target: TensorData | None
 ) -> None:
     rows = tensor.shape[0] if tensor.shape else None
-    if length is not None and rows is not None and rows != length:
+    of_tokens = name == "target_tokens" or name in _FLOAT_INPUTS
+    if of_tokens and length is not None and rows is not None and rows != length:
         raise ValueError(
             f"{where} has length {rows}; it must be as long as the model_input: {length}."
         )
-    if name != "target_tokens" and tensor.dtype != "float32" and name in _FLOAT_INPUTS:
-        raise ValueError(f"{where} is {tensor.dtype}; it must be float32.")
     if target is not None and name in _FLOAT_INPUTS and tensor.shape != target.shape:
         raise ValueError(
             f"{where} has shape {tensor.shape}; it must be that of target_tokens: {target.shape}."
@@ -149,6 +155,16 @@ def _check_finite(where: str, name: str, tensor: TensorData) -> None:
 
 _FLOAT_INPUTS = frozenset({"weights", "logprobs", "advantages"})
 _FINITE_INPUTS = _FLOAT_INPUTS | {"sequence_ratio_mask"}
+
+
+def _with_floats(datum: Datum) -> Datum:
+    """What the losses read as floats may be given as whole numbers, such as weights of 0 and 1."""
+    floats = {
+        name: TensorData(tensor.to_numpy(), "float32")
+        for name, tensor in datum.loss_fn_inputs.items()
+        if name in _FLOAT_INPUTS and tensor.dtype == "int64"
+    }
+    return evolve(datum, loss_fn_inputs={**datum.loss_fn_inputs, **floats}) if floats else datum
 
 
 def _length(datum: Datum) -> int | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinker._check import check_number
+from tinker._check import check_number, check_whole
 from tinker.types import ModelInput, SampleResponse, SamplingParams, TensorData
+from tinker.types._numbers import is_whole
 from tinker_api import models
 
 
@@ -19,21 +19,21 @@ def check_sample(prompt: ModelInput, num_samples: int, params: SamplingParams) -
         raise TypeError(f"prompt is a {type(prompt).__name__}; it must be a ModelInput.")
     if not isinstance(params, SamplingParams):
         raise TypeError(f"sampling_params is a {type(params).__name__}; it must be SamplingParams.")
-    _check_whole("num_samples", num_samples, 1)
+    check_whole("num_samples", num_samples, 1)
     if not prompt.chunks:
         raise ValueError("prompt is empty; it needs at least one token.")
     check_number("SamplingParams.temperature", params.temperature, "at least 0", lambda x: x >= 0)
     check_number(
         "SamplingParams.top_p", params.top_p, "greater than 0 and at most 1", lambda x: 0 < x <= 1
     )
-    if not _is_whole(params.top_k) or params.top_k < -1 or params.top_k == 0:
+    if not is_whole(params.top_k) or params.top_k < -1:
         raise ValueError(
-            f"SamplingParams.top_k is {params.top_k!r}; it must be -1 (off) or at least 1."
+            f"SamplingParams.top_k is {params.top_k!r}; it must be at least 1, or -1 or 0 (off)."
         )
     if params.max_tokens is not None:
-        _check_whole("SamplingParams.max_tokens", params.max_tokens, 1)
-    if params.seed is not None and not _is_whole(params.seed):
-        raise ValueError(f"SamplingParams.seed is {params.seed!r}; it must be a whole number.")
+        check_whole("SamplingParams.max_tokens", params.max_tokens, 1)
+    if params.seed is not None:
+        check_whole("SamplingParams.seed", params.seed)
     _check_stop(params.stop)
 
 
@@ -42,7 +42,7 @@ def _check_stop(stop: Any) -> None:
         return
     if isinstance(stop, Sequence) and not isinstance(stop, bytes):
         texts = [isinstance(item, str) for item in stop]
-        if all(texts) or (not any(texts) and all(_is_whole(item) and item >= 0 for item in stop)):
+        if all(texts) or (not any(texts) and all(is_whole(item) and item >= 0 for item in stop)):
             return
     raise ValueError(
         f"SamplingParams.stop is {stop!r}; it must be a text, a list of texts, or a list of token ids."
@@ -60,13 +60,13 @@ def check_scores(
     prompt_logprobs_last_n: int | None,
 ) -> None:
     """Raise for what cannot be told about a prompt or a sample."""
-    _check_whole("topk_prompt_logprobs", topk_prompt_logprobs, 0)
-    _check_whole("topk_sample_logprobs", topk_sample_logprobs, 0)
-    _check_whole("prompt_alt_tokens_k", prompt_alt_tokens_k, 0)
+    check_whole("topk_prompt_logprobs", topk_prompt_logprobs, 0)
+    check_whole("topk_sample_logprobs", topk_sample_logprobs, 0)
+    check_whole("prompt_alt_tokens_k", prompt_alt_tokens_k, 0)
     length = length_of(prompt)
     scored = length - 1 if length >= 0 else None
     if prompt_logprobs_last_n is not None:
-        _check_whole("prompt_logprobs_last_n", prompt_logprobs_last_n, 1)
+        check_whole("prompt_logprobs_last_n", prompt_logprobs_last_n, 1)
         if not include_prompt_logprobs:
             raise ValueError("prompt_logprobs_last_n needs include_prompt_logprobs=True.")
         if scored is not None and prompt_logprobs_last_n > scored:
@@ -119,16 +119,3 @@ def length_of(prompt: ModelInput) -> int:
         return prompt.length
     except ValueError:
         return -1
-
-
-def _is_whole(value: object) -> bool:
-    try:
-        operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return False
-    return not isinstance(value, bool)
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    if not _is_whole(value) or value < least:  # type: ignore[operator]
-        raise ValueError(f"{name} is {value!r}; it must be a whole number from {least}.")

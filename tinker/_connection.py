@@ -224,6 +224,7 @@ class Connection:
         """The error for a 2xx that is not what the contract says."""
         kind = response.headers.get("content-type", "no content type")
         why = f" ({type(reason).__name__}: {reason})" if reason and "json" in kind else ""
+        hide_credentials(response.raw.request)
         return APIResponseValidationError(
             response.raw,
             decode_body(response.content),
@@ -242,6 +243,7 @@ class Connection:
             text += f" (tried {progress.tries} times in {progress.waited:.0f} s)"
         if hint := _HINTS.get(status):
             text += f". {hint}"
+        hide_credentials(response.raw.request)
         return status_error_class(status)(text, response.raw, body)
 
     def _reason(self, status: int, body: object | None, location: str | None) -> str:
@@ -265,6 +267,7 @@ class Connection:
         what = str(reason) or type(reason).__name__
         tries = f" (tried {progress.tries} times)" if progress.tries > 1 else ""
         request = getattr(reason, "_request", None) or httpx.Request("POST", server)
+        hide_credentials(request)
         if isinstance(reason, httpx.TimeoutException) and not isinstance(
             reason, httpx.ConnectTimeout
         ):
@@ -280,6 +283,11 @@ class Connection:
         return APIConnectionError(
             request, f"{progress.name()}: the connection to {server} broke: {what}{tries}."
         )
+
+
+def hide_credentials(request: httpx.Request) -> None:
+    """What an exception has of its request may be logged, or be pickled for another process."""
+    request.headers = httpx.Headers(_auth.without_credentials(request.headers))
 
 
 def _is_invalid_token(response: Response[Any]) -> bool:

@@ -47,6 +47,8 @@ _OF_INTERFACES = """
 _INTERFACES = "tinker.lib.public_interfaces"
 _PACKAGES = ("tinker.lib", _INTERFACES)
 
+_HOMES_OF_INTERFACES = ["tinker", "tinker.futures", "tinker.retry_config", "tinker._backcompat"]
+
 # Alias: the modules that have its names.
 ALIASES = {
     "tinker._exceptions": ["tinker.errors"],
@@ -54,13 +56,7 @@ ALIASES = {
     "tinker.lib.experimental": ["tinker.errors"],
     "tinker.lib.retry_handler": ["tinker.retry_config"],
     _INTERFACES: ["tinker", "tinker.futures"],
-    **{f"{_INTERFACES}.{name}": ["tinker", "tinker.futures"] for name in _OF_INTERFACES.split()},
-    f"{_INTERFACES}.backcompat_client_future": [
-        "tinker._backcompat",
-        "tinker.futures",
-        "tinker.sampling",
-        "tinker.training",
-    ],
+    **{f"{_INTERFACES}.{name}": _HOMES_OF_INTERFACES for name in _OF_INTERFACES.split()},
     **{f"tinker.types.{name}": ["tinker.types"] for name in _OF_TYPES.split()},
 }
 

@@ -11,6 +11,7 @@ import httpx
 from attrs import evolve
 
 from tinker import types
+from tinker._connection import hide_credentials
 from tinker._progress import Progress
 from tinker._sampler import Sampler
 from tinker._sse import SSEDecoder
@@ -75,6 +76,7 @@ async def _open(
     if "text/event-stream" not in response.headers.get("content-type", ""):
         await response.raw.aread()
         raise sampler.session.connection.unexpected(response, progress, None)
+    hide_credentials(response.raw.request)  # which goes with what may be raised from here on
     progress.doing = "waiting for tokens"
     return response
 

@@ -24,7 +24,8 @@ Messages name the operation, its ids, the status, the tries and what to do; neve
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import copyreg
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import httpx
@@ -55,6 +56,10 @@ __all__ = [
 
 class TinkerError(Exception):
     """Everything this package raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, so that another process gets it too; the arguments of `__init__` are not kept."""
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 class ExperimentalWarning(FutureWarning):

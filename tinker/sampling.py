@@ -6,7 +6,6 @@ import base64
 import binascii
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import orjson
 from attrs import asdict, evolve, frozen
 
 from tinker import _check, _check_sampling, _retry, types
+from tinker._auth import without_credentials
 from tinker._backcompat import BackcompatClientFuture
 from tinker._codec import json as json_codec
 from tinker._connection import HELD_TIMEOUT, decode_body
@@ -193,7 +193,7 @@ class SamplingClient:
         progress = self._begin("asample")
         request = evolve(
             self._request(prompt, num_samples, sampling_params),
-            prompt_logprobs=include_prompt_logprobs,
+            prompt_logprobs=bool(include_prompt_logprobs),
             topk_prompt_logprobs=topk_prompt_logprobs,
             topk_sample_logprobs=topk_sample_logprobs or None,
             target_prompt_logprobs=None
@@ -359,7 +359,7 @@ class SamplingClient:
             raise TinkerError("The session is not open yet: wait for the client to be created.")
         return _Place(
             base_url=self.holder.settings.base_url,
-            headers=_without_credentials(self.holder.headers),
+            headers=without_credentials(self.holder.headers),
             session_id=session_id,
             sampling_session_id=self.sampling_session_id,
             base_model=self._base_model,
@@ -457,16 +457,6 @@ def _unpickle(place: _Place, retry_config: RetryConfig | None) -> SamplingClient
     return place.client(None, retry_config)
 
 
-_CREDENTIAL = re.compile(
-    "auth|cookie|credential|key|password|secret|signature|token|cf-access", re.IGNORECASE
-)
-
-
-def _without_credentials(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that may leave the process."""
-    return {name: value for name, value in headers.items() if not _CREDENTIAL.search(name)}
-
-
 _QUEUE_REASONS = {
     "paused_rate_limit": "the limit of samplers in use at once is reached",
     "paused_capacity": "the server is short of capacity",
@@ -475,7 +465,11 @@ _QUEUE_REASONS = {
 
 def _sendable(params: types.SamplingParams) -> types.SamplingParams:
     """The same parameters in the form that all servers read: some take no single stop text."""
-    return evolve(params, stop=[params.stop]) if isinstance(params.stop, str) else params
+    stop = params.stop
+    if stop is None:
+        return params
+    texts_or_tokens: Any = [stop] if isinstance(stop, str) else list(stop)
+    return evolve(params, stop=texts_or_tokens)
 
 
 class BackcompatSamplingClientFuture(BackcompatClientFuture[SamplingClient], SamplingClient):

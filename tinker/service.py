@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tinker import _check, _config, _console, _retry, types
 from tinker._connection import HELD_TIMEOUT
@@ -45,6 +46,7 @@ class ServiceClient:
             embedded server inside this process.
         api_key: The credential; default TINKER_API_KEY. Not needed for a server on this machine.
         default_headers_overrides: Headers for every request.
+        **kwargs: Ignored, with a warning: older code sets a `timeout` or `max_retries`.
 
     Nothing is sent before the first operation. Use it in a `with` block, or call `close`, to tell the
     server how the work ended; otherwise the interpreter's exit does.
@@ -66,7 +68,14 @@ class ServiceClient:
         base_url: str | None = None,
         api_key: str | None = None,
         default_headers_overrides: Mapping[str, str] | None = None,
+        **kwargs: Any,
     ) -> None:
+        if kwargs:
+            warnings.warn(
+                f"ServiceClient ignores what it does not know: {', '.join(kwargs)}.",
+                FutureWarning,
+                stacklevel=2,
+            )
         self.holder = Session(
             _config.resolve(base_url, api_key),
             user_metadata=user_metadata,
@@ -106,7 +115,7 @@ class ServiceClient:
         if not isinstance(base_model, str) or not base_model:
             raise ValueError(f"base_model is {base_model!r}; it must be the name of a model.")
         _check.check_lora(
-            rank, train_mlp=train_mlp, train_attn=train_attn, train_unembed=train_unembed
+            rank, seed, train_mlp=train_mlp, train_attn=train_attn, train_unembed=train_unembed
         )
         number = next(self.holder.model_numbers)
         progress = Progress("create_model", {"base_model": base_model})
@@ -307,7 +316,7 @@ class ServiceClient:
         except TinkerError:
             return
         names = [m.model_name or "" for m in answer.supported_models]
-        if base_model not in names and all(names):
+        if base_model not in names and all(names) and not any(n in error.message for n in names):
             offer = f"{error.message}. The server offers: {', '.join(names) or 'no models'}"
             error.message = offer
             error.args = (offer,)

@@ -161,7 +161,7 @@ class TrainingClient:
 
         if isinstance(loss_fn, custom_loss.LossHandle):
             return self._loss(data, "custom", {"loss_id": loss_fn.key}, backward=True)
-        function = loss_fn
+        function, data = loss_fn, _check_batch.listed(data)
         asked = _check_batch.prepare(
             [
                 types.Datum(
@@ -199,7 +199,7 @@ class TrainingClient:
                 scores = combine(await forward)
                 logprobs = [output["logprobs"].to_numpy() for output in scores.loss_fn_outputs]
                 value, metrics, gradients = await asyncio.to_thread(
-                    custom_loss.evaluate, function, list(data), logprobs
+                    custom_loss.evaluate, function, data, logprobs
                 )
                 given = iter(zip(scored, gradients, strict=True))
                 for chunk in chunks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import pickle
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,22 @@ def test_a_command_that_fails_is_told_without_what_it_printed(
 def test_an_expired_token_is_refused_here(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="is a JWT that expired"):
         tinker.ServiceClient(base_url="http://127.0.0.1:9", api_key=jwt(exp=time.time() - 60))
+
+
+@pytest.mark.parametrize("base_url", [None, "http://127.0.0.1:9"])
+def test_an_exception_has_no_credential(keys: Path, base_url: str | None) -> None:
+    """It may be logged with all it has, and goes to other processes."""
+    with LocalServer(keys=keys) as server:
+        service = tinker.ServiceClient(
+            base_url=base_url or server.url,
+            api_key="tml-anna",
+            default_headers_overrides={"Authorization": "Bearer tml-anna"},
+        )
+        with pytest.raises(tinker.APIError) as refused:
+            service.create_lora_training_client("no/such-model").result(timeout=60)
+        service.close().result(timeout=10)
+    assert "user-agent" in refused.value.request.headers
+    assert b"tml-anna" not in pickle.dumps(refused.value)
 
 
 def test_a_key_is_exchanged_and_the_token_goes_with_every_request(exchanging: str) -> None:

@@ -20,6 +20,10 @@ from typing import Any
 import chz
 import datasets
 from tinker_cookbook import model_info, renderers, tokenizer_utils
+from tinker_cookbook.preference import train_dpo
+from tinker_cookbook.preference.dpo_datasets import DPODatasetBuilderFromComparisons
+from tinker_cookbook.preference.preference_datasets import ComparisonDatasetBuilder
+from tinker_cookbook.preference.types import Comparison, LabeledComparison
 from tinker_cookbook.rl import train as rl
 from tinker_cookbook.rl.problem_env import ProblemEnv, ProblemGroupBuilder
 from tinker_cookbook.rl.types import RLDataset, RLDatasetBuilder
@@ -73,6 +77,23 @@ class QuestionsBuilder(RLDatasetBuilder):
         return Questions(), None
 
 
+@chz.chz
+class Comparisons(ComparisonDatasetBuilder):
+    def get_train_and_test_datasets(self) -> tuple[datasets.Dataset, None]:
+        return datasets.Dataset.from_list([{"n": n} for n in range(16)]), None
+
+    def example_to_labeled_comparison(self, example: dict[str, Any]) -> LabeledComparison:
+        question, *answers = (
+            [{"role": role, "content": text}]
+            for role, text in (
+                ("user", f"{example['n']}?"),
+                ("assistant", "yes"),
+                ("assistant", "no"),
+            )
+        )
+        return LabeledComparison(comparison=Comparison(question, *answers), label="A")
+
+
 def supply() -> None:
     tokenizer_utils.register_tokenizer(MODEL, lambda: get_tokenizer(MODEL))
     model_info.get_recommended_renderer_name = lambda name: RENDERER
@@ -116,6 +137,28 @@ def flat_loops(url: str, folder: Path) -> dict[str, Any]:
         rl_loop.main(config)
         done[f"rl_loop {loss}"] = [step["reward/total"] for step in metrics(folder / loss)]
     return done
+
+
+def preferences(url: str, folder: Path) -> dict[str, Any]:
+    """The cookbook's trainer of preferences, whose loss is a torch function."""
+    data = ChatDatasetBuilderCommonConfig(
+        model_name_for_tokenizer=MODEL, renderer_name=RENDERER, max_length=256, batch_size=8
+    )
+    config = train_dpo.Config(
+        base_url=url,
+        model_name=MODEL,
+        recipe_name="test",
+        renderer_name=RENDERER,
+        lora_rank=4,
+        learning_rate=1e-2,
+        num_epochs=2,
+        dataset_builder=DPODatasetBuilderFromComparisons(
+            common_config=data, comparison_builder=Comparisons()
+        ),
+        log_path=str(folder / "dpo"),
+    )
+    train_dpo.main(config)
+    return {"dpo": [step["dpo_loss"] for step in metrics(folder / "dpo")]}
 
 
 async def trainers(url: str, folder: Path) -> dict[str, Any]:
@@ -175,5 +218,6 @@ async def trainers(url: str, folder: Path) -> dict[str, Any]:
 if __name__ == "__main__":
     supply()
     with tempfile.TemporaryDirectory() as name:
-        done = flat_loops(sys.argv[1], Path(name)) | asyncio.run(trainers(sys.argv[1], Path(name)))
+        done = flat_loops(sys.argv[1], Path(name)) | preferences(sys.argv[1], Path(name))
+        done |= asyncio.run(trainers(sys.argv[1], Path(name)))
     print(json.dumps({"tinker": tinker.__version__, **done}))

@@ -61,9 +61,9 @@ def test_its_loops_and_trainers(repository: Path) -> None:
     assert report.keys() == {
         *["sl_loop", "rl_loop importance_sampling", "rl_loop cispo", "rl_loop gspo"],
         "rl_loop stable_reinforce",
-        *["supervised", "rl sync", "rl kl", "rl stream", "rl async"],
+        *["supervised", "dpo", "rl sync", "rl kl", "rl stream", "rl async"],
     }
-    for name in ("sl_loop", "supervised"):
+    for name in ("sl_loop", "supervised", "dpo"):
         assert report[name][-1] < report[name][0], name
     for name, rewards in report.items():
         if name.startswith("rl"):

@@ -211,7 +211,7 @@ def _span(span: types.PromptProvenanceSpan | types.SampledProvenanceSpan) -> byt
 
 
 def decode_forward_backward_output(content: bytes) -> types.ForwardBackwardOutput:
-    """A `ForwardBackwardOutput`. Its arrays are read-only parts of `content`.
+    """A `ForwardBackwardOutput`.
 
     Raises:
         ValueError: The bytes are no such message.
@@ -294,7 +294,7 @@ def _batched_tensor(message: memoryview) -> list[types.TensorData]:
 def decode_sample_response(
     content: bytes, sequence_ids: Sequence[str], prompt_length: int
 ) -> types.SampleResponse:
-    """A `SampleResponse`. Its arrays are read-only parts of `content`.
+    """A `SampleResponse`.
 
     The documented form of what there is for each token of the prompt has nothing for the first one: NaN in
     `prompt_logprobs`, an empty row in `topk_prompt_logprobs`. Some servers leave it out; it is put back.
@@ -433,7 +433,7 @@ def _csr(message: memoryview) -> list[memoryview]:
 def _array(content: memoryview, dtype: np.dtype[Any]) -> Array:
     if len(content) % dtype.itemsize:
         raise ValueError(f"{len(content)} bytes are no whole number of {dtype} elements")
-    return np.frombuffer(content, dtype)
+    return np.frombuffer(content, dtype).copy()  # aligned, and open to be changed
 
 
 def _values(content: memoryview, dtype: int) -> tuple[Array, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
+from tinker.types._numbers import is_whole
+
 ImageFormat: TypeAlias = Literal["png", "jpeg"]
 
 
@@ -16,7 +18,7 @@ def check_format(instance: object, attribute: object, value: object) -> None:
 def check_expected_tokens(instance: object, attribute: object, value: Any) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if not is_whole(value) or value < 0:
         kind = type(instance).__name__
         raise ValueError(
             f"{kind}.expected_tokens is {value!r}; it must be a whole number from 0, or None."
@@ -29,4 +31,4 @@ def length(chunk: object, expected_tokens: int | None) -> int:
             f"{type(chunk).__name__} has no expected_tokens, so its length in tokens is not known; "
             "give expected_tokens when making it."
         )
-    return expected_tokens
+    return int(expected_tokens)

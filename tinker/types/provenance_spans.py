@@ -7,12 +7,13 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from tinker.types._numbers import is_whole
 from tinker_api.model import Model
 
 
 def _check_count(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     where = f"{type(instance).__name__}.{attribute.name}"
-    if isinstance(value, bool) or not isinstance(value, int):
+    if not is_whole(value):
         raise TypeError(f"{where} is {value!r}; it must be a whole number.")
     if value < 0:
         raise ValueError(f"{where} is {value}; it must be at least 0.")

@@ -163,7 +163,7 @@ class TensorData(Model):
     def to_numpy(self, pad_value: int = 0) -> Array:
         """The array in its shape; of a sparse one, with `pad_value` where nothing is stored.
 
-        A dense array shares memory with this object; that of a result may be read-only.
+        A dense array shares memory with this object.
         """
         if self.crow_indices_np is None:
             return self.values_np.reshape(self.shape)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import enum
 import importlib
+import importlib.metadata
 import inspect
 import json
 import pkgutil
@@ -41,7 +42,16 @@ def modules() -> dict[str, list[str]]:
             for info in pkgutil.iter_modules(package.__path__)
             if not info.name.startswith("_") and not info.name.endswith("_test")
         ]
-    return {name: sorted(_names(importlib.import_module(name))) for name in dict.fromkeys(found)}
+    public = {name: {*_names(importlib.import_module(name))} for name in dict.fromkeys(found)}
+    known = set().union(*public.values())
+    return {name: sorted(own | (_imported(name) & known)) for name, own in public.items()}
+
+
+def _imported(name: str) -> set[str]:
+    """What a module imports by name: users import that from it too."""
+    body = ast.parse(inspect.getsource(importlib.import_module(name))).body
+    imports = [node for node in body if isinstance(node, ast.ImportFrom)]
+    return {alias.name for node in imports for alias in node.names if not alias.asname}
 
 
 def _names(module: types.ModuleType) -> Iterator[str]:
@@ -71,8 +81,8 @@ Fact = str | dict[str, Any]
 
 
 def facts(surface: dict[str, list[str]]) -> dict[str, Fact]:
-    """Each name of the modules, and what the users of a class see of it."""
-    found: dict[str, Fact] = {}
+    """Each name of the modules, what the users of a class see of it, and the shell's commands."""
+    found: dict[str, Fact] = {f"command {name}": "there" for name in commands()}
     homes: dict[int, str] = {}
     for module_name, names in surface.items():
         try:
@@ -94,6 +104,11 @@ def facts(surface: dict[str, list[str]]) -> dict[str, Fact]:
             for part, fact in describe(value):
                 found[key + part] = fact
     return found
+
+
+def commands() -> list[str]:
+    scripts = importlib.metadata.distribution("tinker").entry_points.select(group="console_scripts")
+    return sorted(scripts.names)
 
 
 def describe(value: Any) -> Iterator[tuple[str, Fact]]:

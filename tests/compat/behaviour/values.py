@@ -220,6 +220,31 @@ def a_list_of_no_known_type() -> Any:
 
 
 @done
+def numbers_of_numpy() -> Any:
+    span = tinker.SampledProvenanceSpan(sequence_id="b", offset=np.int64(1), length=np.int32(2))
+    image = types.ImageChunk(data=PNG, format="png", expected_tokens=np.int64(3))
+    tokens = Input.from_ints([np.int64(4), np.int32(5)]).append_int(np.int64(6))
+    return int(span.offset + span.length), image.length, tokens.to_ints()
+
+
+for name, wrong in {
+    "floats": [1.0],
+    "bools": [True],
+    "text": ["1"],
+    "a large number": [2**31],
+}.items():
+    DONE[f"tokens that are {name}"] = lambda w=wrong: Input.from_ints(w).to_ints()
+for name, wrong in {"floats": [1.0], "text": ["1"]}.items():
+    DONE[f"whole numbers that are {name}"] = lambda w=wrong: Tensor(w, "int64", [1]).data
+
+
+@done
+def arrays_as_keys() -> Any:
+    tensors = [Tensor(data=[1.5], dtype="float32", shape=[1]) for _ in range(2)]
+    return tensors[0] == tensors[1], len(set(tensors))
+
+
+@done
 def provenance() -> Any:
     spans = [
         tinker.PromptProvenanceSpan(sequence_id="a", length=2),
@@ -354,6 +379,22 @@ def errors_of_operations() -> Any:
     user = types.RequestErrorCategory.User
     raised = tinker.RequestFailedError("why", request_id="r", category=user)
     return raised.request_id, raised.category.value, isinstance(raised, tinker.APIError)
+
+
+@done
+def errors_in_another_process() -> Any:
+    raised = [
+        tinker.APIConnectionError(REQUEST, "mine"),
+        tinker.APIStatusError("m", response=RESPONSE, body={"detail": "no"}),
+        tinker.BadRequestError("m", response=RESPONSE, body=None),
+        tinker.APIResponseValidationError(RESPONSE, [1], "m"),
+        tinker.RequestFailedError("m", request_id="r", category=types.RequestErrorCategory.Server),
+    ]
+    copies = [pickle.loads(pickle.dumps(one)) for one in raised]
+    return [
+        (type(one).__name__, str(one), one.args, sorted(vars(one)), getattr(one, "body", None))
+        for one in copies
+    ]
 
 
 @done

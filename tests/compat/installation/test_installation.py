@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import official
@@ -24,6 +25,13 @@ def same(one: Checkpoint, other: TensorData, future: APIFuture[int]) -> None:
     b: Own = other
     c: Aliased[int] = future
     d: str = RetryConfig()
+"""
+# torch, where it is installed, takes minutes.
+SETTINGS = """\
+[mypy]
+strict = true
+[mypy-torch.*]
+follow_imports = skip
 """
 OURS = "0.38.0+openapi.1"
 REQUIRING = """\
@@ -100,12 +108,19 @@ def test_each_replaces_the_other(environment: Path, ours: Path) -> None:
     assert python(environment, "-c", REPORT) == "0.38.0 [] [] False\n"
 
 
-def test_type_checkers_see_the_aliases(environment: Path, ours: Path, tmp_path: Path) -> None:
+def test_type_checkers_see_what_users_write(environment: Path, ours: Path, tmp_path: Path) -> None:
     install(environment, ours)
+    # What it requires is found where the tests have it.
+    (packages,) = environment.glob("[Ll]ib/**/site-packages")
+    (packages / "required.pth").write_text(sysconfig.get_path("purelib"))
     (interpreter,) = environment.glob("bin/python") or environment.glob("Scripts/python.exe")
     (tmp_path / "typed.py").write_text(TYPED)
+    (tmp_path / "mypy.ini").write_text(SETTINGS)
     checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--python-executable", interpreter, "typed.py"],
+        [
+            *[sys.executable, "-m", "mypy", "--python-executable", interpreter],
+            *["typed.py", Path(__file__).with_name("idioms.py")],
+        ],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     ).stdout.splitlines()  # fmt: skip
     found = [line for line in checked if "error:" in line]
