@@ -117,7 +117,7 @@ SCENARIOS = [
         "forward_backward 1024x512, RL, numpy", 1024, 512, [cpu(), Figure("wall", "wall"), *BYTES], loss=RL
     ),
     batch(
-        "forward_backward 128x4096, numpy, zstd", 128, 4096, [cpu(), Figure("wall", "wall"), *BYTES],
+        "forward_backward 128x4096, numpy, zstd", 128, 4096, [cpu(""), Figure("wall", "wall"), *BYTES],
         knobs={"zstd": True},
     ),
     Scenario(

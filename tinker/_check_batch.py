@@ -101,10 +101,11 @@ def _prepare_datum(index: int, datum: Datum, loss_fn: str, loss: _Loss) -> Datum
     if target is not None and target.dtype != "int64":
         raise ValueError(f"data[{index}].target_tokens is {target.dtype}; it must be int64.")
     for name, tensor in inputs.items():
-        where = f"data[{index}].loss_fn_inputs[{name!r}]"
-        _check_tensor(where, name, tensor, length, target)
-        if loss_fn != "custom":
-            _check_finite(where, name, tensor)
+        wrong = _wrong_shape(name, tensor, length, target)
+        if not wrong and loss_fn != "custom":
+            wrong = _not_finite(name, tensor)
+        if wrong:
+            raise ValueError(f"data[{index}].loss_fn_inputs[{name!r}]{wrong}")
     if loss.by_provenance:
         _check_provenance(f"data[{index}]", datum, loss_fn)
     return datum
@@ -122,25 +123,23 @@ def _check_provenance(where: str, datum: Datum, loss_fn: str) -> None:
         raise ValueError(f"{where}: {error}") from None
 
 
-def _check_tensor(
-    where: str, name: str, tensor: TensorData, length: int | None, target: TensorData | None
-) -> None:
+def _wrong_shape(
+    name: str, tensor: TensorData, length: int | None, target: TensorData | None
+) -> str | None:
+    """What is wrong with an input's shape."""
     rows = tensor.shape[0] if tensor.shape else None
     of_tokens = name == "target_tokens" or name in _FLOAT_INPUTS
     if of_tokens and length is not None and rows is not None and rows != length:
-        raise ValueError(
-            f"{where} has length {rows}; it must be as long as the model_input: {length}."
-        )
+        return f" has length {rows}; it must be as long as the model_input: {length}."
     if target is not None and name in _FLOAT_INPUTS and tensor.shape != target.shape:
-        raise ValueError(
-            f"{where} has shape {tensor.shape}; it must be that of target_tokens: {target.shape}."
-        )
+        return f" has shape {tensor.shape}; it must be that of target_tokens: {target.shape}."
+    return None
 
 
-def _check_finite(where: str, name: str, tensor: TensorData) -> None:
-    """Refuse what would make the loss NaN. What no loss is known to read may be anything."""
+def _not_finite(name: str, tensor: TensorData) -> str | None:
+    """What would make the loss NaN. What no loss is known to read may be anything."""
     if tensor.is_finite():
-        return
+        return None
     if name in _FINITE_INPUTS:
         wrong, allowed = (
             ~np.isfinite(tensor.values_np),
@@ -149,8 +148,8 @@ def _check_finite(where: str, name: str, tensor: TensorData) -> None:
     elif name in _CLIP and np.isnan(tensor.values_np).any():
         wrong, allowed = np.isnan(tensor.values_np), "a number; inf or -inf for no limit"
     else:
-        return
-    raise ValueError(f"{where}.{tensor._first(wrong)}; it must be {allowed}.")
+        return None
+    return f".{tensor._first(wrong)}; it must be {allowed}."
 
 
 _FLOAT_INPUTS = frozenset({"weights", "logprobs", "advantages"})

@@ -85,13 +85,6 @@ def encode_forward_backward(
     return b"".join(buffers)
 
 
-def compress(content: bytes) -> bytes:
-    """One zstd frame. Level 1: token ids do not get smaller with level 3, which takes half as long again."""
-    from tinker._codec import zstd  # noqa: PLC0415  # only servers that ask for it need it
-
-    return zstd.compress(content, level=1)
-
-
 def _config(config: Mapping[str, float | str]) -> tuple[bytes, bytes]:
     """The settings of a loss twice: the numbers, as old servers read them; then all of them."""
     numbers, values = b"", b""

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinker import types
-from tinker._codec import json as json_codec, protobuf
+from tinker._codec import json as json_codec, protobuf, zstd
 from tinker_local import wire
 from tinker_local.engine.base import (
     LossResult,
@@ -202,7 +202,7 @@ def test_an_asset_pointer_is_refused() -> None:
 
 def test_zstd_is_one_frame() -> None:
     content = b"abc" * 10000
-    compressed = protobuf.compress(content)
+    compressed = zstd.compress(content)
     assert len(compressed) < len(content) / 10
     assert wire.decompress(compressed, "zstd") == content
 
