@@ -25,7 +25,7 @@ class _Loss:
 
 _POLICY_INPUTS = ("target_tokens", "logprobs", "advantages")
 _CLIP = ("clip_low_threshold", "clip_high_threshold")
-_LOSSES: Mapping[str, _Loss] = {
+_LOSSES: dict[str, _Loss] = {
     "cross_entropy": _Loss(("target_tokens",)),
     "importance_sampling": _Loss(_POLICY_INPUTS),
     "ppo": _Loss(_POLICY_INPUTS, (*_CLIP, "value_clip")),
@@ -36,6 +36,14 @@ _LOSSES: Mapping[str, _Loss] = {
     "custom": _Loss((), None),
 }
 assert set(_LOSSES) == set(get_args(LossFnType)), "one entry for each loss of the contract"
+_LOSSES |= {
+    # Not of the contract, but of open servers: SkyRL's two, and TuFT's.
+    "dppo": _Loss(_POLICY_INPUTS, ("delta_low", "delta_high")),
+    "ppo_critic": _Loss(("values", "returns"), ("value_clip",)),
+    "trinity_ppo": _Loss(
+        _POLICY_INPUTS, ("clip_range", "clip_ratio_c", "kl_coef", "num_total_datums")
+    ),
+}
 
 
 def prepare(

@@ -494,3 +494,38 @@ def test_a_path_of_the_address_is_kept(strict: Strict) -> None:
             *("create_sampling_session", "sessions/s/finish"),
         )
     }
+
+
+# ---- losses of other servers ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("loss", "inputs", "config"),
+    [
+        ("dppo", ("target_tokens", "logprobs", "advantages"), {"delta_low": 0.1}),
+        ("ppo_critic", ("values", "returns"), {"value_clip": 0.2}),
+        ("trinity_ppo", ("target_tokens", "logprobs", "advantages"), {"clip_range": 0.2}),
+    ],
+)
+def test_a_loss_of_another_server_is_sent_as_it_is(
+    loss: str, inputs: tuple[str, ...], config: dict[str, float]
+) -> None:
+    output = {"loss_fn_output_type": "x", "loss_fn_outputs": [{}], "metrics": {"loss:sum": 1.0}}
+    created = {"type": "create_model", "model_id": "s:train:0"}
+    arrays = {
+        name: types.TensorData([1, 2], "int64" if name == "target_tokens" else "float32")
+        for name in inputs
+    }
+    answers = {"config": [(404, {})], "retrieve_future": [(200, created), (200, output)]}
+    with ScriptedServer(**answers) as server:
+        client = tinker.ServiceClient(base_url=server.url, api_key=Strict.KEY)
+        run = client.create_lora_training_client("m").result(timeout=10)
+        result = run.forward_backward([types.Datum(TOKENS, arrays)], loss, config)
+        assert result.result(timeout=10).metrics == {"loss:sum": 1.0}
+        with pytest.raises(ValueError, match=f"has 'beta'; {loss} takes these keys: "):
+            run.forward_backward([types.Datum(TOKENS, arrays)], loss, {"beta": 1.0})
+        client.close().result(timeout=10)
+    (sent,) = server.seen["forward_backward"]
+    batch = sent["forward_backward_input"]
+    assert (batch["loss_fn"], batch["loss_fn_config"]) == (loss, config)
+    assert set(batch["data"][0]["loss_fn_inputs"]) == set(inputs)
