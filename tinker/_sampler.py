@@ -156,8 +156,10 @@ class Sampler:
     async def _once(
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
     ) -> types.SampleResponse:
-        response = await self.send(asample.asyncio_detailed, request, prompt, progress)
-        promise: models.UntypedAPIFuture = self.session.connection.parse(response, progress)
+        # Of the answer and its request, nothing is kept while the result is waited for.
+        promise: models.UntypedAPIFuture = self.session.connection.parse(
+            await self.send(asample.asyncio_detailed, request, prompt, progress), progress
+        )
         try:
             result = await self._result(promise, prompt, request.num_samples, progress)
         except asyncio.CancelledError:
