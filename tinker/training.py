@@ -505,6 +505,10 @@ class TrainingClient:
 
     # ---- the model --------------------------------------------------------------------------
 
+    def _guaranteed_model_id(self) -> str:
+        """The `model_id`. Not a public name, but one of the official SDK that public code uses."""
+        return self.model_id
+
     def get_info(self) -> types.GetInfoResponse:
         """Facts about the run: base model, tokenizer, rank. Asks the server, and waits."""
         return APIFuture.start(fetch_info(self.holder, self.model_id)).result()

@@ -186,3 +186,7 @@ def test_a_sample_is_cancelled_and_awaited(service: tinker.ServiceClient) -> Non
         return len(responses)
 
     assert asyncio.run(both()) == 3
+
+
+def test_the_model_id_has_its_older_name(training: tinker.TrainingClient) -> None:
+    assert training._guaranteed_model_id() == training.model_id
