@@ -18,7 +18,9 @@ class Stubs(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         self.temporary = tempfile.TemporaryDirectory()  # until the build is done
         folder = Path(self.temporary.name) / "tinker-stubs"
-        aliases = runpy.run_path(str(Path(self.root) / "tinker" / "_official_paths.py"))["ALIASES"]
+        aliases = runpy.run_path(str(Path(self.root) / "tinker" / "_compat" / "official_paths.py"))[
+            "ALIASES"
+        ]
         for name, homes in aliases.items():
             path = folder.joinpath(*name.split(".")[1:])
             package = any(other.startswith(f"{name}.") for other in aliases)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinker import _official_paths
+from tinker._compat import official_paths
 from tinker._lazy import lazy
 
 if TYPE_CHECKING:
@@ -167,4 +167,4 @@ lazy(
     },
 )
 
-_official_paths.install()
+official_paths.install()

@@ -8,10 +8,11 @@ from typing import Literal, Self, TypeAlias, get_args
 
 import dateutil.parser
 
-from tinker import _config, types
-from tinker._deprecated import awaited
-from tinker._progress import Progress
-from tinker._session import Session
+from tinker import types
+from tinker._compat.deprecated import awaited
+from tinker._http import config
+from tinker._protocol.progress import Progress
+from tinker._protocol.session import Session
 from tinker.futures import APIFuture
 from tinker_api.api.admin import get_audit_log, get_checkpoint_storage, list_billing_usage
 from tinker_api.types import UNSET
@@ -37,7 +38,7 @@ class AdminClient:
         api_key: str | None = None,
     ) -> None:
         self._owns_holder = _holder is None
-        self.holder = _holder or Session(_config.resolve(base_url, api_key))
+        self.holder = _holder or Session(config.resolve(base_url, api_key))
 
     def __repr__(self) -> str:
         return f"<AdminClient {self.holder.settings.base_url}>"

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
-from tinker import _auth
+from tinker._http import credentials
 from tinker.errors import TinkerError
 
 __all__ = [
@@ -40,7 +40,7 @@ class _CommandAuthProvider:
     """What TINKER_CREDENTIAL_CMD prints, asked for anew each time."""
 
     async def get_token(self) -> str:
-        return _auth.from_command()
+        return credentials.from_command()
 
 
 def resolve_auth_provider(api_key: str | None, enforce_cmd: bool) -> AuthTokenProvider:
@@ -51,9 +51,9 @@ def resolve_auth_provider(api_key: str | None, enforce_cmd: bool) -> AuthTokenPr
         TinkerError: Nothing was found.
     """
     by_hand = api_key or os.environ.get("TINKER_API_KEY")
-    if _auth.command() and (enforce_cmd or not by_hand):
+    if credentials.command() and (enforce_cmd or not by_hand):
         return _CommandAuthProvider()
-    key = None if enforce_cmd else _auth.find(api_key)
+    key = None if enforce_cmd else credentials.find(api_key)
     if key is None:
         raise TinkerError(
             "No credential: set TINKER_API_KEY or TINKER_CREDENTIAL_CMD, or pass api_key."
@@ -65,14 +65,18 @@ def get_tinker_token() -> str | None:
     """The configured credential, or None. TINKER_CREDENTIAL_CMD is not run."""
     try:
         from_environment = os.environ.get("TINKER_API_KEY")
-        return _auth.check_shape(from_environment, "") if from_environment else _auth.stored()
+        return (
+            credentials.check_shape(from_environment, "")
+            if from_environment
+            else credentials.stored()
+        )
     except ValueError:
         return None
 
 
 def tinker_has_credentials() -> bool:
     """Whether there is a credential. TINKER_CREDENTIAL_CMD counts as one and is not run."""
-    return bool(_auth.command()) or get_tinker_token() is not None
+    return bool(credentials.command()) or get_tinker_token() is not None
 
 
 def raise_if_tinker_not_accessible() -> None:

@@ -7,8 +7,8 @@ from collections.abc import Coroutine, Generator
 from concurrent.futures import Future
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
-from tinker import _loop
-from tinker._progress import Progress
+from tinker._protocol import loop
+from tinker._protocol.progress import Progress
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -42,7 +42,7 @@ class APIFuture(Generic[T_co]):
 
         When nobody waits for a `cancellable` one any more, it is cancelled; others go on.
         """
-        future = _loop.submit(coroutine, cancellable=cancellable)
+        future = loop.submit(coroutine, cancellable=cancellable)
         return cls(future, progress, cancellable=cancellable)
 
     def result(self, timeout: float | None = None) -> T_co:
@@ -56,7 +56,7 @@ class APIFuture(Generic[T_co]):
             TimeoutError: It is not done in time; the text says what it is waiting for.
             TinkerError: It failed.
         """
-        if not self._future.done() and _loop.is_current_thread():
+        if not self._future.done() and loop.is_current_thread():
             raise RuntimeError("result() would wait for its own thread: await the future instead.")
         try:
             return Future.result(self._future, timeout)
@@ -139,5 +139,5 @@ class SampleFuture(APIFuture[T], Future[T]):
     ) -> Self:
         """As `APIFuture.start`; always cancellable."""
         future = cls(progress)
-        _loop.submit(coroutine, future, cancellable=cancellable)
+        loop.submit(coroutine, future, cancellable=cancellable)
         return future

@@ -10,14 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, TypeVar, cast
 
-from tinker import _auth, _check, _config, types
-from tinker._deprecated import awaited
-from tinker._pages import pages
-from tinker._progress import Progress
-from tinker._retry import NEVER
-from tinker._session import Session
+from tinker import types
+from tinker._compat.deprecated import awaited
+from tinker._http import config, credentials
+from tinker._protocol import arguments as arguments_module
+from tinker._protocol.download import ProgressCallback, download
+from tinker._protocol.pages import pages
+from tinker._protocol.progress import Progress
+from tinker._protocol.retry import NEVER
+from tinker._protocol.session import Session
 from tinker.admin import AdminClient
-from tinker.download import ProgressCallback, download
 from tinker.errors import TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
@@ -75,7 +77,7 @@ class RestClient:
         api_key: str | None = None,
     ) -> None:
         self._owns_holder = _holder is None
-        self.holder = _holder or Session(_config.resolve(base_url, api_key))
+        self.holder = _holder or Session(config.resolve(base_url, api_key))
         self._admin = AdminClient(self.holder)
 
     def __repr__(self) -> str:
@@ -87,8 +89,8 @@ class RestClient:
         self, training_run_id: types.ModelID, access_scope: AccessScope = "owned"
     ) -> APIFuture[types.TrainingRun]:
         """A training run; `accessible` also finds those of others whose checkpoints are published."""
-        _check.check_text("training_run_id", training_run_id)
-        _check.check_scope(access_scope)
+        arguments_module.check_text("training_run_id", training_run_id)
+        arguments_module.check_scope(access_scope)
         return self._ask(
             get_training_run.asyncio_detailed,
             {"training_run_id": training_run_id},
@@ -110,8 +112,8 @@ class RestClient:
         project_id: str | None = None,
     ) -> APIFuture[types.TrainingRunsResponse]:
         """A page of training runs, newest first. `iter_training_runs` gives all."""
-        _check.check_page(limit, offset)
-        _check.check_scope(access_scope)
+        arguments_module.check_page(limit, offset)
+        arguments_module.check_scope(access_scope)
         return self._ask(
             list_training_runs.asyncio_detailed,
             limit=limit,
@@ -124,7 +126,7 @@ class RestClient:
         self, access_scope: AccessScope = "owned", project_id: str | None = None
     ) -> Items[types.TrainingRun]:
         """All training runs, newest first, read page by page as they are asked for."""
-        _check.check_scope(access_scope)
+        arguments_module.check_scope(access_scope)
 
         async def page(offset: int, limit: int) -> list[types.TrainingRun]:
             answer = await self.list_training_runs(limit, offset, access_scope, project_id)
@@ -138,7 +140,7 @@ class RestClient:
         self, training_run_id: types.ModelID
     ) -> APIFuture[types.CheckpointsListResponse]:
         """The checkpoints of a training run, newest first."""
-        _check.check_text("training_run_id", training_run_id)
+        arguments_module.check_text("training_run_id", training_run_id)
         return self._ask(
             list_checkpoints.asyncio_detailed,
             {"training_run_id": training_run_id},
@@ -149,7 +151,7 @@ class RestClient:
         self, limit: int = 100, offset: int = 0
     ) -> APIFuture[types.CheckpointsListResponse]:
         """A page of all the user's checkpoints, newest first. `iter_user_checkpoints` gives all."""
-        _check.check_page(limit, offset)
+        arguments_module.check_page(limit, offset)
         return self._ask(list_user_checkpoints.asyncio_detailed, limit=limit, offset=offset)
 
     def iter_user_checkpoints(self) -> Items[types.Checkpoint]:
@@ -164,7 +166,7 @@ class RestClient:
         self, tinker_path: str
     ) -> APIFuture[types.WeightsInfoResponse]:
         """What a training run made from a checkpoint would be."""
-        _check.check_tinker_path(tinker_path)
+        arguments_module.check_tinker_path(tinker_path)
         return self._ask(
             weights_info.asyncio_detailed,
             {"path": tinker_path},
@@ -208,7 +210,7 @@ class RestClient:
         self, tinker_path: str, ttl_seconds: int | None
     ) -> APIFuture[None]:
         """Have a checkpoint deleted that many seconds from now; None keeps it."""
-        _check.check_ttl(ttl_seconds)
+        arguments_module.check_ttl(ttl_seconds)
         body = models.SetCheckpointTtlRequest(ttl_seconds=ttl_seconds)
         return self._do(set_checkpoint_ttl.asyncio_detailed, tinker_path, body=body)
 
@@ -228,8 +230,8 @@ class RestClient:
             ttl_seconds: After how long to delete it; None keeps it.
             weights_access_token: Opens a checkpoint of another owner.
         """
-        _check.check_tinker_path(path)
-        _check.check_ttl(ttl_seconds)
+        arguments_module.check_tinker_path(path)
+        arguments_module.check_ttl(ttl_seconds)
         body = models.CopyWeightsRequest(
             source_path=path, destination_project_id=destination_project_id, ttl_seconds=ttl_seconds
         )
@@ -297,15 +299,15 @@ class RestClient:
         self, limit: int = 20, offset: int = 0, access_scope: AccessScope = "owned"
     ) -> APIFuture[types.ListSessionsResponse]:
         """A page of session ids, newest first. `iter_sessions` gives all."""
-        _check.check_page(limit, offset)
-        _check.check_scope(access_scope)
+        arguments_module.check_page(limit, offset)
+        arguments_module.check_scope(access_scope)
         return self._ask(
             list_sessions.asyncio_detailed, limit=limit, offset=offset, access_scope=access_scope
         )
 
     def iter_sessions(self, access_scope: AccessScope = "owned") -> Items[str]:
         """The ids of all sessions, newest first, read page by page as they are asked for."""
-        _check.check_scope(access_scope)
+        arguments_module.check_scope(access_scope)
 
         async def page(offset: int, limit: int) -> list[str]:
             return (await self.list_sessions(limit, offset, access_scope)).sessions
@@ -316,8 +318,8 @@ class RestClient:
         self, session_id: str, access_scope: AccessScope = "owned"
     ) -> APIFuture[types.GetSessionResponse]:
         """The training runs and samplers of a session."""
-        _check.check_text("session_id", session_id)
-        _check.check_scope(access_scope)
+        arguments_module.check_text("session_id", session_id)
+        arguments_module.check_scope(access_scope)
         return self._ask(
             get_session.asyncio_detailed,
             {"session_id": session_id},
@@ -350,8 +352,8 @@ class RestClient:
 
     def assign_session_project(self, session_id: str, project_id: str) -> APIFuture[None]:
         """Move a session, with its runs and checkpoints, to a project."""
-        _check.check_text("session_id", session_id)
-        _check.check_text("project_id", project_id)
+        arguments_module.check_text("session_id", session_id)
+        arguments_module.check_text("project_id", project_id)
         body = models.AssignSessionProjectRequest(project_id=project_id)
         return APIFuture.start(
             self._call(
@@ -364,7 +366,7 @@ class RestClient:
 
     def export_session_trace(self, session_id: str) -> APIFuture[str]:
         """The URL of a file of what a session did and when; waits until the server has written it."""
-        _check.check_text("session_id", session_id)
+        arguments_module.check_text("session_id", session_id)
         progress = Progress("export_session_trace", {"session_id": session_id})
 
         async def export() -> str:
@@ -389,7 +391,7 @@ class RestClient:
 
     def get_sampler(self, sampler_id: str) -> APIFuture[types.GetSamplerResponse]:
         """The base model behind a sampler, and its checkpoint if there is one."""
-        _check.check_text("sampler_id", sampler_id)
+        arguments_module.check_text("sampler_id", sampler_id)
         return self._ask(
             get_sampler.asyncio_detailed, {"sampler_id": sampler_id}, sampler_id=sampler_id
         )
@@ -404,7 +406,7 @@ class RestClient:
         async def tell() -> types.WhoamiResponse:
             await self.holder.ready()
             token = await self.holder.connection.credential()
-            claims = _auth.claims_of(token)
+            claims = credentials.claims_of(token)
             if not claims:
                 response = await self.holder.connection.call(
                     auth_token.asyncio_detailed,
@@ -414,7 +416,7 @@ class RestClient:
                 )
                 if response.status_code < 300:
                     answer = self.holder.connection.parse(response, Progress("auth_token"))
-                    claims = _auth.claims_of(answer.jwt)
+                    claims = credentials.claims_of(answer.jwt)
             if claims:
                 org, email = claims.get("org_id", ""), claims.get("email")
                 urn = f"tml:organization:{org}" if org else ""
@@ -568,7 +570,7 @@ class Items(Iterator[T], AsyncIterator[T]):
 
 
 def _parsed(tinker_path: str) -> types.ParsedCheckpointTinkerPath:
-    _check.check_tinker_path(tinker_path)
+    arguments_module.check_tinker_path(tinker_path)
     return types.ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
 
 

@@ -10,11 +10,11 @@ from concurrent.futures import CancelledError, Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from tinker import _loop
-from tinker._progress import Progress
+from tinker._protocol import loop
+from tinker._protocol.progress import Progress
 
 if TYPE_CHECKING:
-    from tinker._streaming import Events
+    from tinker._sampling.streaming import Events
     from tinker_api.models import StreamSampleEvent
 
 
@@ -48,7 +48,7 @@ class SampleStream(Iterator["StreamSampleEvent"], AsyncIterator["StreamSampleEve
         while not self._here:
             if self._is_over:
                 raise StopIteration
-            if _loop.is_current_thread():
+            if loop.is_current_thread():
                 raise RuntimeError("next() would wait for its own thread: use `async for`.")
             try:
                 self._take(self._coming.result())
@@ -91,7 +91,7 @@ class SampleStream(Iterator["StreamSampleEvent"], AsyncIterator["StreamSampleEve
             async with lock:
                 return await anext(events, None)
 
-        return _loop.submit(ask(), cancellable=True)
+        return loop.submit(ask(), cancellable=True)
 
     # ---- the end ----------------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ class SampleStream(Iterator["StreamSampleEvent"], AsyncIterator["StreamSampleEve
             async with lock:
                 await events.aclose()
 
-        _loop.submit(close())
+        loop.submit(close())
 
     def __enter__(self) -> Self:
         return self

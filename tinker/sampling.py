@@ -14,17 +14,19 @@ from urllib.parse import urlsplit
 import orjson
 from attrs import asdict, evolve, frozen
 
-from tinker import _check, _check_sampling, _retry, types
-from tinker._auth import without_credentials
-from tinker._backcompat import BackcompatClientFuture
+from tinker import types
 from tinker._codec import json as json_codec
-from tinker._connection import HELD_TIMEOUT, decode_body
-from tinker._deprecated import awaited, submitted
-from tinker._progress import Progress
-from tinker._run import result_of
-from tinker._sampler import Sampler
-from tinker._session import Session, join
-from tinker._traits import REFUSALS_OF_A_ROUTE
+from tinker._compat.client_futures import BackcompatClientFuture
+from tinker._compat.deprecated import awaited, submitted
+from tinker._http.credentials import without_credentials
+from tinker._protocol import arguments, retry
+from tinker._protocol.connection import HELD_TIMEOUT, decode_body
+from tinker._protocol.progress import Progress
+from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
+from tinker._protocol.session import Session, join
+from tinker._sampling import checks
+from tinker._sampling.sampler import Sampler
+from tinker._training.queue import result_of
 from tinker.errors import APIStatusError, TinkerError
 from tinker.futures import APIFuture, SampleFuture
 from tinker.retry_config import RetryConfig
@@ -97,7 +99,7 @@ class SamplingClient:
         if sum(source is not None for source in given) != 1:
             raise ValueError("Give either model_path, base_model or sampling_session_id.")
         if model_path is not None:
-            _check.check_tinker_path(model_path)
+            arguments.check_tinker_path(model_path)
         progress = Progress("create_sampling_session", {"model": model_path or base_model or ""})
 
         async def create() -> SamplingClient:
@@ -180,8 +182,8 @@ class SamplingClient:
         prompt_logprobs_last_n: int | None = None,
     ) -> tuple[Callable[[], Coroutine[Any, Any, types.SampleResponse]], Progress]:
         """Check the arguments of `sample`; what is to be run then."""
-        _check_sampling.check_sample(prompt, num_samples, sampling_params)
-        _check_sampling.check_scores(
+        checks.check_sample(prompt, num_samples, sampling_params)
+        checks.check_scores(
             prompt,
             include_prompt_logprobs=include_prompt_logprobs,
             topk_prompt_logprobs=topk_prompt_logprobs,
@@ -226,10 +228,10 @@ class SamplingClient:
             sampling_params: How to sample.
             num_samples: Completions to make; the `index` of an event says to which it belongs.
         """
-        from tinker._streaming import stream  # noqa: PLC0415  # few need it
+        from tinker._sampling.streaming import stream  # noqa: PLC0415  # few need it
         from tinker.sample_stream import SampleStream  # noqa: PLC0415
 
-        _check_sampling.check_sample(prompt, num_samples, sampling_params)
+        checks.check_sample(prompt, num_samples, sampling_params)
         progress = self._begin("stream_sample")
         request = self._request(prompt, num_samples, sampling_params)
         events = stream(self._in_this_process, request, prompt, self.get_tokenizer, progress)
@@ -419,7 +421,7 @@ async def _sampler_id(
     connection = session.connection
     endpoint = create_sampling_session.asyncio_detailed
     response = await connection.call(
-        endpoint, progress, policy=_retry.CREATION, body=request, timeout=HELD_TIMEOUT
+        endpoint, progress, policy=retry.CREATION, body=request, timeout=HELD_TIMEOUT
     )
     body = decode_body(response.content)
     if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from tinker import _check, _config, _console, _retry, types
-from tinker._connection import HELD_TIMEOUT
-from tinker._deprecated import awaited, in_thread
-from tinker._progress import Progress
-from tinker._run import result_of
-from tinker._session import FinishStatus, Session, finish_status
-from tinker._traits import REFUSALS_OF_A_FORM, expected_seq_id
+from tinker import types
+from tinker._compat.deprecated import awaited, in_thread
+from tinker._http import config
+from tinker._protocol import arguments, console, retry
+from tinker._protocol.connection import HELD_TIMEOUT
+from tinker._protocol.progress import Progress
+from tinker._protocol.server_traits import REFUSALS_OF_A_FORM, expected_seq_id
+from tinker._protocol.session import FinishStatus, Session, finish_status
+from tinker._training.queue import result_of
 from tinker.errors import APIStatusError, RequestFailedError, TinkerError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
@@ -77,7 +79,7 @@ class ServiceClient:
                 stacklevel=2,
             )
         self.holder = Session(
-            _config.resolve(base_url, api_key),
+            config.resolve(base_url, api_key),
             user_metadata=user_metadata,
             project_id=project_id,
             display_name=display_name,
@@ -114,7 +116,7 @@ class ServiceClient:
         """
         if not isinstance(base_model, str) or not base_model:
             raise ValueError(f"base_model is {base_model!r}; it must be the name of a model.")
-        _check.check_lora(
+        arguments.check_lora(
             rank, seed, train_mlp=train_mlp, train_attn=train_attn, train_unembed=train_unembed
         )
         number = next(self.holder.model_numbers)
@@ -157,7 +159,7 @@ class ServiceClient:
             promise = await self.holder.connection.fetch(
                 create_model.asyncio_detailed,
                 progress,
-                policy=_retry.CREATION,
+                policy=retry.CREATION,
                 body=request,
                 timeout=HELD_TIMEOUT,
             )
@@ -212,7 +214,7 @@ class ServiceClient:
         *,
         with_state: bool,
     ) -> BackcompatTrainingClientFuture:
-        _check.check_tinker_path(path)
+        arguments.check_tinker_path(path)
         number = next(self.holder.model_numbers)
         progress = Progress("load_weights", {"path": path})
 
@@ -249,7 +251,7 @@ class ServiceClient:
         response = await connection.call(
             load_weights.asyncio_detailed,
             progress,
-            policy=_retry.CREATION,
+            policy=retry.CREATION,
             body=request,
             passed=passed,
             timeout=HELD_TIMEOUT,
@@ -371,7 +373,7 @@ class ServiceClient:
         Raises:
             ValueError: The function does something that no server can run.
         """
-        from tinker._tracing import trace  # noqa: PLC0415  # few need it
+        from tinker._training.loss_graph import trace  # noqa: PLC0415  # few need it
         from tinker.custom_loss import LossHandle  # noqa: PLC0415
 
         graph, module = trace(fn, input_ranks)
@@ -427,7 +429,7 @@ class ServiceClient:
 
     def get_console_url(self) -> str:
         """The session's page in the hosted service's console; before the first operation, that of all."""
-        return _console.session_url(self.holder.known_id)
+        return console.session_url(self.holder.known_id)
 
     async def _capabilities(self) -> types.GetServerCapabilitiesResponse:
         answer: types.GetServerCapabilitiesResponse = await self.holder.fetch(

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve
 
-from tinker import _batch, _check, _console, types
-from tinker._backcompat import BackcompatClientFuture
-from tinker._batch import Batch
-from tinker._chunking import Chunk, ChunkLimits, split
-from tinker._connection import HELD_TIMEOUT
-from tinker._deprecated import awaited, in_thread, submitted
-from tinker._metrics import combine
-from tinker._progress import Progress
-from tinker._run import Submit, TrainingRun, result_of
-from tinker._session import Session
-from tinker._traits import Encoding, documented_path, wants_a_name
+from tinker import types
+from tinker._compat.client_futures import BackcompatClientFuture
+from tinker._compat.deprecated import awaited, in_thread, submitted
+from tinker._protocol import arguments, console
+from tinker._protocol.connection import HELD_TIMEOUT
+from tinker._protocol.progress import Progress
+from tinker._protocol.server_traits import Encoding, documented_path, wants_a_name
+from tinker._protocol.session import Session
+from tinker._training import batch as batches
+from tinker._training.batch import Batch
+from tinker._training.chunking import Chunk, ChunkLimits, split
+from tinker._training.metrics import combine
+from tinker._training.queue import Submit, TrainingRun, result_of
 from tinker.errors import UnprocessableEntityError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
@@ -115,7 +117,7 @@ class TrainingClient:
             raise ValueError("optim_step takes optim_params or adam_params, not both.")
         params = optim_params or adam_params or types.AdamParams()
         if isinstance(params, types.AdamParams):
-            _check.check_adam(params)
+            arguments.check_adam(params)
             request = models.OptimStepRequest(model_id=self.model_id, adam_params=params)
         elif isinstance(params, types.DimuonParams | types.OptimParamsBase):
             request = models.OptimStepRequest(model_id=self.model_id, optimizer_params=params)
@@ -157,12 +159,13 @@ class TrainingClient:
         """
         if loss_type_input not in (None, "logprobs"):
             raise ValueError(f"loss_type_input is {loss_type_input!r}; it must be 'logprobs'.")
-        from tinker import _check_batch, custom_loss  # noqa: PLC0415  # few training loops need it
+        from tinker import custom_loss  # noqa: PLC0415  # few training loops need it
+        from tinker._training import checks  # noqa: PLC0415  # few training loops need it
 
         if isinstance(loss_fn, custom_loss.LossHandle):
             return self._loss(data, "custom", {"loss_id": loss_fn.key}, backward=True)
-        function, data = loss_fn, _check_batch.listed(data)
-        asked = _check_batch.prepare(
+        function, data = loss_fn, checks.listed(data)
+        asked = checks.prepare(
             [
                 types.Datum(
                     model_input=datum.model_input,
@@ -187,10 +190,10 @@ class TrainingClient:
         progress = self._run.progress("forward_backward_custom")
         outputs = self._run.submit(
             backwards,
-            _batch.decode,
+            batches.decode,
             progress,
             kind="ForwardBackward",
-            accept=_batch.PROTOBUF,
+            accept=batches.PROTOBUF,
             parallel=self.holder.config.parallel_fwdbwd_chunks,
         )
 
@@ -222,10 +225,10 @@ class TrainingClient:
         *,
         backward: bool,
     ) -> APIFuture[types.ForwardBackwardOutput]:
-        from tinker import _check_batch  # noqa: PLC0415  # with numpy
         from tinker._codec import json as json_codec  # noqa: PLC0415
+        from tinker._training import checks  # noqa: PLC0415  # with numpy
 
-        prepared = _check_batch.prepare(data, loss_fn, loss_fn_config)
+        prepared = checks.prepare(data, loss_fn, loss_fn_config)
         if self.holder.traits.training_encoding is Encoding.JSON:
             json_codec.check_finite(prepared, loss_fn_config)  # before a chunk of it is sent
         chunks = self._chunks(prepared)
@@ -238,7 +241,7 @@ class TrainingClient:
         return APIFuture.start(combined(), progress)
 
     async def _send(self, batch: Batch, progress: Progress, seq_id: int) -> models.UntypedAPIFuture:
-        promise: models.UntypedAPIFuture = await _batch.send(self.holder, batch, seq_id, progress)
+        promise: models.UntypedAPIFuture = await batches.send(self.holder, batch, seq_id, progress)
         return promise
 
     def _chunks(self, data: Sequence[types.Datum]) -> list[Chunk]:
@@ -268,10 +271,10 @@ class TrainingClient:
             first += len(chunk.data)
         return self._run.submit(
             submits,
-            _batch.decode,
+            batches.decode,
             progress,
             kind="ForwardBackward" if backward else "Forward",
-            accept=_batch.PROTOBUF,
+            accept=batches.PROTOBUF,
             parallel=self.holder.config.parallel_fwdbwd_chunks,
         )
 
@@ -292,8 +295,8 @@ class TrainingClient:
             overwrite: Replace a checkpoint of that name; otherwise one makes the call fail.
             user_metadata: Names and values kept with it.
         """
-        _check.check_name(name)
-        _check.check_ttl(ttl_seconds)
+        arguments.check_name(name)
+        arguments.check_ttl(ttl_seconds)
         return self._run.one(
             save_weights.asyncio_detailed,
             lambda seq_id: models.SaveWeightsRequest(
@@ -329,7 +332,7 @@ class TrainingClient:
     def _load(
         self, path: str, weights_access_token: str | None, *, optimizer: bool
     ) -> APIFuture[types.LoadWeightsResponse]:
-        _check.check_tinker_path(path)
+        arguments.check_tinker_path(path)
         return self._run.one(
             load_weights.asyncio_detailed,
             lambda seq_id: models.LoadWeightsRequest(
@@ -352,8 +355,8 @@ class TrainingClient:
         user_metadata: dict[str, str] | None = None,
     ) -> APIFuture[types.SaveWeightsForSamplerResponse]:
         """Save the weights under a name, to sample from; the result's `path` is the tinker path."""
-        _check.check_name(name)
-        _check.check_ttl(ttl_seconds)
+        arguments.check_name(name)
+        arguments.check_ttl(ttl_seconds)
         saved = self._run.one(
             save_weights_for_sampler.asyncio_detailed,
             lambda seq_id: models.SaveWeightsForSamplerRequest(
@@ -388,8 +391,8 @@ class TrainingClient:
             ttl_seconds: After how long to delete it; None keeps it.
             age_encryption_recipients: Up to 10 age recipients (`age1…`) to encrypt the files for.
         """
-        _check.check_name(name)
-        _check.check_ttl(ttl_seconds)
+        arguments.check_name(name)
+        arguments.check_ttl(ttl_seconds)
         recipients = age_encryption_recipients
         if recipients is not None and not (
             len(recipients) <= _MOST_RECIPIENTS
@@ -515,7 +518,7 @@ class TrainingClient:
 
     def get_console_url(self) -> str:
         """The run's page in the hosted service's console."""
-        return _console.training_run_url(self.model_id)
+        return console.training_run_url(self.model_id)
 
     def get_tokenizer(self) -> Tokenizer:
         """The tokenizer of the base model."""

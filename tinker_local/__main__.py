@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from tinker_local import faults
+from tinker_local.protocol import faults
 
 if TYPE_CHECKING:
     from tinker_local.server import Server
@@ -91,10 +91,10 @@ def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
-    from tinker_local.keys import KeysFileError  # noqa: PLC0415  # --help needs no server
+    from tinker_local.access.keys import KeysFileError  # noqa: PLC0415  # --help needs no server
     from tinker_local.options import Options  # noqa: PLC0415
     from tinker_local.server import Server  # noqa: PLC0415
-    from tinker_local.store import DataFolderError  # noqa: PLC0415
+    from tinker_local.state.store import DataFolderError  # noqa: PLC0415
 
     try:
         server = Server(

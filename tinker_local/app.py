@@ -14,15 +14,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tinker_local import contract, wire
-from tinker_local.backend import Backend, Call
-from tinker_local.contract import Operation
+from tinker_local.access.keys import KeysFile
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
-from tinker_local.handlers import Handler, handler
-from tinker_local.keys import KeysFile
 from tinker_local.options import Options
-from tinker_local.store import Store
+from tinker_local.protocol import contract, wire
+from tinker_local.protocol.backend import Backend, Call
+from tinker_local.protocol.contract import Operation
+from tinker_local.protocol.handlers import Handler, handler
+from tinker_local.state.store import Store
 
 logger = logging.getLogger("tinker_local")
 

@@ -17,13 +17,13 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from tinker_local.access.keys import KeysFile
 from tinker_local.app import make_app
 from tinker_local.engine.base import Engine
-from tinker_local.engine.tiny import TinyEngine
-from tinker_local.faults import Fault, FaultyApp
-from tinker_local.keys import KeysFile
+from tinker_local.engine.tiny.engine import TinyEngine
 from tinker_local.options import Options
-from tinker_local.store import DataFolder, Store
+from tinker_local.protocol.faults import Fault, FaultyApp
+from tinker_local.state.store import DataFolder, Store
 
 _SHUTDOWN_SECONDS = 1
 

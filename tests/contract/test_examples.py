@@ -16,7 +16,7 @@ import pytest
 import tinker_api.api
 from tinker_api import models
 from tinker_api.client import AuthenticatedClient
-from tinker_local.contract import document
+from tinker_local.protocol.contract import document
 
 JSON = "application/json"
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import zstandard
 from hypothesis import given, strategies as st
-from raw_client import KEY, Raw, batch, forward_backward, sample, save
 
+from tests.support.raw_client import KEY, Raw, batch, forward_backward, sample, save
 from tinker_local import LocalServer
 from tinker_local.options import Options
-from tinker_local.wire import LARGEST_BODY
+from tinker_local.protocol.wire import LARGEST_BODY
 from tinker_proto import tinker_pb2 as pb
 
 PROTOBUF = "application/x-protobuf"
@@ -106,7 +106,7 @@ def test_results_carry_the_same_numbers_in_both_encodings(
     raw: Raw, large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if large:  # those are written on a thread
-        monkeypatch.setattr("tinker_local.handlers.futures._LARGE", 0)
+        monkeypatch.setattr("tinker_local.protocol.handlers.futures._LARGE", 0)
     promise = raw.post("forward_backward", forward_backward(raw.model(), 1, *TEXTS))
     as_json = raw.result(promise)
     answer = raw.poll(promise, Accept=PROTOBUF)

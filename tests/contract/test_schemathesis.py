@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 import schemathesis
-from contract_schema import SERVERS, schema, serving
+
+from tests.support.contract_schema import SERVERS, schema, serving
 
 
 @pytest.fixture(scope="module", params=SERVERS)

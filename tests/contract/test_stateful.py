@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import schemathesis
-from contract_schema import CONFIG, DEEP, SERVERS, contract, serving
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import FlakyStrategyDefinition
+
+from tests.support.contract_schema import CONFIG, DEEP, SERVERS, contract, serving
 
 WALKS = 20 if DEEP else 6
 

@@ -17,7 +17,7 @@ import pytest
 
 from tinker import types
 from tinker._codec import json as codec
-from tinker_local.contract import document
+from tinker_local.protocol.contract import document
 
 SCHEMAS: dict[str, Any] = document()["components"]["schemas"]
 

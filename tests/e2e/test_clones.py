@@ -12,10 +12,10 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import pytest
-from sampling_server import SamplingServer
 
 import tinker
-from tinker import _session
+from tests.support.sampling_server import SamplingServer
+from tinker._protocol import session
 from tinker.retry_config import RetryConfig
 
 ONE = tinker.SamplingParams(max_tokens=1)
@@ -143,7 +143,7 @@ def test_a_client_inherited_by_fork_is_a_clone() -> None:
 def test_a_clone_with_another_credential_keeps_the_session_alive_and_does_not_end_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_session, "HEARTBEAT_INTERVAL", 0.01)
+    monkeypatch.setattr(session, "HEARTBEAT_INTERVAL", 0.01)
     with SamplingServer() as server:
         client = server.sampler()
         handle = client.get_sampler_handle()

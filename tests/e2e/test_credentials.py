@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import tinker
-from tinker import _auth
+from tinker._http import credentials
 from tinker_local import LocalServer
 from tinker_local.options import Options
 
@@ -56,13 +56,13 @@ def jwt(**claims: object) -> str:
 def test_the_order_of_sources(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not tinker.auth.tinker_has_credentials()
     store(home, "tml-stored")
-    assert tinker.auth.get_tinker_token() == _auth.find(None) == "tml-stored"
+    assert tinker.auth.get_tinker_token() == credentials.find(None) == "tml-stored"
     monkeypatch.setenv("TINKER_CREDENTIAL_CMD", "echo tml-command")
-    assert _auth.find(None) == "tml-command"
+    assert credentials.find(None) == "tml-command"
     assert tinker.auth.get_tinker_token() == "tml-stored"  # the command is not run for this
     monkeypatch.setenv("TINKER_API_KEY", "tml-environment")
-    assert _auth.find(None) == "tml-environment"
-    assert _auth.find("tml-argument") == "tml-argument"
+    assert credentials.find(None) == "tml-environment"
+    assert credentials.find("tml-argument") == "tml-argument"
     assert tinker.auth.tinker_has_credentials()
 
 
@@ -125,7 +125,7 @@ def test_a_token_the_server_no_longer_takes_is_replaced_once(
         exchange = service.holder.connection._exchange
         assert exchange is not None
         forged = jwt(exp=time.time() + 3600, iat=time.time())
-        exchange._token = _auth._Token.of(forged)
+        exchange._token = credentials._Token.of(forged)
         path = training.save_state("a").result().path
         assert exchange._token is not None
         assert exchange._token.text != forged
@@ -138,7 +138,7 @@ def test_tokens_are_renewed_half_way_and_in_need(monkeypatch: pytest.MonkeyPatch
     import asyncio
 
     now = 1_800_000_000.0
-    monkeypatch.setattr(_auth.time, "time", lambda: now)
+    monkeypatch.setattr(credentials.time, "time", lambda: now)
     given = []
 
     async def ask() -> str:
@@ -147,7 +147,7 @@ def test_tokens_are_renewed_half_way_and_in_need(monkeypatch: pytest.MonkeyPatch
 
     async def run() -> None:
         nonlocal now
-        exchange = _auth.Exchange(ask)
+        exchange = credentials.Exchange(ask)
         first = await exchange.token()
         now += 440
         assert await exchange.token() == first
@@ -166,7 +166,7 @@ def test_a_failed_renewal_goes_on_with_the_token_while_it_works(
     import asyncio
 
     now = 1_800_000_000.0
-    monkeypatch.setattr(_auth.time, "time", lambda: now)
+    monkeypatch.setattr(credentials.time, "time", lambda: now)
     asked = 0
 
     async def ask() -> str:
@@ -178,7 +178,7 @@ def test_a_failed_renewal_goes_on_with_the_token_while_it_works(
 
     async def run() -> None:
         nonlocal now
-        exchange = _auth.Exchange(ask)
+        exchange = credentials.Exchange(ask)
         first = await exchange.token()
         now += 600
         assert await exchange.token() == first

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from relay import Relay
 
 import tinker
+from tests.support.relay import Relay
 from tinker_local import LocalServer
 from tinker_local.options import Options
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from attrs import evolve
-from server_clock import Clock
-from server_process import ServerProcess
 
 import tinker
+from tests.support.server_clock import Clock
+from tests.support.server_process import ServerProcess
 from tinker import types
 from tinker_local import LocalServer
 from tinker_local.options import Options

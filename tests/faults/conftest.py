@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from scripted_server import ScriptedServer
 
 import tinker
-from tinker import _polling, _retry
+from tests.support.scripted_server import ScriptedServer
+from tinker._protocol import polling, retry
 
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up after a third of a second."""
-    monkeypatch.setattr(_retry, "BILLING_PAUSE", 0.01)
-    quick = _retry.RetryPolicy(budget=0.3, fault_budget=0.3, first_pause=0.01, longest_pause=0.02)
-    monkeypatch.setattr(_polling, "GIVE_UP", quick)
-    original = _retry.Attempts.pause
+    monkeypatch.setattr(retry, "BILLING_PAUSE", 0.01)
+    quick = retry.RetryPolicy(budget=0.3, fault_budget=0.3, first_pause=0.01, longest_pause=0.02)
+    monkeypatch.setattr(polling, "GIVE_UP", quick)
+    original = retry.Attempts.pause
 
-    def pause(self: _retry.Attempts, status: int | None, headers: object) -> float | None:
-        if self.policy in (_retry.DEFAULT, _retry.CREATION, _retry.PERSISTENT):
+    def pause(self: retry.Attempts, status: int | None, headers: object) -> float | None:
+        if self.policy in (retry.DEFAULT, retry.CREATION, retry.PERSISTENT):
             self.policy = quick
         return original(self, status, headers)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(_retry.Attempts, "pause", pause)
+    monkeypatch.setattr(retry.Attempts, "pause", pause)
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 
 import pytest
-from scripted_server import Answer, ScriptedServer
 
 import tinker
+from tests.support.scripted_server import Answer, ScriptedServer
 from tinker import types
 from tinker.retry_config import RetryConfig
 from tinker.types import RequestErrorCategory

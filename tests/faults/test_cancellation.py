@@ -8,10 +8,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from sampling_server import SamplingServer
 
 import tinker
-from tinker import _backpressure
+from tests.support.sampling_server import SamplingServer
+from tinker._protocol import back_pressure
 
 ONE = tinker.SamplingParams(max_tokens=1)
 
@@ -116,7 +116,7 @@ def test_a_sample_whose_answer_is_still_to_come_is_cancelled_when_it_has() -> No
 
 
 def test_a_sample_that_was_not_sent_yet_never_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_backpressure, "MOST_BEING_SENT", 1)
+    monkeypatch.setattr(back_pressure, "MOST_BEING_SENT", 1)
     answer = asyncio.Event()
     with SamplingServer(per_tick=1) as server:
         asample = server.routes["asample"]

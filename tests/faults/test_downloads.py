@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 import tinker
-import tinker.download
-from tinker import _retry
+from tinker._protocol import retry
 
 PATH = "tinker://run/sampler_weights/a"
 
@@ -110,8 +109,8 @@ def started() -> Iterator[Callable[[Callable[[Store, Any], None]], Store]]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = _retry.RetryPolicy(budget=5.0, first_pause=0.001, longest_pause=0.001)
-    monkeypatch.setattr(tinker.download._retry, "DEFAULT", policy)
+    policy = retry.RetryPolicy(budget=5.0, first_pause=0.001, longest_pause=0.001)
+    monkeypatch.setattr(retry, "DEFAULT", policy)
 
 
 def whole(store: Store, handler: Any) -> None:
@@ -229,8 +228,8 @@ def test_an_archive_that_is_a_trap_leaves_nothing(
 def test_a_server_that_never_gets_there_is_given_up_with_what_there_is(
     started: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    never = _retry.RetryPolicy(budget=0.0)
-    monkeypatch.setattr(tinker.download._retry, "DEFAULT", never)
+    never = retry.RetryPolicy(budget=0.0)
+    monkeypatch.setattr(retry, "DEFAULT", never)
     store = started(lambda store, handler: handler.reply(200, ARCHIVE[:10], length=len(ARCHIVE)))
     with pytest.raises(tinker.TinkerError, match="the same call goes on from there"):
         get(store, tmp_path)

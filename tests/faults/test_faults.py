@@ -7,14 +7,14 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import pauses
 import pytest
-from outcomes import datum, plain
-from raw_client import Gate
 
 import tinker
+from tests.support import pauses
+from tests.support.outcomes import datum, plain
+from tests.support.raw_client import Gate
 from tinker_local import LocalServer
-from tinker_local.faults import Fault, FaultRuleError
+from tinker_local.protocol.faults import Fault, FaultRuleError
 
 MODEL = "tinker-local/tiny"
 STEPS = 3

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scripted_server import Answer, ScriptedServer
 
 import tinker
+from tests.support.scripted_server import Answer, ScriptedServer
 from tinker import types
 
 CHUNK = 500_000

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable
 
 import pytest
-from sampling_server import SamplingServer
 
 import tinker
-from tinker import _backpressure, _feed, _retry
-from tinker._backpressure import MOST_BEING_SENT
-from tinker._feed import MOST_FETCHED
+from tests.support.sampling_server import SamplingServer
+from tinker._protocol import back_pressure, completions_feed, retry
+from tinker._protocol.back_pressure import MOST_BEING_SENT
+from tinker._protocol.completions_feed import MOST_FETCHED
 from tinker.retry_config import RetryConfig
 
 ONE = tinker.SamplingParams(max_tokens=1)
@@ -21,10 +21,10 @@ Samples = list[tinker.APIFuture[tinker.SampleResponse]]
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_backpressure, "_FIRST_PAUSE", 0.005)
-    monkeypatch.setattr(_backpressure, "_LONGEST_PAUSE", 0.02)
-    monkeypatch.setattr(_feed, "ACK_DELAY", 0.01)
-    monkeypatch.setattr(_retry, "BILLING_PAUSE", 0.01)
+    monkeypatch.setattr(back_pressure, "_FIRST_PAUSE", 0.005)
+    monkeypatch.setattr(back_pressure, "_LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(completions_feed, "ACK_DELAY", 0.01)
+    monkeypatch.setattr(retry, "BILLING_PAUSE", 0.01)
 
 
 def ask(client: tinker.SamplingClient, numbers: range) -> Samples:
@@ -82,7 +82,7 @@ def test_nothing_is_lost_or_sampled_twice_when_answers_get_lost(
     feed: bool, lose: Callable[[int, str], bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uniform = itertools.repeat(0.01)
-    monkeypatch.setattr(_retry.random, "uniform", lambda low, high: next(uniform))
+    monkeypatch.setattr(retry.random, "uniform", lambda low, high: next(uniform))
     with SamplingServer(feed=feed, per_tick=5, lose=lose) as server:
         assert tokens_of(ask(server.sampler(), range(200))) == [[n] for n in range(200)]
     assert sorted(server.sampled) == list(range(200))
@@ -105,7 +105,7 @@ def test_a_feed_is_asked_only_while_somebody_waits() -> None:
 
 
 def test_what_is_left_is_acknowledged_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_feed, "ACK_DELAY", 3600.0)
+    monkeypatch.setattr(completions_feed, "ACK_DELAY", 3600.0)
     with SamplingServer(feed=True) as server:
         with tinker.ServiceClient(base_url=server.url) as service:
             client = service.create_sampling_client(base_model="m").result(timeout=10)

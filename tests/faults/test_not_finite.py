@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from raw_client import Raw, forward_backward
-from scripted_server import Answer, ScriptedServer
 
 import tinker
+from tests.support.raw_client import Raw, forward_backward
+from tests.support.scripted_server import Answer, ScriptedServer
 from tinker._codec import protobuf
 from tinker_local import LocalServer
 from tinker_local.options import Options

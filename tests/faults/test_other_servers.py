@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from other_servers import Early, Loose, OtherServer, Strict
-from scripted_server import ScriptedServer
 
 import tinker
+from tests.support.other_servers import Early, Loose, OtherServer, Strict
+from tests.support.scripted_server import ScriptedServer
 from tinker import types
 
 TOKENS = tinker.ModelInput.from_ints([1, 2])

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pauses
 import pytest
-from outcomes import assert_equal_checkpoints, datum, plain
-from raw_client import Raw, forward_backward, optim_step, sample, save
-from server_process import ServerProcess
 
 import tinker
+from tests.support import pauses
+from tests.support.outcomes import assert_equal_checkpoints, datum, plain
+from tests.support.raw_client import Raw, forward_backward, optim_step, sample, save
+from tests.support.server_process import ServerProcess
 from tinker_local import LocalServer
 
 MODEL = "tinker-local/tiny"

@@ -10,10 +10,10 @@ import sys
 import threading
 
 import pytest
-from scripted_server import ScriptedServer
 
 import tinker
-from tinker import _session
+from tests.support.scripted_server import ScriptedServer
+from tinker._protocol import session
 
 START = """
 import tinker
@@ -114,7 +114,7 @@ class Beats(ScriptedServer):
 
 @pytest.fixture(autouse=True)
 def quick_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_session, "HEARTBEAT_INTERVAL", 0.02)
+    monkeypatch.setattr(session, "HEARTBEAT_INTERVAL", 0.02)
 
 
 def test_heartbeats_while_the_client_lives_and_none_after() -> None:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from raw_server import Peer
-from sampling_server import SamplingServer
 
 import tinker
-from tinker import _backpressure
+from tests.support.raw_server import Peer
+from tests.support.sampling_server import SamplingServer
+from tinker._protocol import back_pressure
 from tinker.types import StreamSampleEvent
 
 PROMPT = tinker.ModelInput.from_ints([7])
@@ -110,7 +110,7 @@ def test_what_has_come_is_read_before_the_error(
 def test_a_stream_is_sent_again_while_the_server_says_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_backpressure, "_FIRST_PAUSE", 0.005)
+    monkeypatch.setattr(back_pressure, "_FIRST_PAUSE", 0.005)
     refusals = 3
 
     async def stream(peer: Peer, body: Any) -> None:

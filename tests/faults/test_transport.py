@@ -17,9 +17,9 @@ from typing import Any
 
 import httpx
 import pytest
-from raw_server import Handler, Peer, serve
 
-from tinker._http1 import Http1Transport
+from tests.support.raw_server import Handler, Peer, serve
+from tinker._http.http1 import Http1Transport
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -184,7 +184,7 @@ def test_a_server_that_does_not_speak_tls(transport: Transport) -> None:
 
 FEW_FILES = """
 import asyncio, resource, sys, httpx
-from tinker._http1 import Http1Transport
+from tinker._http.http1 import Http1Transport
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from scripted_server import Answer, ScriptedServer
 
 import tinker
-from tinker import _progress
+from tests.support.scripted_server import Answer, ScriptedServer
+from tinker._protocol import progress
 
 
 class Holding(ScriptedServer):
@@ -31,8 +31,8 @@ class Holding(ScriptedServer):
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
     """Waits for a line of the log that has a text, and returns it."""
-    monkeypatch.setattr(_progress, "FIRST_REPORT", 0.02)
-    monkeypatch.setattr(_progress, "REPORT_INTERVAL", 0.02)
+    monkeypatch.setattr(progress, "FIRST_REPORT", 0.02)
+    monkeypatch.setattr(progress, "REPORT_INTERVAL", 0.02)
     lines: list[str] = []
     more = threading.Condition()
 

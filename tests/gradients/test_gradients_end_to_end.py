@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from attrs import frozen
 from safetensors.numpy import load_file
-from tiny_in_torch import loss_of, network
 
 import tinker
+from tests.support.tiny_in_torch import loss_of, network
 from tinker import regularizers
 from tinker.regularizers import Regularizer
 

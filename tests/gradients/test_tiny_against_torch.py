@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from attrs import evolve
-from tiny_in_torch import loss_of, network
 
+from tests.support.tiny_in_torch import loss_of, network
 from tinker_local.engine.base import AdamSpec, Adapter, Example, LoraSpec
-from tinker_local.engine.tiny import MODEL, TinyEngine
+from tinker_local.engine.tiny.engine import MODEL, TinyEngine
 
 torch = pytest.importorskip("torch")
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import installed
+from tests.interop import installed
 
 KEY = "tml-interop"
 VERSION = "0.3.0"

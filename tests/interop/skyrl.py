@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import installed
+from tests.interop import installed
 
 # aiohttp, datasets and more are imported by the server, but not among what it says it requires.
 REQUIREMENTS = [

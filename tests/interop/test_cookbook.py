@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from installed import CACHE
 
+from tests.interop.installed import CACHE
 from tinker_local import LocalServer
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(1800)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import session
+from tests.interop import session
 
 
 def test_a_whole_session(server: str) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from installed import CACHE
 
+from tests.interop.installed import CACHE
 from tinker_local import LocalServer
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]

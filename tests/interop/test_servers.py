@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
-import hatchery
-import installed
 import pytest
-import session
-import skyrl
-import tuft
 from attrs import field, frozen
+
+from tests.interop import hatchery, installed, session, skyrl, tuft
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(1800)]
 

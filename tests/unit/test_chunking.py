@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from tinker._chunking import ChunkLimits, measure, split
+from tinker._training.chunking import ChunkLimits, measure, split
 from tinker.types import (
     Datum,
     DmelChunk,

@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 from hypothesis import given, strategies as st
-from raw_server import Peer, serve
 
-from tinker._http1 import Http1Transport
+from tests.support.raw_server import Peer, serve
+from tinker._http.http1 import Http1Transport
 
 TRANSPORTS: dict[str, Callable[[], httpx.AsyncBaseTransport]] = {
     "ours": Http1Transport,

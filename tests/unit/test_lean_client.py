@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-from raw_server import Peer, serve
 
-from tinker._config import Settings
-from tinker._http1 import Http1Transport
-from tinker._transport import LeanClient, make_client
+from tests.support.raw_server import Peer, serve
+from tinker._http.client import LeanClient, make_client
+from tinker._http.config import Settings
+from tinker._http.http1 import Http1Transport
 
 HEADERS = {"User-Agent": "test", "Accept": "application/json", "X-API-Key": "tml-x"}
 

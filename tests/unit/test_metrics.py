@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from tinker._metrics import combine, reduce
+from tinker._training.metrics import combine, reduce
 from tinker.types import ForwardBackwardOutput, TensorData
 
 NAN, INF = math.nan, math.inf

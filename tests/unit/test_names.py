@@ -14,7 +14,7 @@ import pytest
 
 import tinker
 import tinker.types
-from tinker._official_paths import ALIASES
+from tinker._compat.official_paths import ALIASES
 
 
 def of_type_checkers(module: ModuleType) -> set[str]:

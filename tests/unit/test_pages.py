@@ -6,7 +6,7 @@ import asyncio
 
 from hypothesis import given, strategies as st
 
-from tinker._pages import pages
+from tinker._protocol.pages import pages
 
 
 @given(

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from hypothesis import given, strategies as st
 
-from tinker._sequencing import Sequencer
+from tinker._training.sequencing import Sequencer
 
 
 @given(counts=st.lists(st.integers(1, 9), min_size=1, max_size=12), data=st.data())

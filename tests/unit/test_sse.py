@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from tinker._sse import ServerSentEvent, SSEDecoder
+from tinker._http.sse import ServerSentEvent, SSEDecoder
 
 LINE_ENDS = st.sampled_from(["\n", "\r", "\r\n"])
 LINE = st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), max_size=12)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tinker import types
-from tinker._codec._wire import (
+from tinker._codec.wire import (
     BYTES,
     FIXED64,
     VARINT,

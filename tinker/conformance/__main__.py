@@ -55,11 +55,11 @@ def main(argv: list[str] | None = None) -> int:
         from tinker.conformance.run import run  # noqa: PLC0415  # --help needs nothing of it
     except ModuleNotFoundError as error:
         return _fail(f"needs {error.name}: pip install 'tinker[local]'")
-    from tinker import _config  # noqa: PLC0415
+    from tinker._http import config  # noqa: PLC0415
     from tinker.errors import TinkerError  # noqa: PLC0415
 
     try:
-        settings = _config.resolve(args.base_url, args.api_key)
+        settings = config.resolve(args.base_url, args.api_key)
     except (ValueError, TinkerError) as error:
         return _fail(str(error))
     try:

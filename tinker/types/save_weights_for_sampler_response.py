@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import attrs
 
-from tinker import _console
+from tinker._protocol import console
 from tinker_api import models
 
 
@@ -18,11 +18,11 @@ class SaveWeightsForSamplerResponse(models.SaveWeightsForSamplerResponse):
 
     def get_console_url(self) -> str:
         """Its page in the hosted service's console."""
-        return _console.checkpoint_url(self.path)
+        return console.checkpoint_url(self.path)
 
     def get_playground_url(self) -> str:
         """The page of the hosted service's console on which to try it."""
-        return _console.playground_url(self.path)
+        return console.playground_url(self.path)
 
 
 SaveWeightsForSamplerResponseInternal: TypeAlias = models.SaveWeightsForSamplerResponse

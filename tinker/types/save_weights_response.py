@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinker import _console
+from tinker._protocol import console
 from tinker_api import models
 
 
@@ -13,4 +13,4 @@ class SaveWeightsResponse(models.SaveWeightsResponse):
 
     def get_console_url(self) -> str:
         """Its page in the hosted service's console."""
-        return _console.checkpoint_url(self.path)
+        return console.checkpoint_url(self.path)

@@ -27,7 +27,6 @@ import numpy as np
 import numpy.typing as npt
 from attrs import define, field, frozen
 
-from tinker_local.engine import network
 from tinker_local.engine.base import (
     EngineError,
     PromptAlternatives,
@@ -35,7 +34,8 @@ from tinker_local.engine.base import (
     SampleResult,
     SampleSpec,
 )
-from tinker_local.engine.base_model import Matrices, Matrix, Sizes, random_state
+from tinker_local.engine.tiny import network
+from tinker_local.engine.tiny.base_model import Matrices, Matrix, Sizes, random_state
 
 EOS = 256
 EOS_TEXT = b"<eos>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from surface import Fact
+from tests.compat.api.surface import Fact
 
 _BY_POSITION = ("POSITIONAL_ONLY", "POSITIONAL_OR_KEYWORD")
 

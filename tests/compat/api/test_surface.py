@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compare import differences
-from official import run
+
+from tests.compat.api.compare import differences
+from tests.compat.official import run
 
 FOLDER = Path(__file__).parent
 LISTED = tomllib.loads((FOLDER.parent / "accepted.toml").read_text(encoding="utf-8"))

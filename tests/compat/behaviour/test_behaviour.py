@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from official import run
 
+from tests.compat.official import run
 from tinker_local import LocalServer
 
 FOLDER = Path(__file__).parent

@@ -7,8 +7,9 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import official
 import pytest
+
+from tests.compat import official
 
 PIP = ["-m", "pip", "--disable-pip-version-check", "--no-input"]
 TYPED = """\

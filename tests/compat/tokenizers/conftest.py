@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mixed_text import mixed_text
+
+from tests.support.mixed_text import mixed_text
 
 REPOSITORY = Path(__file__).parents[3]
 

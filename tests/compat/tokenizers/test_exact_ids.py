@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 pytest.importorskip("tokenizers")
 
-import original_tokenizers as original
-from mixed_text import invented_text
 from tokenizers import Tokenizer as HuggingFaceTokenizer
 
+from tests.support import original_tokenizers as original
+from tests.support.mixed_text import invented_text
 from tinker.tokenizers import Tokenizer, get_tokenizer
 
 # Nothing else may load these on Hugging Face's own library: then there would be nothing to prove.

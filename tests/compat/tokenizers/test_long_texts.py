@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import original_tokenizers as original
 import tiktoken
-from test_exact_ids import KIMI
 
+from tests.compat.tokenizers.test_exact_ids import KIMI
+from tests.support import original_tokenizers as original
 from tinker.tokenizers import get_tokenizer
 
 PART, RUN = 400_000, 25_000

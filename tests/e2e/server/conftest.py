@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from raw_client import Gate, Raw
-from server_clock import Clock
 
+from tests.support.raw_client import Gate, Raw
+from tests.support.server_clock import Clock
 from tinker_local import LocalServer
 from tinker_local.options import Options
 

@@ -21,13 +21,13 @@ import pytest
 import safetensors.numpy
 from attrs import frozen
 from hypothesis import given, strategies as st
-from raw_client import MODEL, Body, Raw, forward_backward, optim_step, save
 
+from tests.support.raw_client import MODEL, Body, Raw, forward_backward, optim_step, save
 from tinker_local import LocalServer
-from tinker_local.checkpoints import CheckpointFiles, Location, parse
+from tinker_local.access.signing import Signer
 from tinker_local.engine.base import Adapter, LoraSpec
-from tinker_local.engine.tiny import TinyEngine
-from tinker_local.signing import Signer
+from tinker_local.engine.tiny.engine import TinyEngine
+from tinker_local.state.checkpoints import CheckpointFiles, Location, parse
 
 
 def external(model_id: str, seq_id: int, name: str = "release", **more: Any) -> Body:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from raw_client import Raw, save
-from server_clock import Clock
+
+from tests.support.raw_client import Raw, save
+from tests.support.server_clock import Clock
 
 
 def events(entries: Sequence[dict[str, Any]], path: str) -> list[tuple[str, str]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from raw_client import Body, Raw, forward_backward, optim_step, sample, save
+
+from tests.support.raw_client import Body, Raw, forward_backward, optim_step, sample, save
 
 
 def trained(raw: Raw, steps: int = 1, **lora: object) -> str:

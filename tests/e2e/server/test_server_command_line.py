@@ -15,9 +15,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from raw_client import Raw, forward_backward, optim_step
-from server_process import ServerProcess
 
+from tests.support.raw_client import Raw, forward_backward, optim_step
+from tests.support.server_process import ServerProcess
 from tinker_local.__main__ import main
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from raw_client import Raw, forward_backward, model, save
+
+from tests.support.raw_client import Raw, forward_backward, model, save
 
 
 def test_a_copy_is_a_checkpoint_of_its_own(anna: Raw) -> None:

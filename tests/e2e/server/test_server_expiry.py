@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from raw_client import Gate, Raw, forward_backward, sample, save
-from server_clock import Clock
-from server_process import ServerProcess
 
+from tests.support.raw_client import Gate, Raw, forward_backward, sample, save
+from tests.support.server_clock import Clock
+from tests.support.server_process import ServerProcess
 from tinker_local import LocalServer
 
 

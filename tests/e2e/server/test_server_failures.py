@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from raw_client import (
+
+from tests.support.raw_client import (
     MODEL,
     Body,
     Gate,
@@ -21,11 +22,10 @@ from raw_client import (
     sample,
     save,
 )
-
 from tinker_local import LocalServer
 from tinker_local.engine.base import Adapter, Example, LossResult, SampleResult, SampleSpec, Tensors
-from tinker_local.engine.tiny import TinyEngine
-from tinker_local.store import Store
+from tinker_local.engine.tiny.engine import TinyEngine
+from tinker_local.state.store import Store
 from tinker_proto import tinker_pb2 as pb
 
 
@@ -299,7 +299,7 @@ def test_what_cannot_be_recorded_is_tried_again(
             raise sqlite3.OperationalError("database or disk is full")
         finish(store, *arguments, **more)
 
-    monkeypatch.setattr("tinker_local.scheduler.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("tinker_local.protocol.scheduler.RETRY_SECONDS", 0.01)
     with LocalServer(tmp_path, engine=engine) as running, Raw(running.url) as raw:
         model_id, other = raw.model(), raw.model()
         monkeypatch.setattr(Store, "finish", full)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 import pytest
-from raw_client import Raw, save
 
+from tests.support.raw_client import Raw, save
 from tinker_api import AuthenticatedClient
 from tinker_api.api.admin import get_audit_log
 from tinker_api.api.checkpoints import (

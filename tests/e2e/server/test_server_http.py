@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from raw_client import KEY, Raw, optim_step
+
+from tests.support.raw_client import KEY, Raw, optim_step
 
 
 def detail(response: httpx.Response, status: int) -> object:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from raw_client import MODEL, Raw, forward_backward, model, optim_step, sample, save
 
+from tests.support.raw_client import MODEL, Raw, forward_backward, model, optim_step, sample, save
 from tinker_local import LocalServer
-from tinker_local.keys import KeysFile, KeysFileError
+from tinker_local.access.keys import KeysFile, KeysFileError
 
 FILE = """\
 # who may use this server

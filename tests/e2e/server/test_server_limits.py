@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from raw_client import Raw, datum, forward_backward, optim_step, sample, save
-from server_process import ServerProcess
+
+from tests.support.raw_client import Raw, datum, forward_backward, optim_step, sample, save
+from tests.support.server_process import ServerProcess
 
 MORE_THAN_FIT = 18
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from raw_client import Gate, Raw, forward_backward, model, optim_step, sample, save
 
+from tests.support.raw_client import Gate, Raw, forward_backward, model, optim_step, sample, save
 from tinker_local import LocalServer
 from tinker_local.options import Options
 from tinker_proto import tinker_pb2 as pb

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from raw_client import MODEL, Raw, sample, save
+
+from tests.support.raw_client import MODEL, Raw, sample, save
 
 OWNERS_ALONE: list[tuple[str, str, Any]] = [
     ("DELETE", "", None),

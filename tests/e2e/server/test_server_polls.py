@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from raw_client import KEY, Gate, Raw, forward_backward, optim_step, sample
 
+from tests.support.raw_client import KEY, Gate, Raw, forward_backward, optim_step, sample
 from tinker_local import LocalServer
 from tinker_local.options import Options
 

@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from raw_client import MODEL, Raw, save
 
+from tests.support.raw_client import MODEL, Raw, save
 from tinker_local import LocalServer
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from raw_client import Gate, Raw, forward_backward, sample
 
+from tests.support.raw_client import Gate, Raw, forward_backward, sample
 from tinker._codec import json as json_codec, protobuf
-from tinker_local import wire
+from tinker_local.protocol import wire
 from tinker_proto import tinker_pb2 as pb
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from raw_client import MODEL, Gate, Raw, forward_backward, optim_step, sample, save
-from server_clock import Clock
 
+from tests.support.raw_client import MODEL, Gate, Raw, forward_backward, optim_step, sample, save
+from tests.support.server_clock import Clock
 from tinker_local import LocalServer
 from tinker_local.options import Options
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raw_client import MODEL, Raw, model, optim_step, sample
+from tests.support.raw_client import MODEL, Raw, model, optim_step, sample
 
 
 def finish(raw: Raw, session_id: str, reason: str = "success", status: int = 200) -> None:

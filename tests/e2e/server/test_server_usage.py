@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from raw_client import Raw, forward_backward, sample, save
 
+from tests.support.raw_client import Raw, forward_backward, sample, save
 from tinker_local import LocalServer
 from tinker_local.times import timestamp
 

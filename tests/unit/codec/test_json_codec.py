@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from tinker import types
 from tinker._codec import json as json_codec
 from tinker_api.types import dumps
-from tinker_local import wire
+from tinker_local.protocol import wire
 
 NOT_FINITE = [math.nan, math.inf, -math.inf]
 

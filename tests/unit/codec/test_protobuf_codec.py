@@ -12,13 +12,13 @@ from hypothesis.extra import numpy as hnp
 
 from tinker import types
 from tinker._codec import json as json_codec, protobuf, zstd
-from tinker_local import wire
 from tinker_local.engine.base import (
     LossResult,
     PromptAlternatives,
     SampledSequence,
     SampleResult,
 )
+from tinker_local.protocol import wire
 from tinker_proto import tinker_pb2 as pb
 
 TOKENS = st.lists(st.integers(0, 2**31 - 1), max_size=300)

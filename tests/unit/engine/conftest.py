@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from tinker_local.engine.base import Adapter, Example, LoraSpec
-from tinker_local.engine.tiny import MODEL, TinyEngine
+from tinker_local.engine.tiny.engine import MODEL, TinyEngine
 
 MakeExample = Callable[..., Example]
 Shake = Callable[..., Adapter]

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from tinker_local.engine.base import AdamSpec, Example, LoraSpec, SampleSpec
-from tinker_local.engine.tiny import MODEL, TinyEngine
+from tinker_local.engine.tiny.engine import MODEL, TinyEngine
 
 
 def fingerprint() -> str:

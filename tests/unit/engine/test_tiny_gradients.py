@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from tinker_local.engine.base import Adapter, Example
-from tinker_local.engine.tiny import TinyEngine
+from tinker_local.engine.tiny.engine import TinyEngine
 
 STEP = 1e-6
 

@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from tinker_local.engine.base import EngineError, Example, LoraSpec
-from tinker_local.engine.tiny import MODEL
+from tinker_local.engine.tiny.engine import MODEL
 
 Q = np.array([-5.0, -5.6, -6.0, -5.2])
 A = np.array([1.0, -2.0, 0.5, 0.0])

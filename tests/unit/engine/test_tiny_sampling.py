@@ -14,7 +14,7 @@ from tinker_local.engine.base import (
     PromptTargets,
     SampleSpec,
 )
-from tinker_local.engine.tiny import MODEL
+from tinker_local.engine.tiny.engine import MODEL
 
 
 def spec(prompt: bytes = b"Once upon a time", **options) -> SampleSpec:

@@ -10,7 +10,7 @@ from attrs import evolve
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tinker_local.engine.base import AdamSpec, EngineError, Example, LoraSpec, SampleSpec
-from tinker_local.engine.tiny import MODEL
+from tinker_local.engine.tiny.engine import MODEL
 
 FOX = b"The quick brown fox jumps over the lazy dog, and then the dog chases the fox until dawn."
 

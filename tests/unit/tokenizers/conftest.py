@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_tokenizers import train
+
+from tests.support.small_tokenizers import train
 
 
 @pytest.fixture(scope="session")

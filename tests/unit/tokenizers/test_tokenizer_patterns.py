@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from hypothesis import example, given, settings, strategies as st
-from small_tokenizers import TRAINING_TEXT, train
+
+from tests.support.small_tokenizers import TRAINING_TEXT, train
 
 pytest.importorskip("tokenizers")
 

@@ -1,0 +1,90 @@
+"""The tiny engine's network and losses, written again in torch."""
+
+from __future__ import annotations
+
+import pytest
+
+from tinker_local.engine.tiny.base_model import Sizes, base_weights
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+SIZES = Sizes()
+BASE = {name: torch.tensor(w, dtype=torch.float64) for name, w in base_weights(SIZES).items()}
+
+
+def rotate(x):
+    """Rotary positions as complex multiplication; x is [heads, length, head_width]."""
+    half = x.shape[-1] // 2
+    angle = torch.outer(
+        torch.arange(x.shape[1], dtype=torch.float64),
+        SIZES.rope_base ** (-torch.arange(half, dtype=torch.float64) / half),
+    )
+    turned = torch.complex(x[..., :half], x[..., half:]) * torch.polar(
+        torch.ones_like(angle), angle
+    )
+    return torch.cat([turned.real, turned.imag], dim=-1)
+
+
+def network(factors, rank, tokens):
+    """Log-probabilities [length, vocab] of one sequence; adapters stay beside their matrices."""
+
+    def linear(x, name):
+        a, b = factors[f"{name}.lora_A"], factors[f"{name}.lora_B"]
+        return x @ BASE[name] + 64 / rank * F.linear(F.linear(x, a), b)
+
+    def norm(x):
+        return F.rms_norm(x, x.shape[-1:], eps=1e-6)
+
+    def heads(x):
+        return x.view(len(tokens), SIZES.heads, -1).transpose(0, 1)
+
+    def unit(x):
+        return x / (x.norm(dim=-1, keepdim=True) ** 2 + 1e-6).sqrt()
+
+    x = BASE["embed"][tokens]
+    for layer in range(SIZES.layers):
+        at = f"layers.{layer}"
+        h = norm(x)
+        q, k, v = (heads(linear(h, f"{at}.{part}_proj")) for part in "qkv")
+        mixed = F.scaled_dot_product_attention(
+            rotate(unit(q)), rotate(unit(k)), v, is_causal=True, scale=SIZES.sharpness
+        )
+        x = x + linear(mixed.transpose(0, 1).reshape(len(tokens), -1), f"{at}.o_proj")
+        h = norm(x)
+        gated = F.silu(linear(h, f"{at}.gate_proj")) * linear(h, f"{at}.up_proj")
+        x = x + linear(gated, f"{at}.down_proj")
+    return F.log_softmax(linear(norm(x), "unembed"), dim=-1)
+
+
+def stable_reinforce(logp, x, kl_estimator="k3", kl_coeff=0.01):
+    sampled = ~x["drawn_logprobs"].isnan()
+    current, old = logp[sampled], x["drawn_logprobs"][sampled]
+    kl = {
+        "k1": lambda: old - current,
+        "k2": lambda: 0.5 * (old - current).square(),
+        "k3": lambda: torch.expm1(current - old) + (old - current),
+    }[kl_estimator]()
+    weight = (current - old).exp().clamp(max=1.0).detach()
+    own = -weight * x["advantages"][sampled] * current + kl_coeff * kl
+    return torch.zeros_like(logp).masked_scatter(sampled, own)
+
+
+def loss_of(loss_fn, logp, x, **config):
+    if loss_fn == "cross_entropy":
+        return -(x["weights"] * logp)
+    if loss_fn == "stable_reinforce":
+        return stable_reinforce(logp, x, **config)
+    q, a = x["logprobs"], x["advantages"]
+    ratio = torch.exp(logp - q)
+    if loss_fn == "importance_sampling":
+        return -(ratio * a)
+    if loss_fn == "ppo":
+        return -torch.minimum(ratio * a, ratio.clamp(0.8, 1.2) * a)
+    if loss_fn == "cispo":
+        return -(ratio.clamp(0.0, 4.0).detach() * logp * a)
+    if loss_fn == "dro":
+        return -(logp * a - 0.5 * 0.01 * (logp - q) ** 2)
+    mean = (logp.detach() - q)[x["sequence_ratio_mask"] != 0].mean()
+    sequence = torch.exp(mean + logp - logp.detach())
+    return -torch.minimum(sequence * a, sequence.clamp(0.8, 1.2) * a)

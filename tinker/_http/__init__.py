@@ -1,0 +1,1 @@
+"""How bytes reach a server: the transport, the HTTP client, server-sent events, settings and credentials."""

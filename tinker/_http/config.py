@@ -1,0 +1,87 @@
+"""Where the server is and who we are: arguments first, then the environment, then defaults.
+
+TINKER_BASE_URL     base URL of the server, or `local` for one inside this process
+TINKER_API_KEY      `tml-…`, or a JWT (`eyJ…`)
+TINKER_CREDENTIAL_CMD  command that prints one, where there is no key (see credentials.py)
+TINKER_PROJECT_ID   project of new sessions
+TINKER_TAGS         tags of new sessions, separated by commas
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+from tinker._http import credentials
+from tinker.errors import TinkerError
+
+DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
+LOCAL = "local"
+SDK_VERSION = "0.38.0"
+"""The generation of the official SDK that servers are told we are compatible with."""
+_LOCAL_API_KEY = "tml-local"
+
+
+@frozen(kw_only=True)
+class Settings:
+    base_url: str
+    """Without a trailing slash; may have a path of its own."""
+    api_key: str = field(repr=False)
+
+    @property
+    def is_loopback(self) -> bool:
+        return _is_loopback(self.base_url)
+
+
+def resolve(base_url: str | None, api_key: str | None) -> Settings:
+    """The settings in force.
+
+    Raises:
+        ValueError: The URL is not one, or the key does not look like one.
+        TinkerError: There is no key, and the server is not on this machine.
+    """
+    url = (base_url or os.environ.get("TINKER_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
+    if url == LOCAL:
+        url = _start_local_server()
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(
+            f"base_url is {url!r}; it must be an http:// or https:// address, or 'local'. "
+            "It comes from the argument or TINKER_BASE_URL."
+        )
+    if parts.username or parts.password:
+        raise ValueError("base_url must not carry a user or password; use api_key instead.")
+    key = credentials.find(api_key)
+    if key is None:
+        if not _is_loopback(url):
+            raise TinkerError(
+                f"No API key for {url}: set TINKER_API_KEY or pass api_key. "
+                "(TINKER_BASE_URL=local runs everything on this machine, without a key.)"
+            )
+        key = _LOCAL_API_KEY
+    return Settings(base_url=url, api_key=key)
+
+
+def tags() -> list[str]:
+    return [tag for tag in os.environ.get("TINKER_TAGS", "").split(",") if tag]
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _start_local_server() -> str:
+    try:
+        from tinker_local import embedded  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise TinkerError(
+            f"The embedded server needs {error.name}: pip install 'tinker[local]'."
+        ) from None
+    return embedded.url()

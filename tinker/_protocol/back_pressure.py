@@ -1,0 +1,143 @@
+"""How fast samples are sent: as fast as the server takes them, in the order in which they were asked for.
+
+A 429 means "later", not "no". It holds back all samples of the session, for what `Retry-After` says or else 1 s,
+doubling to 10 s while the server goes on saying so; then the same request is sent again, before those that were asked
+for after it. There is no end to it: what is waited for is said (see `_progress`). 402 does the same while billing may be
+paused: 5 s each time, for as long as the server's settings allow.
+
+So that a server that is full is not asked by everybody each time, half as many requests as before are sent at once
+after a pause, and one more when as many were taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tinker import types
+from tinker._protocol import retry
+from tinker._protocol.byte_budget import Room
+from tinker._protocol.progress import Progress
+from tinker._training.chunking import bytes_of
+from tinker_api.types import Response
+
+MOST_BEING_SENT = 64
+"""Requests being sent at once. Those that wait for their results are not counted."""
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 10.0
+_BYTES_PER_TOKEN = 10
+
+
+class Backpressure:
+    """The one gate through which all samples of a session are sent. Used on the library's event loop only."""
+
+    def __init__(self, bytes_limit: int) -> None:
+        self.room = Room(bytes_limit)
+        self.billing_budget = 3600.0
+        self._tickets = itertools.count()
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        """By ticket."""
+        self._sending = 0
+        self._width = float(MOST_BEING_SENT)
+        self._resume_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._pause = _FIRST_PAUSE
+        self._unpaid_since: float | None = None
+
+    async def send(
+        self, send: Callable[[], Awaitable[Response[Any]]], size: int, progress: Progress
+    ) -> Response[Any]:
+        """The answer to a sample's request, when it is not "later" any more.
+
+        Args:
+            send: Sends it once; may return a 429 or a 402.
+            size: Its size in bytes, roughly.
+            progress: Where to say what is waited for.
+        """
+        ticket = next(self._tickets)
+        progress.doing = "waiting for other samples to be sent"
+        while True:
+            await self._turn(ticket)
+            try:
+                await self.room.take(size)
+                try:
+                    progress.doing = "waiting for the server to take the request"
+                    response = await send()
+                finally:
+                    self.room.release(size)
+                if response.status_code == 429:
+                    self._push_back(retry.retry_after(response.headers))
+                    progress.doing = "waiting because the server takes no more samples now (429)"
+                elif response.status_code == 402 and self._may_be_paid():
+                    self._push_back(retry.BILLING_PAUSE)
+                    progress.doing = "waiting because billing is paused (402)"
+                else:
+                    self._taken()
+                    return response
+            finally:
+                self._leave()
+
+    # ---- one after the other ----------------------------------------------------------------
+
+    async def _turn(self, ticket: int) -> None:
+        """Wait until those with lower tickets are being sent and there is a place."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (ticket, turn))
+        self._let_in()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        self._sending -= 1
+        self._let_in()
+
+    def _let_in(self) -> None:
+        while self._waiting and self._sending < int(self._width):
+            left = self._resume_at - time.monotonic()
+            if left > 0:
+                if self._timer is None:
+                    self._timer = asyncio.get_running_loop().call_later(left, self._resume)
+                return
+            _, turn = heapq.heappop(self._waiting)
+            if not turn.done():  # given up in the meantime
+                self._sending += 1
+                turn.set_result(None)
+
+    def _resume(self) -> None:
+        self._timer = None
+        self._let_in()
+
+    # ---- what the server says ---------------------------------------------------------------
+
+    def _push_back(self, asked: float | None) -> None:
+        now = time.monotonic()
+        if now < self._resume_at:
+            return  # another request has heard the same
+        self._resume_at = now + (asked or self._pause * random.uniform(0.75, 1.0))  # noqa: S311
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        self._width = max(self._width / 2, 1.0)
+
+    def _may_be_paid(self) -> bool:
+        now = time.monotonic()
+        if self._unpaid_since is None:
+            self._unpaid_since = now
+        return now + retry.BILLING_PAUSE - self._unpaid_since <= self.billing_budget
+
+    def _taken(self) -> None:
+        self._pause = _FIRST_PAUSE
+        self._unpaid_since = None
+        self._width = min(self._width + 1 / self._width, MOST_BEING_SENT)
+
+
+def size_of(prompt: types.ModelInput) -> int:
+    """Roughly the bytes of a request with this prompt."""
+    return sum(bytes_of(chunk, _BYTES_PER_TOKEN) for chunk in prompt.chunks)

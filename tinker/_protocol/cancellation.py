@@ -1,0 +1,79 @@
+"""Telling the server which samples nobody waits for any more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+
+from tinker._protocol.connection import Connection
+from tinker._protocol.progress import Progress
+from tinker.errors import TinkerError
+from tinker_api import models
+from tinker_api.api.futures import cancel_future
+from tinker_api.types import Response
+
+logger = logging.getLogger("tinker")
+
+_TIMEOUT = 30.0
+
+
+class Cancellations:
+    """One request for each sample, a bounded number at once. Used on the library's event loop only."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.config = models.ClientDynamicConfigResponse()
+        """The server's: whether it wants to know, and how much at once."""
+        self._connection = connection
+        self._ids: deque[str] = deque()
+        self._telling: set[asyncio.Task[None]] = set()
+        self._promised: set[asyncio.Task[Response[models.UntypedAPIFuture]]] = set()
+
+    def add(self, request_id: str) -> None:
+        """Nobody waits for this promise any more."""
+        if not self.config.sample_cancel_enabled:
+            return
+        self._ids.append(request_id)
+        if len(self._telling) < max(self.config.sample_cancel_max_batch_size, 1):
+            task = asyncio.get_running_loop().create_task(self._tell())
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
+    def add_when_promised(self, sending: asyncio.Task[Response[models.UntypedAPIFuture]]) -> None:
+        """Nobody waits for what is being sent: let it be sent, because the server may have it already."""
+        if not self.config.sample_cancel_enabled:
+            sending.cancel()
+            return
+        self._promised.add(sending)
+        give_up = asyncio.get_running_loop().call_later(_TIMEOUT, sending.cancel)
+
+        def sent(task: asyncio.Task[Response[models.UntypedAPIFuture]]) -> None:
+            give_up.cancel()
+            self._promised.discard(task)
+            if task.cancelled() or task.exception() is not None:
+                return
+            if task.result().status_code < 300:
+                with contextlib.suppress(TinkerError):
+                    promise = self._connection.parse(task.result(), Progress("asample"))
+                    self.add(promise.request_id)
+
+        sending.add_done_callback(sent)
+
+    async def _tell(self) -> None:
+        while self._ids:
+            request_id = self._ids.popleft()
+            try:
+                await self._connection.call(
+                    cancel_future.asyncio_detailed,
+                    Progress("cancel_future", {"request_id": request_id}),
+                    timeout=_TIMEOUT,
+                    body=models.CancelFutureRequest(request_id=request_id),
+                )
+            except TinkerError as error:
+                logger.debug("A sample could not be cancelled: %s", error)
+
+    async def flush(self) -> None:
+        """Wait until the server knows of all of them."""
+        while tasks := {*self._telling, *self._promised}:
+            await asyncio.wait(tasks)

@@ -1,0 +1,340 @@
+"""Calls of generated endpoint functions, with retries and honest errors: the one seam to the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import httpx
+import orjson
+from attrs import evolve
+
+from tinker._http import credentials
+from tinker._http.client import CONNECT_TIMEOUT, make_client
+from tinker._http.config import SDK_VERSION, Settings
+from tinker._protocol import retry, server_traits
+from tinker._protocol.progress import Progress
+from tinker.errors import (
+    APIConnectionError,
+    APIError,
+    APIResponseValidationError,
+    APIStatusError,
+    APITimeoutError,
+    status_error_class,
+)
+from tinker_api import models
+from tinker_api.api.auth import auth_token
+from tinker_api.client import AuthenticatedClient
+from tinker_api.types import Response, loads
+
+logger = logging.getLogger("tinker")
+
+T = TypeVar("T")
+
+ANSWER_TIMEOUT = 60.0
+"""Seconds for an answer."""
+HELD_TIMEOUT = 600.0
+"""Seconds for an answer that may have to wait until a model is loaded or saved: some servers hold the request."""
+
+Endpoint = Callable[..., Awaitable[Response[Any]]]
+"""The `asyncio_detailed` of a module of `tinker_api.api`."""
+
+
+class Connection:
+    """One server and one credential. Used on the library's event loop only."""
+
+    def __init__(self, settings: Settings, headers: Mapping[str, str] | None = None) -> None:
+        self.settings = settings
+        self.billing_budget = 3600.0
+        self._headers = dict(headers or {})
+        self._has_answered = False
+        self._exchange: credentials.Exchange | None = None
+        self._api: AuthenticatedClient | None = None
+        self._pid = -1
+        self._unknown: dict[type, set[str]] = {}
+        """Members that the server does not know, of each kind of request."""
+
+    @property
+    def api(self) -> AuthenticatedClient:
+        """The generated client; made anew in a forked process, whose sockets are the parent's."""
+        if self._api is None or self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._api = AuthenticatedClient(
+                base_url=self.settings.base_url,
+                token=self.settings.api_key,
+                prefix="",
+                auth_header_name="X-API-Key",
+            )
+            self._api.set_async_httpx_client(
+                make_client(self.settings, {"X-API-Key": self.settings.api_key, **self._headers})
+            )
+        return self._api
+
+    async def close(self) -> None:
+        api, self._api = self._api, None
+        if api is not None and self._pid == os.getpid():
+            await api.get_async_httpx_client().aclose()
+
+    # ---- who we are -------------------------------------------------------------------------
+
+    def exchange_for_jwt(self) -> None:
+        """From now on the credential is exchanged for JWTs, as the server wants it."""
+        self._exchange = credentials.Exchange(self._ask_for_token)
+
+    def take_from_command(self) -> None:
+        """From now on the credential is what the credential command prints."""
+        self.settings = evolve(self.settings, api_key=credentials.from_command())
+        if self._api is not None:
+            self._use(self.settings.api_key)
+
+    async def credential(self) -> str:
+        """What goes into X-API-Key."""
+        if self._exchange is None:
+            return self.settings.api_key
+        return await self._exchange.token()
+
+    async def _ask_for_token(self) -> str:
+        progress = Progress("auth_token")
+        self._use(self.settings.api_key)
+        attempts = retry.Attempts(retry.DEFAULT)
+        while True:
+            attempts.made += 1
+            progress.tries += 1
+            try:
+                response = await auth_token.asyncio_detailed(
+                    client=self.api,
+                    body=models.AuthTokenRequest(),
+                    headers={"X-API-Key": self.settings.api_key},
+                )
+            except httpx.TransportError as reason:
+                error: APIError = self._no_answer(reason, progress)
+                pause = attempts.pause(None, None)
+            else:
+                if response.status_code < 300:
+                    answer = self.parse(response, progress)
+                    return str(getattr(answer, "jwt", ""))
+                error = self.refusal(response, progress)
+                pause = attempts.pause(response.status_code, response.headers)
+            if pause is None:
+                raise error
+            await asyncio.sleep(pause)
+
+    def _use(self, credential: str) -> None:
+        self.api.get_async_httpx_client().headers["X-API-Key"] = credential
+
+    async def fetch(self, endpoint: Endpoint, progress: Progress, **arguments: Any) -> Any:
+        """Call an endpoint and return its parsed answer; arguments as for `call`."""
+        return self.parse(await self.call(endpoint, progress, **arguments), progress)
+
+    async def call(
+        self,
+        endpoint: Endpoint,
+        progress: Progress,
+        *,
+        policy: retry.RetryPolicy = retry.DEFAULT,
+        timeout: float = ANSWER_TIMEOUT,
+        passed: tuple[int, ...] = (),
+        **arguments: Any,
+    ) -> Response[Any]:
+        """Call an endpoint until it answers with a 2xx, or raise why not.
+
+        Args:
+            endpoint: The generated function.
+            progress: Whose doing it is; named in errors and log lines.
+            policy: For how long to repeat.
+            timeout: Seconds for one answer.
+            passed: Other statuses to return, not raise.
+            **arguments: For the endpoint function: `body`, path parameters, `headers`.
+        """
+        attempts = retry.Attempts(policy, self.billing_budget)
+        limits = httpx.Timeout(timeout, connect=CONNECT_TIMEOUT)
+        progress.tries = 0
+        replayed = False
+        waiting = progress.doing
+        if "body" in arguments:
+            arguments["body"] = self._without_unknown(arguments["body"])
+        while True:
+            progress.doing = waiting
+            attempts.made += 1
+            progress.tries += 1
+            error: APIError
+            credential = ""
+            if self._exchange is not None:
+                credential = await self._exchange.token()
+                self._use(credential)
+            try:
+                response = await endpoint(client=self.api, timeout=limits, **arguments)
+            except httpx.TransportError as reason:
+                if not self._has_answered:
+                    attempts.policy = min(policy, retry.FIRST_CONTACT, key=lambda p: p.budget)
+                error = self._no_answer(reason, progress)
+                pause = attempts.pause(None, None)
+            else:
+                self._has_answered = True
+                status = response.status_code
+                if 200 <= status < 300 or status in passed:
+                    return response
+                if self._exchange is not None and not replayed and _is_invalid_token(response):
+                    replayed = True
+                    self._exchange.forget(credential)
+                    continue
+                error = refusal = self.refusal(response, progress)
+                if self._learns_unknown(arguments.get("body"), refusal):
+                    arguments["body"] = self._without_unknown(arguments["body"])
+                    continue
+                final = server_traits.is_final(status, refusal.body)
+                pause = None if final else attempts.pause(status, response.headers)
+            if pause is None:
+                raise error
+            progress.doing = f"waiting {pause:.1f} s to try again ({error.message.rstrip('.')})"
+            if attempts.made > 1:
+                logger.warning("%s; trying again in %.1f s", error.message.rstrip("."), pause)
+            await asyncio.sleep(pause)
+
+    def _learns_unknown(self, body: Any, refusal: APIStatusError) -> bool:
+        """Whether a refusal is of members alone that the request can do without. They are remembered."""
+        unknown = server_traits.unknown_members(refusal.body)
+        sent = {name for name in unknown if getattr(body, name, None) is not None}
+        if not sent or not sent <= server_traits.DISPENSABLE_MEMBERS:
+            return False
+        logger.warning("%s; it is left out", refusal.message)
+        self._unknown.setdefault(type(body), set()).update(sent)
+        return True
+
+    def _without_unknown(self, body: Any) -> Any:
+        """The request without what the server does not know."""
+        unknown = self._unknown.get(type(body))
+        return evolve(body, **dict.fromkeys(unknown)) if unknown else body
+
+    def parse(self, response: Response[T], progress: Progress) -> T:
+        """The parsed body of a 2xx."""
+        try:
+            parsed = response.parsed
+        except (ValueError, KeyError, TypeError, AttributeError) as reason:
+            raise self.unexpected(response, progress, reason) from None
+        if parsed is None:
+            raise self.unexpected(response, progress, None)
+        return parsed
+
+    def unexpected(
+        self, response: Response[Any], progress: Progress, reason: Exception | None
+    ) -> APIResponseValidationError:
+        """The error for a 2xx that is not what the contract says."""
+        kind = response.headers.get("content-type", "no content type")
+        why = f" ({type(reason).__name__}: {reason})" if reason and "json" in kind else ""
+        hide_credentials(response.raw.request)
+        return APIResponseValidationError(
+            response.raw,
+            decode_body(response.content),
+            f"{progress.name()}: {self.settings.base_url} answered {response.status_code} with "
+            f"{len(response.content)} bytes of {kind} that do not fit the contract{why}. "
+            "Is it a Tinker server? Check TINKER_BASE_URL.",
+        )
+
+    def refusal(self, response: Response[Any], progress: Progress) -> APIStatusError:
+        """The error for a status that says no."""
+        body = decode_body(response.content)
+        status = response.status_code
+        reason = self._reason(status, body, response.headers.get("location"))
+        text = f"{progress.name()} failed with status {status}: {reason}"
+        if progress.tries > 1:
+            text += f" (tried {progress.tries} times in {progress.waited:.0f} s)"
+        if hint := _HINTS.get(status):
+            text += f". {hint}"
+        hide_credentials(response.raw.request)
+        return status_error_class(status)(text, response.raw, body)
+
+    def _reason(self, status: int, body: object | None, location: str | None) -> str:
+        server = self.settings.base_url
+        if status < 400 and location:
+            place = location.partition("?")[0]
+            return f"{server} says to go to {place}: check TINKER_BASE_URL"
+        if server_traits.lacks_route(status, body):
+            return f"{server} does not offer this operation. If it should, check TINKER_BASE_URL"
+        if unknown := server_traits.unknown_members(body):
+            return f"{server} does not know {', '.join(unknown)}"
+        detail = detail_of(body, status)
+        if server_traits.is_misread(body):
+            return f"{server} wants this in another form: {detail}"
+        if meaning := server_traits.explanation(detail):
+            return f"{detail}: {meaning}"
+        return detail
+
+    def _no_answer(self, reason: httpx.TransportError, progress: Progress) -> APIConnectionError:
+        server = self.settings.base_url
+        what = str(reason) or type(reason).__name__
+        tries = f" (tried {progress.tries} times)" if progress.tries > 1 else ""
+        request = getattr(reason, "_request", None) or httpx.Request("POST", server)
+        hide_credentials(request)
+        if isinstance(reason, httpx.TimeoutException) and not isinstance(
+            reason, httpx.ConnectTimeout
+        ):
+            return APITimeoutError(
+                request, f"{progress.name()}: no answer from {server} in time{tries}."
+            )
+        if isinstance(reason, httpx.ConnectError | httpx.ConnectTimeout):
+            return APIConnectionError(
+                request,
+                f"{progress.name()}: cannot connect to {server}: {what}{tries}. "
+                "Is the server running? Check TINKER_BASE_URL.",
+            )
+        return APIConnectionError(
+            request, f"{progress.name()}: the connection to {server} broke: {what}{tries}."
+        )
+
+
+def hide_credentials(request: httpx.Request) -> None:
+    """What an exception has of its request may be logged, or be pickled for another process."""
+    request.headers = httpx.Headers(credentials.without_credentials(request.headers))
+
+
+def _is_invalid_token(response: Response[Any]) -> bool:
+    challenge = response.headers.get("www-authenticate", "")
+    return response.status_code == 401 and 'error="invalid_token"' in challenge
+
+
+_HINTS = {
+    401: "Check TINKER_API_KEY",
+    402: "Check the account's billing",
+    413: "Send less at once",
+}
+
+
+def decode_body(content: bytes) -> object | None:
+    """The JSON in a body, its text when it is not JSON, None when it is empty."""
+    if not content:
+        return None
+    try:
+        return loads(content)  # type: ignore[no-any-return]
+    except orjson.JSONDecodeError:
+        return content.decode("utf-8", "replace")
+
+
+def detail_of(body: object | None, status: int) -> str:
+    """What an error body says, in one line of reasonable length."""
+    detail: object = body
+    if isinstance(body, dict):
+        detail = body.get("detail", body.get("error", body))
+    if isinstance(detail, list):
+        detail = "; ".join(_issue(issue) for issue in detail[:5])
+    if detail is None or detail == "" or server_traits.is_html(detail):
+        return httpx.codes.get_reason_phrase(status) or "no reason given"
+    # What some servers show of their code is for their own log.
+    said = str(detail).partition("Traceback (most recent call last)")[0] or str(detail)
+    text = " ".join(said.split())
+    return text if len(text) <= 500 else text[:500] + "…"
+
+
+def _issue(issue: object) -> str:
+    if not isinstance(issue, dict):
+        return str(issue)
+    where = ".".join(str(part) for part in issue.get("loc", ()))
+    return f"{where}: {issue.get('msg', issue)}" if where else str(issue.get("msg", issue))
+
+
+def sdk_headers(method: str) -> dict[str, str]:
+    """Headers by which a server knows what called it."""
+    return {"x-sdk-version": SDK_VERSION, "x-sdk-method": method}

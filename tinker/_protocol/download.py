@@ -1,0 +1,284 @@
+"""Downloading the files of a checkpoint.
+
+The bytes go to a partial file, which a later call takes up where it ends, if the server says that the file is still
+the same. Only what is whole, has the right size and, where the server gives one, the right checksum becomes a
+checkpoint's folder; it appears at once, with a rename.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import json
+import re
+import shutil
+import tarfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+from attrs import define, frozen
+
+from tinker._protocol import retry
+from tinker._protocol.progress import Progress
+from tinker._protocol.session import Session
+from tinker.errors import TinkerError
+from tinker_api.api.checkpoints import get_checkpoint_archive, get_external_weights_urls
+
+ProgressCallback: TypeAlias = Callable[[int, int | None], None]
+"""Called with the bytes that are there and those there will be, None if that is not known."""
+
+_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+_MOST_RENEWALS = 20
+_ARCHIVE_POLICY = retry.RetryPolicy(budget=900.0, longest_pause=30.0)
+"""Archives of large checkpoints are built first, which the server says with 503."""
+
+
+@frozen
+class _Place:
+    """Where the bytes are."""
+
+    url: str
+
+
+async def download(
+    holder: Session,
+    parts: Mapping[str, Any],
+    tinker_path: str,
+    output_dir: Path,
+    *,
+    overwrite: bool,
+    callback: ProgressCallback | None,
+) -> Path:
+    """See `RestClient.download_checkpoint`."""
+    name = "_".join(
+        re.sub(r"[^\w.-]", "-", parts[key]) for key in ("training_run_id", "kind", "name")
+    )
+    target = output_dir / name
+    if target.exists() and not overwrite:
+        raise FileExistsError(
+            f"{target} is there already: pass overwrite=True, or another output_dir."
+        )
+    work = output_dir / f".{name}.partial"
+    work.mkdir(parents=True, exist_ok=True)
+    progress = Progress("download_checkpoint", {"path": tinker_path})
+    with holder.watched(progress):
+        await holder.ready()
+        files = work / "files"
+        shutil.rmtree(files, ignore_errors=True)
+        files.mkdir()
+        if parts["kind"] == "external_weights":
+            await _external(holder, parts, work, files, progress, callback)
+        else:
+            archive = work / "archive.tar"
+            await _Download(holder, archive, progress, callback).run(
+                lambda: _archive(holder, parts, progress)
+            )
+            await asyncio.to_thread(_extract, archive, files, tinker_path)
+        if target.exists():
+            shutil.rmtree(target)
+        files.replace(target)
+    shutil.rmtree(work)
+    return target
+
+
+async def _archive(holder: Session, parts: Mapping[str, Any], progress: Progress) -> _Place:
+    """Where the archive is: servers redirect there, or say so."""
+    response = await holder.connection.call(
+        get_checkpoint_archive.asyncio_detailed,
+        progress,
+        policy=_ARCHIVE_POLICY,
+        passed=(301, 302, 303, 307, 308),
+        **parts,
+    )
+    if response.status_code < 300:
+        return _Place(holder.connection.parse(response, progress).url)
+    location = response.headers.get("location")
+    if not location:
+        raise TinkerError(f"{progress.name()}: the server redirects without saying where to.")
+    return _Place(urljoin(str(response.raw.url), location))
+
+
+async def _external(
+    holder: Session,
+    parts: Mapping[str, Any],
+    work: Path,
+    files: Path,
+    progress: Progress,
+    callback: ProgressCallback | None,
+) -> None:
+    """Each file has a URL of its own."""
+
+    async def ask() -> Mapping[str, str]:
+        answer = await holder.connection.fetch(
+            get_external_weights_urls.asyncio_detailed, progress, **parts
+        )
+        urls: Mapping[str, str] = answer.urls
+        return urls
+
+    for index, name in enumerate(sorted(await ask())):
+        if Path(name).name != name or name in (".", ".."):
+            raise TinkerError(f"{progress.name()}: {name!r} is no name of a file.")
+
+        async def place(name: str = name) -> _Place:
+            return _Place((await ask())[name])
+
+        partial = work / f"file-{index}"
+        await _Download(holder, partial, progress, callback).run(place)
+        partial.replace(files / name)
+
+
+@define
+class _Download:
+    """One file, into `path`."""
+
+    holder: Session
+    path: Path
+    progress: Progress
+    callback: ProgressCallback | None
+
+    async def run(self, locate: Callable[[], Any]) -> None:
+        """Get the whole of it, through broken connections and expired URLs."""
+        attempts = retry.Attempts(retry.DEFAULT)
+        for _ in range(_MOST_RENEWALS):
+            place = await locate()
+            had = self._size()
+            try:
+                if await self._get(place.url):
+                    return
+                reason = "the URL has expired"
+            except httpx.TransportError as error:
+                reason = str(error) or type(error).__name__
+            if self._size() > had:
+                attempts = retry.Attempts(retry.DEFAULT)  # it gets on
+            attempts.made += 1
+            pause = attempts.pause(None, None)
+            if pause is None:
+                break
+            self.progress.doing = f"waiting {pause:.1f} s to go on ({reason})"
+            await asyncio.sleep(pause)
+        raise TinkerError(
+            f"{self.progress.name()} failed: {reason}. {self._size()} bytes are in {self.path}; "
+            "the same call goes on from there."
+        )
+
+    def _size(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    @property
+    def _notes(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.json")
+
+    async def _get(self, url: str) -> bool:
+        """Get what is missing; False if the URL works no more."""
+        notes = self._read_notes()
+        begin = self._size() if notes.get("etag") else 0
+        headers = {"Accept-Encoding": "identity"}
+        if begin:
+            headers |= {"Range": f"bytes={begin}-", "If-Range": notes["etag"]}
+        # A client of its own: the credential does not go where a signed URL leads.
+        options: dict[str, Any] = {"timeout": _TIMEOUT, "follow_redirects": True}
+        options["trust_env"] = not self.holder.settings.is_loopback
+        async with (
+            httpx.AsyncClient(**options) as client,
+            client.stream("GET", url, headers=headers) as response,
+        ):
+            if response.status_code in (401, 403, 404, 410):
+                return False
+            if response.status_code == 416:  # it was whole already, or is another one now
+                self.path.unlink()
+                raise httpx.ReadError("the file has changed", request=response.request)
+            if response.status_code == 429 or response.status_code >= 500:
+                raise httpx.ReadError(f"status {response.status_code}", request=response.request)
+            if response.status_code not in (200, 206):
+                host = urlsplit(url).hostname
+                raise TinkerError(
+                    f"{self.progress.name()}: {host} answered {response.status_code}."
+                )
+            if response.status_code == 200:
+                begin = 0
+            length = response.headers.get("content-length")
+            total = begin + int(length) if length is not None else None
+            self._notes.write_text(json.dumps({"etag": response.headers.get("etag")}))
+            await self._receive(response, begin, total)
+            await asyncio.to_thread(self._verify, response.headers, total)
+        return True
+
+    async def _receive(self, response: httpx.Response, begin: int, total: int | None) -> None:
+        there = begin
+        with self.path.open("r+b" if begin else "wb") as file:
+            file.seek(begin)
+            async for piece in response.aiter_bytes():
+                file.write(piece)
+                there += len(piece)
+                self.progress.doing = f"{there} of {total or 'unknown'} bytes"
+                if self.callback is not None:
+                    self.callback(there, total)
+            file.truncate()
+
+    def _verify(self, headers: httpx.Headers, total: int | None) -> None:
+        if total is not None and self._size() != total:
+            raise httpx.ReadError(f"{self._size()} of {total} bytes came")
+        for algorithm, wanted in checksums(headers):
+            with self.path.open("rb") as file:
+                found = hashlib.file_digest(file, algorithm).digest()
+            if found != wanted:
+                self.path.unlink()
+                raise TinkerError(
+                    f"{self.progress.name()}: the {algorithm} of what came is not what the server "
+                    "says; it is deleted. Try again."
+                )
+        self._notes.unlink()
+
+    def _read_notes(self) -> dict[str, Any]:
+        try:
+            notes = json.loads(self._notes.read_text())
+        except (OSError, ValueError):
+            return {}
+        return notes if isinstance(notes, dict) else {}
+
+
+_DIGESTS = {
+    "sha-256": "sha256", "sha-512": "sha512", "sha256": "sha256", "md5": "md5", "sha": "sha1",
+}  # fmt: skip
+
+
+def checksums(headers: Mapping[str, str]) -> list[tuple[str, bytes]]:
+    """What the headers say of the whole file, by algorithm: RFC 9530, its forerunner, and two stores' own."""
+    found = []
+    for name in ("repr-digest", "digest", "x-goog-hash"):
+        for part in headers.get(name, "").split(","):
+            algorithm, _, value = part.strip().partition("=")
+            if algorithm.lower() in _DIGESTS:
+                found.append((_DIGESTS[algorithm.lower()], value.strip(":")))
+    if "x-amz-checksum-sha256" in headers:
+        found.append(("sha256", headers["x-amz-checksum-sha256"]))
+    decoded = []
+    for algorithm, value in found:
+        try:
+            decoded.append((algorithm, base64.b64decode(value, validate=True)))
+        except (binascii.Error, ValueError):
+            continue
+    return decoded
+
+
+def _extract(archive: Path, files: Path, tinker_path: str) -> None:
+    """Unpack plain files, and nothing that leads elsewhere."""
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                if member.isdir():
+                    continue
+                if not member.isreg():
+                    raise TinkerError(
+                        f"The archive of {tinker_path} has {member.name!r}, which is no plain file. "
+                        "Nothing is kept."
+                    )
+                tar.extract(member, files, filter="data")
+    except (tarfile.TarError, EOFError) as error:
+        archive.unlink()
+        raise TinkerError(f"The archive of {tinker_path} cannot be unpacked: {error}") from None

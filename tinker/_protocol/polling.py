@@ -1,0 +1,156 @@
+"""From a promise to its result: long polls of `retrieve_future`.
+
+What a server may answer, and what follows:
+
+    the result                          decoded by the operation that made the promise
+    `type: try_again`, 408              ask again; at once if the server held the request, else after
+                                        a pause that grows to 1 s
+    `status: complete_metadata`         wait for room among the results in flight, then fetch it
+    any body with `error`, 400, 409, 422,   `RequestFailedError`
+    words that say that it failed
+    402                                 ask again every 5 s while billing may be paused
+    429, 5xx, no answer                 ask again after a pause that grows to 30 s, for an hour; after
+                                        a plain 500 for a minute
+    410                                 the promise is lost: `APIStatusError`
+    401, 403, 404, 413, …               their `APIStatusError`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import orjson
+
+from tinker._protocol import retry
+from tinker._protocol.byte_budget import Room
+from tinker._protocol.connection import Connection, detail_of
+from tinker._protocol.progress import Progress
+from tinker._protocol.server_traits import is_final
+from tinker.errors import APIStatusError, RequestFailedError
+from tinker.types import RequestErrorCategory
+from tinker_api.api.futures import retrieve_future
+from tinker_api.models import FutureRetrieveRequest
+from tinker_api.types import Response, loads
+
+T = TypeVar("T")
+
+POLL_TIMEOUT = 330.0
+"""Seconds for one poll. Servers hold one for 40 to 300 s, and some drop a result whose reader has
+gone; a peer that dies is noticed by TCP keep-alive."""
+GIVE_UP = retry.RetryPolicy(3600.0, fault_budget=60.0, first_pause=1.0, longest_pause=30.0)
+_HELD = 0.5
+_LONGEST_PAUSE = 1.0
+
+_FAILURES = (400, 409, 422)
+"""Statuses by which some servers say that the operation failed, instead of a body with `error`."""
+
+Decoder = Callable[[Response[Any]], T]
+"""Turns a 200 that is the result into the result."""
+
+
+async def poll(
+    connection: Connection,
+    request_id: str,
+    decode: Decoder[T],
+    progress: Progress,
+    *,
+    headers: dict[str, str],
+    room: Room,
+    size: int | None = None,
+) -> T:
+    """Wait for the result of a promise; `size` is its size in bytes, if that is known already."""
+    pause = 0.0
+    reserved = 0
+    progress.doing = "waiting for the result"
+    try:
+        while True:
+            if size and not reserved:
+                progress.doing = f"waiting for room for a result of {size} bytes"
+                await room.take(size)
+                reserved = size
+                progress.doing = "waiting for the result"
+            body = FutureRetrieveRequest(request_id=request_id, allow_metadata_only=size is None)
+            asked = time.monotonic()
+            response = await _ask(connection, body, progress, headers)
+            progress.polls += 1
+            progress.doing = "waiting for the result"
+            answer = _control_message(response)
+            if response.status_code == 408 and is_final(408, answer):
+                raise _refused(connection.refusal(response, progress), request_id, progress)
+            if response.status_code == 408 or (answer and answer.get("type") == "try_again"):
+                _tell_queue(answer or {}, progress)
+                held = time.monotonic() - asked >= _HELD
+                pause = 0.0 if held else min(_LONGEST_PAUSE, pause * 2 or 0.05)
+                if pause:
+                    await asyncio.sleep(pause)
+            elif answer and answer.get("status") == "complete_metadata" and size is None:
+                size = int(answer["response_payload_size"])
+            elif answer and "error" in answer:
+                raise _failure(answer, request_id, progress)
+            else:
+                progress.in_queue("active", None)
+                try:
+                    return decode(response)
+                except (ValueError, KeyError, TypeError, AttributeError) as reason:
+                    raise connection.unexpected(response, progress, reason) from None
+    finally:
+        room.release(reserved)
+
+
+async def _ask(
+    connection: Connection, body: FutureRetrieveRequest, progress: Progress, headers: dict[str, str]
+) -> Response[Any]:
+    try:
+        return await connection.call(
+            retrieve_future.asyncio_detailed,
+            progress,
+            policy=GIVE_UP,
+            timeout=POLL_TIMEOUT,
+            passed=(408,),
+            body=body,
+            headers=headers,
+        )
+    except APIStatusError as error:
+        retried = error.status_code == 429 or error.status_code >= 500
+        if error.status_code in _FAILURES or (retried and is_final(error.status_code, error.body)):
+            raise _refused(error, body.request_id, progress) from None
+        raise
+
+
+def _control_message(response: Response[Any]) -> dict[str, Any] | None:
+    """The body, if it is a short JSON object: only those can be anything but a large result."""
+    content = response.content
+    if len(content) > 65536 or not content.startswith(b"{"):
+        return None
+    try:
+        answer = loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _tell_queue(answer: dict[str, Any], progress: Progress) -> None:
+    state, reason = answer.get("queue_state"), answer.get("queue_state_reason")
+    progress.in_queue(str(state or "active"), str(reason) if reason else None)
+
+
+def _refused(error: APIStatusError, request_id: str, progress: Progress) -> RequestFailedError:
+    """The failure of an operation that a server tells by a status."""
+    user = error.status_code == 400
+    category = RequestErrorCategory.User if user else RequestErrorCategory.Unknown
+    text = detail_of(error.body, error.status_code)
+    return RequestFailedError(f"{progress.name()} failed: {text}", request_id, category)
+
+
+def _failure(answer: dict[str, Any], request_id: str, progress: Progress) -> RequestFailedError:
+    error, category = answer["error"], answer.get("category")
+    if isinstance(error, dict):
+        category = category or error.get("category")
+        error = error.get("message", error)
+    # Some servers say `user_error`.
+    name = str(category).lower().removesuffix("_error")
+    known = next((c for c in RequestErrorCategory if c == name), RequestErrorCategory.Unknown)
+    return RequestFailedError(f"{progress.name()} failed: {error}", request_id, known)

@@ -1,0 +1,95 @@
+"""When a request is repeated, and after how long.
+
+Repeated: no connection, no answer in time, 408, 425, 429, 5xx; `x-should-retry` overrules.
+Not repeated: every other status, 409 among them, because repeating cannot change the answer, and a 5xx
+that says so (see `tinker._protocol.server_traits`). All requests are safe to repeat: those that change something carry a
+number (`seq_id`, `model_seq_id`, `sampling_session_seq_id`) by which the server knows a repetition.
+
+Pauses double from 0.5 s to 10 s, times a random 0.75 to 1; `retry-after-ms` and `Retry-After` up to
+60 s are obeyed. The last try begins within 300 s of the first. A server that has never answered is
+given 5 s, so that a wrong address is known at once. A plain 500 is a fault of the server, which time seldom
+cures, and the answer of some to what they do not know: it is given 3 s, 15 s where a client is created, and
+a minute where giving up would end a training run or lose a result; all the time only if `x-should-retry`
+says so. 402 means that billing is paused: the request is repeated every 5 s for as long as the server's
+settings allow, an hour by default.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from attrs import define, field, frozen
+
+_RETRIED_STATUSES = frozenset({408, 425, 429})
+BILLING_PAUSE = 5.0
+
+
+@frozen
+class RetryPolicy:
+    budget: float = 300.0
+    """Seconds after the first try within which the last one begins."""
+    fault_budget: float = 3.0
+    """The same when the answer is a 500."""
+    first_pause: float = 0.5
+    longest_pause: float = 10.0
+
+
+DEFAULT = RetryPolicy()
+CREATION = RetryPolicy(fault_budget=15.0)
+PERSISTENT = RetryPolicy(fault_budget=60.0)
+FIRST_CONTACT = RetryPolicy(budget=5.0)
+NEVER = RetryPolicy(budget=0.0)
+
+
+def is_retried(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether an answer with this status is worth repeating the request for."""
+    verdict = headers.get("x-should-retry")
+    if verdict in ("true", "false"):
+        return verdict == "true"
+    return status in _RETRIED_STATUSES or status >= 500
+
+
+@define
+class Attempts:
+    """The tries of one request."""
+
+    policy: RetryPolicy
+    billing_budget: float = 3600.0
+    made: int = 0
+    _started: float = field(factory=time.monotonic)
+
+    def pause(self, status: int | None, headers: Mapping[str, str] | None) -> float | None:
+        """Seconds to wait before the next try; None to give up. `status` None: no answer."""
+        elapsed = time.monotonic() - self._started
+        if status == 402:
+            return BILLING_PAUSE if elapsed + BILLING_PAUSE <= self.billing_budget else None
+        if status is not None and not is_retried(status, headers or {}):
+            return None
+        pause = retry_after(headers or {})
+        if pause is None:
+            doubled = self.policy.first_pause * 2.0 ** min(self.made - 1, 30)
+            pause = min(doubled, self.policy.longest_pause) * random.uniform(0.75, 1.0)  # noqa: S311
+        budget = self.policy.budget
+        if status == 500 and (headers or {}).get("x-should-retry") != "true":
+            budget = min(budget, self.policy.fault_budget)
+        return pause if elapsed + pause <= budget else None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """What the server asks for, in seconds, if it is between 0 and 60."""
+    seconds: float | None = None
+    try:
+        if (text := headers.get("retry-after-ms")) is not None:
+            seconds = float(text) / 1000
+        elif (text := headers.get("retry-after")) is not None:
+            try:
+                seconds = float(text)
+            except ValueError:
+                seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return seconds if seconds is not None and 0 < seconds <= 60 else None

@@ -1,0 +1,396 @@
+"""A client's session with a server: opened on first use, kept alive, finished at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import itertools
+import logging
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from tinker import types
+from tinker._http import config as configuration, credentials
+from tinker._protocol import loop, retry
+from tinker._protocol.back_pressure import Backpressure
+from tinker._protocol.byte_budget import Room
+from tinker._protocol.cancellation import Cancellations
+from tinker._protocol.connection import Connection, Endpoint
+from tinker._protocol.polling import Decoder, poll
+from tinker._protocol.progress import Progress, Watch
+from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE, Traits
+from tinker.errors import APIError, APIStatusError, TinkerError
+from tinker_api import models
+from tinker_api.api.service import client_config, client_dynamic_config
+from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
+
+if TYPE_CHECKING:
+    from tinker._protocol.completions_feed import CompletionsFeed
+
+logger = logging.getLogger("tinker")
+
+T = TypeVar("T")
+FinishStatus = Literal["success", "errored", "interrupted"]
+
+HEARTBEAT_INTERVAL = 10.0
+HEARTBEAT_WARNING = 120.0
+MOST_BYTES_BEING_SENT = 20_000_000
+"""Of batches: four chunks of the usual size keep a fast line busy. The server may allow less."""
+_FINISH_TIMEOUT = 3.0
+
+
+class Session:
+    """What the clients of one `ServiceClient` share: connection, session id, numbers, heartbeat."""
+
+    _is_ours = True
+    """Whether it is finished when it is closed."""
+
+    def __init__(
+        self,
+        settings: configuration.Settings,
+        *,
+        user_metadata: Mapping[str, str] | None = None,
+        project_id: str | None = None,
+        display_name: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.headers = dict(headers or {})
+        self.connection = Connection(settings, self.headers)
+        self.traits = Traits()
+        self.watch = Watch()
+        self.config = models.ClientConfigResponse()
+        self.model_numbers = itertools.count()
+        self.sampler_numbers = itertools.count()
+        self.loss_numbers = itertools.count()
+        self.backpressure = Backpressure(self.config.sample_dispatch_bytes_semaphore_size)
+        self.room = Room(self.config.inflight_response_bytes_semaphore_size)
+        self.sending = Room(MOST_BYTES_BEING_SENT)
+        self.cancellations = Cancellations(self.connection)
+        self.feeds: weakref.WeakSet[CompletionsFeed] = weakref.WeakSet()
+        self._user_metadata = dict(user_metadata or {})
+        self.project_id = project_id or os.environ.get("TINKER_PROJECT_ID")
+        self._display_name = display_name
+        self._configuring: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[str] | None = None
+        self._heartbeat: asyncio.Task[None] | None = None
+        self._closed = False
+        _open_sessions.add(self)
+        # Before what was registered earlier, such as the end of a server inside this process.
+        atexit.unregister(_finish_all)
+        atexit.register(_finish_all)
+
+    # ---- opening ----------------------------------------------------------------------------
+
+    async def id(self) -> str:
+        """The session's id; opens the session on first use. A failed opening is tried anew."""
+        if self._closed:
+            raise TinkerError("The client is closed: create a new ServiceClient.")
+        task = self._opening
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = self._opening = asyncio.get_running_loop().create_task(self._open())
+        return await asyncio.shield(task)
+
+    @property
+    def known_id(self) -> str | None:
+        """The session's id, if it was opened."""
+        task = self._opening
+        if task is None or not task.done() or task.cancelled() or task.exception() is not None:
+            return None
+        return task.result()
+
+    async def _open(self) -> str:
+        progress = Progress("create_session")
+        await self.ready()
+        answer: models.CreateSessionResponse = await self.connection.fetch(
+            create_session.asyncio_detailed,
+            progress,
+            policy=retry.CREATION,
+            body=models.CreateSessionRequest(
+                tags=configuration.tags(),
+                user_metadata=models.UserMetadata(self._user_metadata),
+                sdk_version=configuration.SDK_VERSION,
+                project_id=self.project_id,
+                display_name=self._display_name,
+            ),
+        )
+        for level, message in (
+            (logging.INFO, answer.info_message),
+            (logging.WARNING, answer.warning_message),
+            (logging.ERROR, answer.error_message),
+        ):
+            if message:
+                logger.log(level, "%s", message)
+        self._keep_alive(answer.session_id)
+        return answer.session_id
+
+    def _keep_alive(self, session_id: str) -> None:
+        self._heartbeat = asyncio.get_running_loop().create_task(
+            _beat(weakref.ref(self), self.connection, session_id, ours=self._is_ours)
+        )
+
+    async def ready(self) -> None:
+        """Know the server's settings; asks for them on first use."""
+        if self._closed:
+            raise TinkerError("The client is closed: create a new one.")
+        task = self._configuring
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            reading = self._read_config(Progress("client_config"))
+            task = self._configuring = asyncio.get_running_loop().create_task(reading)
+        await asyncio.shield(task)
+
+    async def fetch(self, endpoint: Endpoint, progress: Progress, **arguments: Any) -> Any:
+        """`Connection.fetch`, once the settings are known; no session is opened for it."""
+        with self.watched(progress):
+            await self.ready()
+            return await self.connection.fetch(endpoint, progress, **arguments)
+
+    async def _read_config(self, progress: Progress) -> None:
+        """Read the server's settings; a server without the routes has the defaults."""
+        request = models.ClientConfigRequest(sdk_version=configuration.SDK_VERSION)
+        connection = self.connection
+        for endpoint in (client_config, client_dynamic_config):
+            response = await connection.call(
+                endpoint.asyncio_detailed, progress, passed=REFUSALS_OF_A_ROUTE, body=request
+            )
+            known = response.status_code < 300
+            if endpoint is client_config:
+                self.traits.has_client_config = known
+                if known:
+                    self.config = connection.parse(response, progress)
+                if (
+                    self.config.credential_default_source == "credential_cmd"
+                    and credentials.command()
+                ):
+                    connection.take_from_command()
+                if self.config.pjwt_auth_enabled:
+                    connection.exchange_for_jwt()
+            elif known:
+                self.cancellations.config = connection.parse(response, progress)
+        config = self.config
+        self.room.limit = config.inflight_response_bytes_semaphore_size
+        self.sending.limit = min(config.fwdbwd_dispatch_bytes_semaphore_size, MOST_BYTES_BEING_SENT)
+        self.backpressure.room.limit = config.sample_dispatch_bytes_semaphore_size
+        self.connection.billing_budget = config.billing_exception_max_pause_duration_sec
+        self.backpressure.billing_budget = config.billing_exception_max_pause_duration_sec
+
+    # ---- operations -------------------------------------------------------------------------
+
+    async def result(
+        self,
+        promise: models.UntypedAPIFuture,
+        decode: Decoder[T],
+        progress: Progress,
+        *,
+        kind: str,
+        accept: str = "application/json",
+        size: int | None = None,
+    ) -> T:
+        """Poll for the result of a promise.
+
+        Args:
+            promise: The promise.
+            decode: Makes the result of its answer.
+            progress: Whose doing it is.
+            kind: The operation's name in the poll's header.
+            accept: The encodings that `decode` knows.
+            size: Bytes of the result, if it is known to be there.
+        """
+        progress.request_ids.append(promise.request_id)
+        return await poll(
+            self.connection,
+            promise.request_id,
+            decode,
+            progress,
+            headers={"Accept": accept, "X-Tinker-Request-Type": kind},
+            room=self.room,
+            size=size,
+        )
+
+    def watched(self, progress: Progress) -> contextlib.AbstractContextManager[Progress]:
+        """Report the operation while the block runs, if it takes long."""
+        return _Watched(self.watch, progress)
+
+    # ---- the end ----------------------------------------------------------------------------
+
+    async def close(self, status: FinishStatus, detail: str | None = None) -> None:
+        """Finish the session, if it was opened, and close the connections. Once."""
+        if self._closed:
+            return
+        self._closed = True
+        _open_sessions.discard(self)
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FINISH_TIMEOUT):
+                feeds = [feed.close() for feed in self.feeds]
+                await asyncio.gather(self.cancellations.flush(), *feeds)
+        if (session_id := self.known_id) is not None and self._is_ours:
+            await _finish(self.connection, session_id, status, detail)
+        await self.connection.close()
+
+
+async def _finish(
+    connection: Connection, session_id: str, status: FinishStatus, detail: str | None
+) -> None:
+    try:
+        await connection.call(
+            finish_session.asyncio_detailed,
+            Progress("finish_session", {"session_id": session_id}),
+            policy=retry.NEVER,
+            timeout=_FINISH_TIMEOUT,
+            session_id=session_id,
+            body=models.FinishSessionRequest(reason=_reason(status), detail=detail),
+            passed=REFUSALS_OF_A_ROUTE,  # most servers do not have the route
+        )
+    except APIError as error:
+        logger.warning("The session could not be finished: %s", error)
+
+
+def _reason(status: FinishStatus) -> types.ClientSessionFinishReason:
+    match status:
+        case "success":
+            return models.ClientSessionFinishSuccess()
+        case "errored":
+            return models.ClientSessionFinishErrored()
+        case "interrupted":
+            return models.ClientSessionFinishInterrupted()
+
+
+async def _beat(
+    session: weakref.ref[Session], connection: Connection, session_id: str, *, ours: bool
+) -> None:
+    """Keep a session alive while somebody holds its `Session`; finish it when nobody does."""
+    progress = Progress("session_heartbeat", {"session_id": session_id})
+    last_success, warned = time.monotonic(), False
+    while True:
+        await asyncio.sleep(HEARTBEAT_INTERVAL)
+        if session() is None:
+            if ours:
+                await _finish(connection, session_id, "success", None)
+            await connection.close()
+            return
+        try:
+            await connection.call(
+                session_heartbeat.asyncio_detailed,
+                progress,
+                policy=retry.NEVER,
+                timeout=HEARTBEAT_INTERVAL,
+                body=models.SessionHeartbeatRequest(session_id=session_id),
+            )
+        except APIError as error:
+            if isinstance(error, APIStatusError) and error.status_code == 410:
+                logger.warning("The server has ended the session %s.", session_id)
+                return
+            silent = time.monotonic() - last_success
+            if silent >= HEARTBEAT_WARNING and not warned:
+                warned = True
+                logger.warning("No heartbeat for %.0f s: %s", silent, error)
+        else:
+            last_success, warned = time.monotonic(), False
+
+
+class _Watched:
+    def __init__(self, watch: Watch, progress: Progress) -> None:
+        self._watch, self._progress = watch, progress
+
+    def __enter__(self) -> Progress:
+        self._watch.add(self._progress)
+        return self._progress
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._watch.discard(self._progress)
+
+
+class JoinedSession(Session):
+    """A session that another process has opened and will finish; from here it is only kept alive."""
+
+    _is_ours = False
+
+    def __init__(
+        self, session_id: str, settings: configuration.Settings, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(settings, headers=headers)
+        self._id = session_id
+
+    @property
+    def known_id(self) -> str:
+        return self._id
+
+    async def _open(self) -> str:
+        await self.ready()
+        self._keep_alive(self._id)
+        return self._id
+
+
+_open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_joining = threading.Lock()
+
+
+def join(
+    session_id: str,
+    base_url: str,
+    api_key: str | None,
+    headers: Mapping[str, str],
+) -> Session:
+    """This process's `Session` for a session that is open: the one that there is already, or a new one.
+
+    Args:
+        session_id: The session.
+        base_url: Its server.
+        api_key: The credential; None: that of the one there is already, or of this process.
+        headers: For every request of a new one.
+
+    Raises:
+        TinkerError: There is no credential.
+    """
+    with _joining:
+        for session in tuple(_open_sessions):
+            settings = session.settings
+            if (session.known_id, settings.base_url) == (session_id, base_url) and (
+                api_key in (None, settings.api_key)
+            ):
+                return session
+        return JoinedSession(session_id, configuration.resolve(base_url, api_key), headers)
+
+
+def finish_status(exc_type: type[BaseException] | None) -> FinishStatus:
+    """How work ended that ended with this exception, or none."""
+    if exc_type is None or issubclass(exc_type, SystemExit):
+        return "success"
+    return "interrupted" if issubclass(exc_type, KeyboardInterrupt) else "errored"
+
+
+def _finish_all() -> None:
+    """At the interpreter's exit, finish what `with` or `close` has not."""
+    sessions = list(_open_sessions)
+    if not sessions:
+        return
+    status = finish_status(getattr(sys, "last_type", None))
+    futures = [loop.submit(session.close(status)) for session in sessions]
+    for future in futures:
+        with contextlib.suppress(TimeoutError, TinkerError):
+            future.result(2 * _FINISH_TIMEOUT + 1)
+
+
+def _forget_after_fork() -> None:
+    """The sessions of the parent are the parent's to finish."""
+    global _joining  # noqa: PLW0603
+    _open_sessions.clear()
+    _joining = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,1 @@
+"""Sampling: the per-process sampling client, streams and checks."""

@@ -1,0 +1,284 @@
+"""The way of one process to a sampler: numbers, sending, waiting for results, trying again."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+import sys
+import time
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import numpy as np
+from attrs import evolve
+
+from tinker import types
+from tinker._codec import json as json_codec, protobuf
+from tinker._protocol import retry
+from tinker._protocol.back_pressure import size_of
+from tinker._protocol.completions_feed import CompletionsFeed
+from tinker._protocol.connection import Endpoint, sdk_headers
+from tinker._protocol.progress import Progress
+from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
+from tinker._protocol.session import Session
+from tinker._sampling.checks import length_of, missing
+from tinker._training.batch import PROTOBUF, is_protobuf
+from tinker.errors import APIStatusError, TinkerError
+from tinker.retry_config import RetryConfig
+from tinker_api import models
+from tinker_api.api.sampling import asample, join_sampling_session
+from tinker_api.types import Response
+
+logger = logging.getLogger("tinker")
+
+CLONE_BLOCK = 10**9
+"""seq_ids of a clone begin at its id times this, so that those of no two clients are the same."""
+
+_HEADERS = {
+    "X-Tinker-Sampling-Backpressure": "1",  # answer 429 instead of queueing
+    **sdk_headers("SamplingClient.sample"),
+}
+
+
+class Sampler:
+    """A sampler as one client sees it. Made anywhere, used on the library's event loop only.
+
+    Args:
+        session: Its session.
+        sampler_id: Its id.
+        retry_config: How persistently to ask.
+        is_clone: Whether another client, which numbers its samples from 0, was there first.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        sampler_id: str,
+        retry_config: RetryConfig | None,
+        *,
+        is_clone: bool,
+    ) -> None:
+        self.session = session
+        self.sampler_id = sampler_id
+        self._retry = retry_config or RetryConfig()
+        self._clone_id: int | None = None if is_clone else 0
+        self._seq_ids: Iterator[int] | None = None
+        self._preparing = asyncio.Lock()
+        self.in_flight = asyncio.Semaphore(sys.maxsize)
+        """All samples, from the first request to the result."""
+        self._polling = asyncio.Semaphore(sys.maxsize)
+        """Those that are asked for one by one, each on a connection of its own."""
+        self._feed: CompletionsFeed | None = None
+        self._last_progress = 0.0
+
+    async def prepare(self) -> None:
+        """Know what the server allows, and which numbers to use. Asks for it on first use."""
+        if self._seq_ids is not None:
+            return
+        async with self._preparing:
+            if self._seq_ids is not None:
+                return
+            await self.session.id()
+            if self._clone_id is None:
+                self._clone_id = await self._join()
+            self._apply(self.session.config)
+            self._seq_ids = itertools.count(CLONE_BLOCK * self._clone_id)
+
+    async def _join(self) -> int:
+        """An id of this clone that no other has: by the server, if it gives any, or else by chance."""
+        if self.session.config.sample_join_sampling_session:
+            response = await self.session.connection.call(
+                join_sampling_session.asyncio_detailed,
+                progress := Progress(
+                    "join_sampling_session", {"sampling_session_id": self.sampler_id}
+                ),
+                body=models.JoinSamplingSessionRequest(sampling_session_id=self.sampler_id),
+                passed=REFUSALS_OF_A_ROUTE,
+            )
+            if response.status_code < 300:
+                joined: models.JoinSamplingSessionResponse = self.session.connection.parse(
+                    response, progress
+                )
+                return joined.client_counter
+        return (
+            secrets.randbelow(CLONE_BLOCK) + 1
+        )  # not `random`, whose state forked processes share
+
+    def _apply(self, config: models.ClientConfigResponse) -> None:
+        """Take over the server's settings, where the caller has not asked for others."""
+        assert self._clone_id is not None
+        most = max(config.sample_max_concurrent_requests, 1)
+        self._polling = asyncio.Semaphore(most)
+        limit = self._retry.max_connections
+        if config.sample_use_retrieve_futures:
+            self._feed = CompletionsFeed(self.session.connection, self.sampler_id, self._clone_id)
+            self.session.feeds.add(self._feed)
+            most = sys.maxsize
+        if limit == RetryConfig.max_connections:
+            limit = most
+        self.in_flight = asyncio.Semaphore(sys.maxsize if limit is None else limit)
+
+    # ---- one sample -------------------------------------------------------------------------
+
+    async def sample(
+        self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
+    ) -> types.SampleResponse:
+        """Ask for a sample until it is there, as the RetryConfig says."""
+        with self.session.watched(progress):
+            await self.prepare()
+            progress.doing = "waiting for other samples of the client to end"
+            async with self.in_flight:
+                return await self.sample_in_flight(request, prompt, progress)
+
+    async def sample_in_flight(
+        self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
+    ) -> types.SampleResponse:
+        """As `sample`, for a sample that is in flight already."""
+        asked = 0
+        tries = self._retry.enable_retry_logic and not self.session.config.sample_no_retries
+        retried: tuple[type[Exception], ...] = (APIStatusError, *self._retry.retryable_exceptions)
+        self._last_progress = max(self._last_progress, progress.started)
+        while True:
+            asked += 1
+            try:
+                return await self._unless_stuck(self._once(request, prompt, progress), progress)
+            except retried as error:
+                lost = isinstance(error, APIStatusError) and error.status_code == 410
+                again = lost or isinstance(error, self._retry.retryable_exceptions)
+                if not (again and tries):
+                    raise
+                pause = self._retry.pause(asked)
+                logger.warning("%s; sampling again in %.1f s", str(error).rstrip("."), pause)
+                await asyncio.sleep(pause)
+
+    async def _once(
+        self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
+    ) -> types.SampleResponse:
+        # Of the answer and its request, nothing is kept while the result is waited for.
+        promise: models.UntypedAPIFuture = self.session.connection.parse(
+            await self.send(asample.asyncio_detailed, request, prompt, progress), progress
+        )
+        try:
+            result = await self._result(promise, prompt, request.num_samples, progress)
+        except asyncio.CancelledError:
+            self.session.cancellations.add(promise.request_id)
+            raise
+        if names := missing(request, result, prompt):
+            raise TinkerError(
+                f"{progress.name()}: {self.session.settings.base_url} does not offer "
+                f"{' and '.join(names)}: it was asked for, and the answer has none."
+            )
+        if request.prompt_logprobs_last_n is not None and result.prompt_logprobs_np is not None:
+            # Some servers score them all.
+            scores = result.prompt_logprobs_np.copy()
+            scores[: -request.prompt_logprobs_last_n] = np.nan
+            result = result.model_copy(update={"prompt_logprobs_np": scores})
+        return result
+
+    async def _unless_stuck(
+        self, sample: Coroutine[Any, Any, types.SampleResponse], progress: Progress
+    ) -> types.SampleResponse:
+        """The sample, unless no sample of the client ends for too long."""
+        watched = self.session.config.sample_enable_stuck_detection
+        if not (self._retry.enable_stuck_detection and watched):
+            return await sample
+        task = asyncio.create_task(sample)
+        try:
+            while True:
+                left = self._last_progress + self._retry.progress_timeout - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError(
+                        f"No sample of the client has ended for {self._retry.progress_timeout:g} s: "
+                        f"{progress.describe()}."
+                    )
+                await asyncio.wait({task}, timeout=left)
+                if task.done():
+                    self._last_progress = time.monotonic()
+                    return task.result()
+        finally:
+            task.cancel()
+
+    # ---- sending ----------------------------------------------------------------------------
+
+    async def send(
+        self,
+        endpoint: Endpoint,
+        request: models.SampleRequest,
+        prompt: types.ModelInput,
+        progress: Progress,
+        passed: tuple[int, ...] = (),
+    ) -> Response[Any]:
+        """Send a request under a new seq_id, again and again while the server says "later"."""
+        assert self._seq_ids is not None, "it is prepared"
+        session = self.session
+        seq_id = next(self._seq_ids)
+        progress.seq_ids = [seq_id]
+        progress.request_ids = []
+
+        async def once() -> Response[Any]:
+            sending = asyncio.create_task(
+                session.connection.call(
+                    endpoint,
+                    progress,
+                    policy=retry.PERSISTENT,
+                    passed=(402, 429, *passed),
+                    body=evolve(request, seq_id=seq_id),
+                    headers=_HEADERS,
+                )
+            )
+            try:
+                return await asyncio.shield(sending)
+            except asyncio.CancelledError:
+                session.cancellations.add_when_promised(sending)
+                raise
+
+        response = await session.backpressure.send(once, size_of(prompt), progress)
+        if response.status_code == 402:
+            raise session.connection.refusal(response, progress)
+        return response
+
+    # ---- results ----------------------------------------------------------------------------
+
+    async def _result(
+        self,
+        promise: models.UntypedAPIFuture,
+        prompt: types.ModelInput,
+        num_samples: int,
+        progress: Progress,
+    ) -> types.SampleResponse:
+        ids = promise.sample_sequence_ids or [
+            f"{promise.request_id}:{number}" for number in range(num_samples)
+        ]
+        fetching: AbstractAsyncContextManager[None] = self._polling
+        size = None
+        if self._feed is not None and self._feed.error is None:
+            progress.request_ids.append(promise.request_id)
+            progress.doing = "waiting for the completions feed to name it"
+            completion = await self._feed.wait(promise.request_id)
+            progress.request_ids.clear()
+            if completion is not None:
+                fetching = self._feed.fetching(promise.request_id)
+                if isinstance(completion, models.FutureFinished):
+                    size = completion.response_payload_uncompressed_size
+        async with fetching:
+            return await self.session.result(
+                promise,
+                lambda response: _decode(response, prompt, ids),
+                progress,
+                kind="Sample",
+                accept=PROTOBUF,
+                size=size,
+            )
+
+
+def _decode(
+    response: Response[Any], prompt: types.ModelInput, sequence_ids: Sequence[str]
+) -> types.SampleResponse:
+    """The samples, in whichever encoding they came."""
+    length = length_of(prompt)
+    if is_protobuf(response.headers):
+        return protobuf.decode_sample_response(response.content, sequence_ids, length)
+    return json_codec.sample_response(response.content, length, sequence_ids)

@@ -1,0 +1,201 @@
+"""Samples token by token, as `stream_sample` sends them; whole from servers that do not have it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import ExitStack, aclosing
+
+import httpx
+from attrs import evolve
+
+from tinker import types
+from tinker._http.sse import SSEDecoder
+from tinker._protocol.connection import hide_credentials
+from tinker._protocol.progress import Progress
+from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
+from tinker._sampling.sampler import Sampler
+from tinker.errors import (
+    APIConnectionError,
+    APIResponseValidationError,
+    RequestFailedError,
+    TinkerError,
+)
+from tinker.tokenizers import Tokenizer
+from tinker.tokenizers._incremental import IncrementalDecoder
+from tinker.types import RequestErrorCategory
+from tinker_api import models
+from tinker_api.api.sampling import stream_sample
+from tinker_api.models import StreamSampleEvent
+from tinker_api.types import Response, loads
+
+logger = logging.getLogger("tinker")
+
+Events = AsyncGenerator[list[StreamSampleEvent], None]
+"""What has come at once, and then what has come in the meantime."""
+
+
+async def stream(
+    get_sampler: Callable[[], Sampler],
+    request: models.SampleRequest,
+    prompt: types.ModelInput,
+    tokenizer: Callable[[], Tokenizer],
+    progress: Progress,
+) -> Events:
+    """The events of a request. When they are no longer asked for, so is the sample."""
+    text = _TextOfTokens(tokenizer)
+    sampler = get_sampler()
+    with ExitStack() as waiting:
+        waiting.enter_context(sampler.session.watched(progress))
+        await sampler.prepare()
+        progress.doing = "waiting for other samples of the client to end"
+        async with sampler.in_flight:
+            response = await _open(sampler, request, prompt, progress)
+            if response is None:
+                whole = await sampler.sample_in_flight(request, prompt, progress)
+                _remember_that_there_is_no_stream(sampler)
+                yield await text.complete(_events_of(whole))
+                return
+            async with aclosing(_read(response, request.num_samples, progress)) as pieces:
+                async for events in pieces:
+                    waiting.close()  # from now on it may be the reader who takes long
+                    yield await text.complete(events)
+
+
+async def _open(
+    sampler: Sampler, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
+) -> Response[str] | None:
+    """The answer, whose body is to come; None if the server has no streams."""
+    if not sampler.session.traits.streams_samples:
+        return None
+    endpoint = stream_sample.asyncio_streamed
+    response = await sampler.send(endpoint, request, prompt, progress, passed=REFUSALS_OF_A_ROUTE)
+    if response.status_code in REFUSALS_OF_A_ROUTE:
+        return None
+    if "text/event-stream" not in response.headers.get("content-type", ""):
+        await response.raw.aread()
+        raise sampler.session.connection.unexpected(response, progress, None)
+    hide_credentials(response.raw.request)  # which goes with what may be raised from here on
+    progress.doing = "waiting for tokens"
+    return response
+
+
+def _remember_that_there_is_no_stream(sampler: Sampler) -> None:
+    traits = sampler.session.traits
+    if traits.streams_samples:
+        traits.streams_samples = False
+        logger.warning(
+            "%s does not stream samples: their tokens come when they are complete.",
+            sampler.session.settings.base_url,
+        )
+
+
+async def _read(response: Response[str], num_samples: int, progress: Progress) -> Events:
+    """The events of an answer, until each sample has ended."""
+    decoder, unfinished, tokens = SSEDecoder(), set(range(num_samples)), 0
+    try:
+        async for piece in response.raw.aiter_bytes():
+            events, failure = [], None
+            for sent in decoder.feed(piece):
+                event = _parse(sent.data)
+                if event is None or event.error is not None:
+                    failure = _failure(response, sent.data, event, tokens, progress)
+                    break
+                events.append(event)
+                tokens += event.token_id is not None
+                if event.finish_reason is not None:
+                    unfinished.discard(event.index or 0)
+                    if not unfinished:
+                        break
+            if events:
+                yield events
+            if failure is not None:
+                raise failure
+            if not unfinished:
+                return
+        why = "the server ended it"
+    except httpx.TransportError as reason:
+        why = str(reason) or type(reason).__name__
+    finally:
+        await response.raw.aclose()
+    raise APIConnectionError(
+        response.raw.request,
+        f"{progress.name()}: the stream broke after {tokens} tokens, before the sample was complete: {why}. "
+        "A stream is not taken up again: sample anew.",
+    )
+
+
+def _parse(data: str) -> StreamSampleEvent | None:
+    """An event; None if it is none."""
+    try:
+        event = StreamSampleEvent.from_dict(loads(data.encode()))
+    except (ValueError, AttributeError, TypeError):
+        return None
+    return event if event.index is not None else evolve(event, index=0)
+
+
+def _failure(
+    response: Response[str],
+    data: str,
+    event: StreamSampleEvent | None,
+    tokens: int,
+    progress: Progress,
+) -> TinkerError:
+    if event is None:
+        shown = data if len(data) <= 100 else data[:100] + "…"
+        text = f"{progress.name()}: the stream has an event that is none: {shown!r}."
+        return APIResponseValidationError(response.raw, data, text)
+    return RequestFailedError(
+        f"{progress.name()} failed after {tokens} tokens: {event.error}",
+        "",  # a stream has none
+        RequestErrorCategory.Unknown,
+    )
+
+
+def _events_of(whole: types.SampleResponse) -> list[StreamSampleEvent]:
+    """A finished sample as the events it would have had."""
+    events = []
+    for index, sequence in enumerate(whole.sequences):
+        logprobs: Sequence[float | None] = sequence.logprobs or [None] * len(sequence.tokens)
+        events += [
+            StreamSampleEvent(index=index, token_id=token_id, logprob=logprob)
+            for token_id, logprob in zip(sequence.tokens, logprobs, strict=True)
+        ]
+        events.append(
+            StreamSampleEvent(
+                index=index, finish_reason=sequence.stop_reason, total_tokens=len(sequence.tokens)
+            )
+        )
+    return events
+
+
+class _TextOfTokens:
+    """Adds the text to events of servers that send ids alone."""
+
+    def __init__(self, tokenizer: Callable[[], Tokenizer]) -> None:
+        self._get_tokenizer = tokenizer
+        self._tokenizer: Tokenizer | None = None
+        self._samples: dict[int, IncrementalDecoder] = {}
+        self._is_unknown = False
+
+    async def complete(self, events: list[StreamSampleEvent]) -> list[StreamSampleEvent]:
+        if self._is_unknown or all(e.token is not None or e.token_id is None for e in events):
+            return events
+        if self._tokenizer is None:
+            try:
+                self._tokenizer = await asyncio.to_thread(self._get_tokenizer)
+            except (TinkerError, ImportError, OSError, ValueError) as reason:
+                logger.warning("The tokens of the stream come without their text: %s", reason)
+                self._is_unknown = True
+                return events
+        return [evolve(event, token=self._text(self._tokenizer, event)) for event in events]
+
+    def _text(self, tokenizer: Tokenizer, event: StreamSampleEvent) -> str | None:
+        decoder = self._samples.setdefault(event.index or 0, IncrementalDecoder(tokenizer))
+        text = event.token
+        if event.token_id is not None and text is None:
+            text = decoder.push(event.token_id)
+        if event.finish_reason is not None:
+            text = (text or "") + decoder.finish() or None
+        return text

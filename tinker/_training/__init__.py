@@ -1,0 +1,1 @@
+"""One training run: its queue, sequence numbers, batches, chunks and metrics."""

@@ -1,0 +1,241 @@
+"""Submitting operations to a training run: in turn, in one piece, and without gaps.
+
+What becomes of seq_ids when a request of a call is not accepted:
+
+    refused (4xx), nothing after it accepted     its number is used again by the next call
+    refused, a later chunk of the call accepted  a forward pass over one token takes its number, so that
+                                                 the server does not wait for it for ever
+    not known (no answer, 5xx, to the end)       the run is poisoned: later calls are refused, because
+                                                 nobody can say in which order they would take effect
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from tinker import types
+from tinker._protocol import retry
+from tinker._protocol.connection import ANSWER_TIMEOUT, HELD_TIMEOUT, Endpoint, sdk_headers
+from tinker._protocol.polling import Decoder
+from tinker._protocol.progress import Progress
+from tinker._protocol.server_traits import is_final
+from tinker._protocol.session import Session
+from tinker._training import batch
+from tinker._training.batch import Batch
+from tinker._training.metrics import with_nan
+from tinker._training.missed_turns import MissedTurns
+from tinker._training.sequencing import Sequencer, Turn
+from tinker.errors import APIError, APIStatusError, RunPoisonedError, TinkerError
+from tinker.futures import APIFuture
+from tinker_api import models
+from tinker_api.types import Response, loads
+
+T = TypeVar("T")
+
+Submit = Callable[[int], Awaitable[models.UntypedAPIFuture]]
+"""Sends one request under a seq_id and returns the promise."""
+
+
+class TrainingRun:
+    """The one queue through which all operations of a model go."""
+
+    def __init__(self, session: Session, model_id: str, first_seq_id: int = 1) -> None:
+        self.session = session
+        self.model_id = model_id
+        self._sequencer = Sequencer(first_seq_id)
+        self._missed_turns = MissedTurns(self._use_up)
+
+    def progress(self, operation: str) -> Progress:
+        return Progress(operation, {"model_id": self.model_id})
+
+    def one(
+        self,
+        endpoint: Endpoint,
+        request: Callable[[int], Any],
+        model: type[T],
+        *,
+        operation: str,
+        kind: str,
+        timeout: float = ANSWER_TIMEOUT,
+    ) -> APIFuture[T]:
+        """Submit an operation of one request, whose result is a generated model."""
+
+        async def send(seq_id: int) -> models.UntypedAPIFuture:
+            return await self.send(endpoint, request(seq_id), progress, timeout)
+
+        progress = self.progress(operation)
+        results = self.submit([send], result_of(model, operation), progress, kind=kind)
+
+        async def first() -> T:
+            return (await results)[0]
+
+        return APIFuture.start(first(), progress)
+
+    def unnumbered(
+        self, endpoint: Endpoint, body: Any, model: type[T], *, operation: str, kind: str
+    ) -> APIFuture[T]:
+        """Submit an operation that has no seq_id, behind those submitted so far."""
+        progress = self.progress(operation)
+        turn = self._sequencer.turn()
+
+        async def run() -> T:
+            with self.session.watched(progress):
+                async with turn:
+                    promise = await self.send(endpoint, body, progress, HELD_TIMEOUT)
+                decode = result_of(model, operation)
+                return await self.session.result(promise, decode, progress, kind=kind)
+
+        return APIFuture.start(run(), progress)
+
+    def submit(
+        self,
+        submits: Sequence[Submit],
+        decode: Decoder[T],
+        progress: Progress,
+        *,
+        kind: str,
+        accept: str = "application/json",
+        parallel: bool = True,
+    ) -> Awaitable[list[T]]:
+        """Take a turn now; in it, send the requests of one call; then wait for their results.
+
+        Returns a coroutine for the library's loop. The turn is taken at the call, not at the await.
+        """
+        self._sequencer.check()
+        return self._execute(
+            self._sequencer.turn(), submits, decode, progress, kind, accept, parallel
+        )
+
+    async def send(
+        self, endpoint: Endpoint, body: Any, progress: Progress, timeout: float = ANSWER_TIMEOUT
+    ) -> models.UntypedAPIFuture:
+        """Send one request, whose answer is a promise."""
+        progress.doing = "waiting for the server to take the request"
+        headers = sdk_headers(f"TrainingClient.{progress.operation}")
+        promise: models.UntypedAPIFuture = await self.session.connection.fetch(
+            endpoint,
+            progress,
+            policy=retry.PERSISTENT,
+            timeout=timeout,
+            body=body,
+            headers=headers,
+        )
+        return promise
+
+    async def _execute(
+        self,
+        turn: Turn,
+        submits: Sequence[Submit],
+        decode: Decoder[T],
+        progress: Progress,
+        kind: str,
+        accept: str,
+        parallel: bool,
+    ) -> list[T]:
+        with self.session.watched(progress):
+            progress.doing = "waiting for its turn behind earlier operations of the run"
+
+            def wait(promise: models.UntypedAPIFuture) -> Awaitable[T]:
+                return self.session.result(promise, decode, progress, kind=kind, accept=accept)
+
+            polls: dict[int, asyncio.Task[T]] = {}
+            failures: dict[int, Exception] = {}
+            async with turn:
+                seq_ids = turn.draw(len(submits))
+                progress.seq_ids.extend(seq_ids)
+
+                async def submit(number: int) -> None:
+                    try:
+                        promise = await submits[number](seq_ids[number])
+                    except Exception as error:  # noqa: BLE001  # settled below, with the others
+                        failures[number] = error
+                    else:
+                        result = self._missed_turns.result(
+                            seq_ids[number], promise, wait, submits[number]
+                        )
+                        polls[number] = asyncio.create_task(result)
+
+                if parallel:
+                    await asyncio.gather(*(submit(n) for n in range(len(submits))))
+                else:
+                    for number in range(len(submits)):
+                        await submit(number)
+                        if failures:
+                            break
+                if failures:
+                    for task in polls.values():
+                        task.cancel()
+                    raise await self._settle(turn, seq_ids, set(polls), failures)
+            return list(await asyncio.gather(*(polls[n] for n in sorted(polls))))
+
+    async def _settle(
+        self, turn: Turn, seq_ids: list[int], accepted: set[int], failures: Mapping[int, Exception]
+    ) -> Exception:
+        """Put the numbers in order after a failure, and return the error for the caller."""
+        first_failure = failures[min(failures)]
+        unknown = [n for n, error in failures.items() if not _was_refused(error)]
+        if unknown:
+            self._poison(turn, seq_ids[min(unknown)], failures[min(unknown)])
+        else:
+            last_accepted = max(accepted, default=-1)
+            for number in range(last_accepted):
+                if number not in accepted:
+                    await self._fill(turn, seq_ids[number])
+            if last_accepted + 1 < len(seq_ids):
+                turn.give_back(seq_ids[last_accepted + 1 :])
+        if accepted:
+            first_failure.add_note(
+                f"{len(accepted)} of the call's {len(seq_ids)} requests were accepted and take effect."
+            )
+        return first_failure
+
+    async def _fill(self, turn: Turn, seq_id: int) -> None:
+        """Use up a number that the server has seen refused and would wait for."""
+        try:
+            await self._use_up(seq_id)
+        except TinkerError as error:
+            self._poison(turn, seq_id, error)
+
+    async def _use_up(self, seq_id: int) -> None:
+        """Send something that changes nothing under a number."""
+        one_token = types.Datum(
+            model_input=types.ModelInput.from_ints([0]),
+            loss_fn_inputs={
+                "target_tokens": types.TensorData([0], "int64"),
+                "weights": types.TensorData([0.0], "float32"),
+            },
+        )
+        filler = Batch(self.model_id, [one_token], 0, "cross_entropy", None, backward=False)
+        await batch.send(self.session, filler, seq_id, self.progress("forward"))
+
+    def _poison(self, turn: Turn, seq_id: int, error: Exception) -> None:
+        poison = RunPoisonedError(
+            f"The training run {self.model_id} takes no more operations: it is not known whether the "
+            f"server took seq_id {seq_id} ({error}). Create a training client from the last checkpoint."
+        )
+        poison.__cause__ = error
+        turn.poison(poison)
+
+
+def _was_refused(error: Exception) -> bool:
+    """Whether it is certain that the server has not taken the request."""
+    if isinstance(error, APIStatusError):
+        return error.status_code < 500 or is_final(error.status_code, error.body)
+    return not isinstance(error, APIError)  # it failed before it was sent
+
+
+def result_of(model: type[T], tag: str) -> Decoder[T]:
+    """A decoder for a generated model. Some servers leave out the tag, or make it null; the operation tells it.
+
+    A metric that is not finite is null in JSON, and NaN here.
+    """
+
+    def decode(response: Response[Any]) -> T:
+        body = loads(response.content)
+        if isinstance(metrics := body.get("metrics"), dict):
+            body["metrics"] = with_nan(metrics)
+        return model.from_dict({**body, "type": body.get("type") or tag})  # type: ignore[attr-defined, no-any-return]
+
+    return decode

@@ -1,0 +1,1 @@
+"""The tiny engine: a small transformer in numpy, trained with LoRA."""

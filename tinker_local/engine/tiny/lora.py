@@ -1,0 +1,70 @@
+"""Low-rank adapters: which matrices they change, how they begin, how they are merged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinker_local.engine.base import EngineError, LoraSpec
+from tinker_local.engine.tiny.base_model import (
+    ATTENTION,
+    MLP,
+    UNEMBED,
+    Matrices,
+    Matrix,
+    Sizes,
+    matrix_shapes,
+    random_state,
+)
+
+ALPHA = 64.0
+"""A merged matrix is `W + ALPHA / rank * (B @ A).T`."""
+
+MAX_RANK = 4096
+
+
+def initial_factors(sizes: Sizes, spec: LoraSpec) -> dict[str, npt.NDArray[np.float64]]:
+    """`<matrix>.lora_A` [rank, inputs], random by `spec.seed` (None is 0), and `<matrix>.lora_B`
+    [outputs, rank], zeros, so that a fresh adapter changes nothing.
+
+    Raises EngineError for a rank outside 1..4096 or when no part of the model is to be trained.
+    """
+    if not 1 <= spec.rank <= MAX_RANK:
+        raise EngineError(f"rank must be between 1 and {MAX_RANK}, not {spec.rank}")
+    trained = {
+        **dict.fromkeys(ATTENTION, spec.train_attn),
+        **dict.fromkeys(MLP, spec.train_mlp),
+        UNEMBED: spec.train_unembed,
+    }
+    factors: dict[str, npt.NDArray[np.float64]] = {}
+    for name, (inputs, outputs) in matrix_shapes(sizes).items():
+        if trained[name.rpartition(".")[2]]:
+            bound = (3 / inputs) ** 0.5  # so that A's outputs have the variance of its inputs
+            draw = random_state(spec.seed or 0, f"{name}.lora_A")
+            factors[f"{name}.lora_A"] = draw.uniform(-bound, bound, (spec.rank, inputs))
+            factors[f"{name}.lora_B"] = np.zeros((outputs, spec.rank))
+    if not factors:
+        raise EngineError("the adapter trains nothing: set train_attn, train_mlp or train_unembed")
+    return factors
+
+
+def adapted(factors: Matrices) -> list[str]:
+    """The names of the matrices that the factors change."""
+    return [name.removesuffix(".lora_A") for name in factors if name.endswith(".lora_A")]
+
+
+def merge(base: Matrix, a: Any, b: Any) -> Any:
+    """The matrix with its adapter added in; autograd can trace through it."""
+    scale = np.asarray(ALPHA / a.shape[0], dtype=base.dtype)
+    return base + scale * (b @ a).T
+
+
+def merged(base: Matrices, factors: Matrices) -> dict[str, Matrix]:
+    """All matrices of the model, the adapted ones merged, in the precision of `base`."""
+    weights = dict(base)
+    for name in adapted(factors):
+        a, b = (factors[f"{name}.{part}"] for part in ("lora_A", "lora_B"))
+        weights[name] = merge(base[name], a.astype(base[name].dtype), b.astype(base[name].dtype))
+    return weights

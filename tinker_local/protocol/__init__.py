@@ -1,0 +1,1 @@
+"""The protocol, without numbers: the contract, routes, scheduling and operations."""

@@ -1,0 +1,201 @@
+"""What handlers work with: the store, the scheduler, and the rules both rest on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve, frozen
+
+from tinker_local.access.keys import Keys, KeysFile
+from tinker_local.access.signing import Signer
+from tinker_local.engine.base import Engine
+from tinker_local.errors import Refusal
+from tinker_local.options import Options
+from tinker_local.protocol import wire
+from tinker_local.protocol.operations import Operations
+from tinker_local.protocol.scheduler import Scheduler
+from tinker_local.state import housekeeping
+from tinker_local.state.catalog import Catalog
+from tinker_local.state.store import DONE, DROPPED, FAILED, PENDING, Request, Row, Store
+
+logger = logging.getLogger("tinker_local")
+
+
+@frozen
+class Call:
+    """One request, as handlers see it."""
+
+    user: str
+    body: Any
+    """The decoded JSON object, its null members left out; or the protobuf message."""
+    content: bytes
+    """The body as it came, without Content-Encoding."""
+    media_type: str
+    parameters: Mapping[str, str]
+    headers: Mapping[str, str]
+    query: Mapping[str, Any]
+    """Parameters behind the `?`, as the contract types them, with their defaults."""
+    base_url: str
+    """Where the client sees this server, without a slash at the end."""
+
+
+class Backend:
+    """Lives on the event loop."""
+
+    def __init__(self, store: Store, engine: Engine, keys: KeysFile, options: Options) -> None:
+        self.engine = engine
+        self.options = options
+        self.store = store
+        self.signer = Signer(store.folder, options.clock)
+        self.keys = Keys(keys, store, self.signer)
+        self.catalog = Catalog(store)
+        self.traces = store.folder / "traces"
+        self.operations = Operations(store, engine, self.catalog, options)
+        self.scheduler = Scheduler(self.operations.execute, gap_seconds=self.options.gap_seconds)
+        self._resume()
+        self._sweeping = asyncio.create_task(self._sweep())
+
+    def _resume(self) -> None:
+        """Go on where the last process stopped, however it stopped."""
+        for model in self.store.select("SELECT id, next_seq_id FROM models"):
+            self.scheduler.model(model["id"], model["next_seq_id"])
+        for request in self.store.pending():
+            self.scheduler.add(request)
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(
+                    housekeeping.sweep, self.store, self.catalog, self.traces, self.options
+                )
+            except Exception:  # such as a full disk; the next time may do better
+                logger.exception("Cannot delete what is past its time")
+            await asyncio.sleep(self.options.sweep_seconds)
+
+    async def close(self) -> None:
+        self._sweeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._sweeping
+        self.scheduler.stop()
+        self.scheduler.join(1.0)
+
+    # ---- objects ----------------------------------------------------------------------------
+
+    def own(self, table: str, name: str, key: str, user: str) -> Row:
+        """The object with this id, if it is there and the user's: else 404 or 403."""
+        row = self.store.get(table, key)
+        if row is None:
+            raise Refusal(404, f"Unknown {name}: {key}")
+        if row["owner"] != user:
+            raise Refusal(403, f"You do not have access to this {name.removesuffix('_id')}")
+        return row
+
+    def open_session(self, session_id: str, user: str) -> Row:
+        """A session of the user that is not finished."""
+        session = self.own("sessions", "session_id", session_id, user)
+        if session["finish"] is not None:
+            raise Refusal(410, f"The session {session_id} is finished")
+        return session
+
+    def live_model(self, model_id: str, user: str) -> Row:
+        """A model of the user that is not unloaded, nor about to be."""
+        model = self.own("models", "model_id", model_id, user)
+        if model["unloaded"] or self.store.request(unload_id(model_id)) is not None:
+            raise Refusal(404, f"The model {model_id} is unloaded")
+        return model
+
+    def check_base_model(self, name: str) -> None:
+        if name not in self.engine.models:
+            raise Refusal(
+                400, f"Unknown base_model {name!r}; on offer: {', '.join(self.engine.models)}"
+            )
+
+    # ---- promises ---------------------------------------------------------------------------
+
+    def repeated(self, request_id: str, digest: bytes, what: str) -> bool:
+        """Whether this request was promised before; 409 if its number was used by another one."""
+        known = self.store.request(request_id)
+        if known is None:
+            return False
+        if known.digest != digest:
+            raise Refusal(409, f"{what} was used by a different request")
+        return True
+
+    def promise(
+        self,
+        call: Call,
+        operation: str,
+        target: str,
+        request_id: str,
+        *,
+        seq_id: int | None,
+        digest: bytes,
+        new_model: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record an operation, perhaps together with the model it creates, and queue it."""
+        with self.store.transaction():
+            if new_model is not None:
+                self.store.insert("models", id=target, **new_model)
+            request = self.store.add_request(
+                request_id,
+                call.content,
+                target=target,
+                owner=call.user,
+                operation=operation,
+                seq_id=seq_id,
+                digest=digest,
+                media_type=call.media_type,
+            )
+        if new_model is not None:
+            self.scheduler.model(target, 0)
+        self.scheduler.add(request)
+
+    async def result(self, request: Request, seconds: float) -> Request:
+        """The request when it is done, or after this time."""
+        if request.state == PENDING:
+            await self.scheduler.wait(request.id, seconds)
+            request = self.store.request(request.id) or request
+        if request.state == DONE and self._is_past(request):  # whether or not it is swept up yet
+            return evolve(request, state=DROPPED)
+        if request.state in (DONE, FAILED) and request.read is None:
+            self.store.mark_read(request.id)
+        return request
+
+    def _is_past(self, request: Request) -> bool:
+        now = self.store.now()
+        if request.read is not None:
+            return request.read < now - self.options.keep_read_results_seconds
+        assert request.finished is not None, "it is done"
+        return request.finished < now - self.options.keep_unread_results_seconds
+
+    def fail(self, request: Request, message: str) -> None:
+        """End a request that has not begun."""
+        failure = wire.dumps({"error": message, "category": "user"})
+        with self.store.transaction():
+            self.store.finish(request.id, FAILED, failure, wire.JSON)
+            self.operations.announce(request, FAILED, len(failure))
+        self.scheduler.done(request.id)
+        self.scheduler.done(request.target)
+
+
+def unload_id(model_id: str) -> str:
+    """The request_id of a model's unloading."""
+    return f"{model_id}:unload"
+
+
+def digest_of(operation: str, call: Call, *ignored: str) -> bytes:
+    """What makes two requests the same: operation and content, but for these members."""
+    content = call.content
+    if call.media_type == wire.PROTOBUF:
+        # Encoded again: the order of a map's entries differs from one process to another.
+        content = call.body.SerializeToString(deterministic=True)
+    elif len(content) <= 65536 or ignored:
+        # However it is written: a client may send a repetition in other words.
+        body = {name: value for name, value in call.body.items() if name not in ignored}
+        content = wire.dumps(body, sort=True)
+    return hashlib.sha256(operation.encode() + b"\0" + content).digest()

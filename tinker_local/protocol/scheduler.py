@@ -1,0 +1,242 @@
+"""Which operation runs next.
+
+Operations of one model run in the order of their seq_ids, whatever the order in which they arrive. Those
+of one sampler run in the order in which they arrive, several at a time. Models and samplers take turns. One
+thread executes, so that the event loop stays free to answer.
+
+A seq_id that does not arrive is waited for; after `gap_seconds` without any arrival for that model, the
+gap is passed over, because its client has given up on it, and the operations behind it run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+
+from attrs import define, field
+
+from tinker_local.state.store import Request
+
+logger = logging.getLogger("tinker_local")
+
+LARGEST_SAMPLE_BATCH = 64
+RETRY_SECONDS = 1.0
+"""Between tries to record what an operation has done."""
+
+
+@define
+class _Model:
+    """The operations of one model that wait."""
+
+    next_seq_id: int
+    numbered: dict[int, Request] = field(factory=dict)
+    unnumbered: deque[tuple[int, Request]] = field(factory=deque)
+    """Requests without a number, each with the seq_id that must have run before it."""
+    timer: asyncio.TimerHandle | None = None
+
+    def take(self) -> Request | None:
+        if self.unnumbered and self.unnumbered[0][0] < self.next_seq_id:
+            return self.unnumbered.popleft()[1]
+        request = self.numbered.pop(self.next_seq_id, None)
+        if request is not None:
+            self.next_seq_id += 1
+        return request
+
+    @property
+    def waits_for_a_gap(self) -> bool:
+        return bool(self.numbered) and self.next_seq_id not in self.numbered
+
+
+class Scheduler:
+    """Lives on the event loop; `execute` is called on a thread of its own, until it does not raise."""
+
+    def __init__(self, execute: Callable[[Sequence[Request]], None], *, gap_seconds: float) -> None:
+        self._execute = execute
+        self._gap_seconds = gap_seconds
+        self._loop = asyncio.get_running_loop()
+        self._models: dict[str, _Model] = {}
+        self._samplers: dict[str, deque[Request]] = {}
+        self._turns: OrderedDict[str, None] = OrderedDict()
+        self._events: dict[str, asyncio.Event] = {}
+        self.stopping = False
+        self._busy = False
+        self._stopping = threading.Event()
+        self._work: queue.SimpleQueue[Sequence[Request] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    # ---- in ---------------------------------------------------------------------------------
+
+    def model(self, model_id: str, next_seq_id: int) -> None:
+        """Know a model, whose operations before `next_seq_id` have run."""
+        self._models.setdefault(model_id, _Model(next_seq_id))
+
+    def last_seq_id(self, model_id: str) -> int:
+        """The highest number this model has seen."""
+        model = self._models[model_id]
+        return max([model.next_seq_id - 1, *model.numbered])
+
+    def next_seq_id(self, model_id: str) -> int:
+        return self._models[model_id].next_seq_id
+
+    def add(self, request: Request) -> None:
+        """Queue a request that has been recorded."""
+        self._events[request.id] = asyncio.Event()
+        model = self._models.get(request.target)
+        if model is None:
+            self._samplers.setdefault(request.target, deque()).append(request)
+        elif request.seq_id is None:
+            model.unnumbered.append((self.last_seq_id(request.target), request))
+        else:
+            model.numbered[request.seq_id] = request
+        self._turns.setdefault(request.target)
+        self._watch_gap(request.target)
+        self._dispatch()
+
+    def cancel(self, request: Request) -> bool:
+        """Take back a sample that has not begun."""
+        waiting = self._samplers.get(request.target, deque())
+        for queued in waiting:
+            if queued.id == request.id:
+                waiting.remove(queued)
+                return True
+        return False
+
+    # ---- out --------------------------------------------------------------------------------
+
+    async def wait(self, request_id: str, seconds: float) -> None:
+        """Return when the request is done, or after this time."""
+        event = self._events.get(request_id)
+        if event is not None:
+            try:
+                async with asyncio.timeout(seconds):
+                    await event.wait()
+            except TimeoutError:
+                pass
+
+    async def wait_for_target(self, target: str, seconds: float) -> None:
+        """Return when any request of this sampler is done, or after this time."""
+        self._events.setdefault(target, asyncio.Event())
+        await self.wait(target, seconds)
+
+    def reason(self, request: Request) -> str | None:
+        """Why a request does not run yet, if it waits for something that has not arrived."""
+        model = self._models.get(request.target)
+        if model is None or not model.waits_for_a_gap:
+            return None
+        if request.seq_id is not None and request.seq_id < model.next_seq_id:
+            return None  # it is running
+        return f"Waiting for seq_id {model.next_seq_id} of {request.target}, which has not arrived"
+
+    def done(self, request_id: str) -> None:
+        """Wake those who wait for a request."""
+        event = self._events.pop(request_id, None)
+        if event is not None:
+            event.set()
+
+    def release_polls(self) -> None:
+        """Wake all who wait: the server is going down."""
+        self.stopping = True
+        for event in self._events.values():
+            event.set()
+
+    # ---- running ----------------------------------------------------------------------------
+
+    def _dispatch(self) -> None:
+        """Give the thread its next work, if it has none: from the target whose turn it is."""
+        if self._busy:
+            return
+        for target in list(self._turns):
+            requests = self._take(target)
+            self._turns.move_to_end(target)
+            if requests:
+                self._busy = True
+                self._work.put(requests)
+                return
+            if not self._waiting(target):
+                del self._turns[target]
+
+    def _take(self, target: str) -> list[Request]:
+        model = self._models.get(target)
+        if model is not None:
+            request = model.take()
+            return [request] if request else []
+        waiting = self._samplers.get(target, deque())
+        return [waiting.popleft() for _ in range(min(len(waiting), LARGEST_SAMPLE_BATCH))]
+
+    def _waiting(self, target: str) -> bool:
+        model = self._models.get(target)
+        if model is not None:
+            return bool(model.numbered or model.unnumbered)
+        if not self._samplers.get(target):
+            self._samplers.pop(target, None)
+            return False
+        return True
+
+    def _run(self) -> None:
+        while (requests := self._work.get()) is not None:
+            while not self._try(requests):
+                if self._stopping.wait(RETRY_SECONDS):
+                    return
+            try:
+                self._loop.call_soon_threadsafe(self._finished, requests)
+            except RuntimeError:
+                return  # the event loop is closed: the server is going down
+
+    def _try(self, requests: Sequence[Request]) -> bool:
+        try:
+            self._execute(requests)
+        except Exception:
+            # What an operation can do wrong is its future's result. This is something else, such as a
+            # full disk; nothing of it has been committed, and nothing behind it may run before it.
+            if not self._stopping.is_set():
+                logger.exception("%s cannot be recorded; trying again", requests[0].id)
+            return False
+        return True
+
+    def _finished(self, requests: Sequence[Request]) -> None:
+        for request in requests:
+            self.done(request.id)
+        self._busy = False
+        for target in {request.target for request in requests}:
+            self.done(target)
+            self._watch_gap(target)
+        self._dispatch()
+
+    # ---- gaps -------------------------------------------------------------------------------
+
+    def _watch_gap(self, target: str) -> None:
+        model = self._models.get(target)
+        if model is None:
+            return
+        if model.timer is not None:
+            model.timer.cancel()
+            model.timer = None
+        if model.waits_for_a_gap:
+            model.timer = self._loop.call_later(self._gap_seconds, self._pass_over, target)
+
+    def _pass_over(self, target: str) -> None:
+        model = self._models[target]
+        model.timer = None
+        if model.waits_for_a_gap:
+            found = min(model.numbered)
+            logger.warning(
+                "%s: seq_ids %d to %d have not arrived; passing them over.",
+                target,
+                model.next_seq_id,
+                found - 1,
+            )
+            model.next_seq_id = found
+            self._dispatch()
+
+    def stop(self) -> None:
+        """Let the thread end after what it is doing."""
+        self._stopping.set()
+        self._work.put(None)
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(seconds)

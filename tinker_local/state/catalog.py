@@ -1,0 +1,234 @@
+"""Which checkpoints there are, whose they are, and until when: rows of the store and the files behind them.
+
+A checkpoint exists while its row does. Files are written before their row and deleted after it, so that a crash
+in between leaves files that nobody sees; the next start removes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tinker_local.errors import Refusal
+from tinker_local.state.checkpoints import CheckpointFiles, Location, parse
+from tinker_local.state.store import Row, Store
+from tinker_local.times import timestamp
+
+TYPES = {"weights": "training", "sampler_weights": "sampler", "external_weights": "external"}
+LIVE = "(expires IS NULL OR expires > ?)"
+"""The condition that a checkpoint has not expired by the time that is bound to it."""
+
+
+class Catalog:
+    """Use from any thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.files = CheckpointFiles(store.folder / "checkpoints")
+        self.expire()
+        self.files.keep_only(
+            {row["folder"] for row in store.select("SELECT folder FROM checkpoints")}
+        )
+
+    # ---- reading ----------------------------------------------------------------------------
+
+    def get(self, path: str) -> Row | None:
+        """A checkpoint that has not expired; one that has is deleted."""
+        row = self._store.get("checkpoints", path)
+        if row is not None and row["expires"] is not None and row["expires"] <= self._store.now():
+            self.delete(row, "checkpoint_expired")
+            return None
+        return row
+
+    def readable(self, path: str, user: str, *, may_be_early: bool = False) -> Row:
+        """A checkpoint that is the user's or public: else 400, 404, 403, or 425 where that may be the answer."""
+        location = parse(path)
+        if location is None:
+            raise Refusal(400, f"Invalid checkpoint tinker path: {path}")
+        row = self.get(path)
+        if row is None:
+            if may_be_early and self._is_being_saved(location, user):
+                raise Refusal(425, "Checkpoint is still being created")
+            raise Refusal(404, f"Unknown checkpoint: {path}")
+        if not may_read(row, user):
+            raise Refusal(403, "You do not have access to this checkpoint")
+        return row
+
+    def own(self, path: str, user: str) -> Row:
+        """A checkpoint that is the user's."""
+        row = self.readable(path, user, may_be_early=True)
+        if row["owner"] != user:
+            raise Refusal(403, "You do not have access to this checkpoint")
+        return row
+
+    def _is_being_saved(self, location: Location, user: str) -> bool:
+        query = """SELECT operation, body FROM requests JOIN bodies ON request_id = id
+            WHERE target = ? AND owner = ? AND state = 'pending'"""
+        return any(
+            SAVES.get(row["operation"]) == location.kind
+            and orjson.loads(row["body"]).get("path") == location.name
+            for row in self._store.select(query, location.model_id, user)
+        )
+
+    def of_model(self, model_id: str, user: str) -> list[Row]:
+        """Those of a training run that the user may read, newest first."""
+        query, *values = self.query_of_model(model_id, user)
+        return self._store.select(query, *values)
+
+    def query_of_model(self, model_id: str, user: str) -> tuple[Any, ...]:
+        """The query behind `of_model`, and its values."""
+        query = f"model_id = ? AND (owner = ? OR public) AND {LIVE}"
+        return _newest_first(query), model_id, user, self._store.now()
+
+    def query_of_user(self, user: str) -> tuple[Any, ...]:
+        return _newest_first(f"owner = ? AND {LIVE}"), user, self._store.now()
+
+    def all(self) -> list[Row]:
+        return self._store.select(f"SELECT * FROM checkpoints WHERE {LIVE}", self._store.now())
+
+    # ---- changing ---------------------------------------------------------------------------
+
+    def add(
+        self,
+        location: Location,
+        folder: str,
+        owner: str,
+        facts: Mapping[str, Any],
+        *,
+        ttl_seconds: float | None,
+        event: str = "checkpoint_saved",
+        **details: Any,
+    ) -> None:
+        """Record a checkpoint whose files are written, in place of one of the same name."""
+        now = self._store.now()
+        with self._store.transaction():
+            older = self._store.get("checkpoints", location.path)
+            if older is not None:
+                self._forget(older)
+                details["overwritten"] = True
+            self._store.insert(
+                "checkpoints",
+                path=location.path,
+                model_id=location.model_id,
+                kind=location.kind,
+                name=location.name,
+                folder=folder,
+                owner=owner,
+                created=now,
+                expires=None if ttl_seconds is None else now + ttl_seconds,
+                size=self.files.size(folder),
+                facts=dict(facts),
+            )
+            self.note(event, owner, location.path, **details)
+        if older is not None:
+            self._store.after_commit(lambda: self.files.delete(older["folder"]))
+
+    def delete(self, row: Row, event: str = "checkpoint_deleted") -> None:
+        """Delete a checkpoint, unless somebody else just has."""
+        with self._store.transaction():
+            if not self._forget(row):
+                return
+            self.note(event, row["owner"], row["path"])
+        self._store.after_commit(lambda: self.files.delete(row["folder"]))
+
+    def _forget(self, row: Row) -> bool:
+        """Delete the row of exactly this save; counts what it has taken."""
+        query = "DELETE FROM checkpoints WHERE path = ? AND folder = ?"
+        if not self._store.write(query, row["path"], row["folder"]):
+            return False
+        run = self._store.get("models", row["model_id"])
+        session_id = "" if run is None else run["session_id"]
+        base_model = row["facts"]["base_model"]
+        for hour, amount in stored(row, self._store.now()):
+            self._store.use(row["owner"], session_id, base_model, "storage", amount, hour)
+        return True
+
+    def expire(self) -> None:
+        """Delete what is past its time."""
+        query = "SELECT * FROM checkpoints WHERE expires <= ?"
+        for row in self._store.select(query, self._store.now()):
+            self.delete(row, "checkpoint_expired")
+
+    def publish(self, row: Row, public: bool) -> None:
+        if bool(row["public"]) is public:
+            raise Refusal(409, f"{row['path']} is {'public' if public else 'private'} already")
+        with self._store.transaction():
+            self._store.write(
+                "UPDATE checkpoints SET public = ? WHERE path = ?", int(public), row["path"]
+            )
+            event = "checkpoint_published" if public else "checkpoint_unpublished"
+            self.note(event, row["owner"], row["path"])
+
+    def set_ttl(self, row: Row, seconds: float | None) -> None:
+        expires = None if seconds is None else self._store.now() + seconds
+        with self._store.transaction():
+            self._store.write(
+                "UPDATE checkpoints SET expires = ? WHERE path = ?", expires, row["path"]
+            )
+            self.note("checkpoint_ttl_set", row["owner"], row["path"], ttl_seconds=seconds)
+
+    # ---- files ------------------------------------------------------------------------------
+
+    def file(self, row: Row, name: str) -> Path:
+        """A file of a checkpoint; 404 if it has none of that name."""
+        file = self.files.files(row["folder"]).get(name)
+        if file is None:
+            raise Refusal(404, f"{row['path']} has no file {name}")
+        return file
+
+    # ---- the audit log ----------------------------------------------------------------------
+
+    def note(self, event: str, actor: str, path: str, **details: Any) -> None:
+        """Write an event about a checkpoint into the audit log."""
+        location = parse(path)
+        self._store.note(
+            "checkpoints",
+            event,
+            actor,
+            details,
+            model_id=None if location is None else location.model_id,
+            path=path,
+        )
+
+
+SAVES = {
+    "save_weights": "weights",
+    "save_weights_for_sampler": "sampler_weights",
+    "save_weights_external": "external_weights",
+}
+"""The operations that save, and what kind of checkpoint."""
+
+
+def may_read(row: Row, user: str) -> bool:
+    return bool(row["owner"] == user or row["public"])
+
+
+def _newest_first(condition: str) -> str:
+    return f"SELECT * FROM checkpoints WHERE {condition} ORDER BY created DESC, path DESC"
+
+
+def stored(row: Row, until: float) -> Iterator[tuple[int, float]]:
+    """The gigabyte-hours of a checkpoint by the hour they fall into."""
+    begin = row["created"]
+    while begin < until:
+        hour = int(begin // 3600) * 3600
+        end = min(until, hour + 3600)
+        yield hour, row["size"] / 1e9 * (end - begin) / 3600
+        begin = end
+
+
+def described(row: Row) -> dict[str, Any]:
+    """A checkpoint, as the contract shows it."""
+    return {
+        "checkpoint_id": f"{row['kind']}/{row['name']}",
+        "checkpoint_type": TYPES[row["kind"]],
+        "time": timestamp(row["created"]),
+        "tinker_path": row["path"],
+        "size_bytes": row["size"],
+        "public": bool(row["public"]),
+        "user_metadata": row["facts"].get("user_metadata"),
+        "expires_at": None if row["expires"] is None else timestamp(row["expires"]),
+    }

@@ -1,0 +1,186 @@
+"""Checkpoint files. Each save has a folder of its own, whose files never change:
+
+    <training run>/<kind>/<name>/<save>/adapter_model.safetensors    the adapter, in PEFT's form
+                                        adapter_config.json          what it is, in PEFT's form
+                                        optimizer.safetensors        moments; of training checkpoints alone
+                                        archive.tar                  made when it is first asked for
+
+The store says which folder a tinker path leads to. What no row leads to is deleted at the next start, so that
+a save and an overwrite take effect whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tarfile
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import safetensors.numpy
+from attrs import asdict, frozen
+from safetensors import safe_open
+
+from tinker_local.engine.base import Adapter, LoraSpec, Tensors
+from tinker_local.state import encryption, peft
+
+_PATH = re.compile(
+    r"tinker://([^/]+)/(weights|sampler_weights|external_weights)/([A-Za-z0-9_][A-Za-z0-9_.-]*)"
+)
+_WEIGHTS = "adapter_model.safetensors"
+_CONFIG = "adapter_config.json"
+_OPTIMIZER = "optimizer.safetensors"
+_ARCHIVE = "archive.tar"
+_EPOCH = 1767225600
+"""The time of all files in an archive, so that the same checkpoint is always the same bytes."""
+
+
+@frozen
+class Location:
+    """What a tinker path names."""
+
+    model_id: str
+    kind: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        return f"tinker://{self.model_id}/{self.kind}/{self.name}"
+
+
+def parse(path: str) -> Location | None:
+    """The parts of a tinker path; None if it is not one."""
+    match = _PATH.fullmatch(path)
+    return Location(*match.groups()) if match else None
+
+
+class CheckpointFiles:
+    """The files of one server. A `folder` is relative to theirs, as the store keeps it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    # ---- writing ----------------------------------------------------------------------------
+
+    def write(
+        self, location: Location, save: str, adapter: Adapter, recipients: Sequence[str] = ()
+    ) -> str:
+        """Save an adapter, encrypted for the recipients if there are any; returns the folder.
+
+        The same `save` once more, because the first one could not be recorded, begins afresh.
+        """
+        # One entry, because the order of several differs from one process to another.
+        facts = {"adapter": json.dumps({"base_model": adapter.base_model, **asdict(adapter.lora)})}
+        contents = {
+            _CONFIG: json.dumps(peft.config(adapter), indent=2).encode(),
+            _WEIGHTS: safetensors.numpy.save(peft.tensors(adapter.weights), metadata=facts),
+        }
+        if location.kind == "weights":
+            step = {"step": str(adapter.step)}
+            contents[_OPTIMIZER] = safetensors.numpy.save(adapter.moments, metadata=step)
+        if recipients:
+            contents = {
+                f"{name}.age": encryption.encrypted(content, recipients)
+                for name, content in contents.items()
+            }
+        folder = self._new_folder(location, save)
+        for name, content in contents.items():
+            (self._root / folder / name).write_bytes(content)
+        return folder
+
+    def copy(self, folder: str, location: Location) -> str:
+        """The same files under another tinker path; returns their folder."""
+        target = self._new_folder(location, uuid.uuid4().hex)
+        for name, file in self.files(folder).items():
+            shutil.copyfile(file, self._root / target / name)
+        return target
+
+    def _new_folder(self, location: Location, save: str) -> str:
+        # A model's id has colons, which not every file system takes; quoting keeps it one segment.
+        run = quote(location.model_id, safe="")
+        if parse(location.path) != location or run.strip(".") == "":
+            raise ValueError(f"{location.path} leads out of the checkpoint folder")
+        folder = f"{run}/{location.kind}/{location.name}/{save}"
+        self.delete(folder)
+        (self._root / folder).mkdir(parents=True)
+        return folder
+
+    # ---- reading ----------------------------------------------------------------------------
+
+    def files(self, folder: str) -> dict[str, Path]:
+        """The files of a checkpoint by name."""
+        found = sorted((self._root / folder).glob("*"))
+        return {file.name: file for file in found if not file.name.startswith(_ARCHIVE)}
+
+    def size(self, folder: str) -> int:
+        """Bytes of the files together."""
+        return sum(file.stat().st_size for file in self.files(folder).values())
+
+    def read(self, folder: str, *, with_moments: bool) -> Adapter:
+        """The adapter in a checkpoint.
+
+        Raises:
+            FileNotFoundError: It is not there, or is encrypted.
+        """
+        tensors, facts = _read(self._root / folder / _WEIGHTS)
+        moments: Tensors = {}
+        step = 0
+        if with_moments:
+            moments, optimizer = _read(self._root / folder / _OPTIMIZER)
+            step = int(optimizer["step"])
+        lora = json.loads(facts["adapter"])
+        return Adapter(
+            base_model=lora.pop("base_model"),
+            lora=LoraSpec(**lora),
+            weights=peft.weights(tensors),
+            moments=moments,
+            step=step,
+        )
+
+    def archive(self, folder: str) -> Path:
+        """A tar of the files, the same bytes whenever it is made."""
+        target = self._root / folder / _ARCHIVE
+        if not target.exists():
+            partial = target.with_name(f"{_ARCHIVE}.{uuid.uuid4().hex}")  # two may ask at once
+            with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
+                for name, path in self.files(folder).items():
+                    entry = tarfile.TarInfo(name)
+                    entry.size, entry.mtime, entry.mode = path.stat().st_size, _EPOCH, 0o644
+                    with path.open("rb") as content:
+                        tar.addfile(entry, content)
+            partial.replace(target)
+        return target
+
+    # ---- deleting ---------------------------------------------------------------------------
+
+    def delete(self, folder: str) -> None:
+        """Delete a checkpoint's files, if they are there."""
+        path = self._root / folder
+        # Out of the way first: an archive that is being made in it would keep the folder from being empty.
+        away = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+        try:
+            path.rename(away)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(away, ignore_errors=True)
+
+    def keep_only(self, folders: set[str]) -> None:
+        """Delete what a process that was killed has left. Only while nothing is written."""
+        for path in self._root.glob("*/*/*/*"):
+            if path.relative_to(self._root).as_posix() not in folders:
+                shutil.rmtree(path, ignore_errors=True)
+        for pattern in ("*/*/*", "*/*", "*"):
+            for path in self._root.glob(pattern):
+                if path.is_dir() and not any(path.iterdir()):
+                    path.rmdir()
+
+
+def _read(file: Path) -> tuple[Tensors, dict[str, Any]]:
+    if not file.exists():
+        raise FileNotFoundError(file)
+    with safe_open(file, framework="numpy") as opened:
+        return {name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata()  # noqa: SIM118  # not a mapping

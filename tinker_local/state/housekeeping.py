@@ -1,0 +1,39 @@
+"""What the server deletes when its time is over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinker_local.options import Options
+from tinker_local.state.catalog import Catalog
+from tinker_local.state.store import Store
+
+
+def sweep(store: Store, catalog: Catalog, traces: Path, options: Options) -> None:
+    """Delete expired checkpoints, old results, recordings and traces, and weights of samplers nobody uses any more."""
+    now = store.now()
+    catalog.expire()
+    store.drop_old_results(
+        read_before=now - options.keep_read_results_seconds,
+        finished_before=now - options.keep_unread_results_seconds,
+    )
+    # That there was one is remembered, for a message that says what has become of it.
+    store.write(
+        "UPDATE recordings SET content = NULL WHERE content IS NOT NULL AND used < ?",
+        now - options.keep_recordings_seconds,
+    )
+    silent_since = now - options.keep_ephemeral_seconds
+    # A session is over when its client has said so, or has not been heard of for too long. Whoever still
+    # samples keeps the sampler's weights all the same.
+    store.write(
+        """DELETE FROM ephemeral_weights WHERE sampler_id IN (
+            SELECT samplers.id FROM samplers JOIN sessions ON sessions.id = session_id
+            WHERE coalesce(json_extract(finish, '$.time'), sessions.seen + ?) < ?)
+        AND NOT EXISTS (SELECT 1 FROM requests WHERE target = sampler_id AND created >= ?)""",
+        options.session_seconds,
+        silent_since,
+        silent_since,
+    )
+    for file in traces.glob("*"):
+        if file.stat().st_mtime < now - options.url_seconds:
+            file.unlink(missing_ok=True)
