@@ -13,6 +13,7 @@ import orjson
 import safetensors.numpy
 from attrs import asdict, evolve, frozen
 
+from tinker_local import model_names
 from tinker_local.engine.base import (
     AdamSpec,
     Adapter,
@@ -27,9 +28,9 @@ from tinker_local.engine.base import (
 )
 from tinker_local.engine.graph import Graph
 from tinker_local.errors import OperationFailed
+from tinker_local.model_names import ModelName
 from tinker_local.options import Options
 from tinker_local.protocol import wire
-from tinker_local.state import checkpoints
 from tinker_local.state.catalog import SAVES, Catalog, may_read
 from tinker_local.state.checkpoints import Location
 from tinker_local.state.recordings import Provenance, Recordings
@@ -513,21 +514,24 @@ class Operations:
     def _source(self, target: str) -> _Source:
         """What is behind a sampler, a tinker path, or the name of a base model."""
         sampler = self._store.get("samplers", target)
-        path = sampler["model_path"] if sampler else target
-        if path is not None and checkpoints.parse(path) is not None:
-            checkpoint = self._catalog.get(path)
+        if sampler is None:
+            model = model_names.parse(target)
+        else:
+            model = ModelName(sampler["base_model"], sampler["model_path"])
+        if model.path is not None:
+            checkpoint = self._catalog.get(model.path)
             if checkpoint is None:
-                raise OperationFailed(f"There is no checkpoint {path}.")
+                raise OperationFailed(f"There is no checkpoint {model.path}.")
             # A name can be saved to again: what is cached is what is in this folder.
             weights = self._cached(
                 checkpoint["folder"], lambda: self._load(checkpoint, with_moments=False).weights
             )
-            return _Source(checkpoint["facts"]["base_model"], weights, checkpoint)
-        if sampler is None:
-            return _Source(target)
-        if sampler["model_id"] is None:
-            return _Source(sampler["base_model"])
-        return _Source(sampler["base_model"], self._cached(target, lambda: self._ephemeral(target)))
+            base_model = model.base_model or checkpoint["facts"]["base_model"]
+            return _Source(base_model, weights, checkpoint)
+        base_model = model.base_model or ""
+        if sampler is None or sampler["model_id"] is None:
+            return _Source(base_model)
+        return _Source(base_model, self._cached(target, lambda: self._ephemeral(target)))
 
     def _ephemeral(self, sampler_id: str) -> Tensors:
         query = "SELECT weights FROM ephemeral_weights WHERE sampler_id = ?"
