@@ -16,8 +16,8 @@ from starlette.responses import Response, StreamingResponse
 
 from tinker_local.errors import Refusal
 from tinker_local.model_names import ModelName, are_variants
-from tinker_local.protocol import wire
 from tinker_local.protocol.backend import Backend, Call, digest_of
+from tinker_local.protocol.wire import bodies, results
 from tinker_local.state.store import DONE, FAILED
 
 
@@ -164,7 +164,7 @@ async def stream_sample(backend: Backend, call: Call) -> Response:
             if settled.state != DONE:
                 yield _event({"error": "The result is no longer kept"})
                 return
-            sample = orjson.loads(wire.sample_to_json(backend.store.result(request_id)))
+            sample = orjson.loads(results.sample_to_json(backend.store.result(request_id)))
             for index, sequence in enumerate(sample["sequences"]):
                 # What was drawn before anybody listened: a repeated request, or one taken up after a crash.
                 rest = zip(sequence["tokens"], sequence["logprobs"], strict=True)
@@ -197,4 +197,4 @@ def _token_event(
 
 
 def _event(body: Mapping[str, Any]) -> bytes:
-    return b"data: " + wire.dumps(body) + b"\n\n"
+    return b"data: " + bodies.dumps(body) + b"\n\n"
