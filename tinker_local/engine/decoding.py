@@ -251,11 +251,14 @@ class ScoredPrompt(Protocol):
 def result(spec: SampleSpec, prompt: ScoredPrompt, rows: Sequence[Row], seed: int) -> SampleResult:
     """What a request gets, its rows being sampled."""
     unscored = _unscored(spec)
-    logprobs, target_logprobs, topk, alternatives = None, None, None, None
+    logprobs: list[float | None] | None = None
+    target_logprobs: npt.NDArray[np.float32] | None = None
+    topk: list[TopK | None] | None = None
+    alternatives: PromptAlternatives | None = None
     if spec.prompt_logprobs:
         places = np.arange(unscored - 1, len(spec.prompt) - 1)
         scored = prompt.logprobs(places, spec.prompt[places + 1])
-        logprobs = [*[None] * unscored, *np.float32(scored).tolist()]
+        logprobs = [*[None] * unscored, *scored.astype(np.float32).tolist()]
     if (targets := spec.target_prompt_logprobs) is not None:
         given = targets.token_ids >= 0
         target_logprobs = np.zeros(len(given), np.float32)
@@ -308,4 +311,5 @@ def _drawn(scores: Scores, temperature: float, uniform: Scores) -> Ids:
         return np.full(len(uniform), scores.argmax())
     with np.errstate(over="ignore"):  # by a temperature near 0
         below = np.exp((scores - scores.max()) / temperature).cumsum()
-    return np.searchsorted(below, uniform * below[-1], side="right")
+    drawn: Ids = np.searchsorted(below, uniform * below[-1], side="right")
+    return drawn

@@ -278,9 +278,7 @@ def test_alternatives_follow_the_tempered_distribution(engine, adapter, temperat
 def test_alternatives_repeat_by_seed_and_change_no_sample(engine, adapter):
     plain, request = spec(), spec(prompt_alt_tokens_k=5)
     (alone,) = engine.sample(MODEL, adapter, [request])
-    without, again, other = engine.sample(
-        MODEL, adapter, [plain, request, evolve(request, seed=6)]
-    )
+    without, again, other = engine.sample(MODEL, adapter, [plain, request, evolve(request, seed=6)])
     same(alone.sequences[0], without.sequences[0])
     drawn = alone.prompt_alt_tokens.tokens.tolist()
     assert again.prompt_alt_tokens.tokens.tolist() == drawn
