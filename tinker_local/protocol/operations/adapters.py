@@ -66,6 +66,8 @@ class Adapters:
         self._repeat = repeat
         self._lock = threading.Lock()
         self._live: OrderedDict[str, _Live] = OrderedDict()
+        self._repeating: Adapter | None = None
+        """What the operation that is done again works on."""
         self._writer: threading.Thread | None = None
         self._due: OrderedDict[str, tuple[Adapter, int]] = OrderedDict()
 
@@ -73,6 +75,8 @@ class Adapters:
 
     def get(self, model_id: str) -> Adapter:
         """The adapter of a model; the operation fails if there is none."""
+        if self._repeating is not None:  # an operation of this very model
+            return self._repeating
         live = self._live.get(model_id) or self._load(model_id)
         self._keep(model_id, live)
         return live.adapter
@@ -90,17 +94,18 @@ class Adapters:
         )
         started = time.monotonic()
         for entry in log:
-            self._keep(model_id, live)
             request = self._store.request(entry["request_id"])
             assert request is not None, "requests are kept"
             try:
+                self._repeating = live.adapter
                 live.adapter = self._repeat(request)
             except (EngineError, OperationFailed) as error:
-                self.forget(model_id)
                 raise OperationFailed(
                     f"The state of {model_id} cannot be restored: repeating {request.id} failed: {error}",
                     "server",
                 ) from None
+            finally:
+                self._repeating = None
             live.log_id = entry["id"]
         live.seconds = time.monotonic() - started if log else 0.0
         if log:
