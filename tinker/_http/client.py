@@ -44,7 +44,7 @@ class LeanClient(httpx.AsyncClient):
         self._full_url = functools.lru_cache(256)(self._merge_url)
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
-        options = {name: value for name, value in options.items() if value is not None}
+        options = _given(options)
         if options.keys() - {"content", "headers", "timeout"}:
             return super().build_request(method, url, **options)
         timeout = options.get("timeout", self.timeout)
@@ -59,7 +59,7 @@ class LeanClient(httpx.AsyncClient):
     async def send(
         self, request: httpx.Request, *, stream: bool = False, **options: Any
     ) -> httpx.Response:
-        if self.is_closed or stream or options:
+        if self.is_closed or stream or _given(options):
             return await super().send(request, stream=stream, **options)
         try:
             response = await self._lean_transport.handle_async_request(request)
@@ -77,6 +77,15 @@ class LeanClient(httpx.AsyncClient):
         added = {name.lower().encode(): value.encode() for name, value in given.items()}
         usual = [(name, value) for name, value in self.headers.raw if name.lower() not in added]
         return [(b"Host", self.base_url.netloc), *usual, *added.items()]
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that are not left to the client."""
+    return {
+        name: value
+        for name, value in options.items()
+        if value is not None and value is not httpx.USE_CLIENT_DEFAULT
+    }
 
 
 def make_client(settings: Settings, headers: dict[str, str]) -> httpx.AsyncClient:
