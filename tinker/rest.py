@@ -560,7 +560,7 @@ class Items(Iterator[T], AsyncIterator[T]):
 
 class _SearchPage(Protocol):
     @property
-    def next_cursor(self) -> str | None: ...
+    def next_cursor(self) -> object: ...
 
 
 _Search = TypeVar("_Search", bound=Model)
