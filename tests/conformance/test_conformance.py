@@ -255,7 +255,7 @@ def test_the_command_writes_both_files(server: str, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["--base-url", "nowhere"], "must be an http:// or https:// address"),
-        (["--base-url", "{closed}"], "does not answer"),
+        (["--base-url", "{closed}"], "cannot connect"),
         ([], "give --base-url"),
     ],
 )

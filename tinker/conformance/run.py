@@ -57,7 +57,7 @@ def run(
         transport: For tests.
 
     Raises:
-        httpx.TransportError: The server does not answer at all.
+        httpx.TransportError: The server cannot be reached.
     """
     begun = time.monotonic()
     headers = {"x-api-key": api_key, "user-agent": "tinker-conformance"}

@@ -69,6 +69,18 @@ def list_user_checkpoints(s: Subject) -> None:
     )
 
 
+@check("search_checkpoints", "checkpoints", "save_weights")
+def search_checkpoints(s: Subject) -> None:
+    """Filters are joined by "and"; newest first."""
+    path = s.results["weights"]
+    search = {"checkpoint_type": "training", "base_models": [s.base_model], "limit": 100}
+    found = [one["tinker_path"] for one in s.call("search_checkpoints", search)["checkpoints"]]
+    expect(path in found, "a search for its type and base model does not find our checkpoint")
+    for other in ({**search, "base_models": []}, {**search, "checkpoint_type": "sampler"}):
+        found = [one["tinker_path"] for one in s.call("search_checkpoints", other)["checkpoints"]]
+        expect(path not in found, f"our checkpoint does not match {other}, but the search finds it")
+
+
 @check("set_checkpoint_ttl", "checkpoints", "save_weights", "list_checkpoints")
 def set_checkpoint_ttl(s: Subject) -> None:
     """Sets the expiry of a checkpoint; null clears it."""
