@@ -214,7 +214,8 @@ def test_a_sampler_that_is_there_can_be_opened_by_its_id(service: tinker.Service
         service.holder, sampling_session_id=made.sampling_session_id
     )
     assert again.result(timeout=60).get_base_model() == "tinker-local/tiny"
-    for wrong in ({}, {"base_model": "m", "model_path": "tinker://a/weights/b"}):
+    both = {"base_model": "m", "model_path": "tinker://a/weights/b"}
+    for wrong in list[Any]([{}, both]):
         with pytest.raises(ValueError, match="Give either"):
             tinker.SamplingClient.create(service.holder, **wrong)
 

@@ -108,7 +108,7 @@ def test_iterators_read_page_by_page_in_both_worlds(alone: str) -> None:
         for _ in range(3):
             with tinker.ServiceClient(base_url=alone, user_metadata={"k": "v"}) as other:
                 other.create_sampling_client(base_model="tinker-local/tiny").result()
-        request = types.SessionSearchRequest(user_metadata={"k": "v"}, limit=2)
+        request = types.SessionSearchRequest.from_dict({"user_metadata": {"k": "v"}, "limit": 2})
         assert len({one.session_id for one in rest.iter_search_sessions(request)}) == 3
 
 

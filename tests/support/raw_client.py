@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import httpx
@@ -27,7 +27,9 @@ class Raw:
             timeout=60,
         )
 
-    def post(self, route: str, body: Mapping[str, Any], status: int = 200, **headers: str) -> Any:
+    def post(
+        self, route: str, body: Mapping[str, Any], status: int = 200, /, **headers: str
+    ) -> Any:
         response = self.http.post(route, content=orjson.dumps(body), headers=headers)
         assert response.status_code == status, (response.status_code, response.text)
         return orjson.loads(response.content)
@@ -53,7 +55,8 @@ class Raw:
 
     def create(self, session_id: str, number: int = 0, **lora: Any) -> Body:
         """The promise of a model."""
-        return self.post("create_model", model(session_id, number, **lora))
+        promise: Body = self.post("create_model", model(session_id, number, **lora))
+        return promise
 
     def model(self, session_id: str | None = None, number: int = 0, **lora: Any) -> str:
         """The id of a new model, which exists."""
@@ -101,6 +104,9 @@ class Raw:
         self.close()
 
 
+Submission = Callable[[str, int], Body]
+"""Makes the body of an operation of a model, from the model's id and a seq_id."""
+
 # ---- bodies ---------------------------------------------------------------------------------
 
 
@@ -142,6 +148,13 @@ def optim_step(model_id: str, seq_id: int | None, learning_rate: float = 5e-3) -
         "seq_id": seq_id,
         "adam_params": {"learning_rate": learning_rate},
     }
+
+
+TRAINING: list[tuple[str, Submission]] = [
+    ("forward_backward", forward_backward),
+    ("optim_step", optim_step),
+]
+"""The two submissions of a training step."""
 
 
 def save(model_id: str, seq_id: int | None, name: str, **more: Any) -> Body:

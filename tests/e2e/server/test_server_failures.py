@@ -161,7 +161,7 @@ def test_what_of_a_prompt_cannot_be_scored_is_said(raw: Raw) -> None:
     def targets(*data: float, dtype: str = "int64", **layout: object) -> Body:
         return {"target_prompt_logprobs": {"data": data, "dtype": dtype, "shape": [2, 1], **layout}}
 
-    sparse = {"sparse_crow_indices": [0, 1, 2], "sparse_col_indices": [0, 0]}
+    sparse: Body = {"sparse_crow_indices": [0, 1, 2], "sparse_col_indices": [0, 0]}
     cases: list[tuple[Body, str]] = [
         (targets(1, 2, dtype="float32"), "is float32; it must be int64"),
         (targets(1, 2.5), "numbers in it that are not whole"),
