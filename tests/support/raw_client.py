@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx
 import orjson
 
-from tinker_local.engine.base import AdamSpec, Adapter, Example, LossResult
+from tinker_local.engine.base import AdamSpec, AdapterState, Example, LossResult
 from tinker_local.engine.tiny.engine import TinyEngine
 
 MODEL = "tinker-local/tiny"
@@ -189,18 +189,20 @@ class Gate(TinyEngine):
 
     def forward(
         self,
-        adapter: Adapter,
+        adapter: AdapterState,
         data: Sequence[Example],
         loss_fn: str,
         config: Mapping[str, float],
         *,
         backward: bool,
-    ) -> tuple[LossResult, Adapter]:
+    ) -> tuple[LossResult, AdapterState]:
         self.reached.set()
         assert self.gate.wait(60)
         self.passes += 1
         return super().forward(adapter, data, loss_fn, config, backward=backward)
 
-    def optim_step(self, adapter: Adapter, params: AdamSpec) -> tuple[dict[str, float], Adapter]:
+    def optim_step(
+        self, adapter: AdapterState, params: AdamSpec
+    ) -> tuple[dict[str, float], AdapterState]:
         self.steps += 1
         return super().optim_step(adapter, params)

@@ -9,30 +9,30 @@ import pytest
 from attrs import evolve
 
 from tests.unit.engine.conftest import MakeExample, Shake
-from tinker_local.engine.base import Adapter, Example
+from tinker_local.engine.base import AdapterState, Example
 from tinker_local.engine.tiny.engine import TinyEngine
 
 STEP = 1e-6
 
 
-def total(engine: TinyEngine, adapter: Adapter, data: list[Example], loss_fn: str) -> float:
+def total(engine: TinyEngine, adapter: AdapterState, data: list[Example], loss_fn: str) -> float:
     return engine.forward(adapter, data, loss_fn, {}, backward=False)[0].metrics["loss:sum"]
 
 
 def gradient(
-    engine: TinyEngine, adapter: Adapter, data: list[Example], loss_fn: str
+    engine: TinyEngine, adapter: AdapterState, data: list[Example], loss_fn: str
 ) -> dict[str, Any]:
     return engine.forward(adapter, data, loss_fn, {}, backward=True)[1].grads
 
 
-def moved(adapter: Adapter, direction: dict[str, Any], by: float) -> Adapter:
+def moved(adapter: AdapterState, direction: dict[str, Any], by: float) -> AdapterState:
     return evolve(
         adapter, weights={n: w + by * direction.get(n, 0) for n, w in adapter.weights.items()}
     )
 
 
 def sampled(
-    engine: TinyEngine, adapter: Adapter, make_example: MakeExample, length: int
+    engine: TinyEngine, adapter: AdapterState, make_example: MakeExample, length: int
 ) -> Example:
     """An example whose `logprobs` lie around the model's, so that some ratios are clipped."""
     random = np.random.RandomState(length)
@@ -100,7 +100,7 @@ def test_through_blocks_of_attention(
 
 
 def as_cross_entropy(
-    exact: TinyEngine, adapter: Adapter, example: Any, weights: Any
+    exact: TinyEngine, adapter: AdapterState, example: Any, weights: Any
 ) -> dict[str, Any]:
     weighted = evolve(example, inputs={**example.inputs, "weights": weights})
     return gradient(exact, adapter, [weighted], "cross_entropy")

@@ -12,7 +12,7 @@ from tests.support.present import present
 from tests.unit.engine.conftest import Shake
 from tinker_local.engine.base import (
     AdamSpec,
-    Adapter,
+    AdapterState,
     EngineError,
     Example,
     LoraSpec,
@@ -28,7 +28,7 @@ def spec(prompt: bytes = b"Once upon a time", **options: Any) -> SampleSpec:
     return SampleSpec(prompt=tokens, **{**defaults, **options})
 
 
-def forward_logprobs(engine: TinyEngine, adapter: Adapter, tokens: Any, targets: Any) -> Any:
+def forward_logprobs(engine: TinyEngine, adapter: AdapterState, tokens: Any, targets: Any) -> Any:
     data = [Example(tokens=np.asarray(tokens), inputs={"target_tokens": np.asarray(targets)})]
     result, _ = engine.forward(adapter, data, "cross_entropy", {}, backward=False)
     return result.outputs[0]["logprobs"]
@@ -46,10 +46,12 @@ def adapter(engine: TinyEngine, shaken: Shake) -> Any:
 
 
 @pytest.mark.parametrize("options", [{}, {"temperature": 0.6, "top_k": 20, "top_p": 0.8}])
-def test_logprobs_are_those_of_training(engine: TinyEngine, adapter: Adapter, options: Any) -> None:
+def test_logprobs_are_those_of_training(
+    engine: TinyEngine, adapter: AdapterState, options: Any
+) -> None:
     """Also when drawn from a tempered and filtered distribution; for more than a block's length."""
     request = spec(b"ab" * 70, max_tokens=40, stop_at_eos=False, prompt_logprobs=True, **options)
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     sampled = result.sequences[0]
     tokens = np.concatenate([request.prompt, sampled.tokens])
     expected = forward_logprobs(engine, adapter, tokens[:-1], tokens[1:])
@@ -58,34 +60,34 @@ def test_logprobs_are_those_of_training(engine: TinyEngine, adapter: Adapter, op
     assert present(result.prompt_logprobs)[0] is None
 
 
-def test_a_seed_repeats_in_any_company(engine: TinyEngine, adapter: Adapter) -> None:
+def test_a_seed_repeats_in_any_company(engine: TinyEngine, adapter: AdapterState) -> None:
     request = spec(num_samples=3, topk_sample_logprobs=2)
     others = [spec(bytes(range(n)), seed=n, num_samples=2, max_tokens=n) for n in range(5, 70, 9)]
-    (alone,) = engine.sample(MODEL, adapter.weights, [request])
-    *_, beside = engine.sample(MODEL, adapter.weights, [*others, request])
+    (alone,) = engine.sample(MODEL, adapter, [request])
+    *_, beside = engine.sample(MODEL, adapter, [*others, request])
     for one, other in zip(alone.sequences, beside.sequences, strict=True):
         same(one, other)
-    (first,) = engine.sample(MODEL, adapter.weights, [evolve(request, num_samples=1)])
+    (first,) = engine.sample(MODEL, adapter, [evolve(request, num_samples=1)])
     same(first.sequences[0], alone.sequences[0])
 
 
-def test_more_sequences_than_grow_together(engine: TinyEngine, adapter: Adapter) -> None:
-    (many,) = engine.sample(MODEL, adapter.weights, [spec(num_samples=70, max_tokens=3)])
-    (one,) = engine.sample(MODEL, adapter.weights, [spec(num_samples=1, max_tokens=3)])
+def test_more_sequences_than_grow_together(engine: TinyEngine, adapter: AdapterState) -> None:
+    (many,) = engine.sample(MODEL, adapter, [spec(num_samples=70, max_tokens=3)])
+    (one,) = engine.sample(MODEL, adapter, [spec(num_samples=1, max_tokens=3)])
     assert len(many.sequences) == 70
     same(many.sequences[0], one.sequences[0])
 
 
-def test_samples_differ(engine: TinyEngine, adapter: Adapter) -> None:
-    (result,) = engine.sample(MODEL, adapter.weights, [spec(num_samples=8)])
+def test_samples_differ(engine: TinyEngine, adapter: AdapterState) -> None:
+    (result,) = engine.sample(MODEL, adapter, [spec(num_samples=8)])
     assert len({tuple(s.tokens.tolist()) for s in result.sequences}) == 8
-    (other,) = engine.sample(MODEL, adapter.weights, [spec(seed=6)])
+    (other,) = engine.sample(MODEL, adapter, [spec(seed=6)])
     assert other.sequences[0].tokens.tolist() != result.sequences[0].tokens.tolist()
 
 
-def test_without_a_seed_chance_decides(engine: TinyEngine, adapter: Adapter) -> None:
+def test_without_a_seed_chance_decides(engine: TinyEngine, adapter: AdapterState) -> None:
     request = spec(seed=None)
-    results = engine.sample(MODEL, adapter.weights, [request, request])
+    results = engine.sample(MODEL, adapter, [request, request])
     assert len({tuple(r.sequences[0].tokens.tolist()) for r in results}) == 2
 
 
@@ -95,10 +97,10 @@ def test_any_integer_is_a_seed(engine: TinyEngine, seed: int | None) -> None:
     same(a.sequences[0], b.sequences[0])
 
 
-def test_draws_follow_the_distribution(engine: TinyEngine, adapter: Adapter) -> None:
+def test_draws_follow_the_distribution(engine: TinyEngine, adapter: AdapterState) -> None:
     """The mean log-probability of samples is the negative entropy, 4 standard errors allowed."""
     request = spec(num_samples=2000, max_tokens=1, topk_sample_logprobs=257)
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     logp = np.array([x for _, x in present(result.sequences[0].topk)[0]])
     p = np.exp(logp)
     assert p.sum() == pytest.approx(1)
@@ -129,18 +131,18 @@ def test_filters(engine: TinyEngine) -> None:
     assert len(drawn(temperature=0.2)[0]) < len(drawn()[0])
 
 
-def test_greedy_takes_the_best_each_time(engine: TinyEngine, adapter: Adapter) -> None:
+def test_greedy_takes_the_best_each_time(engine: TinyEngine, adapter: AdapterState) -> None:
     request = spec(temperature=0.0, topk_sample_logprobs=1, stop_at_eos=False)
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     sequence = result.sequences[0]
     best = [step[0] for step in present(sequence.topk)]
     assert [token for token, _ in best] == sequence.tokens.tolist()
     assert [x for _, x in best] == sequence.logprobs.tolist()
 
 
-def test_top_k_of_prompt_and_samples(engine: TinyEngine, adapter: Adapter) -> None:
+def test_top_k_of_prompt_and_samples(engine: TinyEngine, adapter: AdapterState) -> None:
     request = spec(b"abcd", prompt_logprobs=True, topk_prompt_logprobs=257, topk_sample_logprobs=3)
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     first, *rest = present(result.topk_prompt_logprobs)
     assert first is None
     for token, logprob, ranked in zip(
@@ -153,7 +155,7 @@ def test_top_k_of_prompt_and_samples(engine: TinyEngine, adapter: Adapter) -> No
     assert [len(step) for step in present(result.sequences[0].topk)] == [3] * len(
         result.sequences[0].tokens
     )
-    (plain,) = engine.sample(MODEL, adapter.weights, [spec(b"abcd")])
+    (plain,) = engine.sample(MODEL, adapter, [spec(b"abcd")])
     assert (plain.prompt_logprobs, plain.topk_prompt_logprobs) == (None, None)
     assert plain.sequences[0].topk is None
 
@@ -170,7 +172,7 @@ def parrot(engine: TinyEngine) -> Any:
 
     def answer(**options: Any) -> Any:
         request = spec(b"a", temperature=0.0, **{"max_tokens": 20, **options})
-        (result,) = engine.sample(MODEL, adapter.weights, [request])
+        (result,) = engine.sample(MODEL, adapter, [request])
         return result.sequences[0].tokens.tolist(), result.sequences[0].stop_reason
 
     return answer
@@ -249,7 +251,7 @@ def test_refused_tokens_and_models(engine: TinyEngine) -> None:
 # ---- what else can be known of a prompt and of the draws ----------------------------------------
 
 
-def test_targets_are_scored_where_they_are_named(engine: TinyEngine, adapter: Adapter) -> None:
+def test_targets_are_scored_where_they_are_named(engine: TinyEngine, adapter: AdapterState) -> None:
     """As top-k of the whole vocabulary scores them, in any order and number, 0 for none."""
     rows, ids = np.array([0, 0, 2, 1, 1]), np.array([7, -1, 256, 5, 5])
     request = spec(
@@ -257,7 +259,7 @@ def test_targets_are_scored_where_they_are_named(engine: TinyEngine, adapter: Ad
         topk_prompt_logprobs=257,
         target_prompt_logprobs=PromptTargets(rows=rows, token_ids=ids),
     )
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     ranked = result.topk_prompt_logprobs
     expected = [
         0.0 if i < 0 else dict(present(ranked)[row + 1])[i]
@@ -269,12 +271,12 @@ def test_targets_are_scored_where_they_are_named(engine: TinyEngine, adapter: Ad
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_alternatives_follow_the_tempered_distribution(
-    engine: TinyEngine, adapter: Adapter, temperature: Any
+    engine: TinyEngine, adapter: AdapterState, temperature: Any
 ) -> None:
     """Drawn with replacement; their log-probabilities are the model's own."""
     k = 4000
     request = spec(b"abc", temperature=temperature, prompt_alt_tokens_k=k, topk_prompt_logprobs=257)
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     found = present(result.prompt_alt_tokens)
     assert found.tokens.shape == found.logprobs.shape == (2, k)
     for tokens, logprobs, ranked in zip(
@@ -293,13 +295,11 @@ def test_alternatives_follow_the_tempered_distribution(
 
 
 def test_alternatives_repeat_by_seed_and_change_no_sample(
-    engine: TinyEngine, adapter: Adapter
+    engine: TinyEngine, adapter: AdapterState
 ) -> None:
     plain, request = spec(), spec(prompt_alt_tokens_k=5)
-    (alone,) = engine.sample(MODEL, adapter.weights, [request])
-    without, again, other = engine.sample(
-        MODEL, adapter.weights, [plain, request, evolve(request, seed=6)]
-    )
+    (alone,) = engine.sample(MODEL, adapter, [request])
+    without, again, other = engine.sample(MODEL, adapter, [plain, request, evolve(request, seed=6)])
     same(alone.sequences[0], without.sequences[0])
     drawn = present(alone.prompt_alt_tokens).tokens.tolist()
     assert present(again.prompt_alt_tokens).tokens.tolist() == drawn
@@ -309,10 +309,10 @@ def test_alternatives_repeat_by_seed_and_change_no_sample(
 
 @pytest.mark.parametrize("temperature", [0.0, 1e-300])
 def test_greedy_alternatives_are_the_best(
-    engine: TinyEngine, adapter: Adapter, temperature: Any
+    engine: TinyEngine, adapter: AdapterState, temperature: Any
 ) -> None:
     request = spec(temperature=temperature, prompt_alt_tokens_k=2, topk_prompt_logprobs=1)
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     best = [present(row)[0][0] for row in present(result.topk_prompt_logprobs)[1:]]
     assert present(result.prompt_alt_tokens).tokens.tolist() == [[token, token] for token in best]
 
@@ -322,17 +322,19 @@ def test_a_prompt_of_one_token_has_no_alternatives(engine: TinyEngine) -> None:
     assert present(result.prompt_alt_tokens).tokens.shape == (0, 3)
 
 
-def test_only_the_last_places_are_scored_by_top_k_too(engine: TinyEngine, adapter: Adapter) -> None:
+def test_only_the_last_places_are_scored_by_top_k_too(
+    engine: TinyEngine, adapter: AdapterState
+) -> None:
     request = spec(b"abcd", prompt_logprobs=True, topk_prompt_logprobs=3)
-    (whole,) = engine.sample(MODEL, adapter.weights, [request])
+    (whole,) = engine.sample(MODEL, adapter, [request])
     for n in (1, 2, 3):
         part_of = evolve(request, prompt_logprobs_last_n=n)
-        (part,) = engine.sample(MODEL, adapter.weights, [part_of])
+        (part,) = engine.sample(MODEL, adapter, [part_of])
         for name in ("prompt_logprobs", "topk_prompt_logprobs"):
             assert getattr(part, name) == [None] * (4 - n) + getattr(whole, name)[-n:]
 
 
-def test_draws_know_how_likely_they_were(engine: TinyEngine, adapter: Adapter) -> None:
+def test_draws_know_how_likely_they_were(engine: TinyEngine, adapter: AdapterState) -> None:
     """Without filters at temperature 1 as the model says; else renormalized over what was left to draw from."""
     request = spec(max_tokens=1, num_samples=20, topk_sample_logprobs=257)
     for options in (
@@ -344,7 +346,7 @@ def test_draws_know_how_likely_they_were(engine: TinyEngine, adapter: Adapter) -
         {"temperature": 0.0},
     ):
         asked = evolve(request, **options)
-        (result,) = engine.sample(MODEL, adapter.weights, [asked])
+        (result,) = engine.sample(MODEL, adapter, [asked])
         tokens, logp = map(np.array, zip(*present(result.sequences[0].topk)[0], strict=True))
         p = (
             np.exp(logp / asked.temperature)
