@@ -12,13 +12,12 @@ import orjson
 
 from tinker_local.engine.base import (
     AdamSpec,
-    Adapter,
+    AdapterState,
     Example,
     LossResult,
     SampledSequence,
     SampleResult,
     SampleSpec,
-    Tensors,
 )
 from tinker_local.engine.tiny.engine import TinyEngine
 from tinker_proto import tinker_pb2 as pb
@@ -35,14 +34,14 @@ class WrongEngine(TinyEngine):
     def losses(self, result: LossResult) -> LossResult:
         return result
 
-    def accumulated(self, before: Adapter, after: Adapter) -> Adapter:
+    def accumulated(self, before: AdapterState, after: AdapterState) -> AdapterState:
         return after
 
     def step(self, params: AdamSpec) -> AdamSpec:
         return params
 
-    def weights(self, weights: Tensors | None) -> Tensors | None:
-        return weights
+    def sampled_adapter(self, adapter: AdapterState | None) -> AdapterState | None:
+        return adapter
 
     def sequence(self, sequence: SampledSequence) -> SampledSequence:
         return sequence
@@ -52,30 +51,32 @@ class WrongEngine(TinyEngine):
 
     def forward(
         self,
-        adapter: Adapter,
+        adapter: AdapterState,
         data: Sequence[Example],
         loss_fn: str,
         config: Mapping[str, Any],
         *,
         backward: bool,
-    ) -> tuple[LossResult, Adapter]:
+    ) -> tuple[LossResult, AdapterState]:
         result, after = super().forward(
             adapter, self.inputs(data), loss_fn, config, backward=backward
         )
         return self.losses(result), self.accumulated(adapter, after) if backward else after
 
-    def optim_step(self, adapter: Adapter, params: AdamSpec) -> tuple[dict[str, float], Adapter]:
+    def optim_step(
+        self, adapter: AdapterState, params: AdamSpec
+    ) -> tuple[dict[str, float], AdapterState]:
         return super().optim_step(adapter, self.step(params))
 
     def sample(
-        self, base_model: str, weights: Tensors | None, specs: Sequence[SampleSpec]
+        self, base_model: str, adapter: AdapterState | None, specs: Sequence[SampleSpec]
     ) -> list[SampleResult]:
         quiet = [attrs.evolve(spec, heard=None) for spec in specs]
         results = [
             self.prompt(
                 attrs.evolve(one, sequences=[self.sequence(sequence) for sequence in one.sequences])
             )
-            for one in super().sample(base_model, self.weights(weights), quiet)
+            for one in super().sample(base_model, self.sampled_adapter(adapter), quiet)
         ]
         for spec, result in zip(specs, results, strict=True):
             if spec.heard is not None:
@@ -128,7 +129,7 @@ class ShiftedTargets(WrongEngine):
 
 
 class SamplerOfBaseModel(WrongEngine):
-    def weights(self, weights: Tensors | None) -> Tensors | None:
+    def sampled_adapter(self, adapter: AdapterState | None) -> AdapterState | None:
         return None
 
 
@@ -187,7 +188,7 @@ class LearningRateBounded(WrongEngine):
 
 
 class OnlyTheLastGradient(WrongEngine):
-    def accumulated(self, before: Adapter, after: Adapter) -> Adapter:
+    def accumulated(self, before: AdapterState, after: AdapterState) -> AdapterState:
         if not before.grads:
             return after
         latest = {name: after.grads[name] - before.grads[name] for name in after.grads}
@@ -195,7 +196,9 @@ class OnlyTheLastGradient(WrongEngine):
 
 
 class GradientsNotCleared(WrongEngine):
-    def optim_step(self, adapter: Adapter, params: AdamSpec) -> tuple[dict[str, float], Adapter]:
+    def optim_step(
+        self, adapter: AdapterState, params: AdamSpec
+    ) -> tuple[dict[str, float], AdapterState]:
         metrics, after = super().optim_step(adapter, params)
         return metrics, attrs.evolve(after, grads=adapter.grads)
 
