@@ -30,7 +30,7 @@ logger = logging.getLogger("tinker_local")
 
 def make_app(
     store: Store,
-    engine: Engine,
+    engine: Engine[Any],
     keys: KeysFile,
     options: Options,
     ready: Callable[[], None],
