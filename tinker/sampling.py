@@ -91,13 +91,17 @@ class SamplingClient:
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
     ) -> APIFuture[SamplingClient]:
-        """A client for a checkpoint, a base model, or a sampler that is there; exactly one is given.
+        """A client for a base model, a checkpoint, or an existing sampler.
 
-        `base_model` may also be given with `sampling_session_id`, if it is known.
+        `model_path` and `base_model` together are the checkpoint at that base model's context length;
+        `base_model` with `sampling_session_id` is the sampler's base model, if it is known.
         """
-        given = model_path, base_model if sampling_session_id is None else None, sampling_session_id
-        if sum(source is not None for source in given) != 1:
-            raise ValueError("Give either model_path, base_model or sampling_session_id.")
+        if sampling_session_id is not None and model_path is not None:
+            raise ValueError("Give either model_path or sampling_session_id.")
+        if sampling_session_id is None and model_path is None and base_model is None:
+            raise ValueError("Give model_path, base_model or both.")
+        if base_model is not None and (not isinstance(base_model, str) or not base_model):
+            raise ValueError(f"base_model is {base_model!r}; it must be a non-empty string.")
         if model_path is not None:
             arguments.check_tinker_path(model_path)
         progress = Progress("create_sampling_session", {"model": model_path or base_model or ""})
@@ -381,6 +385,9 @@ class SamplingClient:
             self._pid = os.getpid()
         return self._sampler
 
+    def get_telemetry(self) -> None:
+        """None: this client records nothing about how it is used. The official SDK returns its recorder."""
+
     # ---- older names ------------------------------------------------------------------------
 
     sample_async = awaited(sample)
@@ -392,22 +399,19 @@ async def _base_model(session: Session, sampler_id: str, model_path: str) -> str
     """The base model of a sampler, or of the run whose weights it has: not all servers tell both."""
     connection = session.connection
     response = await connection.call(
-        get_sampler.asyncio_detailed,
+        get_sampler.request(sampler_id=sampler_id),
         (progress := Progress("get_sampler", {"sampler_id": sampler_id})),
-        sampler_id=sampler_id,
         passed=REFUSALS_OF_A_ROUTE,
     )
     if response.status_code < 300:
-        sampler: models.GetSamplerResponse = connection.parse(response, progress)
-        return sampler.base_model
+        return connection.parse(response, progress).base_model
     run = urlsplit(model_path).netloc
     if not run:
         return None
     try:
-        info: models.GetInfoResponse = await connection.fetch(
-            get_info.asyncio_detailed,
+        info = await connection.fetch(
+            get_info.request(body=models.GetInfoRequest(model_id=run)),
             Progress("get_info", {"model_id": run}),
-            body=models.GetInfoRequest(model_id=run),
         )
     except APIStatusError:
         return None  # needed for the tokenizer alone
@@ -419,9 +423,11 @@ async def _sampler_id(
 ) -> str:
     """Create a sampler. Some servers answer with a promise of it."""
     connection = session.connection
-    endpoint = create_sampling_session.asyncio_detailed
     response = await connection.call(
-        endpoint, progress, policy=retry.CREATION, body=request, timeout=HELD_TIMEOUT
+        create_sampling_session.request(body=request),
+        progress,
+        policy=retry.CREATION,
+        timeout=HELD_TIMEOUT,
     )
     body = decode_body(response.content)
     if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
@@ -429,8 +435,7 @@ async def _sampler_id(
         decode = result_of(models.CreateSamplingSessionResponse, "create_sampling_session")
         created = await session.result(promise, decode, progress, kind="CreateSamplingSession")
         return created.sampling_session_id
-    answer: models.CreateSamplingSessionResponse = connection.parse(response, progress)
-    return answer.sampling_session_id
+    return connection.parse(response, progress).sampling_session_id
 
 
 @frozen(kw_only=True)

@@ -16,11 +16,12 @@ from tinker_local.access.signing import Signer
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
 from tinker_local.options import Options
-from tinker_local.protocol import wire
 from tinker_local.protocol.operations import Operations
 from tinker_local.protocol.scheduler import Scheduler
+from tinker_local.protocol.wire import bodies
 from tinker_local.state import housekeeping
 from tinker_local.state.catalog import Catalog
+from tinker_local.state.snapshots import Snapshots
 from tinker_local.state.store import DONE, DROPPED, FAILED, PENDING, Request, Row, Store
 
 logger = logging.getLogger("tinker_local")
@@ -47,15 +48,16 @@ class Call:
 class Backend:
     """Lives on the event loop."""
 
-    def __init__(self, store: Store, engine: Engine, keys: KeysFile, options: Options) -> None:
+    def __init__(self, store: Store, engine: Engine[Any], keys: KeysFile, options: Options) -> None:
         self.engine = engine
         self.options = options
         self.store = store
         self.signer = Signer(store.folder, options.clock)
         self.keys = Keys(keys, store, self.signer)
         self.catalog = Catalog(store)
+        self.snapshots = Snapshots(store)
         self.traces = store.folder / "traces"
-        self.operations = Operations(store, engine, self.catalog, options)
+        self.operations = Operations(store, engine, self.catalog, self.snapshots, options)
         self.scheduler = Scheduler(self.operations.execute, gap_seconds=self.options.gap_seconds)
         self._resume()
         self._sweeping = asyncio.create_task(self._sweep())
@@ -71,8 +73,14 @@ class Backend:
         while True:
             try:
                 await asyncio.to_thread(
-                    housekeeping.sweep, self.store, self.catalog, self.traces, self.options
+                    housekeeping.sweep,
+                    self.store,
+                    self.catalog,
+                    self.snapshots,
+                    self.traces,
+                    self.options,
                 )
+                self.operations.release_idle()
             except Exception:  # such as a full disk; the next time may do better
                 logger.exception("Cannot delete what is past its time")
             await asyncio.sleep(self.options.sweep_seconds)
@@ -175,9 +183,9 @@ class Backend:
 
     def fail(self, request: Request, message: str) -> None:
         """End a request that has not begun."""
-        failure = wire.dumps({"error": message, "category": "user"})
+        failure = bodies.dumps({"error": message, "category": "user"})
         with self.store.transaction():
-            self.store.finish(request.id, FAILED, failure, wire.JSON)
+            self.store.finish(request.id, FAILED, failure, bodies.JSON)
             self.operations.announce(request, FAILED, len(failure))
         self.scheduler.done(request.id)
         self.scheduler.done(request.target)
@@ -191,11 +199,11 @@ def unload_id(model_id: str) -> str:
 def digest_of(operation: str, call: Call, *ignored: str) -> bytes:
     """What makes two requests the same: operation and content, but for these members."""
     content = call.content
-    if call.media_type == wire.PROTOBUF:
+    if call.media_type == bodies.PROTOBUF:
         # Encoded again: the order of a map's entries differs from one process to another.
         content = call.body.SerializeToString(deterministic=True)
     elif len(content) <= 65536 or ignored:
         # However it is written: a client may send a repetition in other words.
         body = {name: value for name, value in call.body.items() if name not in ignored}
-        content = wire.dumps(body, sort=True)
+        content = bodies.dumps(body, sort=True)
     return hashlib.sha256(operation.encode() + b"\0" + content).digest()

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from .checkpoint_archive_url_response import CheckpointArchiveUrlResponse
     from .checkpoint_billing_event import CheckpointBillingEvent
     from .checkpoint_kind import CheckpointKind
+    from .checkpoint_search_cursor import CheckpointSearchCursor
+    from .checkpoint_search_request import CheckpointSearchRequest
+    from .checkpoint_search_response import CheckpointSearchResponse
     from .checkpoint_type import CheckpointType
     from .checkpoints_list_response import CheckpointsListResponse
     from .client_config_request import ClientConfigRequest
@@ -72,6 +75,7 @@ if TYPE_CHECKING:
     from .file_urls import FileUrls
     from .finish_session_request import FinishSessionRequest
     from .finish_session_response import FinishSessionResponse
+    from .forward_backward_content_encoding import ForwardBackwardContentEncoding
     from .forward_backward_input import ForwardBackwardInput
     from .forward_backward_output import ForwardBackwardOutput
     from .forward_backward_request import ForwardBackwardRequest
@@ -108,6 +112,7 @@ if TYPE_CHECKING:
     from .loss_fn_output import LossFnOutput
     from .loss_fn_type import LossFnType
     from .loss_metrics import LossMetrics
+    from .metric_reduction import MetricReduction
     from .metrics import Metrics
     from .model_data import ModelData
     from .model_input import ModelInput
@@ -203,6 +208,9 @@ _MODULE_OF = {
     "CheckpointArchiveUrlResponse": ".checkpoint_archive_url_response",
     "CheckpointBillingEvent": ".checkpoint_billing_event",
     "CheckpointKind": ".checkpoint_kind",
+    "CheckpointSearchCursor": ".checkpoint_search_cursor",
+    "CheckpointSearchRequest": ".checkpoint_search_request",
+    "CheckpointSearchResponse": ".checkpoint_search_response",
     "CheckpointType": ".checkpoint_type",
     "CheckpointsListResponse": ".checkpoints_list_response",
     "ClientConfigRequest": ".client_config_request",
@@ -246,6 +254,7 @@ _MODULE_OF = {
     "FileUrls": ".file_urls",
     "FinishSessionRequest": ".finish_session_request",
     "FinishSessionResponse": ".finish_session_response",
+    "ForwardBackwardContentEncoding": ".forward_backward_content_encoding",
     "ForwardBackwardInput": ".forward_backward_input",
     "ForwardBackwardOutput": ".forward_backward_output",
     "ForwardBackwardRequest": ".forward_backward_request",
@@ -282,6 +291,7 @@ _MODULE_OF = {
     "LossFnOutput": ".loss_fn_output",
     "LossFnType": ".loss_fn_type",
     "LossMetrics": ".loss_metrics",
+    "MetricReduction": ".metric_reduction",
     "Metrics": ".metrics",
     "ModelData": ".model_data",
     "ModelInput": ".model_input",
@@ -391,6 +401,9 @@ __all__ = (
     "CheckpointArchiveUrlResponse",
     "CheckpointBillingEvent",
     "CheckpointKind",
+    "CheckpointSearchCursor",
+    "CheckpointSearchRequest",
+    "CheckpointSearchResponse",
     "CheckpointsListResponse",
     "CheckpointType",
     "ClientConfigRequest",
@@ -434,6 +447,7 @@ __all__ = (
     "FileUrls",
     "FinishSessionRequest",
     "FinishSessionResponse",
+    "ForwardBackwardContentEncoding",
     "ForwardBackwardInput",
     "ForwardBackwardOutput",
     "ForwardBackwardRequest",
@@ -470,6 +484,7 @@ __all__ = (
     "LossFnOutput",
     "LossFnType",
     "LossMetrics",
+    "MetricReduction",
     "Metrics",
     "ModelData",
     "ModelInput",
