@@ -47,6 +47,14 @@ class State:
         self._closers.append(lambda: rest.close().result())
         return rest
 
+    @property
+    def rest_is_local(self) -> bool:
+        """Whether the server is on this machine, where no credential is needed."""
+        from urllib.parse import urlsplit  # noqa: PLC0415
+
+        url = self.base_url or os.environ.get("TINKER_BASE_URL") or ""
+        return url == "local" or urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
+
     @cached_property
     def admin(self) -> AdminClient:
         from tinker import AdminClient  # noqa: PLC0415

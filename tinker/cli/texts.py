@@ -51,3 +51,8 @@ def optional(value: object) -> str:
 
 def money(dollars: float) -> str:
     return f"${dollars:,.2f}" if dollars >= 0.01 else "less than $0.01"
+
+
+def printable(text: str) -> str:
+    """A model's text without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -174,8 +174,8 @@ def _conclude(
     after = answers.ask(training, prompts, finished.checkpoint.sampler_path)
     for prompt, first, last in zip(prompts, before, after, strict=False):
         console.print(Text.assemble(("prompt  ", "bold"), prompt.text))
-        console.print(Text.assemble(("before  ", "dim"), first))
-        console.print(Text.assemble(("after   ", "green"), last))
+        console.print(Text.assemble(("before  ", "dim"), texts.printable(first)))
+        console.print(Text.assemble(("after   ", "green"), texts.printable(last)))
     folder = shlex.quote(str(training.folder.path))
     state.say(
         f"Finished after {finished.steps} steps ({finished.reason}), {finished.tokens:,} tokens."

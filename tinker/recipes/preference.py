@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tinker.training import TrainingClient
 
 REFERENCE = "reference.json"
-METRICS = ("dpo_accuracy", "dpo_margin", "dpo_chosen_reward", "dpo_rejected_reward")
+METRICS = ("dpo/accuracy", "dpo/margin", "dpo/chosen_reward", "dpo/rejected_reward")
 Pairs = npt.NDArray[np.float64]
 """[pairs, 2]: a number for the chosen and one for the rejected continuation."""
 
@@ -119,10 +119,10 @@ def dpo(reference: Pairs, beta: float) -> NumpyLoss:
             for n, mask in enumerate(masks)
         ]
         metrics = {
-            "dpo_accuracy": float((margins > 0).mean()),
-            "dpo_margin": float(margins.mean()),
-            "dpo_chosen_reward": float(gains[:, 0].mean()),
-            "dpo_rejected_reward": float(gains[:, 1].mean()),
+            "dpo/accuracy": float((margins > 0).mean()),
+            "dpo/margin": float(margins.mean()),
+            "dpo/chosen_reward": float(gains[:, 0].mean()),
+            "dpo/rejected_reward": float(gains[:, 1].mean()),
         }
         return float(np.logaddexp(0.0, -margins).mean()), metrics, gradients
 

@@ -181,4 +181,8 @@ class RunFolder:
 
 
 def _row(record: CheckpointRecord) -> dict[str, Any]:
-    return {name: value for name, value in asdict(record).items() if value not in (None, False)}
+    return {
+        name: value
+        for name, value in asdict(record).items()
+        if value is not None and value is not False
+    }

@@ -16,6 +16,8 @@ _REFERENCE_BILLIONS = 1.0
 _EXPONENT = -0.3
 _LEAST, _MOST = 5e-5, 1e-3
 _TINY_RATE = 5e-3
+PREFERENCE = 0.1
+"""Preference pairs begin with this share of the default rate: the reference is near, and should stay so."""
 
 
 def default_learning_rate(base_model: str, rank: int) -> float:

@@ -97,7 +97,7 @@ class TrainSettings:
         None, "Stop after this many evaluations without a better loss. Default: never.", least=1
     )
     save_every: int | None = _setting(
-        None, "Steps between checkpoints. Default: as the evaluations.", least=1
+        None, "Steps between checkpoints. Default: ten a run, at most.", least=1
     )
     keep_checkpoints: int = _setting(
         2, "Newest checkpoints to keep, beside the best and the final one.", least=1

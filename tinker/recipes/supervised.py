@@ -42,6 +42,7 @@ AHEAD = 2
 _HELD_OUT_AT_MOST = 100
 _HELD_OUT_FROM = 20
 _EVALUATIONS = 20
+_CHECKPOINTS = 10
 _SAVE_SECONDS = 60.0
 _BETA1, _BETA2 = 0.9, 0.95
 
@@ -211,9 +212,10 @@ class Training:
 
     def _planned(self) -> Plan:
         settings = self.settings
-        rate = settings.learning_rate or schedules.default_learning_rate(
-            self.base_model, settings.lora_rank
-        )
+        default = schedules.default_learning_rate(self.base_model, settings.lora_rank)
+        if self.data.pairs:
+            default *= schedules.PREFERENCE
+        rate = settings.learning_rate or default
         held_out_tokens = sum(len(row.tokens) for group in self.held_out for row in group)
 
         def planned(evaluations: int) -> Plan:
@@ -231,7 +233,7 @@ class Training:
 
         steps = planned(0).steps
         self._eval_every = settings.eval_every or max(1, math.ceil(steps / _EVALUATIONS))
-        self._save_every = settings.save_every or self._eval_every
+        self._save_every = settings.save_every or max(1, math.ceil(steps / _CHECKPOINTS))
         evaluations = math.ceil(steps / self._eval_every) if self._held_out else 0
         return planned(evaluations)
 
@@ -397,7 +399,7 @@ class Training:
             loss = output.metrics["loss:sum"]
         else:
             loss = _mean_nll(pending.rows, output)
-        extra = {**(optimizer.metrics or {})}
+        extra = {f"optim/{name}": value for name, value in (optimizer.metrics or {}).items()}
         if self._reference is not None:
             extra |= {
                 name: output.metrics[name] for name in preference.METRICS if name in output.metrics
@@ -636,7 +638,7 @@ def _row(step: Step, evaluation: Evaluation | None) -> dict[str, Any]:
         "num_tokens": step.tokens,
         "num_loss_tokens": step.trained_tokens,
         "time/step": step.seconds,
-        **{f"optim/{name}": value for name, value in step.metrics.items()},
+        **step.metrics,
     }
     if evaluation is not None:
         row["test/nll"] = evaluation.loss
