@@ -66,6 +66,7 @@ def settings_of(data: str, given: dict[str, Any], config: str | None) -> TrainSe
     values |= {name: value for name, value in given.items() if value not in (None, ())}
     if data:
         values["data"] = data
-    if not values.get("data"):
+    settings = TrainSettings.of(values, config or "the command line")
+    if not settings.data:
         raise click.UsageError("Give a data file, `-` for standard input, or hf://NAME:SPLIT.")
-    return TrainSettings.of(values, config or "the command line")
+    return settings
