@@ -52,6 +52,12 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         help="accepted API keys, one a line, each perhaps with a user's name and `admin`; without, any will do",
     )
     parser.add_argument(
+        "--adopt",
+        action="store_true",
+        help="take over checkpoints in --data that its database does not know, as when it was lost; they "
+        "belong to the first administrator",
+    )
+    parser.add_argument(
         "--fault",
         action="append",
         type=_fault,
@@ -94,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     from tinker_local.access.keys import KeysFileError  # noqa: PLC0415  # --help needs no server
     from tinker_local.options import Options  # noqa: PLC0415
     from tinker_local.server import Server  # noqa: PLC0415
-    from tinker_local.state.store import DataFolderError  # noqa: PLC0415
+    from tinker_local.state.folder import DataFolderError  # noqa: PLC0415
 
     try:
         server = Server(
@@ -102,6 +108,7 @@ def main(argv: list[str] | None = None) -> int:
             host=args.host,
             port=args.port,
             keys=args.keys,
+            adopt=args.adopt,
             options=Options(jwt=args.jwt, feed=args.feed),
             faults=args.faults,
             verbose=args.verbose,
@@ -116,9 +123,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 async def _serve(server: Server) -> int:
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, server.stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
     await server.serve(lambda: print(f"ready {server.url}", flush=True))
     logging.shutdown()
     # The engine's thread may be in the middle of a step. What it has not committed has not happened, so

@@ -23,7 +23,10 @@ from tinker_local.engine.base import Engine
 from tinker_local.engine.tiny.engine import TinyEngine
 from tinker_local.options import Options
 from tinker_local.protocol.faults import Fault, FaultyApp
-from tinker_local.state.store import DataFolder, Store
+from tinker_local.state import adoption
+from tinker_local.state.catalog import Catalog
+from tinker_local.state.folder import DataFolder, DataFolderError
+from tinker_local.state.store import Store
 
 _SHUTDOWN_SECONDS = 1
 
@@ -48,7 +51,7 @@ class Server:
 
     Raises:
         OSError: The port is taken, or the folder cannot be used.
-        DataFolderError: Another server uses the folder, or what is in it is not a server's.
+        DataFolderError: Another server uses the folder, or what is in it is not this server's or does not match.
         KeysFileError: The keys file cannot be used.
     """
 
@@ -59,6 +62,7 @@ class Server:
         host: str = "127.0.0.1",
         port: int = 0,
         keys: Path | None = None,
+        adopt: bool = False,
         engine: Engine[Any] | None = None,
         options: Options | None = None,
         faults: Sequence[Fault] = (),
@@ -66,10 +70,13 @@ class Server:
     ) -> None:
         self._keys = KeysFile(keys)
         self._options = options or Options()
-        self._store = Store(DataFolder(folder), self._options.clock)
+        self._store = Store(DataFolder(folder, adopt=adopt), self._options.clock)
         try:
+            adoption.reconcile(
+                self._store, Catalog(self._store), self._keys.first_administrator, adopt=adopt
+            )
             self._socket = socket.create_server((host, port), backlog=2048)
-        except OSError:
+        except (OSError, DataFolderError):
             self._store.close()
             raise
         # Accepted connections inherit it. asyncio, which sets it otherwise, does not know this socket as TCP,
@@ -125,13 +132,14 @@ class LocalServer:
         host: Address to listen on.
         port: Port; 0 picks a free one.
         keys: File of accepted keys; None accepts any of the right shape.
+        adopt: Take over checkpoints in the folder that its database does not know.
         engine: What computes; None is the tiny engine.
         options: Waiting times and limits.
         faults: Rules of `tinker_local.faults`, as `optim_step:drop=after:times=1`.
 
     Raises:
         OSError: The port is taken.
-        DataFolderError: Another server uses the folder, or what is in it is not a server's.
+        DataFolderError: Another server uses the folder, or what is in it is not this server's or does not match.
         FaultRuleError: A rule is not one.
     """
 
@@ -142,6 +150,7 @@ class LocalServer:
         host: str = "127.0.0.1",
         port: int = 0,
         keys: str | os.PathLike[str] | None = None,
+        adopt: bool = False,
         engine: Engine[Any] | None = None,
         options: Options | None = None,
         faults: Sequence[str] = (),
@@ -154,6 +163,7 @@ class LocalServer:
             host=host,
             port=port,
             keys=None if keys is None else Path(keys),
+            adopt=adopt,
             engine=engine,
             options=options,
             faults=self.faults,

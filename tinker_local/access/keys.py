@@ -33,6 +33,11 @@ class KeysFile:
         if file is not None:
             self.users, self.administrators = _read(file)
 
+    @property
+    def first_administrator(self) -> str:
+        """Who owns what nobody is known to own."""
+        return min(self.administrators or set((self.users or {}).values()))
+
 
 class Keys:
     """Whose credential is whose: keys, and the JWTs this server has signed for them."""
