@@ -39,6 +39,14 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "--port", type=_port, default=8000, help="port; 0 picks a free one (default %(default)s)"
     )
     parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        dest="allow_hosts",
+        help="name under which clients reach the server, besides localhost; may be given several times",
+    )
+    parser.add_argument(
         "--data",
         type=Path,
         default=Path(".tinker-local"),
@@ -97,6 +105,7 @@ def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    from tinker_local.access.hosts import bracketed  # noqa: PLC0415
     from tinker_local.access.keys import KeysFileError  # noqa: PLC0415  # --help needs no server
     from tinker_local.options import Options  # noqa: PLC0415
     from tinker_local.server import Server  # noqa: PLC0415
@@ -109,7 +118,7 @@ def main(argv: list[str] | None = None) -> int:
             port=args.port,
             keys=args.keys,
             adopt=args.adopt,
-            options=Options(jwt=args.jwt, feed=args.feed),
+            options=Options(jwt=args.jwt, feed=args.feed, allow_hosts=tuple(args.allow_hosts)),
             faults=args.faults,
             verbose=args.verbose,
         )
@@ -118,7 +127,7 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         if error.filename is not None:
             return _fail(f"cannot use {error.filename}: {error.strerror}")
-        return _fail(f"cannot listen on {args.host}:{args.port}: {error.strerror}")
+        return _fail(f"cannot listen on {bracketed(args.host)}:{args.port}: {error.strerror}")
     return asyncio.run(_serve(server))
 
 

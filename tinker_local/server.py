@@ -17,6 +17,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from tinker_local.access.hosts import bracketed
 from tinker_local.access.keys import KeysFile
 from tinker_local.app import make_app
 from tinker_local.engine.base import Engine
@@ -75,7 +76,7 @@ class Server:
             adoption.reconcile(
                 self._store, Catalog(self._store), self._keys.first_administrator, adopt=adopt
             )
-            self._socket = socket.create_server((host, port), backlog=2048)
+            self._socket = _listen(host, port)
         except (OSError, DataFolderError):
             self._store.close()
             raise
@@ -90,7 +91,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"http://{bracketed(self.host)}:{self.port}"
 
     async def serve(self, ready: Callable[[], None]) -> None:
         """Answer until `stop` is called; `ready` is called when answers are to be had."""
@@ -119,6 +120,13 @@ class Server:
         """End soon: open requests get a second. From any thread, and from signal handlers."""
         if self._uvicorn is not None:
             self._uvicorn.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket; `::` takes IPv4 too, where the machine can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
 
 
 class LocalServer:
