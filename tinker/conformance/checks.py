@@ -7,16 +7,10 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from tinker.conformance.outcomes import Failed, NotOffered, expect
+
 if TYPE_CHECKING:
     from tinker.conformance.subject import Subject
-
-
-class Failed(Exception):
-    """The server does not keep the contract here; the text says in what."""
-
-
-class NotOffered(Exception):
-    """The server does not have this; the text says how that shows."""
 
 
 @frozen
@@ -30,6 +24,8 @@ class Check:
     needs: tuple[str, ...]
     """Checks without whose success this one cannot be run."""
 
+
+__all__ = ["CHECKS", "Check", "Failed", "NotOffered", "check", "expect"]
 
 CHECKS: list[Check] = []
 """In the order in which they run."""
@@ -46,9 +42,3 @@ def check(
         return function
 
     return register
-
-
-def expect(condition: bool, what: str) -> None:
-    """Fail unless the condition holds."""
-    if not condition:
-        raise Failed(what)

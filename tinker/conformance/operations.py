@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tinker._codec import zstd
+from tinker._codec.media_types import EVENT_STREAM
 from tinker.conformance.checks import Failed, NotOffered, check, expect
 from tinker.conformance.subject import (
     JSON,
@@ -658,10 +659,10 @@ def asample_topk(s: Subject) -> None:
 @check("stream_sample", "sampling", "create_sampling_session")
 def stream_sample(s: Subject) -> None:
     """Server-sent events; one with a `finish_reason` ends its sample."""
-    exchange = s.send("stream_sample", s.sample_body(3), headers={"accept": "text/event-stream"})
+    exchange = s.send("stream_sample", s.sample_body(3), headers={"accept": EVENT_STREAM})
     s.offered(exchange)
     expect(exchange.status == 200, f"answered {exchange.status}")
-    expect(exchange.media_type == "text/event-stream", f"the answer is {exchange.media_type}")
+    expect(exchange.media_type == EVENT_STREAM, f"the answer is {exchange.media_type}")
     expect('"finish_reason"' in exchange.body.decode(), "no event has a finish_reason")
 
 

@@ -386,7 +386,7 @@ def error_text(s: Subject) -> None:
     key = s.http.headers.get("x-api-key", "")
     expect(not key or key.encode() not in exchange.body, "the answer repeats the credential")
     expect(
-        re.match(r"application/json", exchange.headers.get("content-type", "")) is not None,
+        re.match(JSON, exchange.headers.get("content-type", "")) is not None,
         f"it is {exchange.media_type}",
     )
 

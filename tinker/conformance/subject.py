@@ -16,12 +16,11 @@ import jsonschema_rs
 import orjson
 from attrs import define, field
 
-from tinker.conformance.checks import Failed, NotOffered, expect
+from tinker._codec.media_types import JSON, PROTOBUF
+from tinker.conformance.outcomes import Failed, NotOffered, expect
 from tinker.conformance.exchange import Exchange
 from tinker_proto import tinker_pb2 as pb
 
-PROTOBUF = "application/x-protobuf"
-JSON = "application/json"
 _PENDING = 200.0
 """Seconds for which a promise may be pending before a check gives up on it."""
 _RESULTS = {

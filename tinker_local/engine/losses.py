@@ -39,7 +39,7 @@ from autograd import make_vjp
 from autograd.extend import notrace_primitive
 
 from tinker_local.engine.base import EngineError, Example
-from tinker_local.engine.graph import Graph
+from tinker_local.engine.graph import Graph, stop_gradient
 
 Values = npt.NDArray[np.float64]
 Inputs = Mapping[str, Any]
@@ -47,7 +47,6 @@ Inputs = Mapping[str, Any]
 
 TARGETS = "target_tokens"
 
-stop_gradient = notrace_primitive(lambda x: x)
 
 
 @frozen(kw_only=True)

@@ -12,6 +12,7 @@ import jsonschema_rs
 import orjson
 from attrs import frozen
 
+from tinker._codec.media_types import JSON
 from tinker_local.errors import Refusal
 
 _MOST_ISSUES = 20
@@ -132,7 +133,7 @@ def _validator(operation_id: str) -> Any:
     for methods in contract["paths"].values():
         for operation in methods.values():
             if operation["operationId"] == operation_id:
-                schema = operation["requestBody"]["content"]["application/json"]["schema"]
+                schema = operation["requestBody"]["content"][JSON]["schema"]
                 return jsonschema_rs.Draft202012Validator(
                     {**schema, "components": contract["components"]}, validate_formats=True
                 )
