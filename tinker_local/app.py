@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tinker._codec import media_types
 from tinker_local.access.keys import KeysFile
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
@@ -66,7 +67,7 @@ def make_app(
         routes.append(route)
     for path, content, media_type in (
         ("/docs", contract.reference(), "text/html"),
-        ("/openapi.json", contract.content(), bodies.JSON),
+        ("/openapi.json", contract.content(), media_types.JSON),
     ):
         routes.append(Route(path, _page(content, media_type)))
     app = Starlette(
@@ -127,7 +128,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
             return _refused(refusal)
         if isinstance(answer, Response):
             return answer
-        return Response(bodies.dumps(answer), media_type=bodies.JSON)
+        return Response(bodies.dumps(answer), media_type=media_types.JSON)
 
     return endpoint
 
@@ -136,10 +137,10 @@ def _media_type(request: Request, operation: Operation) -> str:
     """The media type of the body, which must be one that the server reads."""
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type == "application/protobuf":
-        media_type = bodies.PROTOBUF
+        media_type = media_types.PROTOBUF
     read = operation.media_types
     if not request.app.state.backend.options.protobuf:
-        read = tuple(kind for kind in read if kind != bodies.PROTOBUF)
+        read = tuple(kind for kind in read if kind != media_types.PROTOBUF)
     if media_type not in read:
         raise Refusal(415, f"Expected {' or '.join(read)}")
     return media_type
@@ -161,7 +162,7 @@ def _decode(
 ) -> tuple[bytes, Any]:
     """The body without its encoding, and what it says."""
     content = bodies.decompress(content, encoding)
-    if media_type == bodies.PROTOBUF:
+    if media_type == media_types.PROTOBUF:
         return content, bodies.parse_protobuf(content)
     body = bodies.parse_json(content)
     if untagged and bodies.add_chunk_tags(body):
@@ -173,7 +174,7 @@ def _decode(
 def _refused(refusal: Refusal) -> Response:
     content = bodies.dumps({"detail": refusal.detail})
     return Response(
-        content, status_code=refusal.status, media_type=bodies.JSON, headers=refusal.headers
+        content, status_code=refusal.status, media_type=media_types.JSON, headers=refusal.headers
     )
 
 

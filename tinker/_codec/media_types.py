@@ -7,6 +7,8 @@ from typing import Final, Literal, TypeAlias
 
 from tinker._http.sse import EVENT_STREAM
 
+__all__ = ["EVENT_STREAM", "JSON", "PROTOBUF", "ResultType", "is_protobuf"]
+
 JSON: Final = "application/json"
 PROTOBUF: Final = "application/x-protobuf"
 

@@ -17,8 +17,8 @@ import orjson
 from attrs import define, field
 
 from tinker._codec.media_types import JSON, PROTOBUF
-from tinker.conformance.outcomes import Failed, NotOffered, expect
 from tinker.conformance.exchange import Exchange
+from tinker.conformance.outcomes import Failed, NotOffered, expect
 from tinker_proto import tinker_pb2 as pb
 
 _PENDING = 200.0

@@ -16,6 +16,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 from attrs import frozen
+from autograd.extend import notrace_primitive
 
 from tinker_local.engine.base import EngineError
 

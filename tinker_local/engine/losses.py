@@ -36,7 +36,6 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 from autograd import make_vjp
-from autograd.extend import notrace_primitive
 
 from tinker_local.engine.base import EngineError, Example
 from tinker_local.engine.graph import Graph, stop_gradient
@@ -46,7 +45,6 @@ Inputs = Mapping[str, Any]
 """float64 arrays shaped as the targets; settings are among them, the words as they are."""
 
 TARGETS = "target_tokens"
-
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,6 @@ import orjson
 from google.protobuf.message import DecodeError
 
 from tinker._codec import zstd
-from tinker._codec.media_types import JSON, PROTOBUF
 from tinker_local.errors import Refusal, invalid
 from tinker_proto import tinker_pb2 as pb
 
