@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from tinker.conformance.outcomes import Failed, NotOffered, expect
-
 if TYPE_CHECKING:
     from tinker.conformance.subject import Subject
 
@@ -22,13 +20,10 @@ class Check:
     """The sentence of the contract that is checked."""
     run: Callable[[Subject], None]
     needs: tuple[str, ...]
-    """Checks without whose success this one cannot be run."""
+    """Checks that must pass first; this one runs after them."""
 
-
-__all__ = ["CHECKS", "Check", "Failed", "NotOffered", "check", "expect"]
 
 CHECKS: list[Check] = []
-"""In the order in which they run."""
 
 
 def check(

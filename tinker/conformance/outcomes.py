@@ -4,14 +4,14 @@ from __future__ import annotations
 
 
 class Failed(Exception):
-    """The server does not keep the contract here; the text says in what."""
+    """The server breaks the contract; the message says what was expected and what was found."""
 
 
 class NotOffered(Exception):
-    """The server does not have this; the text says how that shows."""
+    """The server does not have this; the message says how it shows."""
 
 
 def expect(condition: bool, what: str) -> None:
-    """Fail unless the condition holds."""
+    """Fail with this message unless the condition holds."""
     if not condition:
         raise Failed(what)
