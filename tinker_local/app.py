@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tinker._codec import media_types
 from tinker_local.access.hosts import Hosts
 from tinker_local.access.keys import KeysFile
 from tinker_local.engine.base import Engine
@@ -69,7 +70,7 @@ def make_app(
         routes.append(route)
     for path, content, media_type in (
         ("/docs", contract.reference(), "text/html"),
-        ("/openapi.json", contract.content(), bodies.JSON),
+        ("/openapi.json", contract.content(), media_types.JSON),
     ):
         routes.append(Route(path, _page(content, media_type)))
     app = Starlette(
@@ -141,7 +142,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
             return _refused(refusal)
         if isinstance(answer, Response):
             return answer
-        return Response(bodies.dumps(answer), media_type=bodies.JSON)
+        return Response(bodies.dumps(answer), media_type=media_types.JSON)
 
     return endpoint
 
@@ -149,7 +150,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
 def _refused(refusal: Refusal) -> Response:
     content = bodies.dumps({"detail": refusal.detail})
     return Response(
-        content, status_code=refusal.status, media_type=bodies.JSON, headers=refusal.headers
+        content, status_code=refusal.status, media_type=media_types.JSON, headers=refusal.headers
     )
 
 
