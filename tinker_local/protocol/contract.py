@@ -26,6 +26,9 @@ class Operation:
     media_types: tuple[str, ...]
     """What its body may be; empty when it has none."""
     needs_key: bool
+    takes_bearer: bool
+    """Whether the key may come as `Authorization: Bearer`."""
+    tag: str
     parameters: tuple[Mapping[str, Any], ...]
     """As the contract describes them."""
 
@@ -58,6 +61,8 @@ def operations() -> list[Operation]:
                     path,
                     tuple(body),
                     operation.get("security") != [],
+                    {"bearer": []} in operation.get("security", []),
+                    operation["tags"][0],
                     tuple(_resolved(one) for one in operation.get("parameters", ())),
                 )
             )
