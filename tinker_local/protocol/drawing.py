@@ -32,10 +32,10 @@ class Drawing:
     Args:
         backend: Where it is drawn.
         request_id: The id of its promise.
-        promise: Makes the promise; called at once, when its tokens are already listened for.
+        promise: Makes the promise and returns the base model; called at once, when its tokens are already listened for.
     """
 
-    def __init__(self, backend: Backend, request_id: str, promise: Callable[[], None]) -> None:
+    def __init__(self, backend: Backend, request_id: str, promise: Callable[[], str]) -> None:
         self._backend = backend
         self._id = request_id
         self._drawn: asyncio.Queue[Token | None] = asyncio.Queue()
@@ -48,7 +48,7 @@ class Drawing:
 
         backend.operations.listeners[request_id] = heard
         try:
-            promise()
+            self.base_model = promise()
         except BaseException:
             del backend.operations.listeners[request_id]
             raise

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
 from tests.support.raw_client import KEY, Raw, optim_step
 
 
-def detail(response: httpx.Response, status: int) -> object:
+def detail(response: httpx.Response, status: int) -> Any:
     """The reason in a refusal's body, which always comes with its length."""
     assert response.status_code == status, response.text
     assert response.headers["Content-Type"] == "application/json"
@@ -68,7 +70,7 @@ def test_a_charset_is_no_other_content_type(raw: Raw) -> None:
     ],
 )
 def test_what_is_not_json(raw: Raw, content: bytes) -> None:
-    (issue,) = detail(raw.http.post("optim_step", content=content), 422)  # type: ignore[misc]
+    (issue,) = detail(raw.http.post("optim_step", content=content), 422)
     assert issue["loc"] == ["body"]
     assert issue["type"] == "json_invalid"
     assert issue["msg"].startswith("The body is not JSON: ")

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.raw_client import Raw, datum, forward_backward, optim_step, sample, save
+from tests.support.raw_client import (
+    TRAINING,
+    Raw,
+    datum,
+    forward_backward,
+    optim_step,
+    sample,
+    save,
+)
 from tests.support.server_process import ServerProcess
 
 MORE_THAN_FIT = 18
@@ -20,9 +28,7 @@ def test_more_models_than_fit_into_memory(raw: Raw) -> None:
         [
             raw.do(route, body(model_id, 2 * step + offset))
             for model_id in models
-            for offset, (route, body) in enumerate(
-                [("forward_backward", forward_backward), ("optim_step", optim_step)], 1
-            )
+            for offset, (route, body) in enumerate(TRAINING, 1)
         ]
         for step in range(2)
     ]

@@ -311,7 +311,7 @@ class _Chat:
         return {"content": content}
 
     def _token(self, token_id: int, logprob: float) -> dict[str, Any]:
-        content = self._backend.engine.token_bytes(token_id)
+        content = self._backend.engine.token_bytes(self.drawing.base_model, token_id)
         text = content.decode("utf-8", "replace")
         return {"token": text, "logprob": logprob, "bytes": list(content)}
 
@@ -469,7 +469,7 @@ class _Part:
 
     def _name(self, token_id: int) -> str:
         """The text of a token; of a part of a character the bytes, so that no two tokens have the same."""
-        content = self._backend.engine.token_bytes(token_id)
+        content = self._backend.engine.token_bytes(self.drawing.base_model, token_id)
         try:
             return content.decode()
         except UnicodeDecodeError:

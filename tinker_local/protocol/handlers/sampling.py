@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -101,14 +101,14 @@ def _request_id(call: Call) -> str:
     return f"{sampler_id}:{uuid.uuid4().hex if seq_id is None else int(seq_id)}"
 
 
-def _promise_sample(backend: Backend, call: Call, request_id: str) -> None:
-    """Queue a sample, unless it was promised before."""
+def _promise_sample(backend: Backend, call: Call, request_id: str) -> str:
+    """Queue a sample, unless it was promised before; returns the base model's name."""
     sampler_id = call.body.get("sampling_session_id")
     if sampler_id is None:
         model = ModelName(*source(backend, call.user, _model(call)))
         _check_context(backend, call, model.base_model or "")
         backend.promise(call, "asample", str(model), request_id, seq_id=None, digest=b"")
-        return
+        return model.base_model or ""
     sampler = backend.own("samplers", "sampling_session_id", sampler_id, call.user)
     digest = digest_of("asample", call)
     if not backend.repeated(request_id, digest, "seq_id"):
@@ -119,6 +119,8 @@ def _promise_sample(backend: Backend, call: Call, request_id: str) -> None:
                 410, f"The weights of {sampler_id} are no longer kept: its session is over"
             )
         backend.promise(call, "asample", sampler_id, request_id, seq_id=None, digest=digest)
+    base_model: str = sampler["base_model"]
+    return base_model
 
 
 def _check_context(backend: Backend, call: Call, base_model: str) -> None:
@@ -152,10 +154,11 @@ async def stream_sample(backend: Backend, call: Call) -> Response:
 
 async def _events(backend: Backend, drawing: Drawing) -> AsyncIterator[bytes]:
     texts: defaultdict[int, codecs.IncrementalDecoder] = defaultdict(partial(_utf8, "replace"))
+    token_bytes = partial(backend.engine.token_bytes, drawing.base_model)
     try:
         async with aclosing(drawing.tokens()) as tokens:
             async for token in tokens:
-                yield _event(_token_event(backend, token, texts[token.index]))
+                yield _event(_token_event(token_bytes, token, texts[token.index]))
     except OperationFailed as failure:
         yield _event({"error": str(failure)})
         return
@@ -167,9 +170,11 @@ async def _events(backend: Backend, drawing: Drawing) -> AsyncIterator[bytes]:
 _utf8 = codecs.getincrementaldecoder("utf-8")
 
 
-def _token_event(backend: Backend, token: Token, text: codecs.IncrementalDecoder) -> dict[str, Any]:
+def _token_event(
+    token_bytes: Callable[[int], bytes], token: Token, text: codecs.IncrementalDecoder
+) -> dict[str, Any]:
     """A token, and the text it completes: a character may take several tokens."""
-    added = text.decode(backend.engine.token_bytes(token.id))
+    added = text.decode(token_bytes(token.id))
     return {"index": token.index, "token_id": token.id, "token": added, "logprob": token.logprob}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -16,40 +16,46 @@ if TYPE_CHECKING:
     from ...models.message_token_count import MessageTokenCount
 
 
-def _get_kwargs(
+def request(
     *,
     body: CountTokensRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/anthropic/api/v1/messages/count_tokens",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[MessageTokenCount]:
+    """Count the tokens of a conversation
 
-    _kwargs["content"] = dumps(body.to_dict())
+    Returns the length of the prompt that `create_message` would sample from.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        body (CountTokensRequest): A conversation whose tokens to count.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="count_message_tokens",
+        method="POST",
+        path="/anthropic/api/v1/messages/count_tokens",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
 
 
-def _parse_response(response: httpx.Response) -> AnthropicErrorResponse | MessageTokenCount | None:
+def _parse(content: bytes) -> MessageTokenCount:
+    from ...models.message_token_count import MessageTokenCount
+
+    return MessageTokenCount.from_dict(loads(content))
+
+
+def _parse_response(response: httpx.Response) -> MessageTokenCount | AnthropicErrorResponse | None:
     if response.is_success:
-        from ...models.message_token_count import MessageTokenCount
-
-        return MessageTokenCount.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
         from ...models.anthropic_error_response import AnthropicErrorResponse
 
-        return AnthropicErrorResponse.from_dict(loads(response.content))
+        return AnthropicErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -60,21 +66,14 @@ def sync_detailed(
     body: CountTokensRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[AnthropicErrorResponse | MessageTokenCount]:
-    """Count the tokens of a conversation
-
-    Returns the length of the prompt that `create_message` would sample from.
-
-    Args:
-        body (CountTokensRequest): A conversation whose tokens to count.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[MessageTokenCount | AnthropicErrorResponse | None]:
+    """Count the tokens of a conversation: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -83,18 +82,11 @@ async def asyncio_detailed(
     body: CountTokensRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[AnthropicErrorResponse | MessageTokenCount]:
-    """Count the tokens of a conversation
-
-    Returns the length of the prompt that `create_message` would sample from.
-
-    Args:
-        body (CountTokensRequest): A conversation whose tokens to count.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[MessageTokenCount | AnthropicErrorResponse | None]:
+    """Count the tokens of a conversation: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -16,40 +16,51 @@ if TYPE_CHECKING:
     from ...models.message_request import MessageRequest
 
 
-def _get_kwargs(
+def request(
     *,
     body: MessageRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/anthropic/api/v1/messages",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[Message]:
+    """Complete a conversation
 
-    _kwargs["content"] = dumps(body.to_dict())
+    Anthropic's Messages. The model's own chat template renders `system`, `messages` and `tools`; a model without one is
+    refused (400).
+    Reasoning is a `thinking` block, a tool call a `tool_use` block. `cache_control`, `metadata` and
+    `thinking.budget_tokens` are
+    accepted and have no effect. With `stream` the response is Anthropic's stream of server-sent events.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        body (MessageRequest): A conversation to complete. Every member beyond these is refused, unless it has no
+            effect on the result.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="create_message",
+        method="POST",
+        path="/anthropic/api/v1/messages",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
 
 
-def _parse_response(response: httpx.Response) -> AnthropicErrorResponse | Message | None:
+def _parse(content: bytes) -> Message:
+    from ...models.message import Message
+
+    return Message.from_dict(loads(content))
+
+
+def _parse_response(response: httpx.Response) -> Message | AnthropicErrorResponse | None:
     if response.is_success:
-        from ...models.message import Message
-
-        return Message.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
         from ...models.anthropic_error_response import AnthropicErrorResponse
 
-        return AnthropicErrorResponse.from_dict(loads(response.content))
+        return AnthropicErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -60,26 +71,14 @@ def sync_detailed(
     body: MessageRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[AnthropicErrorResponse | Message]:
-    """Complete a conversation
-
-    Anthropic's Messages. The model's own chat template renders `system`, `messages` and `tools`; a model without one is
-    refused (400).
-    Reasoning is a `thinking` block, a tool call a `tool_use` block. `cache_control`, `metadata` and
-    `thinking.budget_tokens` are
-    accepted and have no effect. With `stream` the response is Anthropic's stream of server-sent events.
-
-    Args:
-        body (MessageRequest): A conversation to complete. Every member beyond these is refused, unless it has no
-            effect on the result.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[Message | AnthropicErrorResponse | None]:
+    """Complete a conversation: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -88,44 +87,11 @@ async def asyncio_detailed(
     body: MessageRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[AnthropicErrorResponse | Message]:
-    """Complete a conversation
-
-    Anthropic's Messages. The model's own chat template renders `system`, `messages` and `tools`; a model without one is
-    refused (400).
-    Reasoning is a `thinking` block, a tool call a `tool_use` block. `cache_control`, `metadata` and
-    `thinking.budget_tokens` are
-    accepted and have no effect. With `stream` the response is Anthropic's stream of server-sent events.
-
-    Args:
-        body (MessageRequest): A conversation to complete. Every member beyond these is refused, unless it has no
-            effect on the result.
-    """
-
-    kwargs = _get_kwargs(
-        body=body,
-        headers=headers,
-        timeout=timeout,
-    )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
-
-
-async def asyncio_streamed(
-    *,
-    client: AuthenticatedClient,
-    body: MessageRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> Response[AnthropicErrorResponse | Message]:
-    """As `asyncio_detailed`, but the body of a 2xx is still to come: read `raw.aiter_bytes()`, then `raw.aclose()`."""
-
-    kwargs = _get_kwargs(
-        body=body,
-        headers=headers,
-        timeout=timeout,
-    )
+) -> Response[Message | AnthropicErrorResponse | None]:
+    """Complete a conversation: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
-    raw = await http.send(http.build_request(**kwargs), stream=True)
-    if not raw.is_success:
-        await raw.aread()
+    message = request(
+        body=body,
+    )
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
     return Response(raw, _parse_response)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -16,40 +16,53 @@ if TYPE_CHECKING:
     from ...models.open_ai_error_response import OpenAIErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: ChatCompletionRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/oai/api/v1/chat/completions",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[ChatCompletion]:
+    """Complete a conversation
 
-    _kwargs["content"] = dumps(body.to_dict())
+    OpenAI's Chat Completions. The model's own chat template renders `messages` and `tools`; a model without one is
+    refused (400).
+    Tool calls are parsed back where the template's family is known, else they stay in `content`. Reasoning goes to
+    `reasoning_content`. With `stream` the response is a stream of server-sent events, each a `ChatCompletionChunk`, and
+    `[DONE]` at the end. A parameter that changes the result and is not offered is refused (400), and the error names
+    it;
+    `user`, `metadata`, `store` and other parameters without an effect on the result are ignored.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        body (ChatCompletionRequest): A conversation to complete. Every member beyond these is refused, unless it has
+            no effect on the result.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="create_chat_completion",
+        method="POST",
+        path="/oai/api/v1/chat/completions",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> ChatCompletion:
+    from ...models.chat_completion import ChatCompletion
+
+    return ChatCompletion.from_dict(loads(content))
 
 
 def _parse_response(response: httpx.Response) -> ChatCompletion | OpenAIErrorResponse | None:
     if response.is_success:
-        from ...models.chat_completion import ChatCompletion
-
-        return ChatCompletion.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
         from ...models.open_ai_error_response import OpenAIErrorResponse
 
-        return OpenAIErrorResponse.from_dict(loads(response.content))
+        return OpenAIErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -60,28 +73,14 @@ def sync_detailed(
     body: ChatCompletionRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ChatCompletion | OpenAIErrorResponse]:
-    """Complete a conversation
-
-    OpenAI's Chat Completions. The model's own chat template renders `messages` and `tools`; a model without one is
-    refused (400).
-    Tool calls are parsed back where the template's family is known, else they stay in `content`. Reasoning goes to
-    `reasoning_content`. With `stream` the response is a stream of server-sent events, each a `ChatCompletionChunk`, and
-    `[DONE]` at the end. A parameter that changes the result and is not offered is refused (400), and the error names
-    it;
-    `user`, `metadata`, `store` and other parameters without an effect on the result are ignored.
-
-    Args:
-        body (ChatCompletionRequest): A conversation to complete. Every member beyond these is refused, unless it has
-            no effect on the result.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[ChatCompletion | OpenAIErrorResponse | None]:
+    """Complete a conversation: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -90,46 +89,11 @@ async def asyncio_detailed(
     body: ChatCompletionRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ChatCompletion | OpenAIErrorResponse]:
-    """Complete a conversation
-
-    OpenAI's Chat Completions. The model's own chat template renders `messages` and `tools`; a model without one is
-    refused (400).
-    Tool calls are parsed back where the template's family is known, else they stay in `content`. Reasoning goes to
-    `reasoning_content`. With `stream` the response is a stream of server-sent events, each a `ChatCompletionChunk`, and
-    `[DONE]` at the end. A parameter that changes the result and is not offered is refused (400), and the error names
-    it;
-    `user`, `metadata`, `store` and other parameters without an effect on the result are ignored.
-
-    Args:
-        body (ChatCompletionRequest): A conversation to complete. Every member beyond these is refused, unless it has
-            no effect on the result.
-    """
-
-    kwargs = _get_kwargs(
-        body=body,
-        headers=headers,
-        timeout=timeout,
-    )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
-
-
-async def asyncio_streamed(
-    *,
-    client: AuthenticatedClient,
-    body: ChatCompletionRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> Response[ChatCompletion | OpenAIErrorResponse]:
-    """As `asyncio_detailed`, but the body of a 2xx is still to come: read `raw.aiter_bytes()`, then `raw.aclose()`."""
-
-    kwargs = _get_kwargs(
-        body=body,
-        headers=headers,
-        timeout=timeout,
-    )
+) -> Response[ChatCompletion | OpenAIErrorResponse | None]:
+    """Complete a conversation: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
-    raw = await http.send(http.build_request(**kwargs), stream=True)
-    if not raw.is_success:
-        await raw.aread()
+    message = request(
+        body=body,
+    )
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
     return Response(raw, _parse_response)

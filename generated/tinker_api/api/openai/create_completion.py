@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -16,40 +16,50 @@ if TYPE_CHECKING:
     from ...models.open_ai_error_response import OpenAIErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: CompletionRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/oai/api/v1/completions",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[Completion]:
+    """Complete a text
 
-    _kwargs["content"] = dumps(body.to_dict())
+    OpenAI's older Completions. `prompt` is text, token ids, or a list of either; the choices of the first prompt come
+    first.
+    With `echo` the response begins with the prompt, and `logprobs` cover it. With `stream` the response is a stream of
+    server-sent events, each a `Completion`, and `[DONE]` at the end.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        body (CompletionRequest): A text to complete. Every member beyond these is refused, unless it has no effect on
+            the result.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="create_completion",
+        method="POST",
+        path="/oai/api/v1/completions",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> Completion:
+    from ...models.completion import Completion
+
+    return Completion.from_dict(loads(content))
 
 
 def _parse_response(response: httpx.Response) -> Completion | OpenAIErrorResponse | None:
     if response.is_success:
-        from ...models.completion import Completion
-
-        return Completion.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
         from ...models.open_ai_error_response import OpenAIErrorResponse
 
-        return OpenAIErrorResponse.from_dict(loads(response.content))
+        return OpenAIErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -60,25 +70,14 @@ def sync_detailed(
     body: CompletionRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[Completion | OpenAIErrorResponse]:
-    """Complete a text
-
-    OpenAI's older Completions. `prompt` is text, token ids, or a list of either; the choices of the first prompt come
-    first.
-    With `echo` the response begins with the prompt, and `logprobs` cover it. With `stream` the response is a stream of
-    server-sent events, each a `Completion`, and `[DONE]` at the end.
-
-    Args:
-        body (CompletionRequest): A text to complete. Every member beyond these is refused, unless it has no effect on
-            the result.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[Completion | OpenAIErrorResponse | None]:
+    """Complete a text: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -87,43 +86,11 @@ async def asyncio_detailed(
     body: CompletionRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[Completion | OpenAIErrorResponse]:
-    """Complete a text
-
-    OpenAI's older Completions. `prompt` is text, token ids, or a list of either; the choices of the first prompt come
-    first.
-    With `echo` the response begins with the prompt, and `logprobs` cover it. With `stream` the response is a stream of
-    server-sent events, each a `Completion`, and `[DONE]` at the end.
-
-    Args:
-        body (CompletionRequest): A text to complete. Every member beyond these is refused, unless it has no effect on
-            the result.
-    """
-
-    kwargs = _get_kwargs(
-        body=body,
-        headers=headers,
-        timeout=timeout,
-    )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
-
-
-async def asyncio_streamed(
-    *,
-    client: AuthenticatedClient,
-    body: CompletionRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> Response[Completion | OpenAIErrorResponse]:
-    """As `asyncio_detailed`, but the body of a 2xx is still to come: read `raw.aiter_bytes()`, then `raw.aclose()`."""
-
-    kwargs = _get_kwargs(
-        body=body,
-        headers=headers,
-        timeout=timeout,
-    )
+) -> Response[Completion | OpenAIErrorResponse | None]:
+    """Complete a text: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
-    raw = await http.send(http.build_request(**kwargs), stream=True)
-    if not raw.is_success:
-        await raw.aread()
+    message = request(
+        body=body,
+    )
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
     return Response(raw, _parse_response)
