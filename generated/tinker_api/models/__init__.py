@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from .complete_metadata_response import CompleteMetadataResponse
     from .completion import Completion
     from .completion_choice import CompletionChoice
+    from .completion_event import CompletionEvent
     from .completion_logprobs import CompletionLogprobs
     from .completion_request import CompletionRequest
     from .completion_usage import CompletionUsage
@@ -132,6 +133,7 @@ if TYPE_CHECKING:
     from .loss_fn_type import LossFnType
     from .loss_metrics import LossMetrics
     from .message import Message
+    from .message_event import MessageEvent
     from .message_param import MessageParam
     from .message_param_role import MessageParamRole
     from .message_request import MessageRequest
@@ -273,6 +275,7 @@ _MODULE_OF = {
     "CompleteMetadataResponse": ".complete_metadata_response",
     "Completion": ".completion",
     "CompletionChoice": ".completion_choice",
+    "CompletionEvent": ".completion_event",
     "CompletionLogprobs": ".completion_logprobs",
     "CompletionRequest": ".completion_request",
     "CompletionUsage": ".completion_usage",
@@ -346,6 +349,7 @@ _MODULE_OF = {
     "LossFnType": ".loss_fn_type",
     "LossMetrics": ".loss_metrics",
     "Message": ".message",
+    "MessageEvent": ".message_event",
     "MessageParam": ".message_param",
     "MessageParamRole": ".message_param_role",
     "MessageRequest": ".message_request",
@@ -501,6 +505,7 @@ __all__ = (
     "CompleteMetadataResponse",
     "Completion",
     "CompletionChoice",
+    "CompletionEvent",
     "CompletionLogprobs",
     "CompletionRequest",
     "CompletionUsage",
@@ -574,6 +579,7 @@ __all__ = (
     "LossFnType",
     "LossMetrics",
     "Message",
+    "MessageEvent",
     "MessageParam",
     "MessageParamRole",
     "MessageRequest",
