@@ -12,6 +12,7 @@ import orjson
 from attrs import frozen
 from starlette.responses import StreamingResponse
 
+from tinker._codec.media_types import EVENT_STREAM
 from tinker_local.errors import OperationFailed
 from tinker_local.protocol.backend import Backend
 from tinker_local.protocol.wire import results
@@ -93,4 +94,4 @@ class Drawing:
 def event_stream(events: AsyncIterator[bytes]) -> StreamingResponse:
     """A stream of server-sent events."""
     headers = {"Cache-Control": "no-store"}
-    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+    return StreamingResponse(events, media_type=EVENT_STREAM, headers=headers)

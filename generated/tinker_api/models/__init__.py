@@ -139,6 +139,7 @@ if TYPE_CHECKING:
     from .message_request import MessageRequest
     from .message_token_count import MessageTokenCount
     from .message_usage import MessageUsage
+    from .metric_reduction import MetricReduction
     from .metrics import Metrics
     from .model_data import ModelData
     from .model_input import ModelInput
@@ -355,6 +356,7 @@ _MODULE_OF = {
     "MessageRequest": ".message_request",
     "MessageTokenCount": ".message_token_count",
     "MessageUsage": ".message_usage",
+    "MetricReduction": ".metric_reduction",
     "Metrics": ".metrics",
     "ModelData": ".model_data",
     "ModelInput": ".model_input",
@@ -585,6 +587,7 @@ __all__ = (
     "MessageRequest",
     "MessageTokenCount",
     "MessageUsage",
+    "MetricReduction",
     "Metrics",
     "ModelData",
     "ModelInput",

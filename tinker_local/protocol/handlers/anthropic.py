@@ -10,7 +10,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from tinker_local.chat.choices import (
+from tinker_local.chat.conversation import Conversation, check_tools, render, text_of
+from tinker_local.chat.error_bodies import anthropic as error_form
+from tinker_local.chat.text import Piece
+from tinker_local.errors import OperationFailed, Refusal
+from tinker_local.protocol.backend import Backend, Call
+from tinker_local.protocol.choices import (
     Choice,
     check_parameters,
     complete,
@@ -18,11 +23,6 @@ from tinker_local.chat.choices import (
     refusal_of,
     sample_request,
 )
-from tinker_local.chat.conversation import Conversation, check_tools, render, text_of
-from tinker_local.chat.error_bodies import anthropic as error_form
-from tinker_local.chat.text import Piece
-from tinker_local.errors import OperationFailed, Refusal
-from tinker_local.protocol.backend import Backend, Call
 from tinker_local.protocol.drawing import Drawing, event_stream
 from tinker_local.protocol.handlers.openai import base_model_of, tokenizer_for
 from tinker_local.protocol.handlers.sampling import draw

@@ -12,14 +12,6 @@ from starlette.responses import Response
 from tinker.tokenizers import Tokenizer
 from tinker.tokenizers._incremental import IncrementalDecoder
 from tinker_local import model_names
-from tinker_local.chat.choices import (
-    Choice,
-    check_parameters,
-    complete,
-    drawn,
-    refusal_of,
-    sample_request,
-)
 from tinker_local.chat.conversation import (
     Conversation,
     arguments_of,
@@ -33,6 +25,14 @@ from tinker_local.chat.conversation import (
 from tinker_local.chat.error_bodies import openai as error_form
 from tinker_local.errors import OperationFailed, Refusal
 from tinker_local.protocol.backend import Backend, Call
+from tinker_local.protocol.choices import (
+    Choice,
+    check_parameters,
+    complete,
+    drawn,
+    refusal_of,
+    sample_request,
+)
 from tinker_local.protocol.drawing import Drawing, event_stream
 from tinker_local.protocol.handlers.sampling import draw, source
 from tinker_local.protocol.wire import bodies

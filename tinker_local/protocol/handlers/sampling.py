@@ -13,6 +13,7 @@ from typing import Any
 from attrs import evolve
 from starlette.responses import Response
 
+from tinker._codec.media_types import JSON
 from tinker_local.errors import OperationFailed, Refusal
 from tinker_local.model_names import ModelName, are_variants
 from tinker_local.protocol.backend import Backend, Call, digest_of
@@ -185,5 +186,5 @@ def _event(body: Mapping[str, Any]) -> bytes:
 def draw(backend: Backend, call: Call, body: dict[str, Any]) -> Drawing:
     """Begin a sample of a model, without a sampler, for the user of another request."""
     request_id = str(uuid.uuid4())
-    asked = evolve(call, body=body, content=bodies.dumps(body), media_type=bodies.JSON)
+    asked = evolve(call, body=body, content=bodies.dumps(body), media_type=JSON)
     return Drawing(backend, request_id, lambda: _promise_sample(backend, asked, request_id))
