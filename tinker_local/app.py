@@ -101,7 +101,8 @@ class _Guard:
             try:
                 self._hosts.check(Headers(scope=scope), (scope.get("server") or (None,))[0])
             except Refusal as refusal:
-                await _refused(refusal)(scope, receive, send)
+                form = error_bodies.of_path(scope["path"])
+                await _refused(refusal, form)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
