@@ -19,8 +19,8 @@ from tinker.recipes.examples import (
     Examples,
     Preference,
 )
-from tinker.recipes.settings import LongRows, TrainOn
-from tinker.tokenizers import Tokenizer
+from tinker.recipes.settings import LongRows
+from tinker.tokenizers import Tokenizer, TokenizerError, TrainOn, trained_tokens
 
 
 @frozen(eq=False)
@@ -126,7 +126,7 @@ def render(
                     )
                     continue
                 rendered = [_truncated(row, max_length) for row in rendered]
-        except (DataError, ValueError) as error:
+        except (DataError, TokenizerError, ValueError) as error:
             problems.append(Problem(example.line, str(error).rstrip(".")))
         else:
             rows += rendered
@@ -214,4 +214,13 @@ def template_of(path: str | None) -> str | None:
 def _conversation(
     example: Conversation, tokenizer: Tokenizer, train_on: TrainOn | None, chat_template: str | None
 ) -> Rendered:
-    raise DataError("chat is not here yet")
+    """Rendered by the chat template; the trained part is what the model would write."""
+    wanted = train_on or ("flags" if example.has_flags else "assistant")
+    chat = trained_tokens(
+        tokenizer,
+        example.messages,
+        train_on=wanted,
+        tools=example.tools,
+        chat_template=chat_template,
+    )
+    return _rendered(example.line, chat.tokens, chat.trained)

@@ -15,9 +15,9 @@ import orjson
 from tinker.recipes.errors import RecipeError
 from tinker.recipes.examples import Format
 from tinker.recipes.schedules import Schedule
+from tinker.tokenizers import TrainOn
 
 LongRows = Literal["truncate", "drop", "refuse"]
-TrainOn = Literal["assistant", "last", "all", "flags"]
 Logger = Literal["wandb", "trackio", "tensorboard", "mlflow"]
 
 

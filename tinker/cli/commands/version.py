@@ -14,7 +14,7 @@ from tinker.cli.state import State
 _DEPENDENCIES = ("attrs", "click", "httpx", "numpy", "orjson", "rich", "tiktoken")
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, epilog="\b\nExamples:\n  tinker version\n  tinker version --json")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_obj
 def version(state: State, as_json: bool) -> None:
