@@ -280,13 +280,13 @@ def test_preference_pairs_are_trained_by_dpo(cli: Cli) -> None:
         "-o",
         "run",
     )
-    rows = metrics(cli.folder / "run")
-    assert rows[0]["train_mean_nll"] == pytest.approx(
+    steps = metrics(cli.folder / "run")
+    assert steps[0]["train_mean_nll"] == pytest.approx(
         0.693147, abs=1e-5
     )  # log 2: nothing is learned yet
-    assert rows[-1]["train_mean_nll"] < 0.3
-    assert rows[-1]["dpo/accuracy"] == 1.0
-    assert rows[-1]["test/nll"] < 0.3
+    assert steps[-1]["train_mean_nll"] < 0.3
+    assert steps[-1]["dpo/accuracy"] == 1.0
+    assert steps[-1]["test/nll"] < 0.3
 
 
 def test_rows_too_long_are_cut_dropped_or_refused_and_always_told(cli: Cli) -> None:
@@ -363,3 +363,73 @@ def test_init_makes_what_trains(cli: Cli) -> None:
         "README.md",
     }
     assert os.access(cli.folder / "start" / "train.py", os.R_OK)
+
+
+def chats(path: Path) -> Path:
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": f"{n}?"},
+                {"role": "assistant", "content": "Forty-two."},
+            ]
+        }
+        for n in range(8)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_chats_are_rendered_by_the_template_and_the_model_answers(cli: Cli) -> None:
+    data = chats(cli.folder / "chats.jsonl")
+    (row,) = cli.ok("-f", "json", "data", "show", str(data), "--line", "3").json["rows"]
+    trained = bytes(
+        t for t, flag in zip(row["tokens"], row["trained"], strict=True) if flag and t < 256
+    )
+    assert trained == b"Forty-two."
+    assert row["trained"][-1] is True  # the end of the turn
+    cli.ok("train", str(data), "--batch-size", "4", "--epochs", "15", "--rank", "4", "-o", "run")
+    answer = cli("chat", "run", "--temperature", "0", stdin="11?\n")
+    assert answer.stdout.strip() == "Forty-two."
+    scores = cli.ok("-f", "json", "eval", "run", str(data), "--exact-match").json
+    assert scores["exact_match"] == 1.0
+    assert scores["loss"] < 0.2
+    base = cli.ok("-f", "json", "eval", "tinker-local/tiny", str(data)).json
+    assert base["loss"] > 3
+
+
+def test_many_prompts_are_answered_once_each(cli: Cli) -> None:
+    rows = [{"prompt": f"{n}"} for n in range(5)]
+    (cli.folder / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = (
+        "sample",
+        "tinker-local/tiny",
+        "--prompts",
+        "prompts.jsonl",
+        "-o",
+        "answers.jsonl",
+        "--seed",
+        "1",
+        "--max-tokens",
+        "3",
+    )
+    cli.ok(*command)
+    path = cli.folder / "answers.jsonl"
+    whole = path.read_bytes()
+    assert [json.loads(line)["prompt"] for line in whole.splitlines()] == [
+        row["prompt"] for row in rows
+    ]
+    path.write_bytes(whole[: whole.index(b"\n") + 10])  # cut in the second answer
+    again = cli.ok(*command)
+    assert path.read_bytes() == whole
+    assert "has 1 answers already" in again.stderr
+
+
+def test_a_run_is_exported_for_peft(cli: Cli) -> None:
+    cli.ok("train", str(sums(cli.folder / "sums.jsonl")), *ARGUMENTS, "-o", "run")
+    folder = Path(cli.ok("-f", "json", "export", "run", "-o", "adapter").json["destination"])
+    assert {"adapter_config.json", "adapter_model.safetensors"} <= {
+        one.name for one in folder.iterdir()
+    }
+    again = cli("export", "run", "-o", "adapter")
+    assert again.status == 1
+    assert "--output" in again.stderr
