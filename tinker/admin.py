@@ -64,7 +64,7 @@ class AdminClient:
             event_type=event_type,
             day=UNSET if day is None else day,
         )
-        return APIFuture.start(call, progress, cancellable=True)
+        return APIFuture.start(call, progress, session=self.holder, cancellable=True)
 
     def get_billing_usage(
         self, starting_on: datetime | str, ending_before: datetime | str
@@ -89,7 +89,7 @@ class AdminClient:
         call = self.holder.fetch(
             list_billing_usage.asyncio_detailed, progress, starting_on=begin, ending_before=end
         )
-        return APIFuture.start(call, progress, cancellable=True)
+        return APIFuture.start(call, progress, session=self.holder, cancellable=True)
 
     def get_current_checkpoint_storage_usage(
         self, project_id: str | None = None
@@ -101,7 +101,7 @@ class AdminClient:
             progress,
             project_id=UNSET if project_id is None else project_id,
         )
-        return APIFuture.start(call, progress, cancellable=True)
+        return APIFuture.start(call, progress, session=self.holder, cancellable=True)
 
     get_audit_log_async = awaited(get_audit_log)
     get_billing_usage_async = awaited(get_billing_usage)

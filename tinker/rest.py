@@ -247,7 +247,7 @@ class RestClient:
             )
             return cast("str", answer.tinker_path)
 
-        return APIFuture.start(copy())
+        return APIFuture.start(copy(), session=self.holder)
 
     # ---- files ------------------------------------------------------------------------------
 
@@ -290,6 +290,7 @@ class RestClient:
                 overwrite=overwrite,
                 callback=progress,
             ),
+            session=self.holder,
             cancellable=True,
         )
 
@@ -361,7 +362,8 @@ class RestClient:
                 Progress("assign_session_project", {"session_id": session_id}),
                 session_id=session_id,
                 body=body,
-            )
+            ),
+            session=self.holder,
         )
 
     def export_session_trace(self, session_id: str) -> APIFuture[str]:
@@ -385,7 +387,7 @@ class RestClient:
                 raise TinkerError(f"{progress.name()} failed: {why}.")
             return answer.url
 
-        return APIFuture.start(export(), progress, cancellable=True)
+        return APIFuture.start(export(), progress, session=self.holder, cancellable=True)
 
     # ---- the server and the user ------------------------------------------------------------
 
@@ -429,7 +431,7 @@ class RestClient:
             org_name = details.org_details.name if details and details.org_details else None
             return types.WhoamiResponse(info.name, org_name or "", user)
 
-        return APIFuture.start(tell())
+        return APIFuture.start(tell(), session=self.holder)
 
     def _check_accessible(self) -> None:
         async def check() -> None:
@@ -439,7 +441,7 @@ class RestClient:
                 policy=NEVER,
             )
 
-        APIFuture.start(check()).result()
+        APIFuture.start(check(), session=self.holder).result()
 
     # ---- administration: `AdminClient` has these now ----------------------------------------
 
@@ -496,7 +498,10 @@ class RestClient:
     ) -> APIFuture[Any]:
         progress = Progress(endpoint.__module__.rpartition(".")[2], dict(ids or {}))
         return APIFuture.start(
-            self.holder.fetch(endpoint, progress, **arguments), progress, cancellable=True
+            self.holder.fetch(endpoint, progress, **arguments),
+            progress,
+            session=self.holder,
+            cancellable=True,
         )
 
     def _do(
@@ -505,7 +510,9 @@ class RestClient:
         """Do something to a checkpoint; the answer says nothing."""
         parts = _path_parts(tinker_path)
         progress = Progress(endpoint.__module__.rpartition(".")[2], {"path": tinker_path})
-        return APIFuture.start(self._call(endpoint, progress, **parts, **arguments), progress)
+        return APIFuture.start(
+            self._call(endpoint, progress, **parts, **arguments), progress, session=self.holder
+        )
 
     async def _call(
         self, endpoint: Callable[..., Awaitable[Any]], progress: Progress, **arguments: Any

@@ -136,7 +136,7 @@ class ServiceClient:
                     number, base_model, lora, user_metadata, optimizer, progress
                 )
 
-        return BackcompatTrainingClientFuture.start(create(), progress)
+        return BackcompatTrainingClientFuture.start(create(), progress, session=self.holder)
 
     async def _create(
         self,
@@ -238,7 +238,7 @@ class ServiceClient:
                 model_id = answer.model_id or f"{request.session_id}:train:{number}"
                 return await self._client(model_id, number, request.optimizer_config)
 
-        return BackcompatTrainingClientFuture.start(create(), progress)
+        return BackcompatTrainingClientFuture.start(create(), progress, session=self.holder)
 
     async def _load_as_new_model(
         self, request: models.LoadWeightsRequest, progress: Progress
@@ -402,13 +402,13 @@ class ServiceClient:
                 )
                 return LossHandle(name, tuple(inputs), session_id, module, answer.loss_id)
 
-        return APIFuture.start(create(), progress)
+        return APIFuture.start(create(), progress, session=self.holder)
 
     # ---- the server -------------------------------------------------------------------------
 
     def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
         """The models the server offers. Asks the server, and waits."""
-        return APIFuture.start(self._capabilities()).result()
+        return APIFuture.start(self._capabilities(), session=self.holder).result()
 
     def create_rest_client(self) -> RestClient:
         """A client that reads and manages what is on the server, over this one's connection."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +11,7 @@ from attrs import evolve
 from tinker import types
 from tinker._compat.client_futures import BackcompatClientFuture
 from tinker._compat.deprecated import awaited, in_thread, submitted
-from tinker._protocol import arguments, console
+from tinker._protocol import arguments, console, loop
 from tinker._protocol.connection import HELD_TIMEOUT
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import Encoding, documented_path, wants_a_name
@@ -201,7 +200,7 @@ class TrainingClient:
             try:
                 scores = combine(await forward)
                 logprobs = [output["logprobs"].to_numpy() for output in scores.loss_fn_outputs]
-                value, metrics, gradients = await asyncio.to_thread(
+                value, metrics, gradients = await loop.in_thread(
                     custom_loss.evaluate, function, data, logprobs
                 )
                 given = iter(zip(scored, gradients, strict=True))
@@ -215,7 +214,7 @@ class TrainingClient:
                 raise
             return custom_loss.merged(combine(await outputs), value, metrics)
 
-        return APIFuture.start(run(), progress)
+        return APIFuture.start(run(), progress, session=self.holder)
 
     def _loss(
         self,
@@ -238,7 +237,7 @@ class TrainingClient:
         async def combined() -> types.ForwardBackwardOutput:
             return combine(await outputs)
 
-        return APIFuture.start(combined(), progress)
+        return APIFuture.start(combined(), progress, session=self.holder)
 
     async def _send(self, batch: Batch, progress: Progress, seq_id: int) -> models.UntypedAPIFuture:
         promise: models.UntypedAPIFuture = await batches.send(self.holder, batch, seq_id, progress)
@@ -376,7 +375,7 @@ class TrainingClient:
             found = await saved
             return evolve(found, path=documented_path(found.path, "sampler_weights"))
 
-        return APIFuture.start(answer(), saved.progress)
+        return APIFuture.start(answer(), saved.progress, session=self.holder)
 
     def save_weights_external(
         self,
@@ -483,7 +482,7 @@ class TrainingClient:
                 record_stability_info=record_stability_info,
             )
 
-        return BackcompatSamplingClientFuture.start(client(), progress)
+        return BackcompatSamplingClientFuture.start(client(), progress, session=self.holder)
 
     def create_sampling_client(
         self,
@@ -514,7 +513,8 @@ class TrainingClient:
 
     def get_info(self) -> types.GetInfoResponse:
         """Facts about the run: base model, tokenizer, rank. Asks the server, and waits."""
-        return APIFuture.start(fetch_info(self.holder, self.model_id)).result()
+        asking = fetch_info(self.holder, self.model_id)
+        return APIFuture.start(asking, session=self.holder).result()
 
     def get_console_url(self) -> str:
         """The run's page in the hosted service's console."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import ExitStack, aclosing
@@ -12,6 +11,7 @@ from attrs import evolve
 
 from tinker import types
 from tinker._http.sse import SSEDecoder
+from tinker._protocol import loop
 from tinker._protocol.connection import hide_credentials
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
@@ -37,7 +37,7 @@ Events = AsyncGenerator[list[StreamSampleEvent], None]
 
 
 async def stream(
-    get_sampler: Callable[[], Sampler],
+    sampler: Sampler,
     request: models.SampleRequest,
     prompt: types.ModelInput,
     tokenizer: Callable[[], Tokenizer],
@@ -45,7 +45,6 @@ async def stream(
 ) -> Events:
     """The events of a request. When they are no longer asked for, so is the sample."""
     text = _TextOfTokens(tokenizer)
-    sampler = get_sampler()
     with ExitStack() as waiting:
         waiting.enter_context(sampler.session.watched(progress))
         await sampler.prepare()
@@ -184,7 +183,7 @@ class _TextOfTokens:
             return events
         if self._tokenizer is None:
             try:
-                self._tokenizer = await asyncio.to_thread(self._get_tokenizer)
+                self._tokenizer = await loop.in_thread(self._get_tokenizer)
             except (TinkerError, ImportError, OSError, ValueError) as reason:
                 logger.warning("The tokens of the stream come without their text: %s", reason)
                 self._is_unknown = True
