@@ -9,15 +9,16 @@ from typing import Any, TypeVar
 import safetensors.numpy
 from attrs import evolve, frozen
 
+from tinker_local import model_names
 from tinker_local.engine.base import Listener, SampleResult, SampleSpec, Tensors
 from tinker_local.errors import OperationFailed
+from tinker_local.model_names import ModelName
 from tinker_local.protocol.operations import checkpoints
 from tinker_local.protocol.operations.outcome import Context, Outcome
 from tinker_local.protocol.wire import results
 from tinker_local.protocol.wire.bodies import PROTOBUF
 from tinker_local.protocol.wire.prompts import sample_spec
 from tinker_local.state.catalog import may_read
-from tinker_local.state.checkpoints import parse
 from tinker_local.state.store import Request, Row
 
 T = TypeVar("T")
@@ -118,18 +119,20 @@ class Sampling:
     # ---- what is sampled from -----------------------------------------------------------------
 
     def _source(self, target: str) -> _Source:
-        """What is behind a sampler, a tinker path, or the name of a base model."""
+        """What is behind a sampler or the name of a model."""
         sampler = self._context.store.get("samplers", target)
-        path = sampler["model_path"] if sampler else target
-        if path is not None and parse(path) is not None:
-            return self._checkpoint(path)
         if sampler is None:
-            return _Source(target)
-        if sampler["model_id"] is None:
-            return _Source(sampler["base_model"])
-        return _Source(sampler["base_model"], self._cached(target, lambda: self._ephemeral(target)))
+            model = model_names.parse(target)
+        else:
+            model = ModelName(sampler["base_model"], sampler["model_path"])
+        if model.path is not None:
+            return self._checkpoint(model.path, model.base_model)
+        base_model = model.base_model or ""
+        if sampler is None or sampler["model_id"] is None:
+            return _Source(base_model)
+        return _Source(base_model, self._cached(target, lambda: self._ephemeral(target)))
 
-    def _checkpoint(self, path: str) -> _Source:
+    def _checkpoint(self, path: str, base_model: str | None) -> _Source:
         checkpoint = self._context.catalog.get(path)
         if checkpoint is None:
             raise OperationFailed(f"There is no checkpoint {path}.")
@@ -139,7 +142,7 @@ class Sampling:
 
         # A name can be saved to again: what is cached is what is in this folder.
         weights = self._cached(checkpoint["folder"], load)
-        return _Source(checkpoint["facts"]["base_model"], weights, checkpoint)
+        return _Source(base_model or checkpoint["facts"]["base_model"], weights, checkpoint)
 
     def _ephemeral(self, sampler_id: str) -> Tensors:
         query = "SELECT weights FROM ephemeral_weights WHERE sampler_id = ?"
