@@ -453,14 +453,20 @@ class ServiceClient:
 
     # ---- the end ----------------------------------------------------------------------------
 
-    def close(self, status: FinishStatus = "success", detail: str | None = None) -> APIFuture[None]:
-        """Finish the session: heartbeats stop, and the server is told how the work ended.
+    def close(
+        self, status: FinishStatus = "success", detail: str | None = None, *, wait: bool = False
+    ) -> APIFuture[None]:
+        """Finish the session: new calls are refused from now on, and the server is told how the work ended.
+
+        A `with` block that ends without an error waits for pending operations; one that ends with an error
+        does not.
 
         Args:
             status: `success`, `errored` or `interrupted`.
             detail: More, for people.
+            wait: Wait for pending operations first. Otherwise their futures fail with a `TinkerError`.
         """
-        return APIFuture.start(self.holder.close(status, detail))
+        return APIFuture.start(self.holder.close(status, detail, wait=wait))
 
     def __enter__(self) -> Self:
         return self
@@ -471,7 +477,22 @@ class ServiceClient:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close(finish_status(exc_type), exc_type.__name__ if exc_type else None).result()
+        self._leave(exc_type).result()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._leave(exc_type)
+
+    def _leave(self, exc_type: type[BaseException] | None) -> APIFuture[None]:
+        detail = exc_type.__name__ if exc_type else None
+        return self.close(finish_status(exc_type), detail, wait=exc_type is None)
 
 
 def _unless_adam(optimizer: types.OptimizerConfig | None) -> types.OptimizerConfig | None:

@@ -262,10 +262,14 @@ class Session:
                 tasks = {one.task for one in under_way if one.task is not None}
                 await (asyncio.wait(tasks) if tasks else asyncio.sleep(0))
         self._is_closed = True
-        await self._abandon()
         if self._end is None:
-            self._end = asyncio.get_running_loop().create_task(self._finish(status, detail))
+            ending = self._end_with(status, detail)
+            self._end = asyncio.get_running_loop().create_task(ending)
         await asyncio.shield(self._end)
+
+    async def _end_with(self, status: FinishStatus, detail: str | None) -> None:
+        await self._abandon()
+        await self._finish(status, detail)
 
     async def _abandon(self) -> None:
         """Fail what is under way."""
