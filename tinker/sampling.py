@@ -400,22 +400,19 @@ async def _base_model(session: Session, sampler_id: str, model_path: str) -> str
     """The base model of a sampler, or of the run whose weights it has: not all servers tell both."""
     connection = session.connection
     response = await connection.call(
-        get_sampler.asyncio_detailed,
+        get_sampler.request(sampler_id=sampler_id),
         (progress := Progress("get_sampler", {"sampler_id": sampler_id})),
-        sampler_id=sampler_id,
         passed=REFUSALS_OF_A_ROUTE,
     )
     if response.status_code < 300:
-        sampler: models.GetSamplerResponse = connection.parse(response, progress)
-        return sampler.base_model
+        return connection.parse(response, progress).base_model
     run = urlsplit(model_path).netloc
     if not run:
         return None
     try:
-        info: models.GetInfoResponse = await connection.fetch(
-            get_info.asyncio_detailed,
+        info = await connection.fetch(
+            get_info.request(body=models.GetInfoRequest(model_id=run)),
             Progress("get_info", {"model_id": run}),
-            body=models.GetInfoRequest(model_id=run),
         )
     except APIStatusError:
         return None  # needed for the tokenizer alone
@@ -427,9 +424,11 @@ async def _sampler_id(
 ) -> str:
     """Create a sampler. Some servers answer with a promise of it."""
     connection = session.connection
-    endpoint = create_sampling_session.asyncio_detailed
     response = await connection.call(
-        endpoint, progress, policy=retry.CREATION, body=request, timeout=HELD_TIMEOUT
+        create_sampling_session.request(body=request),
+        progress,
+        policy=retry.CREATION,
+        timeout=HELD_TIMEOUT,
     )
     body = decode_body(response.content)
     if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
@@ -437,8 +436,7 @@ async def _sampler_id(
         decode = result_of(models.CreateSamplingSessionResponse, "create_sampling_session")
         created = await session.result(promise, decode, progress, kind="CreateSamplingSession")
         return created.sampling_session_id
-    answer: models.CreateSamplingSessionResponse = connection.parse(response, progress)
-    return answer.sampling_session_id
+    return connection.parse(response, progress).sampling_session_id
 
 
 @frozen(kw_only=True)

@@ -108,7 +108,7 @@ def test_a_key_is_exchanged_and_the_token_goes_with_every_request(exchanging: st
         token = service.holder.connection._exchange._token
         assert token is not None
         assert token.text not in repr(token)
-        headers = service.holder.connection.api.get_async_httpx_client().headers
+        headers = service.holder.connection.http.headers
         assert headers["x-api-key"] == token.text
         who = service.create_rest_client().whoami().result()
         assert who.user_urn.endswith(":anna")
@@ -138,7 +138,7 @@ def test_tokens_are_renewed_half_way_and_in_need(monkeypatch: pytest.MonkeyPatch
     import asyncio
 
     now = 1_800_000_000.0
-    monkeypatch.setattr(credentials.time, "time", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: now)
     given = []
 
     async def ask() -> str:
@@ -166,7 +166,7 @@ def test_a_failed_renewal_goes_on_with_the_token_while_it_works(
     import asyncio
 
     now = 1_800_000_000.0
-    monkeypatch.setattr(credentials.time, "time", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: now)
     asked = 0
 
     async def ask() -> str:
@@ -195,7 +195,7 @@ def test_the_servers_side_of_keys_and_tokens(exchanging: str) -> None:
     def ask(
         key: str, method: str = "GET", route: str = "get_server_capabilities"
     ) -> httpx.Response:
-        json_body = {} if method == "POST" else None
+        json_body: dict[str, str] | None = {} if method == "POST" else None
         return httpx.request(
             method, f"{exchanging}/api/v1/{route}", headers={"X-API-Key": key}, json=json_body
         )

@@ -65,10 +65,9 @@ class Cancellations:
             request_id = self._ids.popleft()
             try:
                 await self._connection.call(
-                    cancel_future.asyncio_detailed,
+                    cancel_future.request(body=models.CancelFutureRequest(request_id=request_id)),
                     Progress("cancel_future", {"request_id": request_id}),
                     timeout=_TIMEOUT,
-                    body=models.CancelFutureRequest(request_id=request_id),
                 )
             except TinkerError as error:
                 logger.debug("A sample could not be cancelled: %s", error)

@@ -1,16 +1,16 @@
-"""Calls of generated endpoint functions, with retries and honest errors: the one seam to the wire."""
+"""Sends what the generated `request` functions make, with retries and clear errors: the one seam to the wire."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Mapping
+from typing import Generic, TypedDict, TypeVar
 
 import httpx
 import orjson
-from attrs import evolve
+from attrs import evolve, frozen
 
 from tinker._http import credentials
 from tinker._http.client import CONNECT_TIMEOUT, make_client
@@ -27,8 +27,7 @@ from tinker.errors import (
 )
 from tinker_api import models
 from tinker_api.api.auth import auth_token
-from tinker_api.client import AuthenticatedClient
-from tinker_api.types import Response, loads
+from tinker_api.types import File, JSONBody, Message, Request, Response, StreamRequest, loads
 
 logger = logging.getLogger("tinker")
 
@@ -39,8 +38,22 @@ ANSWER_TIMEOUT = 60.0
 HELD_TIMEOUT = 600.0
 """Seconds for an answer that may have to wait until a model is loaded or saved: some servers hold the request."""
 
-Endpoint = Callable[..., Awaitable[Response[Any]]]
-"""The `asyncio_detailed` of a module of `tinker_api.api`."""
+
+@frozen
+class Stream(Generic[T]):
+    """The response to a `StreamRequest`: events to come, or another status code with its whole body."""
+
+    raw: httpx.Response
+    parse: Callable[[bytes], T]
+    """Reads the data of an event; raises as `Message.parse`."""
+
+    @property
+    def status_code(self) -> int:
+        return self.raw.status_code
+
+    @property
+    def headers(self) -> httpx.Headers:
+        return self.raw.headers
 
 
 class Connection:
@@ -52,31 +65,25 @@ class Connection:
         self._headers = dict(headers or {})
         self._has_answered = False
         self._exchange: credentials.Exchange | None = None
-        self._api: AuthenticatedClient | None = None
+        self._http: httpx.AsyncClient | None = None
         self._pid = -1
         self._unknown: dict[type, set[str]] = {}
         """Members that the server does not know, of each kind of request."""
 
     @property
-    def api(self) -> AuthenticatedClient:
-        """The generated client; made anew in a forked process, whose sockets are the parent's."""
-        if self._api is None or self._pid != os.getpid():
+    def http(self) -> httpx.AsyncClient:
+        """The client that sends; a new one in a forked process, because the sockets are the parent's."""
+        if self._http is None or self._pid != os.getpid():
             self._pid = os.getpid()
-            self._api = AuthenticatedClient(
-                base_url=self.settings.base_url,
-                token=self.settings.api_key,
-                prefix="",
-                auth_header_name="X-API-Key",
+            self._http = make_client(
+                self.settings, {credentials.HEADER: self.settings.api_key, **self._headers}
             )
-            self._api.set_async_httpx_client(
-                make_client(self.settings, {"X-API-Key": self.settings.api_key, **self._headers})
-            )
-        return self._api
+        return self._http
 
     async def close(self) -> None:
-        api, self._api = self._api, None
-        if api is not None and self._pid == os.getpid():
-            await api.get_async_httpx_client().aclose()
+        http, self._http = self._http, None
+        if http is not None and self._pid == os.getpid():
+            await http.aclose()
 
     # ---- who we are -------------------------------------------------------------------------
 
@@ -87,75 +94,107 @@ class Connection:
     def take_from_command(self) -> None:
         """From now on the credential is what the credential command prints."""
         self.settings = evolve(self.settings, api_key=credentials.from_command())
-        if self._api is not None:
+        if self._http is not None:
             self._use(self.settings.api_key)
 
     async def credential(self) -> str:
-        """What goes into X-API-Key."""
+        """What requests carry as their credential."""
         if self._exchange is None:
             return self.settings.api_key
         return await self._exchange.token()
 
     async def _ask_for_token(self) -> str:
         progress = Progress("auth_token")
+        exchange = auth_token.request(body=models.AuthTokenRequest())
         self._use(self.settings.api_key)
         attempts = retry.Attempts(retry.DEFAULT)
         while True:
             attempts.made += 1
             progress.tries += 1
             try:
-                response = await auth_token.asyncio_detailed(
-                    client=self.api,
-                    body=models.AuthTokenRequest(),
-                    headers={"X-API-Key": self.settings.api_key},
-                )
+                key = {credentials.HEADER: self.settings.api_key}
+                raw = await self.http.send(exchange.build(self.http, headers=key))
             except httpx.TransportError as reason:
                 error: APIError = self._no_answer(reason, progress)
                 pause = attempts.pause(None, None)
             else:
+                response = Response(raw, exchange.read)
                 if response.status_code < 300:
-                    answer = self.parse(response, progress)
-                    return str(getattr(answer, "jwt", ""))
-                error = self.refusal(response, progress)
+                    return self.parse(response, progress).jwt
+                error = self.refusal(raw, progress)
                 pause = attempts.pause(response.status_code, response.headers)
             if pause is None:
                 raise error
             await asyncio.sleep(pause)
 
     def _use(self, credential: str) -> None:
-        self.api.get_async_httpx_client().headers["X-API-Key"] = credential
+        self.http.headers[credentials.HEADER] = credential
 
-    async def fetch(self, endpoint: Endpoint, progress: Progress, **arguments: Any) -> Any:
-        """Call an endpoint and return its parsed answer; arguments as for `call`."""
-        return self.parse(await self.call(endpoint, progress, **arguments), progress)
+    # ---- requests ---------------------------------------------------------------------------
 
-    async def call(
+    async def fetch(
         self,
-        endpoint: Endpoint,
+        request: Request[T],
         progress: Progress,
         *,
         policy: retry.RetryPolicy = retry.DEFAULT,
         timeout: float = ANSWER_TIMEOUT,
-        passed: tuple[int, ...] = (),
-        **arguments: Any,
-    ) -> Response[Any]:
-        """Call an endpoint until it answers with a 2xx, or raise why not.
+    ) -> T:
+        """Send a request and return the parsed body of its 2xx; arguments as for `call`."""
+        return self.parse(
+            await self.call(request, progress, policy=policy, timeout=timeout), progress
+        )
+
+    async def call(
+        self,
+        request: Request[T],
+        progress: Progress,
+        *,
+        policy: retry.RetryPolicy = retry.DEFAULT,
+        timeout: float = ANSWER_TIMEOUT,
+        passed: Collection[int] = (),
+    ) -> Response[T]:
+        """Send a request until the server returns a 2xx, or raise why it does not.
 
         Args:
-            endpoint: The generated function.
-            progress: Whose doing it is; named in errors and log lines.
-            policy: For how long to repeat.
-            timeout: Seconds for one answer.
-            passed: Other statuses to return, not raise.
-            **arguments: For the endpoint function: `body`, path parameters, `headers`.
+            request: What to send.
+            progress: The operation it belongs to; named in errors and log lines.
+            policy: How long to retry.
+            timeout: Seconds to wait for one response.
+            passed: Other status codes to return instead of raising; `parse` only the 2xx.
         """
+        raw = await self._send(request, progress, policy, timeout, passed, stream=False)
+        return Response(raw, request.read)
+
+    async def stream(
+        self,
+        request: StreamRequest[T],
+        progress: Progress,
+        *,
+        policy: retry.RetryPolicy = retry.DEFAULT,
+        timeout: float = ANSWER_TIMEOUT,
+        passed: Collection[int] = (),
+    ) -> Stream[T]:
+        """As `call`, for a stream of events: of a 2xx only the headers have arrived."""
+        raw = await self._send(request, progress, policy, timeout, passed, stream=True)
+        return Stream(raw, request.parse)
+
+    async def _send(
+        self,
+        message: Message[T],
+        progress: Progress,
+        policy: retry.RetryPolicy,
+        timeout: float,
+        passed: Collection[int],
+        *,
+        stream: bool,
+    ) -> httpx.Response:
         attempts = retry.Attempts(policy, self.billing_budget)
         limits = httpx.Timeout(timeout, connect=CONNECT_TIMEOUT)
         progress.tries = 0
         replayed = False
         waiting = progress.doing
-        if "body" in arguments:
-            arguments["body"] = self._without_unknown(arguments["body"])
+        message = self._without_unknown(message)
         while True:
             progress.doing = waiting
             attempts.made += 1
@@ -166,7 +205,10 @@ class Connection:
                 credential = await self._exchange.token()
                 self._use(credential)
             try:
-                response = await endpoint(client=self.api, timeout=limits, **arguments)
+                request = message.build(self.http, timeout=limits)
+                raw = await self.http.send(request, stream=stream)
+                if stream and not raw.is_success:
+                    await raw.aread()
             except httpx.TransportError as reason:
                 if not self._has_answered:
                     attempts.policy = min(policy, retry.FIRST_CONTACT, key=lambda p: p.budget)
@@ -174,19 +216,19 @@ class Connection:
                 pause = attempts.pause(None, None)
             else:
                 self._has_answered = True
-                status = response.status_code
+                status = raw.status_code
                 if 200 <= status < 300 or status in passed:
-                    return response
-                if self._exchange is not None and not replayed and _is_invalid_token(response):
+                    return raw
+                if self._exchange is not None and not replayed and _is_invalid_token(raw):
                     replayed = True
                     self._exchange.forget(credential)
                     continue
-                error = refusal = self.refusal(response, progress)
-                if self._learns_unknown(arguments.get("body"), refusal):
-                    arguments["body"] = self._without_unknown(arguments["body"])
+                error = refusal = self.refusal(raw, progress)
+                if self._learns_unknown(message.body, refusal):
+                    message = self._without_unknown(message)
                     continue
                 final = server_traits.is_final(status, refusal.body)
-                pause = None if final else attempts.pause(status, response.headers)
+                pause = None if final else attempts.pause(status, raw.headers)
             if pause is None:
                 raise error
             progress.doing = f"waiting {pause:.1f} s to try again ({error.message.rstrip('.')})"
@@ -194,7 +236,7 @@ class Connection:
                 logger.warning("%s; trying again in %.1f s", error.message.rstrip("."), pause)
             await asyncio.sleep(pause)
 
-    def _learns_unknown(self, body: Any, refusal: APIStatusError) -> bool:
+    def _learns_unknown(self, body: JSONBody | File | None, refusal: APIStatusError) -> bool:
         """Whether a refusal is of members alone that the request can do without. They are remembered."""
         unknown = server_traits.unknown_members(refusal.body)
         sent = {name for name in unknown if getattr(body, name, None) is not None}
@@ -204,37 +246,36 @@ class Connection:
         self._unknown.setdefault(type(body), set()).update(sent)
         return True
 
-    def _without_unknown(self, body: Any) -> Any:
-        """The request without what the server does not know."""
-        unknown = self._unknown.get(type(body))
-        return evolve(body, **dict.fromkeys(unknown)) if unknown else body
+    def _without_unknown(self, message: Message[T]) -> Message[T]:
+        """The message without the members that the server does not know."""
+        unknown = self._unknown.get(type(message.body))
+        if not unknown or message.body is None:
+            return message
+        return evolve(message, body=evolve(message.body, **dict.fromkeys(unknown)))  # type: ignore[misc]  # a generated model
 
     def parse(self, response: Response[T], progress: Progress) -> T:
         """The parsed body of a 2xx."""
         try:
-            parsed = response.parsed
+            return response.parsed
         except (ValueError, KeyError, TypeError, AttributeError) as reason:
-            raise self.unexpected(response, progress, reason) from None
-        if parsed is None:
-            raise self.unexpected(response, progress, None)
-        return parsed
+            raise self.unexpected(response.raw, progress, reason) from None
 
     def unexpected(
-        self, response: Response[Any], progress: Progress, reason: Exception | None
+        self, response: httpx.Response, progress: Progress, reason: Exception | None
     ) -> APIResponseValidationError:
         """The error for a 2xx that is not what the contract says."""
         kind = response.headers.get("content-type", "no content type")
         why = f" ({type(reason).__name__}: {reason})" if reason and "json" in kind else ""
-        hide_credentials(response.raw.request)
+        hide_credentials(response.request)
         return APIResponseValidationError(
-            response.raw,
+            response,
             decode_body(response.content),
             f"{progress.name()}: {self.settings.base_url} answered {response.status_code} with "
             f"{len(response.content)} bytes of {kind} that do not fit the contract{why}. "
             "Is it a Tinker server? Check TINKER_BASE_URL.",
         )
 
-    def refusal(self, response: Response[Any], progress: Progress) -> APIStatusError:
+    def refusal(self, response: httpx.Response, progress: Progress) -> APIStatusError:
         """The error for a status that says no."""
         body = decode_body(response.content)
         status = response.status_code
@@ -244,8 +285,8 @@ class Connection:
             text += f" (tried {progress.tries} times in {progress.waited:.0f} s)"
         if hint := _HINTS.get(status):
             text += f". {hint}"
-        hide_credentials(response.raw.request)
-        return status_error_class(status)(text, response.raw, body)
+        hide_credentials(response.request)
+        return status_error_class(status)(text, response, body)
 
     def _reason(self, status: int, body: object | None, location: str | None) -> str:
         server = self.settings.base_url
@@ -291,7 +332,7 @@ def hide_credentials(request: httpx.Request) -> None:
     request.headers = httpx.Headers(credentials.without_credentials(request.headers))
 
 
-def _is_invalid_token(response: Response[Any]) -> bool:
+def _is_invalid_token(response: httpx.Response) -> bool:
     challenge = response.headers.get("www-authenticate", "")
     return response.status_code == 401 and 'error="invalid_token"' in challenge
 
@@ -335,6 +376,13 @@ def _issue(issue: object) -> str:
     return f"{where}: {issue.get('msg', issue)}" if where else str(issue.get("msg", issue))
 
 
-def sdk_headers(method: str) -> dict[str, str]:
-    """Headers by which a server knows what called it."""
-    return {"x-sdk-version": SDK_VERSION, "x-sdk-method": method}
+class SdkHeaders(TypedDict):
+    """The parameters by which a server knows what called it."""
+
+    x_sdk_version: str
+    x_sdk_method: str
+
+
+def sdk_headers(method: str) -> SdkHeaders:
+    """The same, of a method such as `TrainingClient.optim_step`."""
+    return {"x_sdk_version": SDK_VERSION, "x_sdk_method": method}

@@ -22,8 +22,10 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import httpx
 import orjson
 
+from tinker._codec.media_types import ResultType
 from tinker._protocol import retry
 from tinker._protocol.byte_budget import Room
 from tinker._protocol.connection import Connection, detail_of
@@ -33,7 +35,7 @@ from tinker.errors import APIStatusError, RequestFailedError
 from tinker.types import RequestErrorCategory
 from tinker_api.api.futures import retrieve_future
 from tinker_api.models import FutureRetrieveRequest
-from tinker_api.types import Response, loads
+from tinker_api.types import Request, loads
 
 T = TypeVar("T")
 
@@ -47,7 +49,7 @@ _LONGEST_PAUSE = 1.0
 _FAILURES = (400, 409, 422)
 """Statuses by which some servers say that the operation failed, instead of a body with `error`."""
 
-Decoder = Callable[[Response[Any]], T]
+Decoder = Callable[[httpx.Response], T]
 """Turns a 200 that is the result into the result."""
 
 
@@ -57,11 +59,23 @@ async def poll(
     decode: Decoder[T],
     progress: Progress,
     *,
-    headers: dict[str, str],
+    kind: str,
+    accept: ResultType,
     room: Room,
     size: int | None = None,
 ) -> T:
-    """Wait for the result of a promise; `size` is its size in bytes, if that is known already."""
+    """Wait for the result of a promise.
+
+    Args:
+        connection: To the server.
+        request_id: The promise's.
+        decode: Makes the result of the response.
+        progress: The operation it belongs to.
+        kind: The operation's name for the server.
+        accept: The encoding to ask for; `decode` takes both.
+        room: For results in flight.
+        size: The result's size in bytes, if that is known already.
+    """
     pause = 0.0
     reserved = 0
     progress.doing = "waiting for the result"
@@ -72,9 +86,13 @@ async def poll(
                 await room.take(size)
                 reserved = size
                 progress.doing = "waiting for the result"
-            body = FutureRetrieveRequest(request_id=request_id, allow_metadata_only=size is None)
+            request = retrieve_future.request(
+                body=FutureRetrieveRequest(request_id=request_id, allow_metadata_only=size is None),
+                x_tinker_request_type=kind,
+                accept=accept,
+            )
             asked = time.monotonic()
-            response = await _ask(connection, body, progress, headers)
+            response = await _ask(connection, request, request_id, progress)
             progress.polls += 1
             progress.doing = "waiting for the result"
             answer = _control_message(response)
@@ -101,26 +119,21 @@ async def poll(
 
 
 async def _ask(
-    connection: Connection, body: FutureRetrieveRequest, progress: Progress, headers: dict[str, str]
-) -> Response[Any]:
+    connection: Connection, request: Request[T], request_id: str, progress: Progress
+) -> httpx.Response:
     try:
-        return await connection.call(
-            retrieve_future.asyncio_detailed,
-            progress,
-            policy=GIVE_UP,
-            timeout=POLL_TIMEOUT,
-            passed=(408,),
-            body=body,
-            headers=headers,
+        response = await connection.call(
+            request, progress, policy=GIVE_UP, timeout=POLL_TIMEOUT, passed=(408,)
         )
     except APIStatusError as error:
         retried = error.status_code == 429 or error.status_code >= 500
         if error.status_code in _FAILURES or (retried and is_final(error.status_code, error.body)):
-            raise _refused(error, body.request_id, progress) from None
+            raise _refused(error, request_id, progress) from None
         raise
+    return response.raw
 
 
-def _control_message(response: Response[Any]) -> dict[str, Any] | None:
+def _control_message(response: httpx.Response) -> dict[str, Any] | None:
     """The body, if it is a short JSON object: only those can be anything but a large result."""
     content = response.content
     if len(content) > 65536 or not content.startswith(b"{"):

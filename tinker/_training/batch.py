@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Literal
 
 import httpx
 from attrs import frozen
 
 from tinker import types
+from tinker._codec.media_types import is_protobuf
 from tinker._protocol import retry
-from tinker._protocol.connection import Endpoint, sdk_headers
+from tinker._protocol.connection import sdk_headers
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_AN_ENCODING, Encoding
 from tinker._protocol.session import Session
 from tinker_api import models
 from tinker_api.api.training import forward, forward_backward
-from tinker_api.types import File, Response
-
-PROTOBUF = "application/x-protobuf"
+from tinker_api.types import UNSET, File, Request, Response, Unset
 
 
 @frozen
@@ -40,7 +39,9 @@ class Batch:
     """Which datum of the call its first one is."""
 
 
-async def send(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Any:
+async def send(
+    session: Session, batch: Batch, seq_id: int, progress: Progress
+) -> models.UntypedAPIFuture:
     """Send a chunk and return the promise. It is encoded when there is room for it among those being sent."""
     progress.doing = "waiting for other chunks to be sent"
     await session.sending.take(batch.size)
@@ -51,7 +52,9 @@ async def send(session: Session, batch: Batch, seq_id: int, progress: Progress) 
         session.sending.release(batch.size)
 
 
-async def _encoded(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Any:
+async def _encoded(
+    session: Session, batch: Batch, seq_id: int, progress: Progress
+) -> models.UntypedAPIFuture:
     """Send a chunk; the session's first one finds out which encoding to use."""
     traits = session.traits
     if traits.training_encoding is None:
@@ -64,12 +67,14 @@ async def _encoded(session: Session, batch: Batch, seq_id: int, progress: Progre
     return session.connection.parse(response, progress)
 
 
-async def _try(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Response[Any]:
+async def _try(
+    session: Session, batch: Batch, seq_id: int, progress: Progress
+) -> Response[models.UntypedAPIFuture]:
     """Send in the likelier encoding; if that is refused, in the other one; remember which was taken."""
     traits = session.traits
     guess = traits.first_guess
     passed = tuple(REFUSALS_OF_AN_ENCODING)
-    refused: list[tuple[Encoding, Response[Any]]] = []
+    refused: list[tuple[Encoding, Response[models.UntypedAPIFuture]]] = []
     unsayable: ValueError | None = None
     for encoding in (guess, guess.other):
         try:
@@ -86,7 +91,7 @@ async def _try(session: Session, batch: Batch, seq_id: int, progress: Progress) 
         if not refused:
             raise unsayable
         encoding, response = refused[0]
-        refusal = session.connection.refusal(response, progress).message.rstrip(".")
+        refusal = session.connection.refusal(response.raw, progress).message.rstrip(".")
         raise ValueError(
             f"{refusal} - in {encoding}; and in {encoding.other} it cannot be sent: {unsayable}"
         )
@@ -97,7 +102,7 @@ async def _try(session: Session, batch: Batch, seq_id: int, progress: Progress) 
     encoding, response = (in_json or has_read or refused)[0]
     _, last = refused[-1]
     if response.status_code >= 500 and last.status_code in (404, 405):
-        error = session.connection.refusal(last, progress)
+        error = session.connection.refusal(last.raw, progress)
         error.add_note(f"In {encoding} it was refused with status {response.status_code}.")
         raise error
     if response.status_code >= 500:
@@ -105,7 +110,7 @@ async def _try(session: Session, batch: Batch, seq_id: int, progress: Progress) 
         response = await _send(session, batch, seq_id, progress, encoding)
         traits.training_encoding = encoding
         return response
-    raise session.connection.refusal(response, progress)
+    raise session.connection.refusal(response.raw, progress)
 
 
 async def _send(
@@ -115,12 +120,17 @@ async def _send(
     progress: Progress,
     encoding: Encoding,
     passed: tuple[int, ...] = (),
-) -> Response[Any]:
+) -> Response[models.UntypedAPIFuture]:
+    request = await _request(session, batch, seq_id, progress, encoding)
+    return await session.connection.call(request, progress, policy=retry.PERSISTENT, passed=passed)
+
+
+async def _request(
+    session: Session, batch: Batch, seq_id: int, progress: Progress, encoding: Encoding
+) -> Request[models.UntypedAPIFuture]:
     from tinker._codec import json as json_codec, protobuf  # noqa: PLC0415  # with numpy
 
-    headers = sdk_headers(f"TrainingClient.{progress.operation}")
-    endpoint: Endpoint = forward_backward.asyncio_detailed
-    body: Any
+    sdk = sdk_headers(f"TrainingClient.{progress.operation}")
     if encoding is Encoding.PROTOBUF:
         content = protobuf.encode_forward_backward(
             batch.model_id,
@@ -130,36 +140,29 @@ async def _send(
             batch.loss_fn_config,
             forward_only=not batch.backward,
         )
+        compression: Literal["zstd"] | Unset = UNSET
         if session.config.proto_compress_fwdbwd:
             from tinker._codec import zstd  # noqa: PLC0415  # few servers ask for it
 
             content = await asyncio.to_thread(zstd.compress, content)
-            headers["Content-Encoding"] = "zstd"
-        body = File(content)
-    else:
-        data = json_codec.training_input(
-            batch.data, batch.loss_fn, batch.loss_fn_config, batch.first
+            compression = "zstd"
+        return forward_backward.request(body=File(content), content_encoding=compression, **sdk)
+    data = json_codec.training_input(batch.data, batch.loss_fn, batch.loss_fn_config, batch.first)
+    if batch.backward:
+        body = models.ForwardBackwardRequest(
+            model_id=batch.model_id, seq_id=seq_id, forward_backward_input=data
         )
-        if batch.backward:
-            body = models.ForwardBackwardRequest(
-                model_id=batch.model_id, seq_id=seq_id, forward_backward_input=data
-            )
-        else:
-            endpoint = forward.asyncio_detailed
-            body = models.ForwardRequest(model_id=batch.model_id, seq_id=seq_id, forward_input=data)
-    return await session.connection.call(
-        endpoint, progress, policy=retry.PERSISTENT, body=body, headers=headers, passed=passed
+        return forward_backward.request(body=body, **sdk)
+    return forward.request(
+        body=models.ForwardRequest(model_id=batch.model_id, seq_id=seq_id, forward_input=data),
+        **sdk,
     )
 
 
-def decode(response: Response[Any]) -> types.ForwardBackwardOutput:
+def decode(response: httpx.Response) -> types.ForwardBackwardOutput:
     """The result of a chunk, in whichever encoding it came."""
     from tinker._codec import json as json_codec, protobuf  # noqa: PLC0415  # with numpy
 
     if is_protobuf(response.headers):
         return protobuf.decode_forward_backward_output(response.content)
     return json_codec.forward_backward_output(response.content)
-
-
-def is_protobuf(headers: httpx.Headers) -> bool:
-    return "protobuf" in headers.get("content-type", "")

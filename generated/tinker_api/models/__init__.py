@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from .file_urls import FileUrls
     from .finish_session_request import FinishSessionRequest
     from .finish_session_response import FinishSessionResponse
+    from .forward_backward_content_encoding import ForwardBackwardContentEncoding
     from .forward_backward_input import ForwardBackwardInput
     from .forward_backward_output import ForwardBackwardOutput
     from .forward_backward_request import ForwardBackwardRequest
@@ -111,6 +112,7 @@ if TYPE_CHECKING:
     from .loss_fn_output import LossFnOutput
     from .loss_fn_type import LossFnType
     from .loss_metrics import LossMetrics
+    from .metric_reduction import MetricReduction
     from .metrics import Metrics
     from .model_data import ModelData
     from .model_input import ModelInput
@@ -252,6 +254,7 @@ _MODULE_OF = {
     "FileUrls": ".file_urls",
     "FinishSessionRequest": ".finish_session_request",
     "FinishSessionResponse": ".finish_session_response",
+    "ForwardBackwardContentEncoding": ".forward_backward_content_encoding",
     "ForwardBackwardInput": ".forward_backward_input",
     "ForwardBackwardOutput": ".forward_backward_output",
     "ForwardBackwardRequest": ".forward_backward_request",
@@ -288,6 +291,7 @@ _MODULE_OF = {
     "LossFnOutput": ".loss_fn_output",
     "LossFnType": ".loss_fn_type",
     "LossMetrics": ".loss_metrics",
+    "MetricReduction": ".metric_reduction",
     "Metrics": ".metrics",
     "ModelData": ".model_data",
     "ModelInput": ".model_input",
@@ -443,6 +447,7 @@ __all__ = (
     "FileUrls",
     "FinishSessionRequest",
     "FinishSessionResponse",
+    "ForwardBackwardContentEncoding",
     "ForwardBackwardInput",
     "ForwardBackwardOutput",
     "ForwardBackwardRequest",
@@ -479,6 +484,7 @@ __all__ = (
     "LossFnOutput",
     "LossFnType",
     "LossMetrics",
+    "MetricReduction",
     "Metrics",
     "ModelData",
     "ModelInput",

@@ -12,7 +12,7 @@ from attrs import evolve
 from tests.support.raw_client import MODEL, Gate, Raw, forward_backward, optim_step, sample, save
 from tinker._codec import json as json_codec, protobuf
 from tinker_local import LocalServer
-from tinker_local.engine.base import SampleResult, SampleSpec, Tensors
+from tinker_local.engine.base import AdapterState, SampleResult, SampleSpec
 from tinker_local.engine.tiny.engine import TinyEngine
 from tinker_local.protocol.wire import bodies
 from tinker_proto import tinker_pb2 as pb
@@ -132,10 +132,10 @@ class Variants(TinyEngine):
         self.sampled: list[str] = []
 
     def sample(
-        self, base_model: str, weights: Tensors | None, specs: Sequence[SampleSpec]
+        self, base_model: str, adapter: AdapterState | None, specs: Sequence[SampleSpec]
     ) -> list[SampleResult]:
         self.sampled.append(base_model)
-        return super().sample(base_model, weights, specs)
+        return super().sample(base_model, adapter, specs)
 
 
 def test_a_checkpoint_at_the_context_length_of_another_base_model() -> None:
