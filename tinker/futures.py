@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 
 from tinker._protocol import loop
 from tinker._protocol.progress import Progress
-from tinker.errors import TinkerError
 
 if TYPE_CHECKING:
     from tinker._protocol.session import Session
@@ -163,10 +162,12 @@ def _submit(
     session: Session | None,
     cancellable: bool,
 ) -> Future[T]:
-    if session is not None:
-        try:
+    try:
+        if session is not None:
             session.check_open()
-        except TinkerError:
-            coroutine.close()
-            raise
-    return loop.submit(coroutine, future, cancellable=cancellable, owner=session, progress=progress)
+        return loop.submit(
+            coroutine, future, cancellable=cancellable, owner=session, progress=progress
+        )
+    except BaseException:  # a Ctrl-C among them
+        coroutine.close()
+        raise

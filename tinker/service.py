@@ -455,7 +455,8 @@ class ServiceClient:
         does not.
 
         Args:
-            status: `success`, `errored` or `interrupted`.
+            status: `success`, `errored` or `interrupted`. If operations are lost that the server has not accepted,
+                `success` becomes `interrupted`, and the log names them.
             detail: More, for people.
             wait: Wait for pending operations first. Otherwise their futures fail with a `TinkerError`.
         """

@@ -50,7 +50,7 @@ class Operation:
             self.task.cancel()
 
 
-_operations: set[Operation] = set()
+_operations: dict[Operation, None] = {}
 _of_the_parent: list[object] = []
 """What a forked process inherits and must neither run nor destroy: destroying it would run its `finally` blocks."""
 
@@ -84,11 +84,11 @@ def submit(
     future = Future() if future is None else future
     loop = get()
     operation = Operation(future, owner, progress, cancellable)
-    _operations.add(operation)
+    _operations[operation] = None
 
     def start() -> None:
         if cancellable and future.cancelled():
-            _operations.discard(operation)
+            _operations.pop(operation, None)
             coroutine.close()
             return
         operation.task = task = loop.create_task(coroutine)
@@ -99,7 +99,7 @@ def submit(
             )
 
     def finish(task: asyncio.Task[T]) -> None:
-        _operations.discard(operation)
+        _operations.pop(operation, None)
         if task.cancelled():
             future.cancel()
             return

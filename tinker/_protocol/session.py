@@ -245,7 +245,8 @@ class Session:
         """Refuse new operations at once; the coroutine ends those under way, the session and the connections.
 
         Args:
-            status: How the work ended.
+            status: How the work ended. A success with operations that the server has not accepted is none: they are
+                named in the log, and the session ends as interrupted.
             detail: More, for people.
             wait: Wait for the operations under way; otherwise they fail.
         """
@@ -266,17 +267,19 @@ class Session:
         await asyncio.shield(self._end)
 
     async def _end_with(self, status: FinishStatus, detail: str | None) -> None:
+        if status == "success" and (unsent := self._unsent()):
+            status, lost = "interrupted", _listed(unsent)
+            detail = detail or f"closed before the server had accepted {lost}"
+            logger.warning(
+                "The client was closed before the server had accepted %s: wait for results before the end, or "
+                "close with wait=True.",
+                lost,
+            )
         await self._abandon()
         await self._finish(status, detail)
 
     async def _abandon(self) -> None:
         """Fail what is under way."""
-        if unsent := self.unsent():
-            logger.warning(
-                "The client was closed before the server had accepted %s: wait for results, or "
-                "close(wait=True).",
-                _listed(unsent),
-            )
         under_way = loop.operations(self)
         for operation in under_way:
             name = operation.progress.name() if operation.progress else "The operation"
@@ -284,7 +287,7 @@ class Session:
         if tasks := {one.task for one in under_way if one.task is not None}:
             await asyncio.wait(tasks, timeout=_FINISH_TIMEOUT)
 
-    def unsent(self) -> list[Progress]:
+    def _unsent(self) -> list[Progress]:
         """Operations that change something and that the server has not accepted, or not in whole."""
         found = [
             operation.progress
@@ -469,14 +472,7 @@ def _finish_all() -> None:
     if not sessions:
         return
     status = finish_status(getattr(sys, "last_type", None))
-    futures = []
-    for session in sessions:
-        unsent = session.unsent()
-        if status == "success" and unsent:
-            detail = f"the program ended before the server had accepted {_listed(unsent)}"
-            futures.append(loop.submit(session.close("interrupted", detail)))
-        else:
-            futures.append(loop.submit(session.close(status)))
+    futures = [loop.submit(session.close(status)) for session in sessions]
     for future in futures:
         with contextlib.suppress(TimeoutError, TinkerError):
             future.result(2 * _FINISH_TIMEOUT + 1)

@@ -197,7 +197,11 @@ class _TextOfTokens:
         self._is_unknown = False
 
     async def complete(self, events: list[StreamSampleEvent]) -> list[StreamSampleEvent]:
-        if self._is_unknown or all(e.token is not None or e.token_id is None for e in events):
+        needs_text = any(
+            e.token is None and (e.token_id is not None or (e.index or 0) in self._samples)
+            for e in events
+        )
+        if self._is_unknown or not needs_text:
             return events
         if self._tokenizer is None:
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import contextlib
 import math
 import uuid
 from collections import Counter, defaultdict
@@ -137,7 +138,10 @@ async def stream_sample(backend: Backend, call: Call) -> Response:
     listeners = backend.operations.listeners
 
     def heard(index: int, token: int, logprob: float) -> None:  # on the engine's thread
-        loop.call_soon_threadsafe(drawn.put_nowait, (index, token, logprob))
+        with contextlib.suppress(
+            RuntimeError
+        ):  # the event loop is closed: the server is going down
+            loop.call_soon_threadsafe(drawn.put_nowait, (index, token, logprob))
 
     request_id = _request_id(call)
     listeners[request_id] = heard
@@ -159,6 +163,7 @@ async def stream_sample(backend: Backend, call: Call) -> Response:
             while (token := await drawn.get()) is not None:
                 told[token[0]] += 1
                 yield _event(_token_event(token_bytes, token, texts))
+                await asyncio.sleep(0)  # to hear that the reader has gone
             settled = backend.store.request(request_id)
             assert settled is not None
             if settled.state == FAILED:
@@ -174,6 +179,10 @@ async def stream_sample(backend: Backend, call: Call) -> Response:
                 for token_id, logprob in list(rest)[told[index] :]:
                     yield _event(_token_event(token_bytes, (index, token_id, logprob), texts))
                 end = {"index": index, "finish_reason": sequence["stop_reason"]}
+                if unfinished := texts[index].decode(
+                    b"", final=True
+                ):  # the sample ends in a character
+                    end["token"] = unfinished
                 yield _event({**end, "total_tokens": len(sequence["tokens"])})
         finally:
             done.cancel()
