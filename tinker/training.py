@@ -12,7 +12,7 @@ from tinker import types
 from tinker._codec.media_types import PROTOBUF
 from tinker._compat.client_futures import BackcompatClientFuture
 from tinker._compat.deprecated import awaited, in_thread, submitted
-from tinker._protocol import arguments, console, loop
+from tinker._protocol import arguments, loop
 from tinker._protocol.connection import HELD_TIMEOUT, sdk_headers
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import Encoding, documented_path, wants_a_name
@@ -25,6 +25,7 @@ from tinker._training.queue import Submit, TrainingRun, result_of
 from tinker.errors import UnprocessableEntityError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
+from tinker.types import _console as console
 from tinker_api import models
 from tinker_api.api.models import get_info, unload_model
 from tinker_api.api.training import optim_step

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tinker.conformance.checks import check, expect
+from tinker.conformance.checks import check
+from tinker.conformance.outcomes import expect
 from tinker.conformance.subject import Subject
 
 
