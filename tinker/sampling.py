@@ -33,6 +33,7 @@ from tinker.retry_config import RetryConfig
 from tinker_api import models
 from tinker_api.api.models import get_info
 from tinker_api.api.sampling import create_sampling_session, get_sampler
+from tinker_api.types import Response
 
 if TYPE_CHECKING:
     from tinker.sample_stream import SampleStream
@@ -396,6 +397,7 @@ async def _base_model(session: Session, sampler_id: str, model_path: str) -> str
         (progress := Progress("get_sampler", {"sampler_id": sampler_id})),
         sampler_id=sampler_id,
         passed=REFUSALS_OF_A_ROUTE,
+        check=connection.parse,
     )
     if response.status_code < 300:
         sampler: models.GetSamplerResponse = connection.parse(response, progress)
@@ -420,12 +422,21 @@ async def _sampler_id(
     """Create a sampler. Some servers answer with a promise of it."""
     connection = session.connection
     endpoint = create_sampling_session.asyncio_detailed
+
+    def promised(response: Response[Any]) -> models.UntypedAPIFuture | None:
+        body = decode_body(response.content)
+        if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
+            return models.UntypedAPIFuture.from_dict(body)
+        return None
+
+    def check(response: Response[Any], progress: Progress) -> None:
+        if promised(response) is None:
+            connection.parse(response, progress)
+
     response = await connection.call(
-        endpoint, progress, policy=retry.CREATION, body=request, timeout=HELD_TIMEOUT
+        endpoint, progress, policy=retry.CREATION, body=request, timeout=HELD_TIMEOUT, check=check
     )
-    body = decode_body(response.content)
-    if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
-        promise = models.UntypedAPIFuture.from_dict(body)
+    if (promise := promised(response)) is not None:
         decode = result_of(models.CreateSamplingSessionResponse, "create_sampling_session")
         created = await session.result(promise, decode, progress, kind="CreateSamplingSession")
         return created.sampling_session_id

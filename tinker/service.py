@@ -255,6 +255,7 @@ class ServiceClient:
             body=request,
             passed=passed,
             timeout=HELD_TIMEOUT,
+            check=connection.parse,
         )
         if response.status_code in passed:
             return None

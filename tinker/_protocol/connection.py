@@ -13,9 +13,9 @@ import orjson
 from attrs import evolve
 
 from tinker._http import credentials
-from tinker._http.client import CONNECT_TIMEOUT, make_client
+from tinker._http.client import CONNECT_TIMEOUT, make_client, proxy_for, unresolved_host
 from tinker._http.config import SDK_VERSION, Settings
-from tinker._protocol import retry, server_traits
+from tinker._protocol import outcome, retry, server_traits
 from tinker._protocol.progress import Progress
 from tinker.errors import (
     APIConnectionError,
@@ -41,6 +41,11 @@ HELD_TIMEOUT = 600.0
 
 Endpoint = Callable[..., Awaitable[Response[Any]]]
 """The `asyncio_detailed` of a module of `tinker_api.api`."""
+Check = Callable[[Response[Any], Progress], object]
+"""Raises `APIResponseValidationError` for a 2xx that cannot be used."""
+
+_SECOND_LOOK = 0.2
+"""Seconds at most until a route that seems missing is tried once more."""
 
 
 class Connection:
@@ -50,7 +55,7 @@ class Connection:
         self.settings = settings
         self.billing_budget = 3600.0
         self._headers = dict(headers or {})
-        self._has_answered = False
+        self._has_responded = False
         self._exchange: credentials.Exchange | None = None
         self._api: AuthenticatedClient | None = None
         self._pid = -1
@@ -110,7 +115,7 @@ class Connection:
                     headers={"X-API-Key": self.settings.api_key},
                 )
             except httpx.TransportError as reason:
-                error: APIError = self._no_answer(reason, progress)
+                error: APIError = self._no_response(reason, progress)
                 pause = attempts.pause(None, None)
             else:
                 if response.status_code < 300:
@@ -126,8 +131,9 @@ class Connection:
         self.api.get_async_httpx_client().headers["X-API-Key"] = credential
 
     async def fetch(self, endpoint: Endpoint, progress: Progress, **arguments: Any) -> Any:
-        """Call an endpoint and return its parsed answer; arguments as for `call`."""
-        return self.parse(await self.call(endpoint, progress, **arguments), progress)
+        """Call an endpoint and return its parsed response; arguments as for `call`."""
+        response = await self.call(endpoint, progress, check=self.parse, **arguments)
+        return self.parse(response, progress)
 
     async def call(
         self,
@@ -137,22 +143,26 @@ class Connection:
         policy: retry.RetryPolicy = retry.DEFAULT,
         timeout: float = ANSWER_TIMEOUT,
         passed: tuple[int, ...] = (),
+        check: Check | None = None,
         **arguments: Any,
     ) -> Response[Any]:
-        """Call an endpoint until it answers with a 2xx, or raise why not.
+        """Call an endpoint until it responds with a usable 2xx, or raise why not.
+
+        A raised `APIError` says in `outcome_unknown` whether the server may have carried out the request.
 
         Args:
             endpoint: The generated function.
             progress: Whose doing it is; named in errors and log lines.
-            policy: For how long to repeat.
-            timeout: Seconds for one answer.
-            passed: Other statuses to return, not raise.
+            policy: For how long to retry.
+            timeout: Seconds for one response.
+            passed: Other statuses to return, not raise. A missing route (404, 405) is believed when it is told twice.
+            check: Raises `APIResponseValidationError` for a 2xx that cannot be used.
             **arguments: For the endpoint function: `body`, path parameters, `headers`.
         """
         attempts = retry.Attempts(policy, self.billing_budget)
         limits = httpx.Timeout(timeout, connect=CONNECT_TIMEOUT)
         progress.tries = 0
-        replayed = False
+        replayed = lacked_route = False
         waiting = progress.doing
         if "body" in arguments:
             arguments["body"] = self._without_unknown(arguments["body"])
@@ -163,36 +173,85 @@ class Connection:
             error: APIError
             credential = ""
             if self._exchange is not None:
-                credential = await self._exchange.token()
+                try:
+                    credential = await self._exchange.token()
+                except APIError as reason:
+                    reason.outcome_unknown = attempts.outcome_unknown
+                    raise
                 self._use(credential)
             try:
                 response = await endpoint(client=self.api, timeout=limits, **arguments)
             except httpx.TransportError as reason:
-                if not self._has_answered:
-                    attempts.policy = min(policy, retry.FIRST_CONTACT, key=lambda p: p.budget)
-                error = self._no_answer(reason, progress)
-                pause = attempts.pause(None, None)
+                attempts.outcome_unknown |= not outcome.was_not_sent(reason)
+                error = self._no_response(reason, progress)
+                pause = self._pause(attempts, None)
             else:
-                self._has_answered = True
+                attempts.outcome_unknown |= outcome.was_sent_twice(response.raw)
                 status = response.status_code
-                if 200 <= status < 300 or status in passed:
+                body = None if 200 <= status < 300 else decode_body(response.content)
+                from_proxy = outcome.is_from_proxy(status, body)
+                if 200 <= status < 300:
+                    try:
+                        if check is not None:
+                            check(response, progress)
+                    except APIResponseValidationError as unusable:
+                        attempts.outcome_unknown = True
+                        error = unusable
+                        pause = self._pause(attempts, response, doubtful=True)
+                    else:
+                        self._has_responded = True
+                        return response
+                elif status in passed and status in server_traits.REFUSALS_OF_A_ROUTE:
+                    self._has_responded |= not from_proxy
+                    pause = None if lacked_route else self._pause(attempts, response, doubtful=True)
+                    if pause is None:
+                        return response
+                    lacked_route = True
+                    await asyncio.sleep(min(pause, _SECOND_LOOK))
+                    continue
+                elif status in passed and not from_proxy:
+                    self._has_responded = True
                     return response
-                if self._exchange is not None and not replayed and _is_invalid_token(response):
+                elif self._exchange is not None and not replayed and _is_invalid_token(response):
                     replayed = True
                     self._exchange.forget(credential)
                     continue
-                error = refusal = self.refusal(response, progress)
-                if self._learns_unknown(arguments.get("body"), refusal):
-                    arguments["body"] = self._without_unknown(arguments["body"])
-                    continue
-                final = server_traits.is_final(status, refusal.body)
-                pause = None if final else attempts.pause(status, response.headers)
+                else:
+                    error = refusal = self.refusal(response, progress)
+                    if self._learns_unknown(arguments.get("body"), refusal):
+                        arguments["body"] = self._without_unknown(arguments["body"])
+                        continue
+                    if server_traits.is_final(status, body):
+                        pause = None
+                    else:
+                        may_be_done = attempts.outcome_unknown and outcome.may_follow_success(
+                            status
+                        )
+                        doubtful = from_proxy or may_be_done
+                        attempts.outcome_unknown |= outcome.is_unknown(status) or from_proxy
+                        pause = self._pause(attempts, response, doubtful=doubtful)
+                    if pause is None and status in passed:
+                        return response
+                    self._has_responded |= body is not None and not server_traits.is_html(body)
             if pause is None:
+                error.outcome_unknown = attempts.outcome_unknown
+                if attempts.outcome_unknown and attempts.made > 1:
+                    error.add_note("An earlier attempt may have been carried out by the server.")
                 raise error
             progress.doing = f"waiting {pause:.1f} s to try again ({error.message.rstrip('.')})"
             if attempts.made > 1:
                 logger.warning("%s; trying again in %.1f s", error.message.rstrip("."), pause)
             await asyncio.sleep(pause)
+
+    def _pause(
+        self, attempts: retry.Attempts, response: Response[Any] | None, *, doubtful: bool = False
+    ) -> float | None:
+        """Seconds until the next attempt; a server that has never responded as one is not waited for."""
+        if not self._has_responded and (response is None or doubtful):
+            attempts.policy = min(attempts.policy, retry.FIRST_CONTACT, key=lambda p: p.budget)
+        if response is None:
+            return attempts.pause(None, None)
+        return attempts.pause(response.status_code, response.headers, doubtful=doubtful)
 
     def _learns_unknown(self, body: Any, refusal: APIStatusError) -> bool:
         """Whether a refusal is of members alone that the request can do without. They are remembered."""
@@ -226,12 +285,18 @@ class Connection:
         kind = response.headers.get("content-type", "no content type")
         why = f" ({type(reason).__name__}: {reason})" if reason and "json" in kind else ""
         hide_credentials(response.raw.request)
+        body, server = decode_body(response.content), self.settings.base_url
+        if self._has_responded:
+            hint = "Perhaps a proxy returned it."
+        elif server_traits.is_html(body):
+            hint = f"{server} is not a Tinker server. Check TINKER_BASE_URL."
+        else:
+            hint = "Is it a Tinker server? Check TINKER_BASE_URL."
         return APIResponseValidationError(
             response.raw,
-            decode_body(response.content),
-            f"{progress.name()}: {self.settings.base_url} answered {response.status_code} with "
-            f"{len(response.content)} bytes of {kind} that do not fit the contract{why}. "
-            "Is it a Tinker server? Check TINKER_BASE_URL.",
+            body,
+            f"{progress.name()}: {server} returned {response.status_code} with "
+            f"{len(response.content)} bytes of {kind} that do not fit the contract{why}. {hint}",
         )
 
     def refusal(self, response: Response[Any], progress: Progress) -> APIStatusError:
@@ -252,6 +317,11 @@ class Connection:
         if status < 400 and location:
             place = location.partition("?")[0]
             return f"{server} says to go to {place}: check TINKER_BASE_URL"
+        if server_traits.is_html(body):
+            phrase = httpx.codes.get_reason_phrase(status) or "no reason given"
+            if not self._has_responded:
+                return f"{phrase}, in a web page: {server} is not a Tinker server. Check TINKER_BASE_URL"
+            return f"{phrase}, in a web page: a proxy returned it in place of {server}"
         if server_traits.lacks_route(status, body):
             return f"{server} does not offer this operation. If it should, check TINKER_BASE_URL"
         if unknown := server_traits.unknown_members(body):
@@ -263,27 +333,31 @@ class Connection:
             return f"{detail}: {meaning}"
         return detail
 
-    def _no_answer(self, reason: httpx.TransportError, progress: Progress) -> APIConnectionError:
+    def _no_response(self, reason: httpx.TransportError, progress: Progress) -> APIConnectionError:
         server = self.settings.base_url
         what = str(reason) or type(reason).__name__
         tries = f" (tried {progress.tries} times)" if progress.tries > 1 else ""
         request = getattr(reason, "_request", None) or httpx.Request("POST", server)
         hide_credentials(request)
+        name = progress.name()
         if isinstance(reason, httpx.TimeoutException) and not isinstance(
             reason, httpx.ConnectTimeout
         ):
-            return APITimeoutError(
-                request, f"{progress.name()}: no answer from {server} in time{tries}."
-            )
-        if isinstance(reason, httpx.ConnectError | httpx.ConnectTimeout):
+            return APITimeoutError(request, f"{name}: no response from {server} in time{tries}.")
+        if not isinstance(reason, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
             return APIConnectionError(
-                request,
-                f"{progress.name()}: cannot connect to {server}: {what}{tries}. "
-                "Is the server running? Check TINKER_BASE_URL.",
+                request, f"{name}: the connection to {server} broke: {what}{tries}."
             )
-        return APIConnectionError(
-            request, f"{progress.name()}: the connection to {server} broke: {what}{tries}."
-        )
+        if (proxy := proxy_for(self.settings)) is not None:
+            text = f"{proxy} does not connect to {server}: {what}{tries}. Check the proxy"
+        elif (host := unresolved_host(reason, server)) is not None:
+            text = f"the name {host} cannot be resolved: {what}{tries}. Check TINKER_BASE_URL"
+        else:
+            text = (
+                f"cannot connect to {server}: {what}{tries}. "
+                "Is the server running? Check TINKER_BASE_URL"
+            )
+        return APIConnectionError(request, f"{name}: {text}.")
 
 
 def hide_credentials(request: httpx.Request) -> None:

@@ -158,7 +158,11 @@ class Session:
         connection = self.connection
         for endpoint in (client_config, client_dynamic_config):
             response = await connection.call(
-                endpoint.asyncio_detailed, progress, passed=REFUSALS_OF_A_ROUTE, body=request
+                endpoint.asyncio_detailed,
+                progress,
+                passed=REFUSALS_OF_A_ROUTE,
+                check=connection.parse,
+                body=request,
             )
             known = response.status_code < 300
             if endpoint is client_config:

@@ -20,7 +20,7 @@ from tinker._codec import json as json_codec, protobuf
 from tinker._protocol import retry
 from tinker._protocol.back_pressure import size_of
 from tinker._protocol.completions_feed import CompletionsFeed
-from tinker._protocol.connection import Endpoint, sdk_headers
+from tinker._protocol.connection import Check, Endpoint, sdk_headers
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
 from tinker._protocol.session import Session
@@ -97,6 +97,7 @@ class Sampler:
                 ),
                 body=models.JoinSamplingSessionRequest(sampling_session_id=self.sampler_id),
                 passed=REFUSALS_OF_A_ROUTE,
+                check=self.session.connection.parse,
             )
             if response.status_code < 300:
                 joined: models.JoinSamplingSessionResponse = self.session.connection.parse(
@@ -158,8 +159,10 @@ class Sampler:
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
     ) -> types.SampleResponse:
         # Of the answer and its request, nothing is kept while the result is waited for.
-        promise: models.UntypedAPIFuture = self.session.connection.parse(
-            await self.send(asample.asyncio_detailed, request, prompt, progress), progress
+        parse = self.session.connection.parse
+        promise: models.UntypedAPIFuture = parse(
+            await self.send(asample.asyncio_detailed, request, prompt, progress, check=parse),
+            progress,
         )
         try:
             result = await self._result(promise, prompt, request.num_samples, progress)
@@ -210,6 +213,7 @@ class Sampler:
         prompt: types.ModelInput,
         progress: Progress,
         passed: tuple[int, ...] = (),
+        check: Check | None = None,
     ) -> Response[Any]:
         """Send a request under a new seq_id, again and again while the server says "later"."""
         assert self._seq_ids is not None, "it is prepared"
@@ -225,6 +229,7 @@ class Sampler:
                     progress,
                     policy=retry.PERSISTENT,
                     passed=(402, 429, *passed),
+                    check=check,
                     body=evolve(request, seq_id=seq_id),
                     headers=_HEADERS,
                 )
@@ -278,6 +283,8 @@ def _decode(
     response: Response[Any], prompt: types.ModelInput, sequence_ids: Sequence[str]
 ) -> types.SampleResponse:
     """The samples, in whichever encoding they came."""
+    if not response.content:
+        raise ValueError("the body is empty")
     length = length_of(prompt)
     if is_protobuf(response.headers):
         return protobuf.decode_sample_response(response.content, sequence_ids, length)
