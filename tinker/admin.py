@@ -103,6 +103,9 @@ class AdminClient:
         )
         return APIFuture.start(call, progress, cancellable=True)
 
+    def get_telemetry(self) -> None:
+        """None: this client records nothing about how it is used. The official SDK returns its recorder."""
+
     get_audit_log_async = awaited(get_audit_log)
     get_billing_usage_async = awaited(get_billing_usage)
     get_current_checkpoint_storage_usage_async = awaited(get_current_checkpoint_storage_usage)

@@ -32,6 +32,7 @@ from tinker_api.api.checkpoints import (
     list_training_runs,
     list_user_checkpoints,
     publish_checkpoint,
+    search_checkpoints,
     set_checkpoint_ttl,
     unpublish_checkpoint,
 )
@@ -161,6 +162,23 @@ class RestClient:
             return (await self.list_user_checkpoints(limit, offset)).checkpoints
 
         return Items(lambda: pages(page, lambda one: one.tinker_path, _PAGE))
+
+    def search_checkpoints(
+        self, request: types.CheckpointSearchRequest
+    ) -> APIFuture[types.CheckpointSearchResponse]:
+        """A page of the checkpoints that match every filter, newest first. `iter_search_checkpoints` gives all.
+
+        Needs a server that is as new as SDK 0.39.
+        """
+        return self._ask(search_checkpoints.asyncio_detailed, body=request)
+
+    def iter_search_checkpoints(
+        self, request: types.CheckpointSearchRequest
+    ) -> Items[types.Checkpoint]:
+        """All checkpoints that match, newest first, read page by page as they are asked for."""
+        return Items(
+            lambda: _by_cursor(self.search_checkpoints, request, lambda one: one.checkpoints)
+        )
 
     def get_weights_info_by_tinker_path(
         self, tinker_path: str
@@ -338,17 +356,7 @@ class RestClient:
     ) -> Items[types.SessionSummary]:
         """All sessions that fit, newest first, read page by page as they are asked for."""
 
-        async def found() -> AsyncIterator[types.SessionSummary]:
-            asked = request
-            while True:
-                answer = await self.search_sessions(asked)
-                for session in answer.sessions:
-                    yield session
-                if answer.next_cursor is None:
-                    return
-                asked = asked.model_copy(update={"cursor": answer.next_cursor})
-
-        return Items(found)
+        return Items(lambda: _by_cursor(self.search_sessions, request, lambda one: one.sessions))
 
     def assign_session_project(self, session_id: str, project_id: str) -> APIFuture[None]:
         """Move a session, with its runs and checkpoints, to a project."""
@@ -463,6 +471,9 @@ class RestClient:
         """As `AdminClient.get_current_checkpoint_storage_usage`."""
         return self._admin.get_current_checkpoint_storage_usage(project_id)
 
+    def get_telemetry(self) -> None:
+        """None: this client records nothing about how it is used. The official SDK returns its recorder."""
+
     # ---- older names ------------------------------------------------------------------------
 
     assign_session_project_async = awaited(assign_session_project)
@@ -567,6 +578,19 @@ class Items(Iterator[T], AsyncIterator[T]):
         if found is None:
             raise StopAsyncIteration
         return found[0]
+
+
+async def _by_cursor(
+    search: Callable[[Any], APIFuture[Any]], request: Any, items: Callable[[Any], list[T]]
+) -> AsyncIterator[T]:
+    """What a search finds, page after page."""
+    while True:
+        page = await search(request)
+        for item in items(page):
+            yield item
+        if page.next_cursor is None:
+            return
+        request = request.model_copy(update={"cursor": page.next_cursor})
 
 
 def _parsed(tinker_path: str) -> types.ParsedCheckpointTinkerPath:

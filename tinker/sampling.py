@@ -92,13 +92,17 @@ class SamplingClient:
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
     ) -> APIFuture[SamplingClient]:
-        """A client for a checkpoint, a base model, or a sampler that is there; exactly one is given.
+        """A client for a base model, a checkpoint, or an existing sampler.
 
-        `base_model` may also be given with `sampling_session_id`, if it is known.
+        `model_path` and `base_model` together are the checkpoint at that base model's context length;
+        `base_model` with `sampling_session_id` is the sampler's base model, if it is known.
         """
-        given = model_path, base_model if sampling_session_id is None else None, sampling_session_id
-        if sum(source is not None for source in given) != 1:
-            raise ValueError("Give either model_path, base_model or sampling_session_id.")
+        if sampling_session_id is not None and model_path is not None:
+            raise ValueError("Give either model_path or sampling_session_id.")
+        if sampling_session_id is None and model_path is None and base_model is None:
+            raise ValueError("Give model_path, base_model or both.")
+        if base_model is not None and (not isinstance(base_model, str) or not base_model):
+            raise ValueError(f"base_model is {base_model!r}; it must be a non-empty string.")
         if model_path is not None:
             arguments.check_tinker_path(model_path)
         progress = Progress("create_sampling_session", {"model": model_path or base_model or ""})
@@ -381,6 +385,9 @@ class SamplingClient:
             )
             self._pid = os.getpid()
         return self._sampler
+
+    def get_telemetry(self) -> None:
+        """None: this client records nothing about how it is used. The official SDK returns its recorder."""
 
     # ---- older names ------------------------------------------------------------------------
 

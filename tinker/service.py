@@ -333,11 +333,12 @@ class ServiceClient:
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
     ) -> BackcompatSamplingClientFuture:
-        """Create a client that samples from a checkpoint or a base model; give one of the two.
+        """Create a client that samples from a base model or a checkpoint.
 
         Args:
             model_path: Tinker path of a checkpoint.
-            base_model: A name from `get_server_capabilities`.
+            base_model: A name from `get_server_capabilities`. With `model_path`: at which context length to
+                sample from the checkpoint, as `org/name:peft:262144`.
             retry_config: How persistently it asks.
             record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
         """
@@ -437,6 +438,9 @@ class ServiceClient:
             get_server_capabilities.asyncio_detailed, Progress("get_server_capabilities")
         )
         return answer
+
+    def get_telemetry(self) -> None:
+        """None: this client records nothing about how it is used. The official SDK returns its recorder."""
 
     # ---- older names ------------------------------------------------------------------------
 

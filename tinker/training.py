@@ -543,6 +543,9 @@ class TrainingClient:
             kind="UnloadModel",
         )
 
+    def get_telemetry(self) -> None:
+        """None: this client records nothing about how it is used. The official SDK returns its recorder."""
+
     # ---- older names ------------------------------------------------------------------------
 
     forward_backward_async = submitted(forward_backward)

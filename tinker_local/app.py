@@ -18,10 +18,11 @@ from tinker_local.access.keys import KeysFile
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
 from tinker_local.options import Options
-from tinker_local.protocol import contract, wire
+from tinker_local.protocol import contract
 from tinker_local.protocol.backend import Backend, Call
 from tinker_local.protocol.contract import Operation
 from tinker_local.protocol.handlers import Handler, handler
+from tinker_local.protocol.wire import bodies
 from tinker_local.state.store import Store
 
 logger = logging.getLogger("tinker_local")
@@ -65,7 +66,7 @@ def make_app(
         routes.append(route)
     for path, content, media_type in (
         ("/docs", contract.reference(), "text/html"),
-        ("/openapi.json", contract.content(), wire.JSON),
+        ("/openapi.json", contract.content(), bodies.JSON),
     ):
         routes.append(Route(path, _page(content, media_type)))
     app = Starlette(
@@ -126,7 +127,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
             return _refused(refusal)
         if isinstance(answer, Response):
             return answer
-        return Response(wire.dumps(answer), media_type=wire.JSON)
+        return Response(bodies.dumps(answer), media_type=bodies.JSON)
 
     return endpoint
 
@@ -135,10 +136,10 @@ def _media_type(request: Request, operation: Operation) -> str:
     """The media type of the body, which must be one that the server reads."""
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type == "application/protobuf":
-        media_type = wire.PROTOBUF
+        media_type = bodies.PROTOBUF
     read = operation.media_types
     if not request.app.state.backend.options.protobuf:
-        read = tuple(kind for kind in read if kind != wire.PROTOBUF)
+        read = tuple(kind for kind in read if kind != bodies.PROTOBUF)
     if media_type not in read:
         raise Refusal(415, f"Expected {' or '.join(read)}")
     return media_type
@@ -146,11 +147,11 @@ def _media_type(request: Request, operation: Operation) -> str:
 
 async def _content(request: Request) -> bytes:
     """The body as it comes."""
-    wire.check_size(int(request.headers.get("content-length", 0)))
+    bodies.check_size(int(request.headers.get("content-length", 0)))
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)
-        wire.check_size(size)
+        bodies.check_size(size)
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -159,20 +160,20 @@ def _decode(
     operation: Operation, content: bytes, encoding: str, media_type: str, untagged: bool
 ) -> tuple[bytes, Any]:
     """The body without its encoding, and what it says."""
-    content = wire.decompress(content, encoding)
-    if media_type == wire.PROTOBUF:
-        return content, wire.parse_protobuf(content)
-    body = wire.parse_json(content)
-    if untagged and wire.add_chunk_tags(body):
-        content = wire.dumps(body)
+    content = bodies.decompress(content, encoding)
+    if media_type == bodies.PROTOBUF:
+        return content, bodies.parse_protobuf(content)
+    body = bodies.parse_json(content)
+    if untagged and bodies.add_chunk_tags(body):
+        content = bodies.dumps(body)
     contract.check_body(operation.operation_id, body)
-    return content, wire.members(body)
+    return content, bodies.members(body)
 
 
 def _refused(refusal: Refusal) -> Response:
-    content = wire.dumps({"detail": refusal.detail})
+    content = bodies.dumps({"detail": refusal.detail})
     return Response(
-        content, status_code=refusal.status, media_type=wire.JSON, headers=refusal.headers
+        content, status_code=refusal.status, media_type=bodies.JSON, headers=refusal.headers
     )
 
 

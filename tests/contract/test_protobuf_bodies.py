@@ -16,7 +16,7 @@ from hypothesis import given, strategies as st
 from tests.support.raw_client import KEY, Raw, batch, forward_backward, sample, save
 from tinker_local import LocalServer
 from tinker_local.options import Options
-from tinker_local.protocol.wire import LARGEST_BODY
+from tinker_local.protocol.wire.bodies import MAX_BODY_BYTES
 from tinker_proto import tinker_pb2 as pb
 
 PROTOBUF = "application/x-protobuf"
@@ -275,7 +275,7 @@ def test_another_media_type_is_not_offered(raw: Raw) -> None:
 
 
 def test_a_small_frame_of_a_huge_body_is_refused(raw: Raw) -> None:
-    bomb = zstandard.ZstdCompressor().compress(bytes(LARGEST_BODY + 1))
+    bomb = zstandard.ZstdCompressor().compress(bytes(MAX_BODY_BYTES + 1))
     assert len(bomb) < 100_000
     answer = send(raw, bomb, "zstd")
     assert answer.status_code == 413
@@ -286,7 +286,7 @@ def test_a_body_that_is_announced_too_large_is_refused_at_once(raw: Raw) -> None
     address = urlsplit(str(raw.http.base_url))
     head = (
         f"POST /api/v1/forward_backward HTTP/1.1\r\nHost: {address.netloc}\r\nX-API-Key: {KEY}\r\n"
-        f"Content-Type: {PROTOBUF}\r\nContent-Length: {LARGEST_BODY + 1}\r\n\r\n"
+        f"Content-Type: {PROTOBUF}\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
     )
     with socket.create_connection((address.hostname, address.port)) as connection:
         connection.sendall(head.encode())
@@ -295,6 +295,6 @@ def test_a_body_that_is_announced_too_large_is_refused_at_once(raw: Raw) -> None
 
 def test_a_body_that_grows_too_large_is_refused(raw: Raw) -> None:
     megabyte = bytes(2**20)
-    pieces = (megabyte for _ in range(LARGEST_BODY // len(megabyte) + 1))
+    pieces = (megabyte for _ in range(MAX_BODY_BYTES // len(megabyte) + 1))
     answer = raw.http.post("forward_backward", content=pieces, headers={"Content-Type": PROTOBUF})
     assert answer.status_code == 413

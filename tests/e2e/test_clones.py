@@ -214,9 +214,12 @@ def test_a_sampler_that_is_there_can_be_opened_by_its_id(service: tinker.Service
         service.holder, sampling_session_id=made.sampling_session_id
     )
     assert again.result(timeout=60).get_base_model() == "tinker-local/tiny"
-    for wrong in ({}, {"base_model": "m", "model_path": "tinker://a/weights/b"}):
-        with pytest.raises(ValueError, match="Give either"):
+    path = "tinker://a/weights/b"
+    for wrong in ({}, {"sampling_session_id": made.sampling_session_id, "model_path": path}):
+        with pytest.raises(ValueError, match="Give "):
             tinker.SamplingClient.create(service.holder, **wrong)
+    with pytest.raises(ValueError, match="base_model is ''; it must be a non-empty string"):
+        tinker.SamplingClient.create(service.holder, base_model="", model_path=path)
 
 
 def test_clones_on_the_embedded_server(service: tinker.ServiceClient) -> None:

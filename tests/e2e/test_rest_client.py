@@ -189,3 +189,46 @@ def test_downloads_are_the_files_that_were_saved(
     other = rest.download_checkpoint(external, tmp_path).result()
     assert {file.name for file in other.iterdir()} == weights
     assert not list(tmp_path.glob(".*"))
+
+
+def test_checkpoints_are_searched(
+    service: tinker.ServiceClient, rest: tinker.RestClient, training: tinker.TrainingClient
+) -> None:
+    mark = {"search": training.model_id}
+    paths = [
+        training.save_state(f"s{number}", user_metadata=mark).result().path for number in range(5)
+    ]
+    request = types.CheckpointSearchRequest(user_metadata=mark, limit=2)
+    page = rest.search_checkpoints(request).result()
+    assert [one.tinker_path for one in page.checkpoints] == paths[:-3:-1]
+    assert page.next_cursor is not None
+    assert page.next_cursor.last_created_at.tzinfo is not None
+    assert page.checkpoints[0].base_model == "tinker-local/tiny"
+    found = rest.iter_search_checkpoints(request)
+    assert next(found).tinker_path == paths[-1]
+    assert [one.tinker_path for one in found] == paths[-2::-1]
+
+    async def everything() -> list[str]:
+        return [one.tinker_path async for one in rest.iter_search_checkpoints(request)]
+
+    assert asyncio.run(everything()) == paths[::-1]
+    none = types.CheckpointSearchRequest(base_models=[])
+    assert list(rest.iter_search_checkpoints(none)) == []
+
+
+def test_no_client_records_how_it_is_used(
+    service: tinker.ServiceClient, rest: tinker.RestClient, training: tinker.TrainingClient
+) -> None:
+    sampling = service.create_sampling_client(base_model="tinker-local/tiny").result()
+    for client in (service, training, sampling, rest, tinker.AdminClient(service.holder)):
+        assert client.get_telemetry() is None
+
+
+def test_a_client_for_a_checkpoint_at_the_context_of_its_base_model(
+    service: tinker.ServiceClient, training: tinker.TrainingClient
+) -> None:
+    path = training.save_weights_for_sampler("s").result().path
+    client = service.create_sampling_client(model_path=path, base_model="tinker-local/tiny")
+    assert client.result().get_base_model() == "tinker-local/tiny"
+    with pytest.raises(tinker.BadRequestError, match="belongs to tinker-local/tiny, not to other"):
+        service.create_sampling_client(model_path=path, base_model="other").result()

@@ -17,6 +17,7 @@ from typing import Any
 
 _OF_TYPES = """
     audit_log_entry audit_log_response auth_token_response billing_usage_response checkpoint
+    checkpoint_search_cursor checkpoint_search_request checkpoint_search_response
     checkpoints_list_response client_config_request client_config_response
     client_dynamic_config_response copy_weights_request copy_weights_response
     create_custom_loss_request create_custom_loss_response create_model_request

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
         TelemetryBatch as TelemetryBatch,
         TelemetryEvent as TelemetryEvent,
     )
+    from tinker.types.billing_usage_request import GetBillingUsageRequest as GetBillingUsageRequest
+    from tinker.types.current_checkpoint_storage_usage_request import (
+        GetCurrentCheckpointStorageUsageRequest as GetCurrentCheckpointStorageUsageRequest,
+    )
     from tinker.types.datum import (
         Datum as Datum,
         UntypedInputError as UntypedInputError,
@@ -117,6 +121,9 @@ if TYPE_CHECKING:
         CancelledSessionStatusQuery as CancelledSessionStatusQuery,
         Checkpoint as Checkpoint,
         CheckpointBillingEvent as CheckpointBillingEvent,
+        CheckpointSearchCursor as CheckpointSearchCursor,
+        CheckpointSearchRequest as CheckpointSearchRequest,
+        CheckpointSearchResponse as CheckpointSearchResponse,
         CheckpointsListResponse as CheckpointsListResponse,
         ClientConfigRequest as ClientConfigRequest,
         ClientConfigResponse as ClientConfigResponse,
@@ -241,6 +248,10 @@ lazy(
             "TelemetryBatch",
             "TelemetryEvent",
         ),
+        "tinker.types.billing_usage_request": ("GetBillingUsageRequest",),
+        "tinker.types.current_checkpoint_storage_usage_request": (
+            "GetCurrentCheckpointStorageUsageRequest",
+        ),
         "tinker.types.datum": (
             "Datum",
             "UntypedInputError",
@@ -292,6 +303,9 @@ lazy(
             "CancelledSessionStatusQuery",
             "Checkpoint",
             "CheckpointBillingEvent",
+            "CheckpointSearchCursor",
+            "CheckpointSearchRequest",
+            "CheckpointSearchResponse",
             "CheckpointsListResponse",
             "ClientConfigRequest",
             "ClientConfigResponse",

@@ -16,9 +16,9 @@ from tinker_local.access.signing import Signer
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
 from tinker_local.options import Options
-from tinker_local.protocol import wire
 from tinker_local.protocol.operations import Operations
 from tinker_local.protocol.scheduler import Scheduler
+from tinker_local.protocol.wire import bodies
 from tinker_local.state import housekeeping
 from tinker_local.state.catalog import Catalog
 from tinker_local.state.store import DONE, DROPPED, FAILED, PENDING, Request, Row, Store
@@ -175,9 +175,9 @@ class Backend:
 
     def fail(self, request: Request, message: str) -> None:
         """End a request that has not begun."""
-        failure = wire.dumps({"error": message, "category": "user"})
+        failure = bodies.dumps({"error": message, "category": "user"})
         with self.store.transaction():
-            self.store.finish(request.id, FAILED, failure, wire.JSON)
+            self.store.finish(request.id, FAILED, failure, bodies.JSON)
             self.operations.announce(request, FAILED, len(failure))
         self.scheduler.done(request.id)
         self.scheduler.done(request.target)
@@ -191,11 +191,11 @@ def unload_id(model_id: str) -> str:
 def digest_of(operation: str, call: Call, *ignored: str) -> bytes:
     """What makes two requests the same: operation and content, but for these members."""
     content = call.content
-    if call.media_type == wire.PROTOBUF:
+    if call.media_type == bodies.PROTOBUF:
         # Encoded again: the order of a map's entries differs from one process to another.
         content = call.body.SerializeToString(deterministic=True)
     elif len(content) <= 65536 or ignored:
         # However it is written: a client may send a repetition in other words.
         body = {name: value for name, value in call.body.items() if name not in ignored}
-        content = wire.dumps(body, sort=True)
+        content = bodies.dumps(body, sort=True)
     return hashlib.sha256(operation.encode() + b"\0" + content).digest()

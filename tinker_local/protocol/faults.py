@@ -28,7 +28,8 @@ from attrs import define, field
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tinker_local.protocol import contract, wire
+from tinker_local.protocol import contract
+from tinker_local.protocol.wire import bodies
 
 logger = logging.getLogger("tinker_local")
 
@@ -166,8 +167,8 @@ class FaultyApp:
 
 async def _refuse(status: int, receive: Receive, send: Send) -> None:
     await _body(receive)
-    content = wire.dumps({"detail": "A fault that was asked for"})
-    headers = [(b"content-type", wire.JSON.encode()), (b"content-length", b"%d" % len(content))]
+    content = bodies.dumps({"detail": "A fault that was asked for"})
+    headers = [(b"content-type", bodies.JSON.encode()), (b"content-length", b"%d" % len(content))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
 

@@ -231,4 +231,5 @@ def described(row: Row) -> dict[str, Any]:
         "public": bool(row["public"]),
         "user_metadata": row["facts"].get("user_metadata"),
         "expires_at": None if row["expires"] is None else timestamp(row["expires"]),
+        "base_model": row["facts"]["base_model"],
     }

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from .checkpoint_archive_url_response import CheckpointArchiveUrlResponse
     from .checkpoint_billing_event import CheckpointBillingEvent
     from .checkpoint_kind import CheckpointKind
+    from .checkpoint_search_cursor import CheckpointSearchCursor
+    from .checkpoint_search_request import CheckpointSearchRequest
+    from .checkpoint_search_response import CheckpointSearchResponse
     from .checkpoint_type import CheckpointType
     from .checkpoints_list_response import CheckpointsListResponse
     from .client_config_request import ClientConfigRequest
@@ -203,6 +206,9 @@ _MODULE_OF = {
     "CheckpointArchiveUrlResponse": ".checkpoint_archive_url_response",
     "CheckpointBillingEvent": ".checkpoint_billing_event",
     "CheckpointKind": ".checkpoint_kind",
+    "CheckpointSearchCursor": ".checkpoint_search_cursor",
+    "CheckpointSearchRequest": ".checkpoint_search_request",
+    "CheckpointSearchResponse": ".checkpoint_search_response",
     "CheckpointType": ".checkpoint_type",
     "CheckpointsListResponse": ".checkpoints_list_response",
     "ClientConfigRequest": ".client_config_request",
@@ -391,6 +397,9 @@ __all__ = (
     "CheckpointArchiveUrlResponse",
     "CheckpointBillingEvent",
     "CheckpointKind",
+    "CheckpointSearchCursor",
+    "CheckpointSearchRequest",
+    "CheckpointSearchResponse",
     "CheckpointsListResponse",
     "CheckpointType",
     "ClientConfigRequest",

@@ -39,6 +39,9 @@ class Checkpoint(Schema):
     expires_at: datetime.datetime | None = None
     """ When it will be deleted; null means never. """
 
+    base_model: None | str = None
+    """ The base model it belongs to. Servers older than SDK 0.39 leave it out. """
+
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
             "checkpoint_id": self.checkpoint_id,
@@ -53,6 +56,8 @@ class Checkpoint(Schema):
             result["user_metadata"] = self.user_metadata
         if self.expires_at is not None:
             result["expires_at"] = self.expires_at.isoformat()
+        if self.base_model is not None:
+            result["base_model"] = self.base_model
         return result
 
     @classmethod
@@ -61,6 +66,7 @@ class Checkpoint(Schema):
         public = src.get("public")
         user_metadata = src.get("user_metadata")
         expires_at = src.get("expires_at")
+        base_model = src.get("base_model")
         return cls(
             checkpoint_id=src["checkpoint_id"],
             checkpoint_type=src["checkpoint_type"],
@@ -70,6 +76,7 @@ class Checkpoint(Schema):
             public=False if public is None else public,
             user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
             expires_at=None if expires_at is None else parse_time(expires_at),
+            base_model=base_model,
         )
 
 

@@ -20,7 +20,8 @@ class CreateSamplingSessionRequest(Schema):
     """ Number of the sampler within its session, from 0. """
 
     base_model: None | str = None
-    """ A name from get_server_capabilities. """
+    """ A name from get_server_capabilities. With `model_path`: at which context length to sample from the checkpoint.
+    """
 
     model_path: None | str = None
     """ A tinker path. """

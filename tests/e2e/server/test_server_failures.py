@@ -131,7 +131,7 @@ def test_mistakes_in_a_loss(raw: Raw) -> None:
 
 def test_another_optimizer_is_not_offered(raw: Raw) -> None:
     body = {"model_id": raw.model(), "seq_id": 1, "optimizer_params": {"type": "dimuon"}}
-    failed(raw.do("optim_step", body), "'dimuon' is not offered")
+    failed(raw.do("optim_step", body), "'dimuon' is not supported")
 
 
 def test_a_sample_that_cannot_be_fails_alone(gated: Raw, engine: Gate) -> None:

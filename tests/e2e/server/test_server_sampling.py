@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from attrs import evolve
 
-from tests.support.raw_client import Gate, Raw, forward_backward, sample
+from tests.support.raw_client import MODEL, Gate, Raw, forward_backward, optim_step, sample, save
 from tinker._codec import json as json_codec, protobuf
-from tinker_local.protocol import wire
+from tinker_local import LocalServer
+from tinker_local.engine.base import SampleResult, SampleSpec, Tensors
+from tinker_local.engine.tiny.engine import TinyEngine
+from tinker_local.protocol.wire import bodies
 from tinker_proto import tinker_pb2 as pb
 
 
@@ -97,7 +102,7 @@ OPTIONS["everything"] = {
 def test_both_encodings_of_a_result_say_the_same(raw: Raw, sampler_id: str, option: str) -> None:
     promise = raw.post("asample", sample(sampler_id, 0, "abcd", num_samples=3, **OPTIONS[option]))
     names = promise["sample_sequence_ids"]
-    answers = [raw.poll(promise, Accept=kind).content for kind in (wire.PROTOBUF, wire.JSON)]
+    answers = [raw.poll(promise, Accept=kind).content for kind in (bodies.PROTOBUF, bodies.JSON)]
     in_protobuf = protobuf.decode_sample_response(answers[0], names, 4)
     in_json = json_codec.sample_response(answers[1], 4, names)
     assert in_protobuf == in_json
@@ -109,3 +114,70 @@ def test_both_encodings_of_a_result_say_the_same(raw: Raw, sampler_id: str, opti
     assert (in_json.prompt_alt_tokens is not None) == ("prompt_alt_tokens_k" in asked)
     for sequence in in_json.sequences:
         assert (sequence.topk_logprobs is not None) == ("topk_sample_logprobs" in asked)
+
+
+# ---- which model ------------------------------------------------------------------------------
+
+
+class Variants(TinyEngine):
+    """The tiny engine, which also offers its model under the name of a longer context, and another model."""
+
+    LONG, OTHER = f"{MODEL}:peft:8192", "tinker-local/other"
+
+    def __init__(self) -> None:
+        super().__init__()
+        spec = self._models[MODEL]
+        for name in (self.LONG, self.OTHER):
+            self._models[name] = evolve(spec, name=name)
+        self.sampled: list[str] = []
+
+    def sample(
+        self, base_model: str, weights: Tensors | None, specs: Sequence[SampleSpec]
+    ) -> list[SampleResult]:
+        self.sampled.append(base_model)
+        return super().sample(base_model, weights, specs)
+
+
+def test_a_checkpoint_at_the_context_length_of_another_base_model() -> None:
+    engine = Variants()
+    with LocalServer(engine=engine) as server, Raw(server.url) as raw:
+        session_id = raw.session()
+        model_id = raw.model(session_id)
+        raw.do("forward_backward", forward_backward(model_id, 1, "abcd" * 8))
+        raw.do("optim_step", optim_step(model_id, 2))
+        path = raw.do("save_weights_for_sampler", save(model_id, 3, "s"))["path"]
+        tokens = {}
+        for number, base_model in enumerate((None, MODEL, engine.LONG)):
+            body = {
+                "session_id": session_id,
+                "sampling_session_seq_id": number,
+                "base_model": base_model,
+                "model_path": path,
+            }
+            sampler_id = raw.post("create_sampling_session", body)["sampling_session_id"]
+            assert raw.post("create_sampling_session", body)["sampling_session_id"] == sampler_id
+            assert raw.get(f"samplers/{sampler_id}") == {
+                "sampler_id": sampler_id,
+                "base_model": base_model or MODEL,
+                "model_path": path,
+            }
+            result = raw.do("asample", sample(sampler_id, 0))
+            tokens[base_model] = result["sequences"][0]["tokens"]
+            alone = {**sample(sampler_id, 0), "base_model": base_model, "model_path": path}
+            del alone["sampling_session_id"], alone["seq_id"]
+            assert raw.do("asample", alone)["sequences"] == result["sequences"]
+        assert engine.sampled == [MODEL] * 4 + [engine.LONG] * 2
+        assert tokens[None] == tokens[MODEL] == tokens[engine.LONG]  # the same weights
+
+        def refused(status: int, **source: str | None) -> str:
+            body = {"session_id": session_id, "sampling_session_seq_id": 9, **source}
+            return str(raw.post("create_sampling_session", body, status)["detail"])
+
+        wrong = refused(400, base_model=engine.OTHER, model_path=path)
+        assert wrong == f"{path} belongs to {MODEL}, not to {engine.OTHER}"
+        unknown = refused(400, base_model=f"{MODEL}:peft:1", model_path=path)
+        assert "Unknown base_model" in unknown
+        assert "belongs to" in refused(400, base_model=f"{engine.LONG}:sampling-x", model_path=path)
+        assert refused(400) == "Give base_model, model_path or both"
+        other = {"base_model": engine.LONG, "model_path": None, "sampling_session_seq_id": 2}
+        raw.post("create_sampling_session", {"session_id": session_id, **other}, 409)

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from tinker import types
 from tinker._codec import json as json_codec
 from tinker_api.types import dumps
-from tinker_local.protocol import wire
+from tinker_local.protocol.wire import batches, bodies
 
 NOT_FINITE = [math.nan, math.inf, -math.inf]
 
@@ -43,7 +43,7 @@ FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 def test_floats_of_a_request_arrive_to_the_bit(values: np.ndarray[Any, Any]) -> None:
     sent = types.Datum(types.ModelInput.from_ints([1]), {"x": values})
     body = dumps(json_codec.training_input([sent], "ppo", {"beta": 0.1}).to_dict())
-    (example,) = wire.examples_from_json(wire.parse_json(body))
+    (example,) = batches.examples_from_json(bodies.parse_json(body))
     assert example.inputs["x"].dtype == np.float32
     assert example.inputs["x"].tobytes() == values.tobytes()
 

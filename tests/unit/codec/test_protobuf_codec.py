@@ -18,7 +18,7 @@ from tinker_local.engine.base import (
     SampledSequence,
     SampleResult,
 )
-from tinker_local.protocol import wire
+from tinker_local.protocol.wire import bodies, results
 from tinker_proto import tinker_pb2 as pb
 
 TOKENS = st.lists(st.integers(0, 2**31 - 1), max_size=300)
@@ -204,7 +204,7 @@ def test_zstd_is_one_frame() -> None:
     content = b"abc" * 10000
     compressed = zstd.compress(content)
     assert len(compressed) < len(content) / 10
-    assert wire.decompress(compressed, "zstd") == content
+    assert bodies.decompress(compressed, "zstd") == content
 
 
 ROWS = st.lists(
@@ -218,11 +218,11 @@ ROWS = st.lists(
 def test_results_equal_those_in_json(rows: list[Any], metrics: dict[str, float]) -> None:
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
     outputs = [{"logprobs": row, "elementwise_loss": -row} for row in rows]
-    content = wire.loss_to_protobuf(
+    content = results.loss_to_protobuf(
         LossResult(output_type="CrossEntropyLossReturn", outputs=outputs, metrics=finite)
     )
     decoded = protobuf.decode_forward_backward_output(content)
-    assert decoded == json_codec.forward_backward_output(wire.loss_to_json(content))
+    assert decoded == json_codec.forward_backward_output(results.loss_to_json(content))
     for output, row in zip(decoded.loss_fn_outputs, rows, strict=True):
         np.testing.assert_array_equal(output["logprobs"].to_numpy(), row)
     assert decoded.metrics == finite
@@ -324,11 +324,11 @@ def test_samples_equal_those_in_json(
         prompt_logprobs=None if not prompt else [*first, *prompt],
         topk_prompt_logprobs=None if topk is None else [*first, *topk],
     )
-    content = wire.sample_to_protobuf(result)
+    content = results.sample_to_protobuf(result)
     names = [f"s:{index}" for index in range(len(tokens))]
     length = 1 + len(prompt or topk or [])
     decoded = protobuf.decode_sample_response(content, names, length)
-    assert decoded == json_codec.sample_response(wire.sample_to_json(content), length, names)
+    assert decoded == json_codec.sample_response(results.sample_to_json(content), length, names)
     assert [s.tokens for s in decoded.sequences] == tokens
     assert [s.sequence_id for s in decoded.sequences] == names
     assert decoded.prompt_logprobs == ([None, *prompt] if prompt else None)
@@ -345,7 +345,7 @@ def test_samples_without_names_are_kept() -> None:
     content = message.SerializeToString()
     for decoded in (
         protobuf.decode_sample_response(content, ["s:0"], 1),
-        json_codec.sample_response(wire.sample_to_json(content), 1, ["s:0"]),
+        json_codec.sample_response(results.sample_to_json(content), 1, ["s:0"]),
     ):
         assert [(s.sequence_id, s.tokens) for s in decoded.sequences] == [("s:0", [7]), ("", [8])]
 
@@ -386,9 +386,9 @@ def test_scores_of_a_prompt_keep_the_requests_layout_in_both(scores: Any, dense:
             tokens=np.arange(scores.size).reshape(scores.shape), logprobs=scores
         ),
     )
-    content = wire.sample_to_protobuf(result, layout)
+    content = results.sample_to_protobuf(result, layout)
     decoded = protobuf.decode_sample_response(content, [], rows + 1)
-    same = json_codec.sample_response(wire.sample_to_json(content), rows + 1, [])
+    same = json_codec.sample_response(results.sample_to_json(content), rows + 1, [])
     for answer in (decoded, same):
         targets, alternatives = answer.target_prompt_logprobs, answer.prompt_alt_tokens
         assert targets is not None
@@ -527,7 +527,7 @@ MESSAGES = st.recursive(
 def full_results() -> tuple[bytes, bytes]:
     """A result of training and one of sampling, with every member."""
     outputs = [{"logprobs": np.arange(20, dtype=np.float32), "x": np.ones(3)} for _ in range(3)]
-    trained = wire.loss_to_protobuf(
+    trained = results.loss_to_protobuf(
         LossResult(output_type="X", outputs=outputs, metrics={"loss:sum": 1.0})
     )
     tensor = pb.Tensor(dense=bytes(8), dtype=pb.DTYPE_FLOAT32, shape=[2, 1])

@@ -15,6 +15,7 @@ from tinker_local.protocol.backend import Backend, Call
 from tinker_local.protocol.handlers import (
     admin,
     auth,
+    checkpoint_search,
     checkpoints,
     futures,
     models,
@@ -38,6 +39,7 @@ MODULES = (
     sampling,
     futures,
     checkpoints,
+    checkpoint_search,
     admin,
     telemetry,
 )

@@ -16,7 +16,7 @@ from tinker_local.protocol.handlers.files import (
     url_of_file,
 )
 from tinker_local.protocol.handlers.lists import cursor, owner_urn, page
-from tinker_local.protocol.handlers.sessions import DEFAULT_PROJECT
+from tinker_local.protocol.handlers.sessions import PROJECT
 from tinker_local.state.catalog import LIVE, described
 from tinker_local.state.checkpoints import Location, parse
 from tinker_local.state.store import Row
@@ -55,8 +55,7 @@ def _visible(backend: Backend, call: Call) -> tuple[Any, ...]:
         condition = f"({condition} OR id IN ({published}))"
         values.append(backend.store.now())
     if "project_id" in call.query:
-        project = f"coalesce(nullif(json_extract(facts, '$.project_id'), ''), '{DEFAULT_PROJECT}')"
-        condition += f" AND session_id IN (SELECT id FROM sessions WHERE {project} = ?)"
+        condition += f" AND session_id IN (SELECT id FROM sessions WHERE {PROJECT} = ?)"
         values.append(call.query["project_id"])
     query = f"SELECT * FROM models WHERE ready AND {condition} ORDER BY created DESC, id DESC"
     return query, *values

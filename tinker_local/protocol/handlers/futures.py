@@ -10,14 +10,14 @@ import orjson
 from starlette.responses import Response
 
 from tinker_local.errors import Refusal
-from tinker_local.protocol import wire
 from tinker_local.protocol.backend import Backend, Call
+from tinker_local.protocol.wire import bodies, results
 from tinker_local.state.store import DONE, DROPPED, FAILED, PENDING, Request
 
 _TO_JSON = {
-    "forward": wire.loss_to_json,
-    "forward_backward": wire.loss_to_json,
-    "asample": wire.sample_to_json,
+    "forward": results.loss_to_json,
+    "forward_backward": results.loss_to_json,
+    "asample": results.sample_to_json,
 }
 _LARGE = 2**18
 
@@ -42,13 +42,13 @@ async def retrieve_future(backend: Backend, call: Call) -> dict[str, Any] | Resp
             "response_payload_size": size,
         }
     content = backend.store.result(request.id)
-    if request.result_type == wire.JSON:
-        return Response(content, media_type=wire.JSON)
-    if backend.options.protobuf and wire.PROTOBUF in call.headers.get("accept", ""):
-        return Response(content, media_type=wire.PROTOBUF)
+    if request.result_type == bodies.JSON:
+        return Response(content, media_type=bodies.JSON)
+    if backend.options.protobuf and bodies.PROTOBUF in call.headers.get("accept", ""):
+        return Response(content, media_type=bodies.PROTOBUF)
     to_json = _TO_JSON[request.operation]
     body = await asyncio.to_thread(to_json, content) if size > _LARGE else to_json(content)
-    return Response(body, media_type=wire.JSON)
+    return Response(body, media_type=bodies.JSON)
 
 
 async def retrieve_futures(backend: Backend, call: Call) -> dict[str, Any]:

@@ -15,8 +15,9 @@ import orjson
 from starlette.responses import Response, StreamingResponse
 
 from tinker_local.errors import Refusal
-from tinker_local.protocol import wire
+from tinker_local.model_names import ModelName, are_variants
 from tinker_local.protocol.backend import Backend, Call, digest_of
+from tinker_local.protocol.wire import bodies, results
 from tinker_local.state.store import DONE, FAILED
 
 
@@ -29,12 +30,12 @@ async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any
     known = backend.store.get("samplers", sampler_id)
     if known is not None:
         asked = call.body.get("base_model"), call.body.get("model_path")
-        path = known["model_path"]
-        given = (None, path) if path is not None else (known["base_model"], None)
-        if asked != given or known["model_id"] is not None:
+        base_model, path = known["base_model"], known["model_path"]
+        given = {(base_model, path)} | ({(None, path)} if path is not None else set())
+        if asked not in given or known["model_id"] is not None:
             raise Refusal(409, f"sampling_session_seq_id {number} was used by a different request")
         return answer
-    base_model, model_path = _source(backend, call)
+    base_model, model_path = source(backend, call.user, _model(call))
     backend.open_session(session_id, call.user)
     backend.store.insert(
         "samplers",
@@ -48,18 +49,31 @@ async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any
     return answer
 
 
-def _source(backend: Backend, call: Call) -> tuple[str, str | None]:
-    """What to sample from: a base model, or a checkpoint and its base model."""
+def _model(call: Call) -> ModelName:
     base_model, model_path = call.body.get("base_model"), call.body.get("model_path")
-    if (base_model is None) == (model_path is None):
-        raise Refusal(400, "Give either base_model or model_path")
-    if model_path is None:
-        backend.check_base_model(base_model)
-        return base_model, None
-    checkpoint = backend.catalog.readable(model_path, call.user)
+    if base_model is None and model_path is None:
+        raise Refusal(400, "Give base_model, model_path or both")
+    return ModelName(base_model, model_path)
+
+
+def source(backend: Backend, user: str, model: ModelName) -> tuple[str, str | None]:
+    """What to sample from: a base model, and a checkpoint if it is not the base model alone.
+
+    Refuses what is not on offer, not the user's to read, or does not fit together.
+    """
+    if model.path is None:
+        backend.check_base_model(model.base_model or "")
+        return model.base_model or "", None
+    checkpoint = backend.catalog.readable(model.path, user)
     if checkpoint["kind"] == "external_weights":
-        raise Refusal(400, f"{model_path} is for use elsewhere; sample from (sampler_)weights")
-    return checkpoint["facts"]["base_model"], model_path
+        raise Refusal(400, f"{model.path} is for use elsewhere; sample from (sampler_)weights")
+    trained_on = checkpoint["facts"]["base_model"]
+    if model.base_model is None:
+        return trained_on, model.path
+    if not are_variants(model.base_model, trained_on):
+        raise Refusal(400, f"{model.path} belongs to {trained_on}, not to {model.base_model}")
+    backend.check_base_model(model.base_model)
+    return model.base_model, model.path
 
 
 async def get_sampler(backend: Backend, call: Call) -> dict[str, Any]:
@@ -92,10 +106,8 @@ def _promise_sample(backend: Backend, call: Call, request_id: str) -> None:
     """Queue a sample, unless it was promised before."""
     sampler_id = call.body.get("sampling_session_id")
     if sampler_id is None:
-        base_model, model_path = _source(backend, call)
-        backend.promise(
-            call, "asample", model_path or base_model, request_id, seq_id=None, digest=b""
-        )
+        model = ModelName(*source(backend, call.user, _model(call)))
+        backend.promise(call, "asample", str(model), request_id, seq_id=None, digest=b"")
         return
     sampler = backend.own("samplers", "sampling_session_id", sampler_id, call.user)
     digest = digest_of("asample", call)
@@ -152,7 +164,7 @@ async def stream_sample(backend: Backend, call: Call) -> Response:
             if settled.state != DONE:
                 yield _event({"error": "The result is no longer kept"})
                 return
-            sample = orjson.loads(wire.sample_to_json(backend.store.result(request_id)))
+            sample = orjson.loads(results.sample_to_json(backend.store.result(request_id)))
             for index, sequence in enumerate(sample["sequences"]):
                 # What was drawn before anybody listened: a repeated request, or one taken up after a crash.
                 rest = zip(sequence["tokens"], sequence["logprobs"], strict=True)
@@ -185,4 +197,4 @@ def _token_event(
 
 
 def _event(body: Mapping[str, Any]) -> bytes:
-    return b"data: " + wire.dumps(body) + b"\n\n"
+    return b"data: " + bodies.dumps(body) + b"\n\n"

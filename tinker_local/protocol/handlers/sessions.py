@@ -22,6 +22,8 @@ from tinker_local.state.store import FAILED, Row
 from tinker_local.times import moment, timestamp
 
 DEFAULT_PROJECT = "default"
+PROJECT = f"coalesce(nullif(json_extract(sessions.facts, '$.project_id'), ''), '{DEFAULT_PROJECT}')"
+"""The project of a session, in a query."""
 
 
 async def create_session(backend: Backend, call: Call) -> dict[str, Any]:

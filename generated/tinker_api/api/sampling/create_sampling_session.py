@@ -86,8 +86,11 @@ def sync_detailed(
 ) -> Response[CreateSamplingSessionResponse | ErrorResponse | ValidationErrorResponse]:
     """Bind a sampler to a base model or a checkpoint
 
-    Exactly one of `base_model` and `model_path` is given. Answers directly; a repeated (`session_id`,
-    `sampling_session_seq_id`) gets the original answer.
+    Give `base_model`, `model_path`, or both. Both mean the checkpoint at that base model's context length
+    (`org/name:peft:<context>`):
+    the base model must be the one that the checkpoint was trained on, or a variant of it. Returns directly, without a
+    future; a
+    repeated (`session_id`, `sampling_session_seq_id`) gets the original response.
 
     Args:
         body (CreateSamplingSessionRequest): A sampler to create.
@@ -110,8 +113,11 @@ async def asyncio_detailed(
 ) -> Response[CreateSamplingSessionResponse | ErrorResponse | ValidationErrorResponse]:
     """Bind a sampler to a base model or a checkpoint
 
-    Exactly one of `base_model` and `model_path` is given. Answers directly; a repeated (`session_id`,
-    `sampling_session_seq_id`) gets the original answer.
+    Give `base_model`, `model_path`, or both. Both mean the checkpoint at that base model's context length
+    (`org/name:peft:<context>`):
+    the base model must be the one that the checkpoint was trained on, or a variant of it. Returns directly, without a
+    future; a
+    repeated (`session_id`, `sampling_session_seq_id`) gets the original response.
 
     Args:
         body (CreateSamplingSessionRequest): A sampler to create.

@@ -1,0 +1,9 @@
+"""What operations do: the engine's numbers, committed together with the state they leave behind.
+
+`execution` runs requests and records their results. `models`, `training`, `checkpoints` and `sampling` have a
+function for each operation: it computes, changes nothing, and returns an `Outcome`.
+"""
+
+from tinker_local.protocol.operations.execution import Operations
+
+__all__ = ["Operations"]

@@ -1,0 +1,143 @@
+"""Saving and loading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import safetensors.numpy
+from attrs import asdict, evolve
+
+from tinker_local.engine.base import Adapter
+from tinker_local.errors import OperationFailed
+from tinker_local.protocol.operations.outcome import Context, Outcome, json_outcome
+from tinker_local.state.catalog import SAVES, may_read
+from tinker_local.state.checkpoints import Location
+from tinker_local.state.store import Row
+
+_OPERATIONS = {kind: operation for operation, kind in SAVES.items()}
+
+# ---- saving -------------------------------------------------------------------------------------
+
+
+def save_weights(context: Context, model_id: str, body: Mapping[str, Any]) -> Outcome:
+    return _save(context, model_id, body, "weights", overwrite=bool(body.get("overwrite")))
+
+
+def save_weights_external(context: Context, model_id: str, body: Mapping[str, Any]) -> Outcome:
+    return _save(context, model_id, body, "external_weights", overwrite=False)
+
+
+def save_weights_for_sampler(context: Context, model_id: str, body: Mapping[str, Any]) -> Outcome:
+    if body.get("path") is not None:
+        return _save(context, model_id, body, "sampler_weights", overwrite=False)
+    return _save_ephemeral(context, model_id, int(body["sampling_session_seq_id"]))
+
+
+def _save_ephemeral(context: Context, model_id: str, number: int) -> Outcome:
+    """A sampler whose weights have no tinker path, and live as long as their session."""
+    store, model = context.store, context.model(model_id)
+    adapter = context.adapters.get(model_id)
+    sampler_id = f"{model['session_id']}:sample:{number}"
+
+    def commit() -> None:
+        if store.get("samplers", sampler_id) is not None:
+            raise OperationFailed(f"sampling_session_seq_id {number} is used by another sampler.")
+        store.insert(
+            "samplers",
+            id=sampler_id,
+            session_id=model["session_id"],
+            owner=model["owner"],
+            created=store.now(),
+            base_model=adapter.base_model,
+            model_id=model_id,
+        )
+        weights = safetensors.numpy.save(adapter.weights)
+        store.insert("ephemeral_weights", sampler_id=sampler_id, weights=weights)
+
+    result = {"type": "save_weights_for_sampler", "path": None, "sampling_session_id": sampler_id}
+    return json_outcome(result, commit)
+
+
+def _save(
+    context: Context, model_id: str, body: Mapping[str, Any], kind: str, *, overwrite: bool
+) -> Outcome:
+    model, files = context.model(model_id), context.catalog.files
+    name = body.get("path") or f"{model['next_seq_id']:06d}-{kind.split('_', maxsplit=1)[0]}"
+    location = Location(model_id, kind, name)
+    if context.catalog.get(location.path) is not None and not overwrite:
+        hint = ": pass overwrite, or choose another name" if kind == "weights" else ""
+        raise OperationFailed(f"The checkpoint {location.path} exists{hint}.")
+    adapter = context.adapters.get(model_id)
+    # A number that stays the same when this is tried again, and differs for the next save.
+    save = str(model["next_seq_id"])
+    folder = files.write(location, save, adapter, body.get("age_encryption_recipients") or ())
+    facts = {
+        "base_model": adapter.base_model,
+        "lora": asdict(adapter.lora),
+        "user_metadata": body.get("user_metadata"),
+    }
+
+    def commit() -> None:
+        ttl = body.get("ttl_seconds")
+        context.catalog.add(location, folder, model["owner"], facts, ttl_seconds=ttl)
+        context.count(model_id, "checkpoint", 1)
+
+    result = {"type": _OPERATIONS[kind], "path": location.path, "size_bytes": files.size(folder)}
+    return json_outcome(result, commit)
+
+
+# ---- loading ------------------------------------------------------------------------------------
+
+
+def load_weights(context: Context, model_id: str, body: Mapping[str, Any]) -> Outcome:
+    path, model = body["path"], context.model(model_id)
+    checkpoint = _checkpoint(context, path, model["owner"])
+    if checkpoint["kind"] != "weights":
+        raise OperationFailed(f"{path} is not a training checkpoint (…/weights/…).")
+    loaded = read(context, checkpoint, with_moments=bool(body["optimizer"]))
+    if model["ready"]:
+        adapter = context.adapters.get(model_id)
+        if (adapter.base_model, _shapes(adapter)) != (loaded.base_model, _shapes(loaded)):
+            raise OperationFailed(
+                f"{path} does not fit the model: it is {_kind(loaded)}, the model {_kind(adapter)}."
+            )
+        changed = evolve(loaded, lora=adapter.lora, grads={})
+        commit = partial(context.adapters.update, model_id, changed, "weights", "moments", "grads")
+    else:
+        expected = body.get("base_model")
+        if expected is not None and expected != loaded.base_model:
+            raise OperationFailed(f"{path} is for {loaded.base_model}, not for {expected}.")
+        changed = loaded
+        commit = partial(context.adapters.insert, model_id, loaded)
+    result = {"type": "load_weights", "path": path, "model_id": model_id}
+    return json_outcome(result, commit, changed)
+
+
+def read(context: Context, checkpoint: Row, *, with_moments: bool) -> Adapter:
+    """The adapter in a checkpoint; the operation fails if its files are gone."""
+    try:
+        return context.catalog.files.read(checkpoint["folder"], with_moments=with_moments)
+    except FileNotFoundError:
+        raise OperationFailed(f"The files of {checkpoint['path']} are gone.", "server") from None
+
+
+def _checkpoint(context: Context, path: str, user: str) -> Row:
+    """A checkpoint that exists, has not expired, and is the user's or public."""
+    row = context.catalog.get(path)
+    if row is None:
+        raise OperationFailed(f"There is no checkpoint {path}.")
+    if not may_read(row, user):
+        raise OperationFailed(f"You do not have access to {path}.")
+    return row
+
+
+def _shapes(adapter: Adapter) -> dict[str, tuple[int, ...]]:
+    return {name: weight.shape for name, weight in adapter.weights.items()}
+
+
+def _kind(adapter: Adapter) -> str:
+    parts = ("attn", "mlp", "unembed")
+    trained = [part for part in parts if getattr(adapter.lora, f"train_{part}")]
+    return f"of rank {adapter.lora.rank} on {', '.join(trained)} of {adapter.base_model}"

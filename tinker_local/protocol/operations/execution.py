@@ -1,0 +1,136 @@
+"""Runs promised requests, and records each result together with the state it leaves behind."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import orjson
+
+from tinker_local.engine.base import Engine, EngineError, Listener
+from tinker_local.errors import OperationFailed
+from tinker_local.options import Options
+from tinker_local.protocol.operations import checkpoints, models, training
+from tinker_local.protocol.operations.adapters import Adapters
+from tinker_local.protocol.operations.outcome import Context, Outcome
+from tinker_local.protocol.operations.sampling import Sampling
+from tinker_local.protocol.wire import bodies
+from tinker_local.state.catalog import Catalog
+from tinker_local.state.recordings import Recordings
+from tinker_local.state.store import DONE, FAILED, Request, Store
+
+logger = logging.getLogger("tinker_local")
+
+SEQ_IDS_OF_A_CLONE = 10**9
+"""The sample seq_ids of a process begin at its number times this."""
+
+T = TypeVar("T")
+
+_RUN: dict[str, Callable[[Context, str, Any], Outcome]] = {
+    run.__name__: run
+    for run in (
+        models.create_model,
+        models.unload_model,
+        training.forward_backward,
+        training.forward,
+        training.create_custom_loss,
+        training.optim_step,
+        checkpoints.save_weights,
+        checkpoints.save_weights_for_sampler,
+        checkpoints.save_weights_external,
+        checkpoints.load_weights,
+    )
+}
+
+
+class Operations:
+    """Executes requests, on the scheduler's thread."""
+
+    def __init__(self, store: Store, engine: Engine, catalog: Catalog, options: Options) -> None:
+        self._store = store
+        self._adapters = Adapters(store)
+        self._context = Context(store, engine, catalog, Recordings(store, options), self._adapters)
+        self._sampling = Sampling(self._context)
+
+    @property
+    def listeners(self) -> dict[str, Listener]:
+        """Who is told each token of a sample as it is drawn, by request."""
+        return self._sampling.listeners
+
+    def execute(self, requests: Sequence[Request]) -> None:
+        """Run requests of one target, and record their results.
+
+        Raises when they cannot be recorded; then nothing has happened.
+        """
+        started = self._store.now()
+        if requests[0].operation == "asample":
+            outcomes = self._sampling.sample(requests, self._body, self._attempt)
+            with self._store.transaction():
+                for request, outcome in zip(requests, outcomes, strict=True):
+                    self._record(request, outcome, started)
+            return
+        for request in requests:
+            self._record(request, self._attempt(request, self._run), started)
+            started = self._store.now()
+
+    def _run(self, request: Request) -> Outcome:
+        return _RUN[request.operation](self._context, request.target, self._body(request))
+
+    def _body(self, request: Request) -> Any:
+        """The body, decoded. Bodies wait for their turn on disk, not in memory."""
+        content = self._store.body(request.id)
+        if request.media_type == bodies.PROTOBUF:
+            return bodies.parse_protobuf(content)
+        return bodies.members(bodies.parse_json(content))
+
+    def _attempt(self, request: Request, run: Callable[[Request], T]) -> T | OperationFailed:
+        try:
+            return run(request)
+        except OperationFailed as failure:
+            return failure
+        except EngineError as error:
+            return OperationFailed(str(error))
+        except sqlite3.Error:
+            raise  # nothing has happened; the scheduler tries again
+        except Exception as error:
+            logger.exception("%s failed", request.operation)
+            return OperationFailed(f"{type(error).__name__} in {request.operation}", "server")
+
+    # ---- recording ----------------------------------------------------------------------------
+
+    def _record(self, request: Request, outcome: Outcome | OperationFailed, started: float) -> None:
+        try:
+            with self._store.transaction():
+                self._write(request, outcome, started)
+        except OperationFailed as failure:  # found by its commit
+            with self._store.transaction():
+                self._write(request, failure, started)
+            return
+        # Not before: if the transaction fails, memory must still match the database.
+        if isinstance(outcome, Outcome) and outcome.adapter is not None:
+            self._adapters.remember(request.target, outcome.adapter)
+
+    def _write(self, request: Request, outcome: Outcome | OperationFailed, started: float) -> None:
+        if isinstance(outcome, OperationFailed):
+            failure = orjson.dumps({"error": str(outcome), "category": outcome.category})
+            self._store.finish(request.id, FAILED, failure, bodies.JSON, started=started)
+            self.announce(request, FAILED, len(failure))
+        else:
+            outcome.commit()
+            self._store.finish(
+                request.id, DONE, outcome.result, outcome.media_type, started=started
+            )
+            self.announce(request, DONE, len(outcome.result))
+        if request.seq_id is not None:
+            self._store.write(
+                "UPDATE models SET next_seq_id = ? WHERE id = ?", request.seq_id + 1, request.target
+            )
+
+    def announce(self, request: Request, state: str, size: int) -> None:
+        """Tell the completions feed of a sampler's process that its request has ended."""
+        _, _, number = request.id.rpartition(":")
+        if request.operation == "asample" and number.isdigit():
+            clone = int(number) // SEQ_IDS_OF_A_CLONE
+            self._store.complete(request.target, clone, request.id, state, size)

@@ -1,0 +1,63 @@
+"""What an operation returns, and what it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from attrs import frozen
+
+from tinker_local.engine.base import Adapter, Engine
+from tinker_local.protocol.operations.adapters import Adapters
+from tinker_local.protocol.wire.bodies import JSON
+from tinker_local.state.catalog import Catalog
+from tinker_local.state.recordings import Recordings
+from tinker_local.state.store import Row, Store
+
+Commit = Callable[[], None]
+"""Writes what an operation changes, inside the transaction that records its result. May fail it."""
+
+
+def _nothing() -> None:
+    pass
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """The result of an operation that succeeded, and what it leaves behind."""
+
+    result: bytes
+    media_type: str = JSON
+    commit: Commit = _nothing
+    adapter: Adapter | None = None
+    """The model's adapter once this is committed, if the operation changed it."""
+
+
+def json_outcome(
+    result: dict[str, Any], commit: Commit = _nothing, adapter: Adapter | None = None
+) -> Outcome:
+    return Outcome(result=orjson.dumps(result), commit=commit, adapter=adapter)
+
+
+@frozen
+class Context:
+    """What every operation works with."""
+
+    store: Store
+    engine: Engine
+    catalog: Catalog
+    recordings: Recordings
+    adapters: Adapters
+
+    def model(self, model_id: str) -> Row:
+        """The row of a model whose operation was promised, and which therefore exists."""
+        row = self.store.get("models", model_id)
+        assert row is not None
+        return row
+
+    def count(self, model_id: str, kind: str, amount: float) -> None:
+        """Count usage of a model."""
+        model = self.model(model_id)
+        base_model = model["facts"]["base_model"]
+        self.store.use(model["owner"], model["session_id"], base_model, kind, amount)

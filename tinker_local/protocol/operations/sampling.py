@@ -1,0 +1,160 @@
+"""Samples of one target, drawn together."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import safetensors.numpy
+from attrs import evolve, frozen
+
+from tinker_local import model_names
+from tinker_local.engine.base import Listener, SampleResult, SampleSpec, Tensors
+from tinker_local.errors import OperationFailed
+from tinker_local.model_names import ModelName
+from tinker_local.protocol.operations import checkpoints
+from tinker_local.protocol.operations.outcome import Context, Outcome
+from tinker_local.protocol.wire import results
+from tinker_local.protocol.wire.bodies import PROTOBUF
+from tinker_local.protocol.wire.prompts import sample_spec
+from tinker_local.state.catalog import may_read
+from tinker_local.state.store import Request, Row
+
+T = TypeVar("T")
+Attempt = Callable[[Request, Callable[[Request], T]], T | OperationFailed]
+MAX_SAMPLERS_IN_MEMORY = 16
+
+
+@frozen
+class _Source:
+    """What is sampled from."""
+
+    base_model: str
+    weights: Tensors | None = None
+    checkpoint: Row | None = None
+
+
+class Sampling:
+    """Use on the scheduler's thread."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.listeners: dict[str, Listener] = {}
+        """Who is told each token of a sample as it is drawn, by request."""
+        self._weights: OrderedDict[str, Tensors] = OrderedDict()
+
+    def sample(
+        self,
+        requests: Sequence[Request],
+        body: Callable[[Request], Mapping[str, Any]],
+        attempt: Attempt[Any],
+    ) -> list[Outcome | OperationFailed]:
+        """Sample what is asked of one target, together; a request that is refused fails alone."""
+        source = attempt(requests[0], lambda request: self._source(request.target))
+        if isinstance(source, OperationFailed):
+            return [source] * len(requests)
+        sampler = self._context.store.get("samplers", requests[0].target)
+        session_id = sampler["session_id"] if sampler else ""
+        checked = [
+            attempt(request, lambda one: self._spec(one, body(one), source, session_id))
+            for request in requests
+        ]
+        specs = [one[0] for one in checked if not isinstance(one, OperationFailed)]
+        sampled = attempt(
+            requests[0],
+            lambda _: self._context.engine.sample(source.base_model, source.weights, specs),
+        )
+        outcomes: list[Outcome | OperationFailed] = []
+        for request, one in zip(requests, checked, strict=True):
+            if isinstance(one, OperationFailed):
+                outcomes.append(one)
+            elif isinstance(sampled, OperationFailed):
+                outcomes.append(sampled)
+            else:
+                spec, asked = one
+                outcomes.append(
+                    self._outcome(request, asked, spec, sampled.pop(0), source, session_id)
+                )
+        return outcomes
+
+    def _spec(
+        self, request: Request, body: Mapping[str, Any], source: _Source, session_id: str
+    ) -> tuple[SampleSpec, Mapping[str, Any]]:
+        checkpoint = source.checkpoint
+        if checkpoint is not None and not may_read(checkpoint, request.owner):
+            raise OperationFailed(f"You do not have access to {checkpoint['path']}.")
+        spec = evolve(sample_spec(body), heard=self.listeners.get(request.id))
+        self._context.engine.check_sample(source.base_model, spec)
+        if body.get("record_stability_info") and not session_id:
+            raise OperationFailed(
+                "record_stability_info needs a sampling_session_id: what is recorded belongs to a session."
+            )
+        return spec, body
+
+    def _outcome(
+        self,
+        request: Request,
+        body: Mapping[str, Any],
+        spec: SampleSpec,
+        result: SampleResult,
+        source: _Source,
+        session_id: str,
+    ) -> Outcome:
+        content = results.sample_to_protobuf(result, body.get("target_prompt_logprobs"))
+        record = bool(body.get("record_stability_info"))
+        usage = {
+            "sampling_prefill": len(spec.prompt),
+            "sampling_sample": sum(len(sequence.tokens) for sequence in result.sequences),
+        }
+
+        def commit() -> None:
+            if record:
+                self._context.recordings.add(request, session_id, spec, result)
+            for kind, tokens in usage.items():
+                self._context.store.use(request.owner, session_id, source.base_model, kind, tokens)
+
+        return Outcome(result=content, media_type=PROTOBUF, commit=commit)
+
+    # ---- what is sampled from -----------------------------------------------------------------
+
+    def _source(self, target: str) -> _Source:
+        """What is behind a sampler or the name of a model."""
+        sampler = self._context.store.get("samplers", target)
+        if sampler is None:
+            model = model_names.parse(target)
+        else:
+            model = ModelName(sampler["base_model"], sampler["model_path"])
+        if model.path is not None:
+            return self._checkpoint(model.path, model.base_model)
+        base_model = model.base_model or ""
+        if sampler is None or sampler["model_id"] is None:
+            return _Source(base_model)
+        return _Source(base_model, self._cached(target, lambda: self._ephemeral(target)))
+
+    def _checkpoint(self, path: str, base_model: str | None) -> _Source:
+        checkpoint = self._context.catalog.get(path)
+        if checkpoint is None:
+            raise OperationFailed(f"There is no checkpoint {path}.")
+
+        def load() -> Tensors:
+            return checkpoints.read(self._context, checkpoint, with_moments=False).weights
+
+        # A name can be saved to again: what is cached is what is in this folder.
+        weights = self._cached(checkpoint["folder"], load)
+        return _Source(base_model or checkpoint["facts"]["base_model"], weights, checkpoint)
+
+    def _ephemeral(self, sampler_id: str) -> Tensors:
+        query = "SELECT weights FROM ephemeral_weights WHERE sampler_id = ?"
+        rows = self._context.store.select(query, sampler_id)
+        if not rows:
+            raise OperationFailed(f"The weights of the sampler {sampler_id} are no longer kept.")
+        weights: Tensors = safetensors.numpy.load(rows[0]["weights"])
+        return weights
+
+    def _cached(self, key: str, load: Callable[[], Tensors]) -> Tensors:
+        weights = self._weights.pop(key, None) or load()
+        self._weights[key] = weights  # the most recently used is last
+        while len(self._weights) > MAX_SAMPLERS_IN_MEMORY:
+            self._weights.popitem(last=False)
+        return weights

@@ -1,0 +1,1 @@
+"""The encodings of the wire: request bodies, tensors, batches, prompts, and results."""

@@ -1,0 +1,112 @@
+"""Request bodies: their encodings, undone and checked, before what they mean is of interest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from google.protobuf.message import DecodeError
+
+from tinker._codec import zstd
+from tinker_local.errors import Refusal, invalid
+from tinker_proto import tinker_pb2 as pb
+
+JSON = "application/json"
+
+
+PROTOBUF = "application/x-protobuf"
+
+
+MAX_BODY_BYTES = 256 * 2**20
+
+
+def parse_json(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        number = _NOT_FINITE.match(content.decode(errors="replace"), error.pos)
+        why = f"JSON has no {number[0]}: {error}" if number else str(error)
+        raise invalid(["body"], f"The body is not JSON: {why}", "json_invalid") from None
+
+
+_NOT_FINITE = re.compile("-?(NaN|Infinity)")
+
+
+def members(body: Any) -> dict[str, Any]:
+    """The members of a JSON object. An absent member and an explicit null mean the same."""
+    if not isinstance(body, dict):
+        raise invalid(["body"], "The body is not a JSON object", "type")
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def dumps(value: Any, *, sort: bool = False) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort else None)
+
+
+def parse_protobuf(content: bytes) -> pb.ForwardBackwardRequest:
+    request = pb.ForwardBackwardRequest()
+    try:
+        request.ParseFromString(content)
+    except DecodeError as error:
+        raise invalid(["body"], f"The body is not a message: {error}", "protobuf") from None
+    return request
+
+
+def decompress(content: bytes, encoding: str) -> bytes:
+    """Undo Content-Encoding."""
+    if encoding in ("", "identity"):
+        return content
+    if encoding != "zstd":
+        raise Refusal(415, f"Content-Encoding {encoding!r} is not offered; use zstd or none.")
+    decoder = zstd.ZstdDecompressor()
+    try:
+        # One byte can stand for thousands: no more than is needed to see that it is too much.
+        body = decoder.decompress(content, max_length=MAX_BODY_BYTES + 1)
+    except zstd.ZstdError as error:
+        raise invalid(["body"], f"The body is not zstd: {error}", "zstd") from None
+    check_size(len(body))
+    if not decoder.eof or decoder.unused_data:
+        raise invalid(["body"], "The body is not one whole zstd frame", "zstd")
+    return body
+
+
+def check_size(size: int) -> None:
+    """Refuse a body that is larger than any may be."""
+    if size > MAX_BODY_BYTES:
+        raise Refusal(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+
+
+_TAG_OF_MEMBER = {
+    "tokens": "encoded_text",
+    "location": "image_asset_pointer",
+    "data": "image",
+    "dmel": "dmel",
+}
+
+
+def add_chunk_tags(body: Any) -> bool:
+    """Give chunks without a `type` the one that their members tell; returns whether there were any.
+
+    The body has not been checked yet: what does not look like one is left for the check to refuse.
+    """
+    added = False
+    for chunk in _chunks(body):
+        if isinstance(chunk, dict) and "type" not in chunk:
+            tag = next((tag for member, tag in _TAG_OF_MEMBER.items() if member in chunk), None)
+            if tag is not None:
+                chunk["type"] = tag
+                added = True
+    return added
+
+
+def _chunks(body: Any) -> Iterable[Any]:
+    try:
+        if "prompt" in body:
+            yield from body["prompt"]["chunks"]
+        for name in body.keys() & {"forward_backward_input", "forward_input"}:
+            for datum in body[name]["data"]:
+                yield from datum["model_input"]["chunks"]
+    except (TypeError, KeyError, AttributeError):
+        return
