@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+import uuid
 import weakref
 from collections.abc import Mapping
 from types import TracebackType
@@ -78,6 +79,8 @@ class Session:
         self._user_metadata = dict(user_metadata or {})
         self.project_id = project_id or os.environ.get("TINKER_PROJECT_ID")
         self._display_name = display_name
+        self._key = str(uuid.uuid4())
+        """By it, a server recognizes a repeated create_session, whose response was lost."""
         self._configuring: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[str] | None = None
         self._heartbeat: asyncio.Task[None] | None = None
@@ -113,6 +116,7 @@ class Session:
             create_session.asyncio_detailed,
             progress,
             policy=retry.CREATION,
+            x_idempotency_key=self._key,
             body=models.CreateSessionRequest(
                 tags=configuration.tags(),
                 user_metadata=models.UserMetadata(self._user_metadata),

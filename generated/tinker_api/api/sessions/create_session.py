@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...types import Response, dumps, loads
+from ...types import UNSET, Response, Unset, dumps, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def _get_kwargs(
     *,
     body: CreateSessionRequest,
+    x_idempotency_key: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> dict[str, Any]:
@@ -28,6 +29,8 @@ def _get_kwargs(
         "url": "/api/v1/create_session",
     }
     _headers: dict[str, str] = {}
+    if not isinstance(x_idempotency_key, Unset):
+        _headers["X-Idempotency-Key"] = x_idempotency_key
 
     _kwargs["content"] = dumps(body.to_dict())
 
@@ -66,19 +69,23 @@ def sync_detailed(
     *,
     client: AuthenticatedClient,
     body: CreateSessionRequest,
+    x_idempotency_key: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CreateSessionResponse | ErrorResponse | ValidationErrorResponse]:
     """Open a session
 
-    Models and samplers belong to a session. A session lives while heartbeats arrive, until it is finished.
+    Models and samplers belong to a session. A session lives while heartbeats arrive, until it is finished. The same
+    `X-Idempotency-Key` gets the same session.
 
     Args:
+        x_idempotency_key (str | Unset):
         body (CreateSessionRequest): A client introduces itself.
     """
 
     kwargs = _get_kwargs(
         body=body,
+        x_idempotency_key=x_idempotency_key,
         headers=headers,
         timeout=timeout,
     )
@@ -89,19 +96,23 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient,
     body: CreateSessionRequest,
+    x_idempotency_key: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CreateSessionResponse | ErrorResponse | ValidationErrorResponse]:
     """Open a session
 
-    Models and samplers belong to a session. A session lives while heartbeats arrive, until it is finished.
+    Models and samplers belong to a session. A session lives while heartbeats arrive, until it is finished. The same
+    `X-Idempotency-Key` gets the same session.
 
     Args:
+        x_idempotency_key (str | Unset):
         body (CreateSessionRequest): A client introduces itself.
     """
 
     kwargs = _get_kwargs(
         body=body,
+        x_idempotency_key=x_idempotency_key,
         headers=headers,
         timeout=timeout,
     )
