@@ -58,13 +58,8 @@ class AdminClient:
         if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
             raise TypeError(f"day is {day!r}; it must be a datetime.date.")
         progress = Progress("get_audit_log")
-        call = self.holder.fetch(
-            get_audit_log.asyncio_detailed,
-            progress,
-            event_type=event_type,
-            day=UNSET if day is None else day,
-        )
-        return APIFuture.start(call, progress, cancellable=True)
+        request = get_audit_log.request(event_type=event_type, day=UNSET if day is None else day)
+        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
 
     def get_billing_usage(
         self, starting_on: datetime | str, ending_before: datetime | str
@@ -86,22 +81,18 @@ class AdminClient:
                 f"{begin.isoformat()}, by 14 days at the most."
             )
         progress = Progress("list_billing_usage")
-        call = self.holder.fetch(
-            list_billing_usage.asyncio_detailed, progress, starting_on=begin, ending_before=end
-        )
-        return APIFuture.start(call, progress, cancellable=True)
+        request = list_billing_usage.request(starting_on=begin, ending_before=end)
+        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
 
     def get_current_checkpoint_storage_usage(
         self, project_id: str | None = None
     ) -> APIFuture[types.CurrentCheckpointStorageUsageResponse]:
         """What the checkpoints take now, by project and user; of all projects, or of one."""
         progress = Progress("get_checkpoint_storage")
-        call = self.holder.fetch(
-            get_checkpoint_storage.asyncio_detailed,
-            progress,
-            project_id=UNSET if project_id is None else project_id,
+        request = get_checkpoint_storage.request(
+            project_id=UNSET if project_id is None else project_id
         )
-        return APIFuture.start(call, progress, cancellable=True)
+        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
 
     def get_telemetry(self) -> None:
         """None: this client records nothing about how it is used. The official SDK returns its recorder."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, TypeVar, cast
+from typing import Literal, Protocol, Self, TypeAlias, TypeVar, cast
 
 from tinker import types
 from tinker._compat.deprecated import awaited
 from tinker._http import config, credentials
 from tinker._protocol import arguments as arguments_module
-from tinker._protocol.download import ProgressCallback, download
+from tinker._protocol.download import CheckpointRoute, ProgressCallback, download
 from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
 from tinker._protocol.retry import NEVER
@@ -46,7 +46,8 @@ from tinker_api.api.sessions import (
     search_sessions,
 )
 from tinker_api.api.weights import copy_weights, weights_info
-from tinker_api.types import UNSET
+from tinker_api.model import Model
+from tinker_api.types import UNSET, Request
 
 T = TypeVar("T")
 AccessScope: TypeAlias = Literal["owned", "accessible"]
@@ -93,10 +94,8 @@ class RestClient:
         arguments_module.check_text("training_run_id", training_run_id)
         arguments_module.check_scope(access_scope)
         return self._ask(
-            get_training_run.asyncio_detailed,
+            get_training_run.request(training_run_id=training_run_id, access_scope=access_scope),
             {"training_run_id": training_run_id},
-            training_run_id=training_run_id,
-            access_scope=access_scope,
         )
 
     def get_training_run_by_tinker_path(
@@ -116,11 +115,12 @@ class RestClient:
         arguments_module.check_page(limit, offset)
         arguments_module.check_scope(access_scope)
         return self._ask(
-            list_training_runs.asyncio_detailed,
-            limit=limit,
-            offset=offset,
-            access_scope=access_scope,
-            project_id=UNSET if project_id is None else project_id,
+            list_training_runs.request(
+                limit=limit,
+                offset=offset,
+                access_scope=access_scope,
+                project_id=UNSET if project_id is None else project_id,
+            )
         )
 
     def iter_training_runs(
@@ -143,9 +143,8 @@ class RestClient:
         """The checkpoints of a training run, newest first."""
         arguments_module.check_text("training_run_id", training_run_id)
         return self._ask(
-            list_checkpoints.asyncio_detailed,
+            list_checkpoints.request(training_run_id=training_run_id),
             {"training_run_id": training_run_id},
-            training_run_id=training_run_id,
         )
 
     def list_user_checkpoints(
@@ -153,7 +152,7 @@ class RestClient:
     ) -> APIFuture[types.CheckpointsListResponse]:
         """A page of all the user's checkpoints, newest first. `iter_user_checkpoints` gives all."""
         arguments_module.check_page(limit, offset)
-        return self._ask(list_user_checkpoints.asyncio_detailed, limit=limit, offset=offset)
+        return self._ask(list_user_checkpoints.request(limit=limit, offset=offset))
 
     def iter_user_checkpoints(self) -> Items[types.Checkpoint]:
         """All the user's checkpoints, newest first, read page by page as they are asked for."""
@@ -170,7 +169,7 @@ class RestClient:
 
         Needs a server that is as new as SDK 0.39.
         """
-        return self._ask(search_checkpoints.asyncio_detailed, body=request)
+        return self._ask(search_checkpoints.request(body=request))
 
     def iter_search_checkpoints(
         self, request: types.CheckpointSearchRequest
@@ -186,9 +185,8 @@ class RestClient:
         """What a training run made from a checkpoint would be."""
         arguments_module.check_tinker_path(tinker_path)
         return self._ask(
-            weights_info.asyncio_detailed,
+            weights_info.request(body=models.WeightsInfoRequest(tinker_path=tinker_path)),
             {"path": tinker_path},
-            body=models.WeightsInfoRequest(tinker_path=tinker_path),
         )
 
     def delete_checkpoint(
@@ -206,7 +204,7 @@ class RestClient:
 
     def delete_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Delete a checkpoint for good."""
-        return self._do(delete_checkpoint.asyncio_detailed, tinker_path)
+        return self._do(delete_checkpoint.request(**_route(tinker_path)), tinker_path)
 
     def publish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Let everyone read a checkpoint.
@@ -214,7 +212,7 @@ class RestClient:
         Raises:
             ConflictError: It is public already.
         """
-        return self._do(publish_checkpoint.asyncio_detailed, tinker_path)
+        return self._do(publish_checkpoint.request(**_route(tinker_path)), tinker_path)
 
     def unpublish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Let only its owner read a checkpoint.
@@ -222,7 +220,7 @@ class RestClient:
         Raises:
             ConflictError: It is private already.
         """
-        return self._do(unpublish_checkpoint.asyncio_detailed, tinker_path)
+        return self._do(unpublish_checkpoint.request(**_route(tinker_path)), tinker_path)
 
     def set_checkpoint_ttl_from_tinker_path(
         self, tinker_path: str, ttl_seconds: int | None
@@ -230,7 +228,7 @@ class RestClient:
         """Have a checkpoint deleted that many seconds from now; None keeps it."""
         arguments_module.check_ttl(ttl_seconds)
         body = models.SetCheckpointTtlRequest(ttl_seconds=ttl_seconds)
-        return self._do(set_checkpoint_ttl.asyncio_detailed, tinker_path, body=body)
+        return self._do(set_checkpoint_ttl.request(**_route(tinker_path), body=body), tinker_path)
 
     def copy_weights(
         self,
@@ -257,13 +255,14 @@ class RestClient:
 
         async def copy() -> str:
             answer = await self.holder.fetch(
-                copy_weights.asyncio_detailed,
+                copy_weights.request(
+                    body=body,
+                    x_tinker_weights_access_token=weights_access_token or UNSET,
+                    x_idempotency_key=key,
+                ),
                 Progress("copy_weights", {"path": path}),
-                body=body,
-                x_tinker_weights_access_token=weights_access_token or UNSET,
-                x_idempotency_key=key,
             )
-            return cast("str", answer.tinker_path)
+            return answer.tinker_path
 
         return APIFuture.start(copy())
 
@@ -273,8 +272,9 @@ class RestClient:
         self, tinker_path: str
     ) -> APIFuture[types.ExternalWeightsUrlsResponse]:
         """A signed URL for each file of a checkpoint that `save_weights_external` saved."""
-        parts = _path_parts(tinker_path)
-        return self._ask(get_external_weights_urls.asyncio_detailed, {"path": tinker_path}, **parts)
+        return self._ask(
+            get_external_weights_urls.request(**_route(tinker_path)), {"path": tinker_path}
+        )
 
     def download_checkpoint(
         self,
@@ -302,7 +302,7 @@ class RestClient:
         return APIFuture.start(
             download(
                 self.holder,
-                _path_parts(tinker_path),
+                _route(tinker_path),
                 tinker_path,
                 Path(output_dir),
                 overwrite=overwrite,
@@ -320,7 +320,7 @@ class RestClient:
         arguments_module.check_page(limit, offset)
         arguments_module.check_scope(access_scope)
         return self._ask(
-            list_sessions.asyncio_detailed, limit=limit, offset=offset, access_scope=access_scope
+            list_sessions.request(limit=limit, offset=offset, access_scope=access_scope)
         )
 
     def iter_sessions(self, access_scope: AccessScope = "owned") -> Items[str]:
@@ -339,17 +339,15 @@ class RestClient:
         arguments_module.check_text("session_id", session_id)
         arguments_module.check_scope(access_scope)
         return self._ask(
-            get_session.asyncio_detailed,
+            get_session.request(session_id=session_id, access_scope=access_scope),
             {"session_id": session_id},
-            session_id=session_id,
-            access_scope=access_scope,
         )
 
     def search_sessions(
         self, request: types.SessionSearchRequest
     ) -> APIFuture[types.SessionSearchResponse]:
         """A page of the sessions that fit all filters, newest first. `iter_search_sessions` gives all."""
-        return self._ask(search_sessions.asyncio_detailed, body=request)
+        return self._ask(search_sessions.request(body=request))
 
     def iter_search_sessions(
         self, request: types.SessionSearchRequest
@@ -365,10 +363,8 @@ class RestClient:
         body = models.AssignSessionProjectRequest(project_id=project_id)
         return APIFuture.start(
             self._call(
-                assign_session_project.asyncio_detailed,
+                assign_session_project.request(session_id=session_id, body=body),
                 Progress("assign_session_project", {"session_id": session_id}),
-                session_id=session_id,
-                body=body,
             )
         )
 
@@ -376,14 +372,13 @@ class RestClient:
         """The URL of a file of what a session did and when; waits until the server has written it."""
         arguments_module.check_text("session_id", session_id)
         progress = Progress("export_session_trace", {"session_id": session_id})
+        request = export_session_trace.request(session_id=session_id)
 
         async def export() -> str:
             with self.holder.watched(progress):
                 await self.holder.ready()
                 while True:
-                    answer: models.SessionTraceExportResponse = await self.holder.connection.fetch(
-                        export_session_trace.asyncio_detailed, progress, session_id=session_id
-                    )
+                    answer = await self.holder.connection.fetch(request, progress)
                     if answer.status != "pending":
                         break
                     progress.doing = "waiting for the server to write the file"
@@ -400,13 +395,11 @@ class RestClient:
     def get_sampler(self, sampler_id: str) -> APIFuture[types.GetSamplerResponse]:
         """The base model behind a sampler, and its checkpoint if there is one."""
         arguments_module.check_text("sampler_id", sampler_id)
-        return self._ask(
-            get_sampler.asyncio_detailed, {"sampler_id": sampler_id}, sampler_id=sampler_id
-        )
+        return self._ask(get_sampler.request(sampler_id=sampler_id), {"sampler_id": sampler_id})
 
     def get_server_capabilities(self) -> APIFuture[types.GetServerCapabilitiesResponse]:
         """The models the server offers."""
-        return self._ask(get_server_capabilities.asyncio_detailed)
+        return self._ask(get_server_capabilities.request())
 
     def whoami(self) -> APIFuture[types.WhoamiResponse]:
         """Whose credential this is: what its JWT says, or the server of the API key."""
@@ -417,10 +410,9 @@ class RestClient:
             claims = credentials.claims_of(token)
             if not claims:
                 response = await self.holder.connection.call(
-                    auth_token.asyncio_detailed,
+                    auth_token.request(body=models.AuthTokenRequest()),
                     Progress("auth_token"),
                     passed=(400, 404, 405, 422),
-                    body=models.AuthTokenRequest(),
                 )
                 if response.status_code < 300:
                     answer = self.holder.connection.parse(response, Progress("auth_token"))
@@ -429,9 +421,7 @@ class RestClient:
                 org, email = claims.get("org_id", ""), claims.get("email")
                 urn = f"tml:organization:{org}" if org else ""
                 return types.WhoamiResponse(str(claims.get("sub", "")), urn, email)
-            info: models.ApiKeyInfo = await self.holder.fetch(
-                get_api_key.asyncio_detailed, Progress("get_api_key")
-            )
+            info = await self.holder.fetch(get_api_key.request(), Progress("get_api_key"))
             details = info.details
             user = details.user_details.email if details and details.user_details else None
             org_name = details.org_details.name if details and details.org_details else None
@@ -442,7 +432,7 @@ class RestClient:
     def _check_accessible(self) -> None:
         async def check() -> None:
             await self.holder.connection.call(
-                get_server_capabilities.asyncio_detailed,
+                get_server_capabilities.request(),
                 Progress("get_server_capabilities"),
                 policy=NEVER,
             )
@@ -499,31 +489,19 @@ class RestClient:
 
     # ---- the wire ---------------------------------------------------------------------------
 
-    def _ask(
-        self,
-        endpoint: Callable[..., Awaitable[Any]],
-        ids: Mapping[str, str] | None = None,
-        **arguments: Any,
-    ) -> APIFuture[Any]:
-        progress = Progress(endpoint.__module__.rpartition(".")[2], dict(ids or {}))
-        return APIFuture.start(
-            self.holder.fetch(endpoint, progress, **arguments), progress, cancellable=True
-        )
+    def _ask(self, request: Request[T], ids: Mapping[str, str] | None = None) -> APIFuture[T]:
+        progress = Progress(request.operation, dict(ids or {}))
+        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
 
-    def _do(
-        self, endpoint: Callable[..., Awaitable[Any]], tinker_path: str, **arguments: Any
-    ) -> APIFuture[None]:
-        """Do something to a checkpoint; the answer says nothing."""
-        parts = _path_parts(tinker_path)
-        progress = Progress(endpoint.__module__.rpartition(".")[2], {"path": tinker_path})
-        return APIFuture.start(self._call(endpoint, progress, **parts, **arguments), progress)
+    def _do(self, request: Request[T], tinker_path: str) -> APIFuture[None]:
+        """Do something to a checkpoint; what a success returns does not matter."""
+        progress = Progress(request.operation, {"path": tinker_path})
+        return APIFuture.start(self._call(request, progress), progress)
 
-    async def _call(
-        self, endpoint: Callable[..., Awaitable[Any]], progress: Progress, **arguments: Any
-    ) -> None:
+    async def _call(self, request: Request[T], progress: Progress) -> None:
         with self.holder.watched(progress):
             await self.holder.ready()
-            await self.holder.connection.call(endpoint, progress, **arguments)
+            await self.holder.connection.call(request, progress)
 
     # ---- the end ----------------------------------------------------------------------------
 
@@ -580,10 +558,21 @@ class Items(Iterator[T], AsyncIterator[T]):
         return found[0]
 
 
+class _SearchPage(Protocol):
+    @property
+    def next_cursor(self) -> object: ...
+
+
+_Search = TypeVar("_Search", bound=Model)
+_Page = TypeVar("_Page", bound=_SearchPage)
+
+
 async def _by_cursor(
-    search: Callable[[Any], APIFuture[Any]], request: Any, items: Callable[[Any], list[T]]
+    search: Callable[[_Search], APIFuture[_Page]],
+    request: _Search,
+    items: Callable[[_Page], list[T]],
 ) -> AsyncIterator[T]:
-    """What a search finds, page after page."""
+    """The results of a search, page after page."""
     while True:
         page = await search(request)
         for item in items(page):
@@ -598,8 +587,12 @@ def _parsed(tinker_path: str) -> types.ParsedCheckpointTinkerPath:
     return types.ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
 
 
-def _path_parts(tinker_path: str) -> dict[str, Any]:
+def _route(tinker_path: str) -> CheckpointRoute:
     """A tinker path as the parameters of a route."""
     parsed = _parsed(tinker_path)
     kind, _, name = parsed.checkpoint_id.partition("/")
-    return {"training_run_id": parsed.training_run_id, "kind": kind, "name": name}
+    return {
+        "training_run_id": parsed.training_run_id,
+        "kind": cast("models.CheckpointKind", kind),
+        "name": name,
+    }

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import httpx
 import orjson
 from attrs import asdict, evolve, frozen
 
@@ -33,7 +34,6 @@ from tinker.retry_config import RetryConfig
 from tinker_api import models
 from tinker_api.api.models import get_info
 from tinker_api.api.sampling import create_sampling_session, get_sampler
-from tinker_api.types import Response
 
 if TYPE_CHECKING:
     from tinker.sample_stream import SampleStream
@@ -400,23 +400,19 @@ async def _base_model(session: Session, sampler_id: str, model_path: str) -> str
     """The base model of a sampler, or of the run whose weights it has: not all servers tell both."""
     connection = session.connection
     response = await connection.call(
-        get_sampler.asyncio_detailed,
+        get_sampler.request(sampler_id=sampler_id),
         (progress := Progress("get_sampler", {"sampler_id": sampler_id})),
-        sampler_id=sampler_id,
         passed=REFUSALS_OF_A_ROUTE,
-        check=connection.parse,
     )
     if response.status_code < 300:
-        sampler: models.GetSamplerResponse = connection.parse(response, progress)
-        return sampler.base_model
+        return connection.parse(response, progress).base_model
     run = urlsplit(model_path).netloc
     if not run:
         return None
     try:
-        info: models.GetInfoResponse = await connection.fetch(
-            get_info.asyncio_detailed,
+        info = await connection.fetch(
+            get_info.request(body=models.GetInfoRequest(model_id=run)),
             Progress("get_info", {"model_id": run}),
-            body=models.GetInfoRequest(model_id=run),
         )
     except APIStatusError:
         return None  # needed for the tokenizer alone
@@ -428,27 +424,24 @@ async def _sampler_id(
 ) -> str:
     """Create a sampler. Some servers answer with a promise of it."""
     connection = session.connection
-    endpoint = create_sampling_session.asyncio_detailed
+    sent = create_sampling_session.request(body=request)
 
-    def promised(response: Response[Any]) -> models.UntypedAPIFuture | None:
+    def read(response: httpx.Response) -> models.CreateSamplingSessionResponse | str:
+        """The sampler, or the promise's id."""
         body = decode_body(response.content)
         if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
-            return models.UntypedAPIFuture.from_dict(body)
-        return None
-
-    def check(response: Response[Any], progress: Progress) -> None:
-        if promised(response) is None:
-            connection.parse(response, progress)
+            return models.UntypedAPIFuture.from_dict(body).request_id
+        return sent.read(response)
 
     response = await connection.call(
-        endpoint, progress, policy=retry.CREATION, body=request, timeout=HELD_TIMEOUT, check=check
+        sent, progress, policy=retry.CREATION, timeout=HELD_TIMEOUT, read=read
     )
-    if (promise := promised(response)) is not None:
+    created = read(response.raw)
+    if isinstance(created, str):
+        promise = models.UntypedAPIFuture(request_id=created)
         decode = result_of(models.CreateSamplingSessionResponse, "create_sampling_session")
         created = await session.result(promise, decode, progress, kind="CreateSamplingSession")
-        return created.sampling_session_id
-    answer: models.CreateSamplingSessionResponse = connection.parse(response, progress)
-    return answer.sampling_session_id
+    return created.sampling_session_id
 
 
 @frozen(kw_only=True)

@@ -157,10 +157,9 @@ class ServiceClient:
         )
         try:
             promise = await self.holder.connection.fetch(
-                create_model.asyncio_detailed,
+                create_model.request(body=request),
                 progress,
                 policy=retry.CREATION,
-                body=request,
                 timeout=HELD_TIMEOUT,
             )
         except APIStatusError as error:
@@ -247,29 +246,24 @@ class ServiceClient:
         traits, connection = self.holder.traits, self.holder.connection
         if not traits.creates_from_checkpoint:
             return None
-        passed = tuple(REFUSALS_OF_A_FORM)
         response = await connection.call(
-            load_weights.asyncio_detailed,
+            load_weights.request(body=request),
             progress,
             policy=retry.CREATION,
-            body=request,
-            passed=passed,
+            passed=REFUSALS_OF_A_FORM,
             timeout=HELD_TIMEOUT,
-            check=connection.parse,
         )
-        if response.status_code in passed:
+        if response.status_code in REFUSALS_OF_A_FORM:
             return None
-        promise: models.UntypedAPIFuture = connection.parse(response, progress)
-        return promise
+        return connection.parse(response, progress)
 
     async def _create_then_load(
         self, request: models.LoadWeightsRequest, progress: Progress
     ) -> TrainingClient:
         """The same in two steps, which every server has. Also tells what is wrong with a path."""
-        info: types.WeightsInfoResponse = await self.holder.connection.fetch(
-            weights_info.asyncio_detailed,
+        info = await self.holder.connection.fetch(
+            weights_info.request(body=models.WeightsInfoRequest(tinker_path=request.path)),
             progress,
-            body=models.WeightsInfoRequest(tinker_path=request.path),
         )
         lora = None
         if info.is_lora:
@@ -387,16 +381,15 @@ class ServiceClient:
         async def create() -> LossHandle:
             with self.holder.watched(progress):
                 session_id = await self.holder.id()
+                body = models.CreateCustomLossRequest(
+                    session_id=session_id,
+                    custom_loss_seq_id=number,
+                    name=name,
+                    inputs=inputs,
+                    graph=graph,
+                )
                 promise = await self.holder.connection.fetch(
-                    create_custom_loss.asyncio_detailed,
-                    progress,
-                    body=models.CreateCustomLossRequest(
-                        session_id=session_id,
-                        custom_loss_seq_id=number,
-                        name=name,
-                        inputs=inputs,
-                        graph=graph,
-                    ),
+                    create_custom_loss.request(body=body), progress
                 )
                 decode = result_of(models.CreateCustomLossResponse, "create_custom_loss")
                 answer = await self.holder.result(
@@ -434,10 +427,9 @@ class ServiceClient:
         return console.session_url(self.holder.known_id)
 
     async def _capabilities(self) -> types.GetServerCapabilitiesResponse:
-        answer: types.GetServerCapabilitiesResponse = await self.holder.fetch(
-            get_server_capabilities.asyncio_detailed, Progress("get_server_capabilities")
+        return await self.holder.fetch(
+            get_server_capabilities.request(), Progress("get_server_capabilities")
         )
-        return answer
 
     def get_telemetry(self) -> None:
         """None: this client records nothing about how it is used. The official SDK returns its recorder."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal
 from attrs import evolve
 
 from tinker import types
+from tinker._codec.media_types import PROTOBUF
 from tinker._compat.client_futures import BackcompatClientFuture
 from tinker._compat.deprecated import awaited, in_thread, submitted
 from tinker._protocol import arguments, console
-from tinker._protocol.connection import HELD_TIMEOUT
+from tinker._protocol.connection import HELD_TIMEOUT, sdk_headers
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import Encoding, documented_path, wants_a_name
 from tinker._protocol.session import Session
@@ -124,8 +125,7 @@ class TrainingClient:
         else:
             raise TypeError(f"optim_params is a {type(params).__name__}; it must be AdamParams.")
         return self._run.one(
-            optim_step.asyncio_detailed,
-            lambda seq_id: evolve(request, seq_id=seq_id),
+            lambda seq_id, sdk: optim_step.request(body=evolve(request, seq_id=seq_id), **sdk),
             models.OptimStepResponse,
             operation="optim_step",
             kind="OptimStep",
@@ -193,7 +193,7 @@ class TrainingClient:
             batches.decode,
             progress,
             kind="ForwardBackward",
-            accept=batches.PROTOBUF,
+            accept=PROTOBUF,
             parallel=self.holder.config.parallel_fwdbwd_chunks,
         )
 
@@ -241,8 +241,7 @@ class TrainingClient:
         return APIFuture.start(combined(), progress)
 
     async def _send(self, batch: Batch, progress: Progress, seq_id: int) -> models.UntypedAPIFuture:
-        promise: models.UntypedAPIFuture = await batches.send(self.holder, batch, seq_id, progress)
-        return promise
+        return await batches.send(self.holder, batch, seq_id, progress)
 
     def _chunks(self, data: Sequence[types.Datum]) -> list[Chunk]:
         config, defaults = self.holder.config, ChunkLimits()
@@ -274,7 +273,7 @@ class TrainingClient:
             batches.decode,
             progress,
             kind="ForwardBackward" if backward else "Forward",
-            accept=batches.PROTOBUF,
+            accept=PROTOBUF,
             parallel=self.holder.config.parallel_fwdbwd_chunks,
         )
 
@@ -298,14 +297,16 @@ class TrainingClient:
         arguments.check_name(name)
         arguments.check_ttl(ttl_seconds)
         return self._run.one(
-            save_weights.asyncio_detailed,
-            lambda seq_id: models.SaveWeightsRequest(
-                model_id=self.model_id,
-                path=name,
-                seq_id=seq_id,
-                ttl_seconds=ttl_seconds,
-                overwrite=overwrite,
-                user_metadata=_metadata(user_metadata),
+            lambda seq_id, sdk: save_weights.request(
+                body=models.SaveWeightsRequest(
+                    model_id=self.model_id,
+                    path=name,
+                    seq_id=seq_id,
+                    ttl_seconds=ttl_seconds,
+                    overwrite=overwrite,
+                    user_metadata=_metadata(user_metadata),
+                ),
+                **sdk,
             ),
             types.SaveWeightsResponse,
             operation="save_weights",
@@ -334,13 +335,15 @@ class TrainingClient:
     ) -> APIFuture[types.LoadWeightsResponse]:
         arguments.check_tinker_path(path)
         return self._run.one(
-            load_weights.asyncio_detailed,
-            lambda seq_id: models.LoadWeightsRequest(
-                model_id=self.model_id,
-                seq_id=seq_id,
-                path=path,
-                optimizer=optimizer,
-                weights_access_token=weights_access_token,
+            lambda seq_id, sdk: load_weights.request(
+                body=models.LoadWeightsRequest(
+                    model_id=self.model_id,
+                    seq_id=seq_id,
+                    path=path,
+                    optimizer=optimizer,
+                    weights_access_token=weights_access_token,
+                ),
+                **sdk,
             ),
             models.LoadWeightsResponse,
             operation="load_weights",
@@ -358,13 +361,15 @@ class TrainingClient:
         arguments.check_name(name)
         arguments.check_ttl(ttl_seconds)
         saved = self._run.one(
-            save_weights_for_sampler.asyncio_detailed,
-            lambda seq_id: models.SaveWeightsForSamplerRequest(
-                model_id=self.model_id,
-                path=name,
-                seq_id=seq_id,
-                ttl_seconds=ttl_seconds,
-                user_metadata=_metadata(user_metadata),
+            lambda seq_id, sdk: save_weights_for_sampler.request(
+                body=models.SaveWeightsForSamplerRequest(
+                    model_id=self.model_id,
+                    path=name,
+                    seq_id=seq_id,
+                    ttl_seconds=ttl_seconds,
+                    user_metadata=_metadata(user_metadata),
+                ),
+                **sdk,
             ),
             types.SaveWeightsForSamplerResponse,
             operation="save_weights_for_sampler",
@@ -403,13 +408,15 @@ class TrainingClient:
                 f"{_MOST_RECIPIENTS}, each beginning with 'age1'."
             )
         return self._run.one(
-            save_weights_external.asyncio_detailed,
-            lambda seq_id: models.SaveWeightsExternalRequest(
-                model_id=self.model_id,
-                path=name,
-                seq_id=seq_id,
-                ttl_seconds=ttl_seconds,
-                age_encryption_recipients=recipients,
+            lambda seq_id, sdk: save_weights_external.request(
+                body=models.SaveWeightsExternalRequest(
+                    model_id=self.model_id,
+                    path=name,
+                    seq_id=seq_id,
+                    ttl_seconds=ttl_seconds,
+                    age_encryption_recipients=recipients,
+                ),
+                **sdk,
             ),
             types.SaveWeightsExternalResponse,
             operation="save_weights_external",
@@ -441,8 +448,8 @@ class TrainingClient:
         progress = self._run.progress("save_weights_for_sampler")
 
         async def send(seq_id: int) -> models.UntypedAPIFuture:
-            endpoint, traits = save_weights_for_sampler.asyncio_detailed, self.holder.traits
-            request = models.SaveWeightsForSamplerRequest(
+            traits, sdk = self.holder.traits, sdk_headers("TrainingClient.save_weights_for_sampler")
+            body = models.SaveWeightsForSamplerRequest(
                 model_id=self.model_id,
                 sampling_session_seq_id=number,
                 seq_id=seq_id,
@@ -450,13 +457,15 @@ class TrainingClient:
             )
             if traits.saves_without_a_name:
                 try:
-                    return await self._run.send(endpoint, request, progress, HELD_TIMEOUT)
+                    request = save_weights_for_sampler.request(body=body, **sdk)
+                    return await self._run.send(request, progress, HELD_TIMEOUT)
                 except UnprocessableEntityError as error:
                     if not wants_a_name(error.body):
                         raise
                     traits.saves_without_a_name = False
-            request = evolve(request, path=f"sampler-{seq_id}", sampling_session_seq_id=None)
-            return await self._run.send(endpoint, request, progress, HELD_TIMEOUT)
+            body = evolve(body, path=f"sampler-{seq_id}", sampling_session_seq_id=None)
+            request = save_weights_for_sampler.request(body=body, **sdk)
+            return await self._run.send(request, progress, HELD_TIMEOUT)
 
         results = self._run.submit(
             [send],
@@ -536,10 +545,11 @@ class TrainingClient:
     def unload_model(self) -> APIFuture[types.UnloadModelResponse]:
         """Free the model on the server after the operations submitted so far. Checkpoints stay."""
         return self._run.unnumbered(
-            unload_model.asyncio_detailed,
-            models.UnloadModelRequest(model_id=self.model_id),
+            unload_model.request(
+                body=models.UnloadModelRequest(model_id=self.model_id),
+                **sdk_headers("TrainingClient.unload_model"),
+            ),
             models.UnloadModelResponse,
-            operation="unload_model",
             kind="UnloadModel",
         )
 
@@ -572,10 +582,8 @@ class TrainingClient:
 
 async def fetch_info(session: Session, model_id: str) -> types.GetInfoResponse:
     progress = Progress("get_info", {"model_id": model_id})
-    info: types.GetInfoResponse = await session.fetch(
-        get_info.asyncio_detailed, progress, body=models.GetInfoRequest(model_id=model_id)
-    )
-    return info
+    request = get_info.request(body=models.GetInfoRequest(model_id=model_id))
+    return await session.fetch(request, progress)
 
 
 def _metadata(values: Mapping[str, str] | None) -> models.UserMetadata | None:

@@ -35,7 +35,7 @@ _PARSED_ELSEWHERE = 2**20
 
 def make_app(
     store: Store,
-    engine: Engine,
+    engine: Engine[Any],
     keys: KeysFile,
     options: Options,
     ready: Callable[[], None],

@@ -26,6 +26,11 @@ class Options:
     """How long what `record_stability_info` has recorded outlives its last use."""
     keep_ephemeral_seconds: float = 3600.0
     """How long the weights of an ephemeral sampler outlive its session."""
+    keep_adapter_seconds: float = 600.0
+    """How long an adapter stays in the engine's memory after it was last used."""
+    snapshot_seconds: float = 1.0
+    """After how much work since the last one an optimizer step is followed by a snapshot of the adapter: about
+    as much as a restart has to do again."""
     sweep_seconds: float = 10.0
     """How often what is past its time is deleted."""
     url_seconds: float = 3600.0

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
@@ -59,7 +59,7 @@ class Server:
         host: str = "127.0.0.1",
         port: int = 0,
         keys: Path | None = None,
-        engine: Engine | None = None,
+        engine: Engine[Any] | None = None,
         options: Options | None = None,
         faults: Sequence[Fault] = (),
         verbose: bool = False,
@@ -76,7 +76,7 @@ class Server:
         # and the second packet of an answer would wait 40 ms for the first one's acknowledgement.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.host, self.port = self._socket.getsockname()[:2]
-        self._engine = engine or TinyEngine()
+        self._engine: Engine[Any] = engine or TinyEngine()
         self._faults = faults
         self._verbose = verbose
         self._uvicorn: uvicorn.Server | None = None
@@ -142,7 +142,7 @@ class LocalServer:
         host: str = "127.0.0.1",
         port: int = 0,
         keys: str | os.PathLike[str] | None = None,
-        engine: Engine | None = None,
+        engine: Engine[Any] | None = None,
         options: Options | None = None,
         faults: Sequence[str] = (),
     ) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 import orjson
-from attrs import define
+from attrs import define, frozen
 
 if TYPE_CHECKING:
     import httpx
@@ -37,15 +37,76 @@ class File:
     payload: bytes
 
 
+class JSONBody(Protocol):
+    """A model that is sent as JSON."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+@frozen(kw_only=True, eq=False)
+class Message(Generic[T]):
+    """What one operation sends, and how to read what comes back. Does no I/O itself.
+
+    Made by the `request` function of an operation's module; `build` makes the `httpx.Request`.
+    """
+
+    operation: str
+    """The contract's operationId."""
+    method: str
+    path: str
+    """Relative to the server's base URL, with its parameters filled in."""
+    parse: Callable[[bytes], T]
+    """Reads what a success carries. Raises ValueError, KeyError, TypeError or AttributeError if it does not fit the contract."""
+    body: JSONBody | File | None = None
+    query: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = {}
+
+    @property
+    def content(self) -> bytes | None:
+        """The body as it is sent; encoded each time it is read, so that a message that waits holds no copy of it."""
+        if self.body is None:
+            return None
+        return self.body.payload if isinstance(self.body, File) else dumps(self.body.to_dict())
+
+    def build(
+        self,
+        http: httpx.Client | httpx.AsyncClient,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: httpx.Timeout | None = None,
+    ) -> httpx.Request:
+        """The request, for `http.send`; `headers` are added, and `timeout` replaces the client's."""
+        return http.build_request(
+            self.method,
+            self.path,
+            params=self.query,
+            content=self.content,
+            headers={**self.headers, **headers} if headers else self.headers,
+            timeout=http.timeout if timeout is None else timeout,
+        )
+
+
+class Request(Message[T]):
+    """A message whose success has one body, of type T."""
+
+    def read(self, raw: httpx.Response) -> T:
+        """Parse the body of a 2xx."""
+        return self.parse(raw.content)
+
+
+class StreamRequest(Message[T]):
+    """A message whose success is a stream of server-sent events, the data of each of type T."""
+
+
 class Response(Generic[T]):
-    """An answer of any status. Its body is parsed when `parsed` is first read."""
+    """A response with any status code. Its body is parsed when `parsed` is first read."""
 
     __slots__ = ("_parse", "_parsed", "raw")
 
-    def __init__(self, raw: httpx.Response, parse: Callable[[httpx.Response], T | None]) -> None:
+    def __init__(self, raw: httpx.Response, parse: Callable[[httpx.Response], T]) -> None:
         self.raw = raw
-        self._parse: Callable[[httpx.Response], T | None] | None = parse
-        self._parsed: T | None = None
+        self._parse = parse
+        self._parsed: T | Unset = UNSET
 
     @property
     def status_code(self) -> int:
@@ -60,23 +121,26 @@ class Response(Generic[T]):
         return self.raw.headers
 
     @property
-    def parsed(self) -> T | None:
-        """The body as the model of its status; None for a status the contract does not have.
+    def parsed(self) -> T:
+        """The body as the model of its status code; None for a status code the contract does not have.
 
         Raises ValueError for a body that is not JSON (protobuf: read `content`), ValueError, KeyError, TypeError
         or AttributeError for one that does not fit the model.
         """
-        if self._parse is not None:
+        if isinstance(self._parsed, Unset):
             try:
                 self._parsed = self._parse(self.raw)
             except orjson.JSONDecodeError as error:
                 kind = self.headers.get("Content-Type", "no type")
                 raise ValueError(f"the body, of {kind}, is not JSON: {error}") from None
-            self._parse = None
         return self._parsed
 
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}]>"
+
+
+def nothing(content: bytes) -> None:
+    """Parses a success without a body."""
 
 
 def dumps(value: Any) -> bytes:
@@ -123,4 +187,18 @@ def parse_time(value: str | float | None) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(value or 0, datetime.UTC)
 
 
-__all__ = ["UNSET", "File", "Response", "Unset", "const", "dumps", "loads", "parse_time", "tagged"]
+__all__ = [
+    "UNSET",
+    "File",
+    "Message",
+    "Request",
+    "Response",
+    "StreamRequest",
+    "Unset",
+    "const",
+    "dumps",
+    "loads",
+    "nothing",
+    "parse_time",
+    "tagged",
+]

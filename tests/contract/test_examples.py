@@ -15,10 +15,9 @@ import pytest
 
 import tinker_api.api
 from tinker_api import models
-from tinker_api.client import AuthenticatedClient
 from tinker_local.protocol.contract import document
 
-JSON = "application/json"
+JSON, STREAM = "application/json", "text/event-stream"
 
 
 def operations() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
@@ -99,53 +98,38 @@ def test_a_request_is_sent_and_an_answer_read_as_the_example_says(name: str) -> 
     method, path, operation = OPERATIONS[name]
     body = operation.get("requestBody", {}).get("content", {}).get(JSON)
     success = next(r for s, r in operation["responses"].items() if s.startswith("2"))
-    content = success.get("content", {}).get(JSON)
-    answers = values(content) if content else [None]
+    contents = success.get("content", {})
+    answers = values(contents[JSON]) if JSON in contents else [None]
+    if STREAM in contents:
+        answers = [orjson.loads(event["data"]) for event in values(contents[STREAM])]
     requests = values(body) if body else [None]
+    http = httpx.Client(
+        base_url="http://server", transport=httpx.MockTransport(lambda _: httpx.Response(204))
+    )
     for request in requests:
+        arguments = parameters(operation)
+        if request is not None:
+            model = getattr(models, body["schema"]["$ref"].rpartition("/")[2])
+            arguments["body"] = model.from_dict(request)
+        message = MODULES[name].request(**arguments)
+        assert message.operation == name
+        sent = message.build(http)
+        assert sent.method == method
+        assert sent.url.path.startswith(path.split("{")[0])
+        if request is not None:
+            assert says(orjson.loads(sent.content), request)
         for answer in answers:
-            sent: list[httpx.Request] = []
-
-            def answering(
-                got: httpx.Request, sent: list[httpx.Request] = sent, answer: Any = answer
-            ) -> httpx.Response:
-                sent.append(got)
-                return httpx.Response(204) if answer is None else httpx.Response(200, json=answer)
-
-            client = AuthenticatedClient(
-                base_url="http://server", token="tml-x", auth_header_name="X-API-Key"
-            )
-            client.set_httpx_client(
-                httpx.Client(base_url="http://server", transport=httpx.MockTransport(answering))
-            )
-            arguments = parameters(operation)
-            if request is not None:
-                model = getattr(models, body["schema"]["$ref"].rpartition("/")[2])
-                arguments["body"] = model.from_dict(request)
-            response = MODULES[name].sync_detailed(client=client, **arguments)
-            (got,) = sent
-            assert got.method == method
-            fixed = path.split("{")[0]
-            assert got.url.path.startswith(fixed)
-            if request is not None:
-                assert says(orjson.loads(got.content), request)
-            if answer is not None:
-                assert says(response.parsed.to_dict(), answer)
+            if answer is None:
+                assert message.parse(b"") is None or JSON not in contents
+            else:
+                assert says(message.parse(orjson.dumps(answer)).to_dict(), answer)
 
 
 @pytest.mark.parametrize("name", [n for n, (_, _, o) in OPERATIONS.items() if "requestBody" in o])
 def test_the_type_of_a_body_is_the_schemas(name: str) -> None:
-    hints = get_type_hints(
-        MODULES[name].sync_detailed,
-        {
-            **vars(MODULES[name]),
-            # What a module imports for type checkers alone.
-            **{model: getattr(models, model) for model in models.__all__},
-            "httpx": httpx,
-            "AuthenticatedClient": AuthenticatedClient,
-            "Client": AuthenticatedClient,
-        },
-    )
+    # What a module imports for type checkers alone.
+    names = {**vars(MODULES[name]), **{model: getattr(models, model) for model in models.__all__}}
+    hints = get_type_hints(MODULES[name].request, names)
     wanted = OPERATIONS[name][2]["requestBody"]["content"][JSON]["schema"]["$ref"].rpartition("/")[
         2
     ]

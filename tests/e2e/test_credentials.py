@@ -108,7 +108,7 @@ def test_a_key_is_exchanged_and_the_token_goes_with_every_request(exchanging: st
         token = service.holder.connection._exchange._token
         assert token is not None
         assert token.text not in repr(token)
-        headers = service.holder.connection.api.get_async_httpx_client().headers
+        headers = service.holder.connection.http.headers
         assert headers["x-api-key"] == token.text
         who = service.create_rest_client().whoami().result()
         assert who.user_urn.endswith(":anna")

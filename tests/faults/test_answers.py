@@ -288,7 +288,7 @@ def test_no_credential_in_anything_that_is_shown(
         with pytest.raises(tinker.AuthenticationError) as failed:
             future.result(timeout=10)
         shown = [repr(service), repr(future), repr(service.holder.settings), str(failed.value)]
-        shown += [repr(failed.value), repr(service.holder.connection.api), caplog.text]
+        shown += [repr(failed.value), repr(service.holder.connection.settings), caplog.text]
         service.close().result(timeout=10)
     assert not [text for text in shown if "tml-secret" in text]
 

@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from tests.support.tiny_in_torch import loss_of, network
-from tinker_local.engine.base import AdamSpec, Adapter, Example, LoraSpec
+from tinker_local.engine.base import AdamSpec, AdapterState, Example, LoraSpec
 from tinker_local.engine.tiny.engine import MODEL, TinyEngine
 
 torch = pytest.importorskip("torch")
@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 
-def shaken(engine: TinyEngine, rank: int) -> Adapter:
+def shaken(engine: TinyEngine, rank: int) -> AdapterState:
     random = np.random.RandomState(1)
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=rank))
     return evolve(

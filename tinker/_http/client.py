@@ -6,6 +6,7 @@ import functools
 import os
 import socket
 import urllib.request
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,25 +36,32 @@ class LeanClient(httpx.AsyncClient):
     """httpx's client without what nobody here uses: cookies, redirects, authentication, hooks.
 
     They make up two thirds of a small request's time. Requests with more than a body, headers and a
-    timeout take httpx's own way.
+    timeout are built by httpx, and streamed ones are sent by it.
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport, **options: Any) -> None:
         super().__init__(transport=transport, trust_env=False, **options)
         self._lean_transport = transport
-        self._full_url = functools.lru_cache(256)(lambda url: self.build_request("GET", url).url)
+        self._full_url = functools.lru_cache(256)(self._merge_url)
 
-    async def request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Response:
-        if self.is_closed or options.keys() - {"content", "headers", "timeout"}:
-            return await super().request(method, url, **options)
+    def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
+        options = _given(options)
+        if options.keys() - {"content", "headers", "timeout"}:
+            return super().build_request(method, url, **options)
         timeout = options.get("timeout", self.timeout)
-        request = httpx.Request(
+        return httpx.Request(
             method,
             self._full_url(url),
             headers=self._all_headers(options.get("headers") or {}),
             stream=httpx.ByteStream(options.get("content") or b""),
             extensions={"timeout": httpx.Timeout(timeout).as_dict()},
         )
+
+    async def send(
+        self, request: httpx.Request, *, stream: bool = False, **options: Any
+    ) -> httpx.Response:
+        if self.is_closed or stream or _given(options):
+            return await super().send(request, stream=stream, **options)
         try:
             response = await self._lean_transport.handle_async_request(request)
             response.request = request
@@ -66,10 +74,19 @@ class LeanClient(httpx.AsyncClient):
             raise
         return response
 
-    def _all_headers(self, given: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    def _all_headers(self, given: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
         added = {name.lower().encode(): value.encode() for name, value in given.items()}
         usual = [(name, value) for name, value in self.headers.raw if name.lower() not in added]
         return [(b"Host", self.base_url.netloc), *usual, *added.items()]
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that are not left to the client."""
+    return {
+        name: value
+        for name, value in options.items()
+        if value is not None and value is not httpx.USE_CLIENT_DEFAULT
+    }
 
 
 def make_client(settings: Settings, headers: dict[str, str]) -> httpx.AsyncClient:
@@ -78,7 +95,6 @@ def make_client(settings: Settings, headers: dict[str, str]) -> httpx.AsyncClien
         "base_url": settings.base_url,
         "headers": {
             "User-Agent": f"AsyncTinker/Python {SDK_VERSION}",
-            "Accept": "application/json",
             **headers,
         },
         "timeout": httpx.Timeout(60.0, connect=CONNECT_TIMEOUT),

@@ -16,15 +16,24 @@ import heapq
 import itertools
 import random
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeVar
 
 from tinker import types
 from tinker._protocol import retry
 from tinker._protocol.byte_budget import Room
 from tinker._protocol.progress import Progress
 from tinker._training.chunking import bytes_of
-from tinker_api.types import Response
+
+
+class _HasStatus(Protocol):
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
+R = TypeVar("R", bound=_HasStatus)
 
 MOST_BEING_SENT = 64
 """Requests being sent at once. Those that wait for their results are not counted."""
@@ -49,9 +58,7 @@ class Backpressure:
         self._pause = _FIRST_PAUSE
         self._unpaid_since: float | None = None
 
-    async def send(
-        self, send: Callable[[], Awaitable[Response[Any]]], size: int, progress: Progress
-    ) -> Response[Any]:
+    async def send(self, send: Callable[[], Awaitable[R]], size: int, progress: Progress) -> R:
         """The answer to a sample's request, when it is not "later" any more.
 
         Args:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections import deque
 
-from tinker._protocol.connection import Connection
+from tinker._protocol.connection import Connection, ignore
 from tinker._protocol.progress import Progress
 from tinker.errors import TinkerError
 from tinker_api import models
@@ -65,10 +65,10 @@ class Cancellations:
             request_id = self._ids.popleft()
             try:
                 await self._connection.call(
-                    cancel_future.asyncio_detailed,
+                    cancel_future.request(body=models.CancelFutureRequest(request_id=request_id)),
                     Progress("cancel_future", {"request_id": request_id}),
                     timeout=_TIMEOUT,
-                    body=models.CancelFutureRequest(request_id=request_id),
+                    read=ignore,
                 )
             except TinkerError as error:
                 logger.debug("A sample could not be cancelled: %s", error)

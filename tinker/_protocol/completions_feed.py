@@ -31,7 +31,6 @@ from tinker_api.models import (
     FutureFailed,
     FutureFinished,
     FuturesRetrieveRequest,
-    FuturesRetrieveResponse,
     SamplingSessionFuturesTarget,
 )
 
@@ -170,17 +169,19 @@ class CompletionsFeed:
     async def _poll(self, *, hold: bool) -> int:
         """Ask once, and pass on what is done. Returns how much it was."""
         retrieved = list(itertools.islice(self._retrieved, MOST_ACKS))
-        answer: FuturesRetrieveResponse = await self._connection.fetch(
-            retrieve_futures.asyncio_detailed,
-            self._progress,
-            policy=_POLICY if hold else retry.NEVER,
-            timeout=POLL_TIMEOUT if hold else ACK_TIMEOUT,
+        request = retrieve_futures.request(
             body=FuturesRetrieveRequest(
                 target=self._target,
                 prev_cursor=self._cursor,
                 timeout=None if hold else 0,
                 retrieved_request_ids=retrieved,
-            ),
+            )
+        )
+        answer = await self._connection.fetch(
+            request,
+            self._progress,
+            policy=_POLICY if hold else retry.NEVER,
+            timeout=POLL_TIMEOUT if hold else ACK_TIMEOUT,
         )
         for request_id in retrieved:
             self._retrieved.pop(request_id, None)

@@ -1,16 +1,16 @@
-"""Calls of generated endpoint functions, with retries and honest errors: the one seam to the wire."""
+"""Sends what the generated `request` functions make, with retries and clear errors: the one seam to the wire."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Mapping
+from typing import Generic, TypedDict, TypeVar
 
 import httpx
 import orjson
-from attrs import evolve
+from attrs import evolve, frozen
 
 from tinker._http import credentials
 from tinker._http.client import CONNECT_TIMEOUT, make_client, proxy_for, unresolved_host
@@ -27,25 +27,41 @@ from tinker.errors import (
 )
 from tinker_api import models
 from tinker_api.api.auth import auth_token
-from tinker_api.client import AuthenticatedClient
-from tinker_api.types import Response, loads
+from tinker_api.types import File, JSONBody, Message, Request, Response, StreamRequest, loads
 
 logger = logging.getLogger("tinker")
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 ANSWER_TIMEOUT = 60.0
 """Seconds for an answer."""
 HELD_TIMEOUT = 600.0
 """Seconds for an answer that may have to wait until a model is loaded or saved: some servers hold the request."""
-
-Endpoint = Callable[..., Awaitable[Response[Any]]]
-"""The `asyncio_detailed` of a module of `tinker_api.api`."""
-Check = Callable[[Response[Any], Progress], object]
-"""Raises `APIResponseValidationError` for a 2xx that cannot be used."""
-
+UNUSABLE = (ValueError, KeyError, TypeError, AttributeError)
+"""What a `Reader` raises for a 2xx that does not fit the operation."""
 _SECOND_LOOK = 0.2
 """Seconds at most until a route that seems missing is tried once more."""
+
+Reader = Callable[[httpx.Response], object]
+"""Reads a 2xx. Raises ValueError, KeyError, TypeError or AttributeError for one that cannot be used."""
+
+
+@frozen
+class Stream(Generic[T]):
+    """The response to a `StreamRequest`: events to come, or another status code with its whole body."""
+
+    raw: httpx.Response
+    parse: Callable[[bytes], T]
+    """Reads the data of an event; raises as `Message.parse`."""
+
+    @property
+    def status_code(self) -> int:
+        return self.raw.status_code
+
+    @property
+    def headers(self) -> httpx.Headers:
+        return self.raw.headers
 
 
 class Connection:
@@ -57,31 +73,25 @@ class Connection:
         self._headers = dict(headers or {})
         self._has_responded = False
         self._exchange: credentials.Exchange | None = None
-        self._api: AuthenticatedClient | None = None
+        self._http: httpx.AsyncClient | None = None
         self._pid = -1
         self._unknown: dict[type, set[str]] = {}
         """Members that the server does not know, of each kind of request."""
 
     @property
-    def api(self) -> AuthenticatedClient:
-        """The generated client; made anew in a forked process, whose sockets are the parent's."""
-        if self._api is None or self._pid != os.getpid():
+    def http(self) -> httpx.AsyncClient:
+        """The client that sends; a new one in a forked process, because the sockets are the parent's."""
+        if self._http is None or self._pid != os.getpid():
             self._pid = os.getpid()
-            self._api = AuthenticatedClient(
-                base_url=self.settings.base_url,
-                token=self.settings.api_key,
-                prefix="",
-                auth_header_name="X-API-Key",
+            self._http = make_client(
+                self.settings, {credentials.HEADER: self.settings.api_key, **self._headers}
             )
-            self._api.set_async_httpx_client(
-                make_client(self.settings, {"X-API-Key": self.settings.api_key, **self._headers})
-            )
-        return self._api
+        return self._http
 
     async def close(self) -> None:
-        api, self._api = self._api, None
-        if api is not None and self._pid == os.getpid():
-            await api.get_async_httpx_client().aclose()
+        http, self._http = self._http, None
+        if http is not None and self._pid == os.getpid():
+            await http.aclose()
 
     # ---- who we are -------------------------------------------------------------------------
 
@@ -92,80 +102,122 @@ class Connection:
     def take_from_command(self) -> None:
         """From now on the credential is what the credential command prints."""
         self.settings = evolve(self.settings, api_key=credentials.from_command())
-        if self._api is not None:
+        if self._http is not None:
             self._use(self.settings.api_key)
 
     async def credential(self) -> str:
-        """What goes into X-API-Key."""
+        """What requests carry as their credential."""
         if self._exchange is None:
             return self.settings.api_key
         return await self._exchange.token()
 
     async def _ask_for_token(self) -> str:
         progress = Progress("auth_token")
+        exchange = auth_token.request(body=models.AuthTokenRequest())
         self._use(self.settings.api_key)
         attempts = retry.Attempts(retry.DEFAULT)
         while True:
             attempts.made += 1
             progress.tries += 1
             try:
-                response = await auth_token.asyncio_detailed(
-                    client=self.api,
-                    body=models.AuthTokenRequest(),
-                    headers={"X-API-Key": self.settings.api_key},
-                )
+                key = {credentials.HEADER: self.settings.api_key}
+                raw = await self.http.send(exchange.build(self.http, headers=key))
             except httpx.TransportError as reason:
                 error: APIError = self._no_response(reason, progress)
                 pause = attempts.pause(None, None)
             else:
+                response = Response(raw, exchange.read)
                 if response.status_code < 300:
-                    answer = self.parse(response, progress)
-                    return str(getattr(answer, "jwt", ""))
-                error = self.refusal(response, progress)
+                    return self.parse(response, progress).jwt
+                error = self.refusal(raw, progress)
                 pause = attempts.pause(response.status_code, response.headers)
             if pause is None:
                 raise error
             await asyncio.sleep(pause)
 
     def _use(self, credential: str) -> None:
-        self.api.get_async_httpx_client().headers["X-API-Key"] = credential
+        self.http.headers[credentials.HEADER] = credential
 
-    async def fetch(self, endpoint: Endpoint, progress: Progress, **arguments: Any) -> Any:
-        """Call an endpoint and return its parsed response; arguments as for `call`."""
-        response = await self.call(endpoint, progress, check=self.parse, **arguments)
-        return self.parse(response, progress)
+    # ---- requests ---------------------------------------------------------------------------
 
-    async def call(
+    async def fetch(
         self,
-        endpoint: Endpoint,
+        request: Request[T],
         progress: Progress,
         *,
         policy: retry.RetryPolicy = retry.DEFAULT,
         timeout: float = ANSWER_TIMEOUT,
-        passed: tuple[int, ...] = (),
-        check: Check | None = None,
-        **arguments: Any,
-    ) -> Response[Any]:
-        """Call an endpoint until it responds with a usable 2xx, or raise why not.
+    ) -> T:
+        """Send a request and return the parsed body of its 2xx; arguments as for `call`."""
+        return self.parse(
+            await self.call(request, progress, policy=policy, timeout=timeout), progress
+        )
+
+    async def call(
+        self,
+        request: Request[T],
+        progress: Progress,
+        *,
+        policy: retry.RetryPolicy = retry.DEFAULT,
+        timeout: float = ANSWER_TIMEOUT,
+        passed: Collection[int] = (),
+        read: Reader | None = None,
+    ) -> Response[T]:
+        """Send a request until the server returns a usable 2xx, or raise why it does not.
 
         A raised `APIError` says in `outcome_unknown` whether the server may have carried out the request.
 
         Args:
-            endpoint: The generated function.
-            progress: Whose doing it is; named in errors and log lines.
-            policy: For how long to retry.
-            timeout: Seconds for one response.
-            passed: Other statuses to return, not raise. A missing route (404, 405) is believed when it is told twice.
-            check: Raises `APIResponseValidationError` for a 2xx that cannot be used.
-            **arguments: For the endpoint function: `body`, path parameters, `headers`.
+            request: What to send.
+            progress: The operation it belongs to; named in errors and log lines.
+            policy: How long to retry.
+            timeout: Seconds to wait for one response.
+            passed: Other status codes to return instead of raising. A missing route (404, 405) is believed when the
+                server says so twice.
+            read: Tells a usable 2xx, instead of the request's own parser; `ignore` if the body does not matter.
         """
+
+        def use(response: Response[T]) -> None:
+            _ = response.parsed if read is None else read(response.raw)
+
+        def wrap(raw: httpx.Response) -> Response[T]:
+            return Response(raw, request.read)
+
+        return await self._send(request, progress, policy, timeout, passed, wrap, use)
+
+    async def stream(
+        self,
+        request: StreamRequest[T],
+        progress: Progress,
+        *,
+        policy: retry.RetryPolicy = retry.DEFAULT,
+        timeout: float = ANSWER_TIMEOUT,
+        passed: Collection[int] = (),
+    ) -> Stream[T]:
+        """As `call`, for a stream of events: of a 2xx only the headers have arrived."""
+
+        def wrap(raw: httpx.Response) -> Stream[T]:
+            return Stream(raw, request.parse)
+
+        return await self._send(request, progress, policy, timeout, passed, wrap, None)
+
+    async def _send(
+        self,
+        message: Message[T],
+        progress: Progress,
+        policy: retry.RetryPolicy,
+        timeout: float,
+        passed: Collection[int],
+        wrap: Callable[[httpx.Response], R],
+        use: Callable[[R], object] | None,
+    ) -> R:
+        """What `wrap` makes of the response. `use` raises if a 2xx cannot be used; None: it is a stream."""
         attempts = retry.Attempts(policy, self.billing_budget)
         limits = httpx.Timeout(timeout, connect=CONNECT_TIMEOUT)
         progress.tries = 0
         replayed = lacked_route = False
         waiting = progress.doing
-        if "body" in arguments:
-            arguments["body"] = self._without_unknown(arguments["body"])
+        message = self._without_unknown(message)
         while True:
             progress.doing = waiting
             attempts.made += 1
@@ -180,46 +232,50 @@ class Connection:
                     raise
                 self._use(credential)
             try:
-                response = await endpoint(client=self.api, timeout=limits, **arguments)
+                request = message.build(self.http, timeout=limits)
+                raw = await self.http.send(request, stream=use is None)
+                if use is None and not raw.is_success:
+                    await raw.aread()
             except httpx.TransportError as reason:
                 attempts.outcome_unknown |= not outcome.was_not_sent(reason)
                 error = self._no_response(reason, progress)
                 pause = self._pause(attempts, None)
             else:
-                attempts.outcome_unknown |= outcome.was_sent_twice(response.raw)
-                status = response.status_code
-                body = None if 200 <= status < 300 else decode_body(response.content)
+                attempts.outcome_unknown |= outcome.was_sent_twice(raw)
+                status = raw.status_code
+                body = None if raw.is_success else decode_body(raw.content)
                 from_proxy = outcome.is_from_proxy(status, body)
-                if 200 <= status < 300:
+                if raw.is_success:
+                    response = wrap(raw)
                     try:
-                        if check is not None:
-                            check(response, progress)
-                    except APIResponseValidationError as unusable:
+                        if use is not None:
+                            use(response)
+                    except UNUSABLE as reason:
                         attempts.outcome_unknown = True
-                        error = unusable
-                        pause = self._pause(attempts, response, doubtful=True)
+                        error = self.unexpected(raw, progress, reason)
+                        pause = self._pause(attempts, raw, doubtful=True)
                     else:
                         self._has_responded = True
                         return response
                 elif status in passed and status in server_traits.REFUSALS_OF_A_ROUTE:
                     self._has_responded |= not from_proxy
-                    pause = None if lacked_route else self._pause(attempts, response, doubtful=True)
+                    pause = None if lacked_route else self._pause(attempts, raw, doubtful=True)
                     if pause is None:
-                        return response
+                        return wrap(raw)
                     lacked_route = True
                     await asyncio.sleep(min(pause, _SECOND_LOOK))
                     continue
                 elif status in passed and not from_proxy:
                     self._has_responded = True
-                    return response
-                elif self._exchange is not None and not replayed and _is_invalid_token(response):
+                    return wrap(raw)
+                elif self._exchange is not None and not replayed and _is_invalid_token(raw):
                     replayed = True
                     self._exchange.forget(credential)
                     continue
                 else:
-                    error = refusal = self.refusal(response, progress)
-                    if self._learns_unknown(arguments.get("body"), refusal):
-                        arguments["body"] = self._without_unknown(arguments["body"])
+                    error = refusal = self.refusal(raw, progress)
+                    if self._learns_unknown(message.body, refusal):
+                        message = self._without_unknown(message)
                         continue
                     if server_traits.is_final(status, body):
                         pause = None
@@ -227,11 +283,11 @@ class Connection:
                         may_be_done = attempts.outcome_unknown and outcome.may_follow_success(
                             status
                         )
-                        doubtful = from_proxy or may_be_done
                         attempts.outcome_unknown |= outcome.is_unknown(status) or from_proxy
-                        pause = self._pause(attempts, response, doubtful=doubtful)
+                        doubtful = from_proxy or may_be_done
+                        pause = self._pause(attempts, raw, doubtful=doubtful)
                     if pause is None and status in passed:
-                        return response
+                        return wrap(raw)
                     self._has_responded |= body is not None and not server_traits.is_html(body)
             if pause is None:
                 error.outcome_unknown = attempts.outcome_unknown
@@ -244,7 +300,7 @@ class Connection:
             await asyncio.sleep(pause)
 
     def _pause(
-        self, attempts: retry.Attempts, response: Response[Any] | None, *, doubtful: bool = False
+        self, attempts: retry.Attempts, response: httpx.Response | None, *, doubtful: bool = False
     ) -> float | None:
         """Seconds until the next attempt; a server that has never responded as one is not waited for."""
         if not self._has_responded and (response is None or doubtful):
@@ -253,7 +309,7 @@ class Connection:
             return attempts.pause(None, None)
         return attempts.pause(response.status_code, response.headers, doubtful=doubtful)
 
-    def _learns_unknown(self, body: Any, refusal: APIStatusError) -> bool:
+    def _learns_unknown(self, body: JSONBody | File | None, refusal: APIStatusError) -> bool:
         """Whether a refusal is of members alone that the request can do without. They are remembered."""
         unknown = server_traits.unknown_members(refusal.body)
         sent = {name for name in unknown if getattr(body, name, None) is not None}
@@ -263,28 +319,27 @@ class Connection:
         self._unknown.setdefault(type(body), set()).update(sent)
         return True
 
-    def _without_unknown(self, body: Any) -> Any:
-        """The request without what the server does not know."""
-        unknown = self._unknown.get(type(body))
-        return evolve(body, **dict.fromkeys(unknown)) if unknown else body
+    def _without_unknown(self, message: Message[T]) -> Message[T]:
+        """The message without the members that the server does not know."""
+        unknown = self._unknown.get(type(message.body))
+        if not unknown or message.body is None:
+            return message
+        return evolve(message, body=evolve(message.body, **dict.fromkeys(unknown)))  # type: ignore[misc]  # a generated model
 
     def parse(self, response: Response[T], progress: Progress) -> T:
         """The parsed body of a 2xx."""
         try:
-            parsed = response.parsed
-        except (ValueError, KeyError, TypeError, AttributeError) as reason:
-            raise self.unexpected(response, progress, reason) from None
-        if parsed is None:
-            raise self.unexpected(response, progress, None)
-        return parsed
+            return response.parsed
+        except UNUSABLE as reason:
+            raise self.unexpected(response.raw, progress, reason) from None
 
     def unexpected(
-        self, response: Response[Any], progress: Progress, reason: Exception | None
+        self, response: httpx.Response, progress: Progress, reason: Exception | None
     ) -> APIResponseValidationError:
         """The error for a 2xx that is not what the contract says."""
         kind = response.headers.get("content-type", "no content type")
         why = f" ({type(reason).__name__}: {reason})" if reason and "json" in kind else ""
-        hide_credentials(response.raw.request)
+        hide_credentials(response.request)
         body, server = decode_body(response.content), self.settings.base_url
         if self._has_responded:
             hint = "Perhaps a proxy returned it."
@@ -293,13 +348,13 @@ class Connection:
         else:
             hint = "Is it a Tinker server? Check TINKER_BASE_URL."
         return APIResponseValidationError(
-            response.raw,
+            response,
             body,
             f"{progress.name()}: {server} returned {response.status_code} with "
             f"{len(response.content)} bytes of {kind} that do not fit the contract{why}. {hint}",
         )
 
-    def refusal(self, response: Response[Any], progress: Progress) -> APIStatusError:
+    def refusal(self, response: httpx.Response, progress: Progress) -> APIStatusError:
         """The error for a status that says no."""
         body = decode_body(response.content)
         status = response.status_code
@@ -309,8 +364,8 @@ class Connection:
             text += f" (tried {progress.tries} times in {progress.waited:.0f} s)"
         if hint := _HINTS.get(status):
             text += f". {hint}"
-        hide_credentials(response.raw.request)
-        return status_error_class(status)(text, response.raw, body)
+        hide_credentials(response.request)
+        return status_error_class(status)(text, response, body)
 
     def _reason(self, status: int, body: object | None, location: str | None) -> str:
         server = self.settings.base_url
@@ -360,12 +415,16 @@ class Connection:
         return APIConnectionError(request, f"{name}: {text}.")
 
 
+def ignore(response: httpx.Response) -> None:
+    """Reads a 2xx whose body does not matter."""
+
+
 def hide_credentials(request: httpx.Request) -> None:
     """What an exception has of its request may be logged, or be pickled for another process."""
     request.headers = httpx.Headers(credentials.without_credentials(request.headers))
 
 
-def _is_invalid_token(response: Response[Any]) -> bool:
+def _is_invalid_token(response: httpx.Response) -> bool:
     challenge = response.headers.get("www-authenticate", "")
     return response.status_code == 401 and 'error="invalid_token"' in challenge
 
@@ -409,6 +468,13 @@ def _issue(issue: object) -> str:
     return f"{where}: {issue.get('msg', issue)}" if where else str(issue.get("msg", issue))
 
 
-def sdk_headers(method: str) -> dict[str, str]:
-    """Headers by which a server knows what called it."""
-    return {"x-sdk-version": SDK_VERSION, "x-sdk-method": method}
+class SdkHeaders(TypedDict):
+    """The parameters by which a server knows what called it."""
+
+    x_sdk_version: str
+    x_sdk_method: str
+
+
+def sdk_headers(method: str) -> SdkHeaders:
+    """The same, of a method such as `TrainingClient.optim_step`."""
+    return {"x_sdk_version": SDK_VERSION, "x_sdk_method": method}

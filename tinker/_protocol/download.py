@@ -17,7 +17,7 @@ import shutil
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -28,6 +28,7 @@ from tinker._protocol.progress import Progress
 from tinker._protocol.session import Session
 from tinker.errors import TinkerError
 from tinker_api.api.checkpoints import get_checkpoint_archive, get_external_weights_urls
+from tinker_api.models import CheckpointKind
 
 ProgressCallback: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes that are there and those there will be, None if that is not known."""
@@ -36,6 +37,14 @@ _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _MOST_RENEWALS = 20
 _ARCHIVE_POLICY = retry.RetryPolicy(budget=900.0, longest_pause=30.0)
 """Archives of large checkpoints are built first, which the server says with 503."""
+
+
+class CheckpointRoute(TypedDict):
+    """A tinker path as the parameters of a route."""
+
+    training_run_id: str
+    kind: CheckpointKind
+    name: str
 
 
 @frozen
@@ -47,7 +56,7 @@ class _Place:
 
 async def download(
     holder: Session,
-    parts: Mapping[str, Any],
+    parts: CheckpointRoute,
     tinker_path: str,
     output_dir: Path,
     *,
@@ -56,7 +65,8 @@ async def download(
 ) -> Path:
     """See `RestClient.download_checkpoint`."""
     name = "_".join(
-        re.sub(r"[^\w.-]", "-", parts[key]) for key in ("training_run_id", "kind", "name")
+        re.sub(r"[^\w.-]", "-", part)
+        for part in (parts["training_run_id"], parts["kind"], parts["name"])
     )
     target = output_dir / name
     if target.exists() and not overwrite:
@@ -86,14 +96,13 @@ async def download(
     return target
 
 
-async def _archive(holder: Session, parts: Mapping[str, Any], progress: Progress) -> _Place:
+async def _archive(holder: Session, parts: CheckpointRoute, progress: Progress) -> _Place:
     """Where the archive is: servers redirect there, or say so."""
     response = await holder.connection.call(
-        get_checkpoint_archive.asyncio_detailed,
+        get_checkpoint_archive.request(**parts),
         progress,
         policy=_ARCHIVE_POLICY,
         passed=(301, 302, 303, 307, 308),
-        **parts,
     )
     if response.status_code < 300:
         return _Place(holder.connection.parse(response, progress).url)
@@ -105,7 +114,7 @@ async def _archive(holder: Session, parts: Mapping[str, Any], progress: Progress
 
 async def _external(
     holder: Session,
-    parts: Mapping[str, Any],
+    parts: CheckpointRoute,
     work: Path,
     files: Path,
     progress: Progress,
@@ -114,11 +123,8 @@ async def _external(
     """Each file has a URL of its own."""
 
     async def ask() -> Mapping[str, str]:
-        answer = await holder.connection.fetch(
-            get_external_weights_urls.asyncio_detailed, progress, **parts
-        )
-        urls: Mapping[str, str] = answer.urls
-        return urls
+        answer = await holder.connection.fetch(get_external_weights_urls.request(**parts), progress)
+        return answer.urls
 
     for index, name in enumerate(sorted(await ask())):
         if Path(name).name != name or name in (".", ".."):

@@ -24,8 +24,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+import httpx
 import orjson
 
+from tinker._codec.media_types import ResultType
 from tinker._protocol import outcome, retry
 from tinker._protocol.byte_budget import Room
 from tinker._protocol.connection import Connection, detail_of
@@ -35,7 +37,7 @@ from tinker.errors import APIStatusError, RequestFailedError
 from tinker.types import RequestErrorCategory
 from tinker_api.api.futures import retrieve_future
 from tinker_api.models import FutureRetrieveRequest
-from tinker_api.types import Response, loads
+from tinker_api.types import Request, loads
 
 T = TypeVar("T")
 
@@ -49,7 +51,7 @@ _LONGEST_PAUSE = 1.0
 _FAILURES = (400, 409, 422)
 """Statuses by which some servers say that the operation failed, instead of a body with `error`."""
 
-Decoder = Callable[[Response[Any]], T]
+Decoder = Callable[[httpx.Response], T]
 """Turns a 200 that is the result into the result."""
 
 
@@ -59,11 +61,23 @@ async def poll(
     decode: Decoder[T],
     progress: Progress,
     *,
-    headers: dict[str, str],
+    kind: str,
+    accept: ResultType,
     room: Room,
     size: int | None = None,
 ) -> T:
-    """Wait for the result of a promise; `size` is its size in bytes, if that is known already."""
+    """Wait for the result of a promise.
+
+    Args:
+        connection: To the server.
+        request_id: The promise's.
+        decode: Makes the result of the response.
+        progress: The operation it belongs to.
+        kind: The operation's name for the server.
+        accept: The encoding to ask for; `decode` takes both.
+        room: For results in flight.
+        size: The result's size in bytes, if that is known already.
+    """
     pause = 0.0
     reserved = 0
     progress.doing = "waiting for the result"
@@ -74,10 +88,14 @@ async def poll(
                 await room.take(size)
                 reserved = size
                 progress.doing = "waiting for the result"
-            body = FutureRetrieveRequest(request_id=request_id, allow_metadata_only=size is None)
+            request = retrieve_future.request(
+                body=FutureRetrieveRequest(request_id=request_id, allow_metadata_only=size is None),
+                x_tinker_request_type=kind,
+                accept=accept,
+            )
             asked = time.monotonic()
-            poll = _Poll(connection, decode, progress, takes_metadata=size is None)
-            await _ask(connection, body, progress, headers, poll)
+            poll = _Poll(decode, progress, takes_metadata=size is None)
+            await _ask(connection, request, request_id, progress, poll)
             progress.polls += 1
             progress.doing = "waiting for the result"
             if poll.is_pending:
@@ -98,38 +116,27 @@ async def poll(
 class _Poll(Generic[T]):
     """What one poll has come to. A 200 that is neither a result nor a known message is asked for again."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        decode: Decoder[T],
-        progress: Progress,
-        *,
-        takes_metadata: bool,
-    ) -> None:
+    def __init__(self, decode: Decoder[T], progress: Progress, *, takes_metadata: bool) -> None:
         self.is_pending = True
         self.size: int | None = None
         """Bytes of the result, which is there."""
         self.failure: dict[str, Any] | None = None
         self.results: list[T] = []
-        self._connection, self._decode, self._progress = connection, decode, progress
-        self._takes_metadata = takes_metadata
+        self._decode, self._progress, self._takes_metadata = decode, progress, takes_metadata
 
-    def read(self, response: Response[Any], progress: Progress) -> None:
+    def read(self, response: httpx.Response) -> None:
         message = _control_message(response)
         if message and (message.get("type") == "try_again" or message.get("status") == "pending"):
             self.tell_queue(message)
             return
-        try:
-            if message and message.get("status") == "complete_metadata" and self._takes_metadata:
-                self.size = int(message["response_payload_size"])
-            elif message and "error" in message:
-                self.failure = message
-            else:
-                self.results.append(self._decode(response))
-        except (ValueError, KeyError, TypeError, AttributeError) as reason:
-            raise self._connection.unexpected(response, progress, reason) from None
+        if message and message.get("status") == "complete_metadata" and self._takes_metadata:
+            self.size = int(message["response_payload_size"])
+        elif message and "error" in message:
+            self.failure = message
+        else:
+            self.results.append(self._decode(response))
         self.is_pending = False
-        progress.in_queue("active", None)
+        self._progress.in_queue("active", None)
 
     def tell_queue(self, message: dict[str, Any]) -> None:
         state, reason = message.get("queue_state"), message.get("queue_state_reason")
@@ -138,37 +145,35 @@ class _Poll(Generic[T]):
 
 async def _ask(
     connection: Connection,
-    body: FutureRetrieveRequest,
+    request: Request[Any],
+    request_id: str,
     progress: Progress,
-    headers: dict[str, str],
     poll: _Poll[Any],
 ) -> None:
     try:
         response = await connection.call(
-            retrieve_future.asyncio_detailed,
+            request,
             progress,
             policy=GIVE_UP,
             timeout=POLL_TIMEOUT,
             passed=(408,),
-            check=poll.read,
-            body=body,
-            headers=headers,
+            read=poll.read,
         )
     except APIStatusError as error:
         if outcome.is_from_proxy(error.status_code, error.body):
             raise
         retried = error.status_code == 429 or error.status_code >= 500
         if error.status_code in _FAILURES or (retried and is_final(error.status_code, error.body)):
-            raise _refused(error, body.request_id, progress) from None
+            raise _refused(error, request_id, progress) from None
         raise
     if response.status_code == 408:
-        message = _control_message(response) or {}
+        message = _control_message(response.raw) or {}
         if is_final(408, message):
-            raise _refused(connection.refusal(response, progress), body.request_id, progress)
+            raise _refused(connection.refusal(response.raw, progress), request_id, progress)
         poll.tell_queue(message)
 
 
-def _control_message(response: Response[Any]) -> dict[str, Any] | None:
+def _control_message(response: httpx.Response) -> dict[str, Any] | None:
     """The body, if it is a short JSON object: only those can be anything but a large result."""
     content = response.content
     if len(content) > 65536 or not content.startswith(b"{"):

@@ -15,15 +15,16 @@ import uuid
 import weakref
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from tinker import types
+from tinker._codec.media_types import JSON, ResultType
 from tinker._http import config as configuration, credentials
 from tinker._protocol import loop, retry
 from tinker._protocol.back_pressure import Backpressure
 from tinker._protocol.byte_budget import Room
 from tinker._protocol.cancellation import Cancellations
-from tinker._protocol.connection import Connection, Endpoint
+from tinker._protocol.connection import Connection, ignore
 from tinker._protocol.polling import Decoder, poll
 from tinker._protocol.progress import Progress, Watch
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE, Traits
@@ -31,6 +32,7 @@ from tinker.errors import APIError, APIStatusError, TinkerError
 from tinker_api import models
 from tinker_api.api.service import client_config, client_dynamic_config
 from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
+from tinker_api.types import Request
 
 if TYPE_CHECKING:
     from tinker._protocol.completions_feed import CompletionsFeed
@@ -112,10 +114,7 @@ class Session:
     async def _open(self) -> str:
         progress = Progress("create_session")
         await self.ready()
-        answer: models.CreateSessionResponse = await self.connection.fetch(
-            create_session.asyncio_detailed,
-            progress,
-            policy=retry.CREATION,
+        request = create_session.request(
             x_idempotency_key=self._key,
             body=models.CreateSessionRequest(
                 tags=configuration.tags(),
@@ -125,6 +124,7 @@ class Session:
                 display_name=self._display_name,
             ),
         )
+        answer = await self.connection.fetch(request, progress, policy=retry.CREATION)
         for level, message in (
             (logging.INFO, answer.info_message),
             (logging.WARNING, answer.warning_message),
@@ -150,38 +150,31 @@ class Session:
             task = self._configuring = asyncio.get_running_loop().create_task(reading)
         await asyncio.shield(task)
 
-    async def fetch(self, endpoint: Endpoint, progress: Progress, **arguments: Any) -> Any:
+    async def fetch(self, request: Request[T], progress: Progress) -> T:
         """`Connection.fetch`, once the settings are known; no session is opened for it."""
         with self.watched(progress):
             await self.ready()
-            return await self.connection.fetch(endpoint, progress, **arguments)
+            return await self.connection.fetch(request, progress)
 
     async def _read_config(self, progress: Progress) -> None:
         """Read the server's settings; a server without the routes has the defaults."""
-        request = models.ClientConfigRequest(sdk_version=configuration.SDK_VERSION)
+        body = models.ClientConfigRequest(sdk_version=configuration.SDK_VERSION)
         connection = self.connection
-        for endpoint in (client_config, client_dynamic_config):
-            response = await connection.call(
-                endpoint.asyncio_detailed,
-                progress,
-                passed=REFUSALS_OF_A_ROUTE,
-                check=connection.parse,
-                body=request,
-            )
-            known = response.status_code < 300
-            if endpoint is client_config:
-                self.traits.has_client_config = known
-                if known:
-                    self.config = connection.parse(response, progress)
-                if (
-                    self.config.credential_default_source == "credential_cmd"
-                    and credentials.command()
-                ):
-                    connection.take_from_command()
-                if self.config.pjwt_auth_enabled:
-                    connection.exchange_for_jwt()
-            elif known:
-                self.cancellations.config = connection.parse(response, progress)
+        response = await connection.call(
+            client_config.request(body=body), progress, passed=REFUSALS_OF_A_ROUTE
+        )
+        self.traits.has_client_config = response.status_code < 300
+        if self.traits.has_client_config:
+            self.config = connection.parse(response, progress)
+        if self.config.credential_default_source == "credential_cmd" and credentials.command():
+            connection.take_from_command()
+        if self.config.pjwt_auth_enabled:
+            connection.exchange_for_jwt()
+        dynamic = await connection.call(
+            client_dynamic_config.request(body=body), progress, passed=REFUSALS_OF_A_ROUTE
+        )
+        if dynamic.status_code < 300:
+            self.cancellations.config = connection.parse(dynamic, progress)
         config = self.config
         self.room.limit = config.inflight_response_bytes_semaphore_size
         self.sending.limit = min(config.fwdbwd_dispatch_bytes_semaphore_size, MOST_BYTES_BEING_SENT)
@@ -198,7 +191,7 @@ class Session:
         progress: Progress,
         *,
         kind: str,
-        accept: str = "application/json",
+        accept: ResultType = JSON,
         size: int | None = None,
     ) -> T:
         """Poll for the result of a promise.
@@ -217,7 +210,8 @@ class Session:
             promise.request_id,
             decode,
             progress,
-            headers={"Accept": accept, "X-Tinker-Request-Type": kind},
+            kind=kind,
+            accept=accept,
             room=self.room,
             size=size,
         )
@@ -250,12 +244,14 @@ async def _finish(
 ) -> None:
     try:
         await connection.call(
-            finish_session.asyncio_detailed,
+            finish_session.request(
+                session_id=session_id,
+                body=models.FinishSessionRequest(reason=_reason(status), detail=detail),
+            ),
             Progress("finish_session", {"session_id": session_id}),
             policy=retry.NEVER,
             timeout=_FINISH_TIMEOUT,
-            session_id=session_id,
-            body=models.FinishSessionRequest(reason=_reason(status), detail=detail),
+            read=ignore,
             passed=REFUSALS_OF_A_ROUTE,  # most servers do not have the route
         )
     except APIError as error:
@@ -287,11 +283,13 @@ async def _beat(
             return
         try:
             await connection.call(
-                session_heartbeat.asyncio_detailed,
+                session_heartbeat.request(
+                    body=models.SessionHeartbeatRequest(session_id=session_id)
+                ),
                 progress,
                 policy=retry.NEVER,
                 timeout=HEARTBEAT_INTERVAL,
-                body=models.SessionHeartbeatRequest(session_id=session_id),
+                read=ignore,
             )
         except APIError as error:
             if isinstance(error, APIStatusError) and error.status_code == 410:

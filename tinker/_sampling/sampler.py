@@ -8,39 +8,42 @@ import logging
 import secrets
 import sys
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, TypeVar
 
+import httpx
 import numpy as np
 from attrs import evolve
 
 from tinker import types
 from tinker._codec import json as json_codec, protobuf
+from tinker._codec.media_types import PROTOBUF, is_protobuf
 from tinker._protocol import retry
 from tinker._protocol.back_pressure import size_of
 from tinker._protocol.completions_feed import CompletionsFeed
-from tinker._protocol.connection import Check, Endpoint, sdk_headers
+from tinker._protocol.connection import Stream, sdk_headers
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
 from tinker._protocol.session import Session
 from tinker._sampling.checks import length_of, missing
-from tinker._training.batch import PROTOBUF, is_protobuf
 from tinker.errors import APIStatusError, TinkerError
 from tinker.retry_config import RetryConfig
 from tinker_api import models
 from tinker_api.api.sampling import asample, join_sampling_session
+from tinker_api.models import StreamSampleEvent, UntypedAPIFuture
 from tinker_api.types import Response
 
 logger = logging.getLogger("tinker")
 
+R = TypeVar("R", Response[UntypedAPIFuture], Stream[StreamSampleEvent])
+
 CLONE_BLOCK = 10**9
 """seq_ids of a clone begin at its id times this, so that those of no two clients are the same."""
 
-_HEADERS = {
-    "X-Tinker-Sampling-Backpressure": "1",  # answer 429 instead of queueing
-    **sdk_headers("SamplingClient.sample"),
-}
+NO_QUEUE = "1"
+"""The value of X-Tinker-Sampling-Backpressure that asks for 429 instead of a place in a queue."""
+SDK = sdk_headers("SamplingClient.sample")
 
 
 class Sampler:
@@ -91,19 +94,16 @@ class Sampler:
         """An id of this clone that no other has: by the server, if it gives any, or else by chance."""
         if self.session.config.sample_join_sampling_session:
             response = await self.session.connection.call(
-                join_sampling_session.asyncio_detailed,
+                join_sampling_session.request(
+                    body=models.JoinSamplingSessionRequest(sampling_session_id=self.sampler_id)
+                ),
                 progress := Progress(
                     "join_sampling_session", {"sampling_session_id": self.sampler_id}
                 ),
-                body=models.JoinSamplingSessionRequest(sampling_session_id=self.sampler_id),
                 passed=REFUSALS_OF_A_ROUTE,
-                check=self.session.connection.parse,
             )
             if response.status_code < 300:
-                joined: models.JoinSamplingSessionResponse = self.session.connection.parse(
-                    response, progress
-                )
-                return joined.client_counter
+                return self.session.connection.parse(response, progress).client_counter
         return (
             secrets.randbelow(CLONE_BLOCK) + 1
         )  # not `random`, whose state forked processes share
@@ -159,10 +159,15 @@ class Sampler:
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
     ) -> types.SampleResponse:
         # Of the answer and its request, nothing is kept while the result is waited for.
-        parse = self.session.connection.parse
-        promise: models.UntypedAPIFuture = parse(
-            await self.send(asample.asyncio_detailed, request, prompt, progress, check=parse),
-            progress,
+        connection = self.session.connection
+
+        def call(body: models.SampleRequest) -> Coroutine[Any, Any, Response[UntypedAPIFuture]]:
+            sent = asample.request(body=body, x_tinker_sampling_backpressure=NO_QUEUE, **SDK)
+            return connection.call(sent, progress, policy=retry.PERSISTENT, passed=(402, 429))
+
+        abandon = self.session.cancellations.add_when_promised
+        promise = connection.parse(
+            await self.send(call, abandon, request, prompt, progress), progress
         )
         try:
             result = await self._result(promise, prompt, request.num_samples, progress)
@@ -208,41 +213,38 @@ class Sampler:
 
     async def send(
         self,
-        endpoint: Endpoint,
+        call: Callable[[models.SampleRequest], Coroutine[Any, Any, R]],
+        abandon: Callable[[asyncio.Task[R]], None],
         request: models.SampleRequest,
         prompt: types.ModelInput,
         progress: Progress,
-        passed: tuple[int, ...] = (),
-        check: Check | None = None,
-    ) -> Response[Any]:
-        """Send a request under a new seq_id, again and again while the server says "later"."""
+    ) -> R:
+        """Send a request under a new seq_id, again while the server returns 429 or 402.
+
+        Args:
+            call: Sends it once, and passes 402 and 429.
+            abandon: Takes what is being sent when nobody waits for it any more.
+            request: What to send.
+            prompt: Its prompt.
+            progress: The operation it belongs to.
+        """
         assert self._seq_ids is not None, "it is prepared"
         session = self.session
         seq_id = next(self._seq_ids)
         progress.seq_ids = [seq_id]
         progress.request_ids = []
 
-        async def once() -> Response[Any]:
-            sending = asyncio.create_task(
-                session.connection.call(
-                    endpoint,
-                    progress,
-                    policy=retry.PERSISTENT,
-                    passed=(402, 429, *passed),
-                    check=check,
-                    body=evolve(request, seq_id=seq_id),
-                    headers=_HEADERS,
-                )
-            )
+        async def once() -> R:
+            sending = asyncio.create_task(call(evolve(request, seq_id=seq_id)))
             try:
                 return await asyncio.shield(sending)
             except asyncio.CancelledError:
-                session.cancellations.add_when_promised(sending)
+                abandon(sending)
                 raise
 
         response = await session.backpressure.send(once, size_of(prompt), progress)
         if response.status_code == 402:
-            raise session.connection.refusal(response, progress)
+            raise session.connection.refusal(response.raw, progress)
         return response
 
     # ---- results ----------------------------------------------------------------------------
@@ -280,7 +282,7 @@ class Sampler:
 
 
 def _decode(
-    response: Response[Any], prompt: types.ModelInput, sequence_ids: Sequence[str]
+    response: httpx.Response, prompt: types.ModelInput, sequence_ids: Sequence[str]
 ) -> types.SampleResponse:
     """The samples, in whichever encoding they came."""
     if not response.content:

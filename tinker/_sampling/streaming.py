@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, aclosing
+from typing import Any
 
 import httpx
 from attrs import evolve
 
 from tinker import types
+from tinker._codec.media_types import EVENT_STREAM
 from tinker._http.sse import SSEDecoder
-from tinker._protocol.connection import hide_credentials
+from tinker._protocol import retry
+from tinker._protocol.connection import Stream, hide_credentials
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
-from tinker._sampling.sampler import Sampler
+from tinker._sampling.sampler import NO_QUEUE, SDK, Sampler
 from tinker.errors import (
     APIConnectionError,
     APIResponseValidationError,
@@ -28,7 +31,6 @@ from tinker.types import RequestErrorCategory
 from tinker_api import models
 from tinker_api.api.sampling import stream_sample
 from tinker_api.models import StreamSampleEvent
-from tinker_api.types import Response, loads
 
 logger = logging.getLogger("tinker")
 
@@ -65,20 +67,34 @@ async def stream(
 
 async def _open(
     sampler: Sampler, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
-) -> Response[str] | None:
+) -> Stream[StreamSampleEvent] | None:
     """The answer, whose body is to come; None if the server has no streams."""
     if not sampler.session.traits.streams_samples:
         return None
-    endpoint = stream_sample.asyncio_streamed
-    response = await sampler.send(endpoint, request, prompt, progress, passed=REFUSALS_OF_A_ROUTE)
+    connection = sampler.session.connection
+
+    def call(body: models.SampleRequest) -> Coroutine[Any, Any, Stream[StreamSampleEvent]]:
+        return connection.stream(
+            stream_sample.request(body=body, x_tinker_sampling_backpressure=NO_QUEUE, **SDK),
+            progress,
+            policy=retry.PERSISTENT,
+            passed=(402, 429, *REFUSALS_OF_A_ROUTE),
+        )
+
+    response = await sampler.send(call, _abandon, request, prompt, progress)
     if response.status_code in REFUSALS_OF_A_ROUTE:
         return None
-    if "text/event-stream" not in response.headers.get("content-type", ""):
+    if EVENT_STREAM not in response.headers.get("content-type", ""):
         await response.raw.aread()
-        raise sampler.session.connection.unexpected(response, progress, None)
+        raise connection.unexpected(response.raw, progress, None)
     hide_credentials(response.raw.request)  # which goes with what may be raised from here on
     progress.doing = "waiting for tokens"
     return response
+
+
+def _abandon(sending: asyncio.Task[Stream[StreamSampleEvent]]) -> None:
+    """Nobody waits for this stream any more; the server sees its connection close."""
+    sending.cancel()
 
 
 def _remember_that_there_is_no_stream(sampler: Sampler) -> None:
@@ -91,16 +107,18 @@ def _remember_that_there_is_no_stream(sampler: Sampler) -> None:
         )
 
 
-async def _read(response: Response[str], num_samples: int, progress: Progress) -> Events:
+async def _read(
+    response: Stream[StreamSampleEvent], num_samples: int, progress: Progress
+) -> Events:
     """The events of an answer, until each sample has ended."""
     decoder, unfinished, tokens = SSEDecoder(), set(range(num_samples)), 0
     try:
         async for piece in response.raw.aiter_bytes():
             events, failure = [], None
             for sent in decoder.feed(piece):
-                event = _parse(sent.data)
+                event = _parse(response, sent.data)
                 if event is None or event.error is not None:
-                    failure = _failure(response, sent.data, event, tokens, progress)
+                    failure = _failure(response.raw, sent.data, event, tokens, progress)
                     break
                 events.append(event)
                 tokens += event.token_id is not None
@@ -126,17 +144,17 @@ async def _read(response: Response[str], num_samples: int, progress: Progress) -
     )
 
 
-def _parse(data: str) -> StreamSampleEvent | None:
-    """An event; None if it is none."""
+def _parse(response: Stream[StreamSampleEvent], data: str) -> StreamSampleEvent | None:
+    """An event; None if the data does not fit the contract."""
     try:
-        event = StreamSampleEvent.from_dict(loads(data.encode()))
+        event = response.parse(data.encode())
     except (ValueError, AttributeError, TypeError):
         return None
     return event if event.index is not None else evolve(event, index=0)
 
 
 def _failure(
-    response: Response[str],
+    response: httpx.Response,
     data: str,
     event: StreamSampleEvent | None,
     tokens: int,
@@ -145,7 +163,7 @@ def _failure(
     if event is None:
         shown = data if len(data) <= 100 else data[:100] + "…"
         text = f"{progress.name()}: the stream has an event that is none: {shown!r}."
-        return APIResponseValidationError(response.raw, data, text)
+        return APIResponseValidationError(response, data, text)
     return RequestFailedError(
         f"{progress.name()} failed after {tokens} tokens: {event.error}",
         "",  # a stream has none

@@ -9,25 +9,24 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Literal
 
 import httpx
 from attrs import frozen
 
 from tinker import types
+from tinker._codec.media_types import is_protobuf
 from tinker._protocol import outcome, retry
-from tinker._protocol.connection import Endpoint, sdk_headers
+from tinker._protocol.connection import sdk_headers
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE, REFUSALS_OF_AN_ENCODING, Encoding
 from tinker._protocol.session import Session
 from tinker.errors import APIError, APIStatusError
 from tinker_api import models
 from tinker_api.api.training import forward, forward_backward
-from tinker_api.types import File, Response
+from tinker_api.types import UNSET, File, Request, Response, Unset
 
 logger = logging.getLogger("tinker")
-
-PROTOBUF = "application/x-protobuf"
 
 
 @frozen
@@ -45,7 +44,9 @@ class Batch:
     """Which datum of the call its first one is."""
 
 
-async def send(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Any:
+async def send(
+    session: Session, batch: Batch, seq_id: int, progress: Progress
+) -> models.UntypedAPIFuture:
     """Send a chunk and return the promise. It is encoded when there is room for it among those being sent."""
     progress.doing = "waiting for other chunks to be sent"
     await session.sending.take(batch.size)
@@ -56,7 +57,9 @@ async def send(session: Session, batch: Batch, seq_id: int, progress: Progress) 
         session.sending.release(batch.size)
 
 
-async def _encoded(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Any:
+async def _encoded(
+    session: Session, batch: Batch, seq_id: int, progress: Progress
+) -> models.UntypedAPIFuture:
     """Send a chunk; the session's first one finds out which encoding to use."""
     traits = session.traits
     if traits.training_encoding is None:
@@ -69,7 +72,9 @@ async def _encoded(session: Session, batch: Batch, seq_id: int, progress: Progre
     return session.connection.parse(response, progress)
 
 
-async def _learn(session: Session, batch: Batch, seq_id: int, progress: Progress) -> Response[Any]:
+async def _learn(
+    session: Session, batch: Batch, seq_id: int, progress: Progress
+) -> Response[models.UntypedAPIFuture]:
     """Send in the likelier encoding; if that is refused for certain, in the other one; remember which was taken.
 
     A 500 does not tell whether the batch was taken. It is sent again in the same encoding first, so that a server that
@@ -96,13 +101,13 @@ async def _learn(session: Session, batch: Batch, seq_id: int, progress: Progress
     try:
         second = await _send(session, batch, seq_id, progress, other, refusals)
     except ValueError as unsayable:
-        refusal = session.connection.refusal(first, progress).message
+        refusal = session.connection.refusal(first.raw, progress).message
         raise _unsayable(refusal, guess, unsayable) from None
     except APIError as failed:
         failed.outcome_unknown |= may_be_taken
         raise
     if second.status_code < 300:
-        reason = session.connection.refusal(first, progress).message.rstrip(".")
+        reason = session.connection.refusal(first.raw, progress).message.rstrip(".")
         logger.warning(
             "%s; it took the batch in %s, in which all batches of this session are sent from now on",
             reason,
@@ -112,7 +117,7 @@ async def _learn(session: Session, batch: Batch, seq_id: int, progress: Progress
         return second
     if may_be_taken:
         if second.status_code in REFUSALS_OF_A_ROUTE and not batch.backward:
-            error = session.connection.refusal(second, progress)
+            error = session.connection.refusal(second.raw, progress)
             error.add_note(f"In {guess} it was refused with status {first.status_code}.")
             raise error
         return await _persist(session, batch, seq_id, progress, guess)
@@ -124,12 +129,12 @@ async def _learn(session: Session, batch: Batch, seq_id: int, progress: Progress
     was_read = [(e, r) for e, r in responses if r.status_code not in (404, 405, 415)]
     in_json = [pair for pair in was_read if pair[0] is Encoding.JSON]
     _, response = (in_json or was_read or responses)[0]
-    raise session.connection.refusal(response, progress)
+    raise session.connection.refusal(response.raw, progress)
 
 
 async def _insist(
     session: Session, batch: Batch, seq_id: int, progress: Progress, encoding: Encoding
-) -> Response[Any]:
+) -> Response[models.UntypedAPIFuture]:
     """Send a batch until it is accepted, or refused so often that the encoding must be the reason."""
     refusals: Counter[int] = Counter()
     while True:
@@ -145,7 +150,7 @@ async def _insist(
 
 async def _persist(
     session: Session, batch: Batch, seq_id: int, progress: Progress, encoding: Encoding
-) -> Response[Any]:
+) -> Response[models.UntypedAPIFuture]:
     """Send a batch that may have been taken like any other request, in the encoding in which it may have been."""
     try:
         response = await _send(session, batch, seq_id, progress, encoding)
@@ -169,12 +174,17 @@ async def _send(
     progress: Progress,
     encoding: Encoding,
     passed: tuple[int, ...] = (),
-) -> Response[Any]:
+) -> Response[models.UntypedAPIFuture]:
+    request = await _request(session, batch, seq_id, progress, encoding)
+    return await session.connection.call(request, progress, policy=retry.PERSISTENT, passed=passed)
+
+
+async def _request(
+    session: Session, batch: Batch, seq_id: int, progress: Progress, encoding: Encoding
+) -> Request[models.UntypedAPIFuture]:
     from tinker._codec import json as json_codec, protobuf  # noqa: PLC0415  # with numpy
 
-    headers = sdk_headers(f"TrainingClient.{progress.operation}")
-    endpoint: Endpoint = forward_backward.asyncio_detailed
-    body: Any
+    sdk = sdk_headers(f"TrainingClient.{progress.operation}")
     if encoding is Encoding.PROTOBUF:
         content = protobuf.encode_forward_backward(
             batch.model_id,
@@ -184,35 +194,26 @@ async def _send(
             batch.loss_fn_config,
             forward_only=not batch.backward,
         )
+        compression: Literal["zstd"] | Unset = UNSET
         if session.config.proto_compress_fwdbwd:
             from tinker._codec import zstd  # noqa: PLC0415  # few servers ask for it
 
             content = await asyncio.to_thread(zstd.compress, content)
-            headers["Content-Encoding"] = "zstd"
-        body = File(content)
-    else:
-        data = json_codec.training_input(
-            batch.data, batch.loss_fn, batch.loss_fn_config, batch.first
+            compression = "zstd"
+        return forward_backward.request(body=File(content), content_encoding=compression, **sdk)
+    data = json_codec.training_input(batch.data, batch.loss_fn, batch.loss_fn_config, batch.first)
+    if batch.backward:
+        body = models.ForwardBackwardRequest(
+            model_id=batch.model_id, seq_id=seq_id, forward_backward_input=data
         )
-        if batch.backward:
-            body = models.ForwardBackwardRequest(
-                model_id=batch.model_id, seq_id=seq_id, forward_backward_input=data
-            )
-        else:
-            endpoint = forward.asyncio_detailed
-            body = models.ForwardRequest(model_id=batch.model_id, seq_id=seq_id, forward_input=data)
-    return await session.connection.call(
-        endpoint,
-        progress,
-        policy=retry.PERSISTENT,
-        body=body,
-        headers=headers,
-        passed=passed,
-        check=session.connection.parse,
+        return forward_backward.request(body=body, **sdk)
+    return forward.request(
+        body=models.ForwardRequest(model_id=batch.model_id, seq_id=seq_id, forward_input=data),
+        **sdk,
     )
 
 
-def decode(response: Response[Any]) -> types.ForwardBackwardOutput:
+def decode(response: httpx.Response) -> types.ForwardBackwardOutput:
     """The result of a chunk, in whichever encoding it came."""
     from tinker._codec import json as json_codec, protobuf  # noqa: PLC0415  # with numpy
 
@@ -221,7 +222,3 @@ def decode(response: Response[Any]) -> types.ForwardBackwardOutput:
     if is_protobuf(response.headers):
         return protobuf.decode_forward_backward_output(response.content)
     return json_codec.forward_backward_output(response.content)
-
-
-def is_protobuf(headers: httpx.Headers) -> bool:
-    return "protobuf" in headers.get("content-type", "")

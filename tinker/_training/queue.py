@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
+import httpx
 from attrs import fields
 
 from tinker import types
+from tinker._codec.media_types import JSON, ResultType
 from tinker._protocol import retry
-from tinker._protocol.connection import ANSWER_TIMEOUT, HELD_TIMEOUT, Endpoint, sdk_headers
+from tinker._protocol.connection import ANSWER_TIMEOUT, HELD_TIMEOUT, SdkHeaders, sdk_headers
 from tinker._protocol.polling import Decoder
 from tinker._protocol.progress import Progress
 from tinker._protocol.session import Session
@@ -31,7 +33,7 @@ from tinker._training.sequencing import Sequencer, Turn
 from tinker.errors import APIError, RunPoisonedError, TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
-from tinker_api.types import Response, loads
+from tinker_api.types import Request, loads
 
 T = TypeVar("T")
 
@@ -53,8 +55,7 @@ class TrainingRun:
 
     def one(
         self,
-        endpoint: Endpoint,
-        request: Callable[[int], Any],
+        request: Callable[[int, SdkHeaders], Request[models.UntypedAPIFuture]],
         model: type[T],
         *,
         operation: str,
@@ -64,9 +65,9 @@ class TrainingRun:
         """Submit an operation of one request, whose result is a generated model."""
 
         async def send(seq_id: int) -> models.UntypedAPIFuture:
-            return await self.send(endpoint, request(seq_id), progress, timeout)
+            return await self.send(request(seq_id, sdk), progress, timeout)
 
-        progress = self.progress(operation)
+        progress, sdk = self.progress(operation), sdk_headers(f"TrainingClient.{operation}")
         decode = result_of(
             model,
             operation,
@@ -81,17 +82,17 @@ class TrainingRun:
         return APIFuture.start(first(), progress)
 
     def unnumbered(
-        self, endpoint: Endpoint, body: Any, model: type[T], *, operation: str, kind: str
+        self, request: Request[models.UntypedAPIFuture], model: type[T], *, kind: str
     ) -> APIFuture[T]:
         """Submit an operation that has no seq_id, behind those submitted so far."""
-        progress = self.progress(operation)
+        progress = self.progress(request.operation)
         turn = self._sequencer.turn()
 
         async def run() -> T:
             with self.session.watched(progress):
                 async with turn:
-                    promise = await self.send(endpoint, body, progress, HELD_TIMEOUT)
-                decode = result_of(model, operation)
+                    promise = await self.send(request, progress, HELD_TIMEOUT)
+                decode = result_of(model, request.operation)
                 return await self.session.result(promise, decode, progress, kind=kind)
 
         return APIFuture.start(run(), progress)
@@ -103,7 +104,7 @@ class TrainingRun:
         progress: Progress,
         *,
         kind: str,
-        accept: str = "application/json",
+        accept: ResultType = JSON,
         parallel: bool = True,
     ) -> Awaitable[list[T]]:
         """Take a turn now; in it, send the requests of one call; then wait for their results.
@@ -116,20 +117,16 @@ class TrainingRun:
         )
 
     async def send(
-        self, endpoint: Endpoint, body: Any, progress: Progress, timeout: float = ANSWER_TIMEOUT
+        self,
+        request: Request[models.UntypedAPIFuture],
+        progress: Progress,
+        timeout: float = ANSWER_TIMEOUT,
     ) -> models.UntypedAPIFuture:
         """Send one request, whose answer is a promise."""
         progress.doing = "waiting for the server to take the request"
-        headers = sdk_headers(f"TrainingClient.{progress.operation}")
-        promise: models.UntypedAPIFuture = await self.session.connection.fetch(
-            endpoint,
-            progress,
-            policy=retry.PERSISTENT,
-            timeout=timeout,
-            body=body,
-            headers=headers,
+        return await self.session.connection.fetch(
+            request, progress, policy=retry.PERSISTENT, timeout=timeout
         )
-        return promise
 
     async def _execute(
         self,
@@ -138,7 +135,7 @@ class TrainingRun:
         decode: Decoder[T],
         progress: Progress,
         kind: str,
-        accept: str,
+        accept: ResultType,
         parallel: bool,
     ) -> list[T]:
         with self.session.watched(progress):
@@ -255,7 +252,7 @@ def result_of(
     """
     known = {attribute.name for attribute in fields(model)}  # type: ignore[arg-type]  # attrs makes them
 
-    def decode(response: Response[Any]) -> T:
+    def decode(response: httpx.Response) -> T:
         body = loads(response.content)
         if needs and not any(body.get(name) is not None for name in needs):
             raise ValueError(f"there is no {' or '.join(needs)}")

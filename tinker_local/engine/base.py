@@ -1,15 +1,20 @@
 """What the server asks of an engine: adapters, gradients, optimizer steps, sampling.
 
-The server owns ordering, durability and the wire; an engine owns numbers. All methods are
-synchronous, are called from one worker thread, and are deterministic: the same state and the same
-arguments give bit-equal results in any process on the same machine. The exception is sampling
-without a seed.
+The server owns ordering, durability and the wire; an engine owns numbers. An adapter is a handle: what is
+behind it, and in which memory, is the engine's business. Handles are immutable, so that an operation
+whose result cannot be recorded has changed nothing. `save` turns one into what files hold, `load` does
+the reverse.
+
+All methods are synchronous. All but `save` are called from one worker thread; `save` is called from
+another one too. Results depend on the state and the arguments alone, except for sampling without a seed:
+the server repeats operations after a crash and relies on getting the same state again.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +34,23 @@ class ModelSpec:
 
     name: str
     max_context_length: int
+    vocab_size: int
     tokenizer_id: str
     arch: str
+
+    def check_tokens(self, tokens: npt.NDArray[np.int64], *, what: str = "model_input") -> None:
+        """Raise EngineError unless the tokens are 1 or more, fit the context and are in the vocabulary."""
+        if tokens.ndim != 1 or not len(tokens):
+            raise EngineError(f"{what} has no tokens")
+        if len(tokens) > self.max_context_length:
+            raise EngineError(
+                f"{what} has {len(tokens)} tokens, more than the context of {self.max_context_length}"
+            )
+        outside = tokens[(tokens < 0) | (tokens >= self.vocab_size)]
+        if outside.size:
+            raise EngineError(
+                f"{what} has token {outside[0]}, outside the vocabulary of {self.vocab_size}"
+            )
 
 
 @frozen(kw_only=True)
@@ -52,6 +72,20 @@ class AdamSpec:
     eps: float = 1e-12
     weight_decay: float = 0.0
     grad_clip_norm: float = 0.0
+
+    def check(self) -> None:
+        """Raise EngineError when a setting is out of range."""
+        for name, allowed, text in (
+            ("learning_rate", self.learning_rate >= 0, ">= 0"),
+            ("beta1", 0 <= self.beta1 < 1, "in [0, 1)"),
+            ("beta2", 0 <= self.beta2 < 1, "in [0, 1)"),
+            ("eps", self.eps > 0, "> 0"),
+            ("weight_decay", self.weight_decay >= 0, ">= 0"),
+            ("grad_clip_norm", self.grad_clip_norm >= 0, ">= 0 (0 is off)"),
+        ):
+            value = getattr(self, name)
+            if not (allowed and math.isfinite(value)):
+                raise EngineError(f"{name} must be {text}, not {value}")
 
 
 @frozen(kw_only=True)
@@ -138,45 +172,71 @@ class SampleResult:
 
 
 @frozen(kw_only=True)
-class Adapter:
-    """Everything that training one model changes. Immutable: operations return a new one, so that
-    the server can commit a result and the state it belongs to in one transaction, or neither.
+class AdapterState:
+    """Everything that training one model changes, in host memory: what files hold.
 
-    `weights` are the LoRA factors; `moments` the optimizer's state (empty before the first step);
-    `grads` what forward_backward has accumulated since the last optim_step (empty when none).
+    `weights` are the LoRA factors by PEFT's names, without its prefix and suffix: for each adapted matrix
+    `<matrix>.lora_A` [rank, inputs] and `<matrix>.lora_B` [outputs, rank], of which `alpha / rank * B @ A` is
+    added to it. `moments` are the optimizer's state (empty before the first step), `<weight>.exp_avg` and
+    `<weight>.exp_avg_sq`; `grads` what forward_backward has accumulated since the last optim_step (empty when none).
     """
 
     base_model: str
     lora: LoraSpec
+    alpha: float
     weights: Tensors
     moments: Tensors = field(factory=dict)
     grads: Tensors = field(factory=dict)
     step: int = 0
 
 
-class Engine(Protocol):
+class Adapter(Protocol):
+    """What the server knows of an engine's handle."""
+
+    @property
+    def base_model(self) -> str: ...
+
+    @property
+    def lora(self) -> LoraSpec: ...
+
+
+A = TypeVar("A", bound=Adapter)
+
+
+class Engine(Protocol[A]):
     @property
     def models(self) -> Mapping[str, ModelSpec]: ...
 
-    def new_adapter(self, base_model: str, lora: LoraSpec) -> Adapter: ...
+    def new_adapter(self, base_model: str, lora: LoraSpec) -> A: ...
+
+    def load(self, state: AdapterState) -> A:
+        """An adapter like this. Raises EngineError when it does not fit its base model."""
+        ...
+
+    def save(self, adapter: A) -> AdapterState:
+        """What `load` makes an equal adapter of. Called from any thread."""
+        ...
 
     def forward(
         self,
-        adapter: Adapter,
+        adapter: A,
         data: Sequence[Example],
         loss_fn: str,
         config: Mapping[str, Any],
         *,
         backward: bool,
-    ) -> tuple[LossResult, Adapter]:
-        """The loss of each example; with `backward`, the returned adapter's `grads` include it."""
+    ) -> tuple[LossResult, A]:
+        """The loss of each example; with `backward`, the returned adapter's gradients include it."""
         ...
 
-    def optim_step(self, adapter: Adapter, params: AdamSpec) -> tuple[dict[str, float], Adapter]:
-        """Apply the accumulated gradients, clear them, and return the metrics."""
+    def optim_step(self, adapter: A, params: AdamSpec) -> tuple[dict[str, float], A]:
+        """Apply the accumulated gradients, clear them, and return the metrics.
+
+        Weights without accumulated gradients have a gradient of zero: moments decay, weight decay applies.
+        """
         ...
 
-    def token_bytes(self, token_id: int) -> bytes:
+    def token_bytes(self, base_model: str, token_id: int) -> bytes:
         """The text of a token, which may be part of a character."""
         ...
 
@@ -186,9 +246,9 @@ class Engine(Protocol):
         ...
 
     def sample(
-        self, base_model: str, weights: Tensors | None, specs: Sequence[SampleSpec]
+        self, base_model: str, adapter: A | None, specs: Sequence[SampleSpec]
     ) -> list[SampleResult]:
-        """Sample several requests of one sampler together; `weights` None is the base model.
+        """Sample several requests of one sampler together; without an adapter, from the base model.
 
         Raises EngineError, sampling nothing, when any request is refused. A result depends on its own spec alone, not on what it was batched with.
         """

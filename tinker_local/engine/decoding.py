@@ -1,27 +1,29 @@
-"""Sampling: prompts are scored once each, then all sequences grow together, a token a step.
+"""Sampling, as far as it is the same for every engine: what a request may ask, what filters and seeds
+mean, where a sequence ends, and what is told of a prompt.
 
 Log-probabilities, wherever they are returned, are the model's own: neither tempered nor filtered
 by top-k and top-p. At temperature 1 without filters they are those the tokens were drawn with, at
 any they agree with what `forward` computes for the same tokens.
 
-The tokens that stop a sequence - `<eos>`, a stop token, those that complete a stop string - are
+The tokens that stop a sequence - the end of text, a stop token, those that complete a stop string - are
 kept in it, with `stop_reason` "stop". A stop string is looked for in the bytes generated, not in
 the prompt; it may begin and end inside tokens' texts.
 
-Drawing is by inverting the distribution function with one uniform number a token. The numbers
-come from (seed, index of the sample), so that the samples of one request differ, and a request is
-repeated by its seed in whatever company. With temperature 0 the most probable token is taken, the
-lowest id of equals.
+Drawing is by inverting the distribution function, over tokens from the most to the least probable (the
+lowest id first of equals), with one uniform number a token. The numbers come from (seed, index of the
+sample), so that the samples of one request differ, and a request is repeated by its seed in whatever
+company. With temperature 0 the most probable token is taken.
 
-The alternatives to a prompt's tokens are drawn in the same way, with replacement, at the request's
-temperature and without filters, by numbers of their own.
+The alternatives to a prompt's tokens are drawn from the distribution function in the order of token ids,
+with replacement, at the request's temperature and without filters, by numbers of their own.
 """
 
 from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,38 +31,42 @@ from attrs import define, field, frozen
 
 from tinker_local.engine.base import (
     EngineError,
+    ModelSpec,
     PromptAlternatives,
     SampledSequence,
     SampleResult,
     SampleSpec,
 )
-from tinker_local.engine.tiny import network
-from tinker_local.engine.tiny.base_model import Matrices, Matrix, Sizes, random_state
+from tinker_local.engine.seeds import random_state
 
-EOS = 256
-EOS_TEXT = b"<eos>"
-
-MAX_ROWS = 64
-"""Sequences that grow together; more wait, which bounds the memory of the caches."""
 MAX_ALTERNATIVES = 2**20
 """Tokens drawn for one prompt."""
 
+Ids = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 TopK = list[tuple[int, float]]
 
 
-def token_bytes(token: int) -> bytes:
-    return EOS_TEXT if token == EOS else bytes([token])
+@frozen
+class Text:
+    """What sampling has to know of a tokenizer."""
+
+    end: frozenset[int]
+    """The tokens that end a text."""
+    of_token: Callable[[int], bytes]
 
 
-def check(spec: SampleSpec, sizes: Sizes) -> None:
-    """Raises EngineError when the request cannot be sampled."""
-    network.check_tokens(spec.prompt, sizes, what="prompt")
+# ---- requests -----------------------------------------------------------------------------------
+
+
+def check(spec: SampleSpec, model: ModelSpec) -> None:
+    """Raise EngineError when the request cannot be sampled."""
+    model.check_tokens(spec.prompt, what="prompt")
     wanted = spec.max_tokens or 0
-    if len(spec.prompt) + wanted > sizes.context:
+    if len(spec.prompt) + wanted > model.max_context_length:
         raise EngineError(
             "Prompt length plus max_tokens exceeds the model's context window: "
-            f"{len(spec.prompt)} + {wanted} > {sizes.context}"
+            f"{len(spec.prompt)} + {wanted} > {model.max_context_length}"
         )
     for name, allowed, text in (
         ("num_samples", spec.num_samples >= 1, "at least 1"),
@@ -76,10 +82,10 @@ def check(spec: SampleSpec, sizes: Sizes) -> None:
             raise EngineError(f"{name} must be {text}, not {getattr(spec, name)}")
     if "" in spec.stop_strings:
         raise EngineError("a stop string must not be empty")
-    _check_prompt_scores(spec, sizes)
+    _check_prompt_scores(spec, model)
 
 
-def _check_prompt_scores(spec: SampleSpec, sizes: Sizes) -> None:
+def _check_prompt_scores(spec: SampleSpec, model: ModelSpec) -> None:
     scored = len(spec.prompt) - 1
     last_n, targets = spec.prompt_logprobs_last_n, spec.target_prompt_logprobs
     if last_n is not None and not spec.prompt_logprobs:
@@ -95,64 +101,32 @@ def _check_prompt_scores(spec: SampleSpec, sizes: Sizes) -> None:
         )
     if targets is not None:
         ids = targets.token_ids
-        outside = ids[(ids < -1) | (ids >= sizes.vocab)]
+        outside = ids[(ids < -1) | (ids >= model.vocab_size)]
         if outside.size:
             raise EngineError(
                 f"target_prompt_logprobs has {outside[0]}, which is neither -1 nor in the vocabulary "
-                f"of {sizes.vocab}"
+                f"of {model.vocab_size}"
             )
         if not (ids >= 0).any():
             raise EngineError("target_prompt_logprobs has no token id in it, but -1 alone")
 
 
-def sample(matrices: Matrices, sizes: Sizes, specs: Sequence[SampleSpec]) -> list[SampleResult]:
-    """Sample every request. `matrices` are float64 and merged.
-
-    Raises EngineError when any of the requests cannot be sampled, before sampling any.
-    """
-    for spec in specs:
-        check(spec, sizes)
-    prompts: dict[bytes, _Prompt] = {}
-    rows: list[list[_Row]] = []
-    seeds = [secrets.randbits(64) if spec.seed is None else spec.seed for spec in specs]
-    for spec, seed in zip(specs, seeds, strict=True):
-        key = spec.prompt.astype(np.int64).tobytes()
-        if key not in prompts:
-            prompts[key] = _score(matrices, sizes, spec.prompt)
-        rows.append([_Row.new(spec, prompts[key], sizes, seed, i) for i in range(spec.num_samples)])
-    pending = [row for of_spec in rows for row in of_spec if row.stop_reason is None]
-    for start in range(0, len(pending), MAX_ROWS):
-        _grow(matrices, sizes, pending[start : start + MAX_ROWS])
-    return [
-        SampleResult(
-            sequences=[row.sequence() for row in of_spec],
-            prompt_logprobs=_prompt_logprobs(spec, of_spec[0].prompt),
-            topk_prompt_logprobs=_topk_prompt_logprobs(spec, of_spec[0].prompt),
-            target_prompt_logprobs=_target_prompt_logprobs(spec, of_spec[0].prompt),
-            prompt_alt_tokens=_alternatives(spec, of_spec[0].prompt, seed),
-        )
-        for spec, seed, of_spec in zip(specs, seeds, rows, strict=True)
-    ]
+def seed_of(spec: SampleSpec) -> int:
+    """The request's seed, or one by chance."""
+    return secrets.randbits(64) if spec.seed is None else spec.seed
 
 
-@frozen(kw_only=True)
-class _Prompt:
-    """A prompt's scores [T, vocab], and by layer its keys and values [heads, T, head_width]."""
-
-    tokens: npt.NDArray[np.int64]
-    scores: Scores
-    keys: list[Matrix]
-    values: list[Matrix]
+# ---- sequences ----------------------------------------------------------------------------------
 
 
 @define(kw_only=True)
-class _Row:
+class Row:
     """One sequence while it grows."""
 
     spec: SampleSpec
     index: int
-    prompt: _Prompt
     limit: int
+    text: Text
     uniform: Scores
     stop_strings: list[bytes]
     stop_tokens: frozenset[int]
@@ -161,40 +135,45 @@ class _Row:
     logprobs: list[float] = field(factory=list)
     drawn: list[float] = field(factory=list)
     topk: list[TopK] = field(factory=list)
-    text: bytes = b""
+    generated: bytes = b""
 
     @classmethod
-    def new(cls, spec: SampleSpec, prompt: _Prompt, sizes: Sizes, seed: int, index: int) -> _Row:
-        room = sizes.context - len(spec.prompt)
+    def new(cls, spec: SampleSpec, index: int, seed: int, context: int, text: Text) -> Row:
+        room = context - len(spec.prompt)
         limit = room if spec.max_tokens is None else spec.max_tokens
         return cls(
             spec=spec,
             index=index,
-            prompt=prompt,
             limit=limit,
+            text=text,
             uniform=random_state(seed, f"sample {index}").random_sample(limit),
             stop_strings=[stop.encode() for stop in spec.stop_strings],
-            stop_tokens=frozenset(spec.stop_tokens) | ({EOS} if spec.stop_at_eos else set()),
+            stop_tokens=frozenset(spec.stop_tokens)
+            | (text.end if spec.stop_at_eos else frozenset()),
             stop_reason="length" if limit == 0 else None,
         )
 
-    def append(self, token: int, scores: Scores, drawn: float) -> None:
+    def append(self, token: int, logprob: float, drawn: float, topk: TopK | None) -> None:
+        """`logprob` is the model's own, `drawn` that of the distribution it was drawn from."""
         self.tokens.append(token)
-        self.logprobs.append(float(scores[token]))
+        self.logprobs.append(logprob)
         self.drawn.append(drawn)
         if self.spec.heard is not None:
-            self.spec.heard(self.index, token, float(scores[token]))
-        if self.spec.topk_sample_logprobs:
-            self.topk.append(_topk(scores, self.spec.topk_sample_logprobs))
-        piece = token_bytes(token)
-        self.text += piece
-        if token in self.stop_tokens or any(
-            self.text.find(stop, max(0, len(self.text) - len(stop) - len(piece) + 1)) >= 0
-            for stop in self.stop_strings
-        ):
+            self.spec.heard(self.index, token, logprob)
+        if topk is not None:
+            self.topk.append(topk)
+        if token in self.stop_tokens or (self.stop_strings and self._completes_a_stop(token)):
             self.stop_reason = "stop"
         elif len(self.tokens) == self.limit:
             self.stop_reason = "length"
+
+    def _completes_a_stop(self, token: int) -> bool:
+        piece = self.text.of_token(token)
+        self.generated += piece
+        return any(
+            self.generated.find(stop, max(0, len(self.generated) - len(stop) - len(piece) + 1)) >= 0
+            for stop in self.stop_strings
+        )
 
     def sequence(self) -> SampledSequence:
         return SampledSequence(
@@ -206,131 +185,96 @@ class _Row:
         )
 
 
-class _Cache:
-    """Keys and values of growing sequences: by layer [rows, heads, capacity, head_width]."""
-
-    def __init__(self, rows: Sequence[_Row], sizes: Sizes) -> None:
-        prompts = [row.prompt for row in rows]
-        self.lengths = np.array([len(prompt.tokens) for prompt in prompts])
-        shape = (len(rows), sizes.heads, int(self.lengths.max()) + 32, sizes.head_width)
-        self.keys = [np.zeros(shape) for _ in range(sizes.layers)]
-        self.values = [np.zeros(shape) for _ in range(sizes.layers)]
-        for i, prompt in enumerate(prompts):
-            for layer in range(sizes.layers):
-                self.keys[layer][i, :, : self.lengths[i]] = prompt.keys[layer]
-                self.values[layer][i, :, : self.lengths[i]] = prompt.values[layer]
-
-    def reserve(self) -> None:
-        """Room for one more token in every row."""
-        capacity = self.keys[0].shape[2]
-        if int(self.lengths.max()) == capacity:
-            room = ((0, 0), (0, 0), (0, capacity), (0, 0))
-            self.keys = [np.pad(k, room) for k in self.keys]
-            self.values = [np.pad(v, room) for v in self.values]
-
-    def attend(self, layer: int, queries: Matrix, keys: Matrix, values: Matrix) -> Matrix:
-        """Take in one position a row, and attend from it to all its row has."""
-        rows = np.arange(len(self.lengths))
-        shape = (len(rows), *self.keys[layer].shape[1::2])
-        self.keys[layer][rows, :, self.lengths] = keys.reshape(shape)
-        self.values[layer][rows, :, self.lengths] = values.reshape(shape)
-        longest = int(self.lengths.max()) + 1
-        k, v = (cache[layer][:, :, :longest] for cache in (self.keys, self.values))
-        weights = np.exp(queries.reshape(*shape[:2], 1, -1) @ k.swapaxes(-1, -2))
-        weights *= np.arange(longest) <= self.lengths[:, None, None, None]
-        mixed: Matrix = (weights @ v) / weights.sum(axis=-1, keepdims=True)
-        return mixed
-
-    def keep(self, rows: list[int]) -> None:
-        self.lengths = self.lengths[rows]
-        self.keys = [k[rows] for k in self.keys]
-        self.values = [v[rows] for v in self.values]
+def ranked(scores: Scores) -> tuple[Ids, Scores]:
+    """The tokens of each row [rows, vocab], the most probable first, and their scores."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return order, np.take_along_axis(scores, order, axis=1)
 
 
-def _score(matrices: Matrices, sizes: Sizes, tokens: npt.NDArray[np.int64]) -> _Prompt:
-    """Each prompt is scored alone: its numbers cannot depend on its company."""
-    keys: list[Matrix] = []
-    values: list[Matrix] = []
+def draw(
+    best: Scores, rows: Sequence[Row], mass: Scores | None = None
+) -> tuple[Ids, Scores, npt.NDArray[np.bool_]]:
+    """For each row the rank of the token it draws, its log-probability in the distribution that temperature
+    and filters leave, and whether `best` was enough to tell.
 
-    def attention(layer: int, q: Matrix, k: Matrix, v: Matrix) -> Matrix:
-        keys.append(k)
-        values.append(v)
-        mixed: Matrix = network.causal_attention(layer, q, k, v)
-        return mixed
-
-    scores = network.log_probs(matrices, sizes, tokens[None], np.arange(len(tokens)), attention)
-    if not np.isfinite(scores).all():
-        raise EngineError("the model's log-probabilities are not finite; training has diverged")
-    return _Prompt(tokens=tokens, scores=scores, keys=keys, values=values)
-
-
-def _grow(matrices: Matrices, sizes: Sizes, rows: list[_Row]) -> None:
-    """Sample the rows to their ends."""
-    cache = _Cache(rows, sizes)
-    scores = np.stack([row.prompt.scores[-1] for row in rows])
-    while True:
-        tokens, drawn = _draw(scores, rows)
-        for i, row in enumerate(rows):
-            if row.stop_reason is None:
-                row.append(int(tokens[i]), scores[i], float(drawn[i]))
-        growing = [i for i, row in enumerate(rows) if row.stop_reason is None]
-        if not growing:
-            return
-        # A finished row goes on, unread, until half are: leaving means copying the caches.
-        if 2 * len(growing) <= len(rows):
-            rows, tokens = [rows[i] for i in growing], tokens[growing]
-            cache.keep(growing)
-        cache.reserve()
-        scores = network.log_probs(
-            matrices, sizes, tokens[:, None], cache.lengths[:, None], cache.attend
-        )
-        cache.lengths = np.minimum(cache.lengths + 1, sizes.context - 1)
-
-
-def _draw(scores: Scores, rows: Sequence[_Row]) -> tuple[npt.NDArray[np.int64], Scores]:
-    """One token for each row [rows], from its scores [rows, vocab], and the log-probabilities of the draws."""
-    vocab = scores.shape[1]
+    `best` [rows, K] are the scores of the most probable tokens, in order: of all tokens, or else `mass` [rows]
+    is the sum over all tokens of `exp((score - highest score) / temperature)`.
+    """
+    size = best.shape[1]
     greedy = np.array([[row.spec.temperature == 0] for row in rows])
     temperature = np.where(greedy, 1.0, [[row.spec.temperature] for row in rows])
-    top_k = np.where(greedy, 1, [[row.spec.top_k if row.spec.top_k > 0 else vocab] for row in rows])
+    top_k = np.where(greedy, 1, [[row.spec.top_k] for row in rows])
     top_p = np.array([[row.spec.top_p] for row in rows])
     # A finished row has used up its numbers; what it would draw is not read.
     uniform = np.array([[row.uniform[min(len(row.tokens), row.limit - 1)]] for row in rows])
 
-    order = np.argsort(-scores, axis=1, kind="stable")
-    ranked = np.take_along_axis(scores, order, axis=1)
     with np.errstate(over="ignore"):  # by a temperature near 0
-        weights = np.exp((ranked - ranked[:, :1]) / temperature)
-    weights[np.arange(vocab) >= top_k] = 0
+        weights = np.exp((best - best[:, :1]) / temperature)
+    weights[(np.arange(size) >= top_k) & (top_k > 0)] = 0
     below = np.cumsum(weights, axis=1)
-    weights[below - weights >= top_p * below[:, -1:]] = 0
+    # Whether all that top-k leaves is among the best; then whether all that top-p leaves is.
+    complete = (top_k > 0) & (top_k <= size)
+    total = below[:, -1:]
+    if mass is None:
+        complete[:] = True
+    else:
+        total = np.where(complete, total, mass[:, None])
+    cut = below - weights >= top_p * total
+    weights[cut] = 0
     below = np.cumsum(weights, axis=1)
-    rank = np.argmax(below > uniform * below[:, -1:], axis=1)
-    at = np.arange(len(rows)), rank
-    tokens: npt.NDArray[np.int64] = order[at]
-    return tokens, np.log(weights[at] / below[:, -1])
+    complete |= cut[:, -1:] & (top_k < 0)
+    total = np.where(complete, below[:, -1:], total)
+    found = below > uniform * total
+    decided = (complete | ((top_p == 1) & (top_k < 0))) & found.any(axis=1, keepdims=True)
+    rank = np.argmax(found, axis=1)
+    with np.errstate(divide="ignore"):  # of a row that is not decided
+        drawn = np.log(weights[np.arange(len(rows)), rank] / total[:, 0])
+    return rank, drawn, decided[:, 0]
 
 
-def _topk(scores: Scores, k: int) -> TopK:
-    best = np.argsort(-scores, kind="stable")[:k]
-    return [(int(token), _float32(scores[token])) for token in best]
+# ---- prompts ------------------------------------------------------------------------------------
 
 
-def _prompt_logprobs(spec: SampleSpec, prompt: _Prompt) -> list[float | None] | None:
-    if not spec.prompt_logprobs:
-        return None
-    tokens = prompt.tokens[1:]
-    scored = [_float32(x) for x in prompt.scores[np.arange(len(tokens)), tokens]]
+class ScoredPrompt(Protocol):
+    """A prompt of T tokens as the model sees it."""
+
+    def logprobs(self, rows: Ids, tokens: Ids) -> Scores:
+        """Of each token as what follows the prompt's token `row`, [len(rows)]."""
+        ...
+
+    def scores(self, first: int) -> Iterator[Scores]:
+        """The log-probabilities of what follows the prompt's tokens from `first` on to the last but one: blocks
+        [rows, vocab]."""
+        ...
+
+
+def result(spec: SampleSpec, prompt: ScoredPrompt, rows: Sequence[Row], seed: int) -> SampleResult:
+    """What a request gets, its rows being sampled."""
     unscored = _unscored(spec)
-    return [*[None] * unscored, *scored[unscored - 1 :]]
-
-
-def _topk_prompt_logprobs(spec: SampleSpec, prompt: _Prompt) -> list[TopK | None] | None:
-    k = spec.topk_prompt_logprobs
-    if not k:
-        return None
-    unscored = _unscored(spec)
-    return [*[None] * unscored, *(_topk(scores, k) for scores in prompt.scores[unscored - 1 : -1])]
+    logprobs: list[float | None] | None = None
+    target_logprobs: npt.NDArray[np.float32] | None = None
+    topk: list[TopK | None] | None = None
+    alternatives: PromptAlternatives | None = None
+    if spec.prompt_logprobs:
+        places = np.arange(unscored - 1, len(spec.prompt) - 1)
+        scored = prompt.logprobs(places, spec.prompt[places + 1])
+        logprobs = [*[None] * unscored, *scored.astype(np.float32).tolist()]
+    if (targets := spec.target_prompt_logprobs) is not None:
+        given = targets.token_ids >= 0
+        target_logprobs = np.zeros(len(given), np.float32)
+        target_logprobs[given] = prompt.logprobs(targets.rows[given], targets.token_ids[given])
+    if k := spec.topk_prompt_logprobs:
+        blocks = prompt.scores(unscored - 1)
+        topk = [*[None] * unscored, *(best(scores, k) for block in blocks for scores in block)]
+    if spec.prompt_alt_tokens_k:
+        alternatives = _alternatives(spec, prompt, seed)
+    return SampleResult(
+        sequences=[row.sequence() for row in rows],
+        prompt_logprobs=logprobs,
+        topk_prompt_logprobs=topk,
+        target_prompt_logprobs=target_logprobs,
+        prompt_alt_tokens=alternatives,
+    )
 
 
 def _unscored(spec: SampleSpec) -> int:
@@ -339,32 +283,33 @@ def _unscored(spec: SampleSpec) -> int:
     return 1 if last_n is None else len(spec.prompt) - last_n
 
 
-def _target_prompt_logprobs(spec: SampleSpec, prompt: _Prompt) -> npt.NDArray[np.float32] | None:
-    targets = spec.target_prompt_logprobs
-    if targets is None:
-        return None
-    scores = prompt.scores[targets.rows, targets.token_ids]
-    return np.where(targets.token_ids >= 0, scores, 0.0).astype(np.float32)
+def best(scores: Scores, k: int) -> TopK:
+    """The k most probable tokens of a row [vocab]."""
+    candidates = np.arange(len(scores))
+    if k < len(scores):
+        candidates = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
+    order = candidates[np.argsort(-scores[candidates], kind="stable")[:k]]
+    return [(int(token), float(np.float32(scores[token]))) for token in order]
 
 
-def _alternatives(spec: SampleSpec, prompt: _Prompt, seed: int) -> PromptAlternatives | None:
+def _alternatives(spec: SampleSpec, prompt: ScoredPrompt, seed: int) -> PromptAlternatives:
     k = spec.prompt_alt_tokens_k
-    if not k:
-        return None
-    scores = prompt.scores[:-1]
-    if spec.temperature == 0:
-        tokens = np.repeat(scores.argmax(axis=1)[:, None], k, axis=1)
-    else:
-        with np.errstate(over="ignore"):  # by a temperature near 0
-            weights = np.exp((scores - scores.max(axis=1, keepdims=True)) / spec.temperature)
-        below = weights.cumsum(axis=1)
-        uniform = random_state(seed, "prompt alternatives").random_sample((len(scores), k))
-        tokens = np.zeros((len(scores), k), np.int64)
-        for i, row in enumerate(below):
-            tokens[i] = np.searchsorted(row, uniform[i] * row[-1], side="right")
-    logprobs = np.take_along_axis(scores, tokens, axis=1)
-    return PromptAlternatives(tokens=tokens, logprobs=logprobs.astype(np.float32))
+    shape = (len(spec.prompt) - 1, k)
+    uniform = random_state(seed, "prompt alternatives").random_sample(shape)
+    tokens, logprobs = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
+    place = 0
+    for block in prompt.scores(0):
+        for scores in block:
+            tokens[place] = _drawn(scores, spec.temperature, uniform[place])
+            logprobs[place] = scores[tokens[place]]
+            place += 1
+    return PromptAlternatives(tokens=tokens, logprobs=logprobs)
 
 
-def _float32(x: float) -> float:
-    return float(np.float32(x))
+def _drawn(scores: Scores, temperature: float, uniform: Scores) -> Ids:
+    if temperature == 0:
+        return np.full(len(uniform), scores.argmax())
+    with np.errstate(over="ignore"):  # by a temperature near 0
+        below = np.exp((scores - scores.max()) / temperature).cumsum()
+    drawn: Ids = np.searchsorted(below, uniform * below[-1], side="right")
+    return drawn

@@ -21,6 +21,7 @@ from tinker_local.protocol.scheduler import Scheduler
 from tinker_local.protocol.wire import bodies
 from tinker_local.state import housekeeping
 from tinker_local.state.catalog import Catalog
+from tinker_local.state.snapshots import Snapshots
 from tinker_local.state.store import DONE, DROPPED, FAILED, PENDING, Request, Row, Store
 
 logger = logging.getLogger("tinker_local")
@@ -47,15 +48,16 @@ class Call:
 class Backend:
     """Lives on the event loop."""
 
-    def __init__(self, store: Store, engine: Engine, keys: KeysFile, options: Options) -> None:
+    def __init__(self, store: Store, engine: Engine[Any], keys: KeysFile, options: Options) -> None:
         self.engine = engine
         self.options = options
         self.store = store
         self.signer = Signer(store.folder, options.clock)
         self.keys = Keys(keys, store, self.signer)
         self.catalog = Catalog(store)
+        self.snapshots = Snapshots(store)
         self.traces = store.folder / "traces"
-        self.operations = Operations(store, engine, self.catalog, options)
+        self.operations = Operations(store, engine, self.catalog, self.snapshots, options)
         self.scheduler = Scheduler(self.operations.execute, gap_seconds=self.options.gap_seconds)
         self._resume()
         self._sweeping = asyncio.create_task(self._sweep())
@@ -71,8 +73,14 @@ class Backend:
         while True:
             try:
                 await asyncio.to_thread(
-                    housekeeping.sweep, self.store, self.catalog, self.traces, self.options
+                    housekeeping.sweep,
+                    self.store,
+                    self.catalog,
+                    self.snapshots,
+                    self.traces,
+                    self.options,
                 )
+                self.operations.release_idle()
             except Exception:  # such as a full disk; the next time may do better
                 logger.exception("Cannot delete what is past its time")
             await asyncio.sleep(self.options.sweep_seconds)

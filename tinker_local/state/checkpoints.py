@@ -25,7 +25,7 @@ import safetensors.numpy
 from attrs import asdict, frozen
 from safetensors import safe_open
 
-from tinker_local.engine.base import Adapter, LoraSpec, Tensors
+from tinker_local.engine.base import AdapterState, LoraSpec, Tensors
 from tinker_local.state import encryption, peft
 
 _PATH = re.compile(
@@ -67,14 +67,15 @@ class CheckpointFiles:
     # ---- writing ----------------------------------------------------------------------------
 
     def write(
-        self, location: Location, save: str, adapter: Adapter, recipients: Sequence[str] = ()
+        self, location: Location, save: str, adapter: AdapterState, recipients: Sequence[str] = ()
     ) -> str:
         """Save an adapter, encrypted for the recipients if there are any; returns the folder.
 
         The same `save` once more, because the first one could not be recorded, begins afresh.
         """
         # One entry, because the order of several differs from one process to another.
-        facts = {"adapter": json.dumps({"base_model": adapter.base_model, **asdict(adapter.lora)})}
+        own = {"base_model": adapter.base_model, "alpha": adapter.alpha, **asdict(adapter.lora)}
+        facts = {"adapter": json.dumps(own)}
         contents = {
             _CONFIG: json.dumps(peft.config(adapter), indent=2).encode(),
             _WEIGHTS: safetensors.numpy.save(peft.tensors(adapter.weights), metadata=facts),
@@ -120,7 +121,7 @@ class CheckpointFiles:
         """Bytes of the files together."""
         return sum(file.stat().st_size for file in self.files(folder).values())
 
-    def read(self, folder: str, *, with_moments: bool) -> Adapter:
+    def read(self, folder: str, *, with_moments: bool) -> AdapterState:
         """The adapter in a checkpoint.
 
         Raises:
@@ -133,8 +134,9 @@ class CheckpointFiles:
             moments, optimizer = _read(self._root / folder / _OPTIMIZER)
             step = int(optimizer["step"])
         lora = json.loads(facts["adapter"])
-        return Adapter(
+        return AdapterState(
             base_model=lora.pop("base_model"),
+            alpha=lora.pop("alpha"),
             lora=LoraSpec(**lora),
             weights=peft.weights(tensors),
             moments=moments,

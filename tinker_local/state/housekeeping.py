@@ -6,10 +6,13 @@ from pathlib import Path
 
 from tinker_local.options import Options
 from tinker_local.state.catalog import Catalog
+from tinker_local.state.snapshots import Snapshots
 from tinker_local.state.store import Store
 
 
-def sweep(store: Store, catalog: Catalog, traces: Path, options: Options) -> None:
+def sweep(
+    store: Store, catalog: Catalog, snapshots: Snapshots, traces: Path, options: Options
+) -> None:
     """Delete expired checkpoints, old results, recordings and traces, and weights of samplers nobody uses any more."""
     now = store.now()
     catalog.expire()
@@ -25,15 +28,18 @@ def sweep(store: Store, catalog: Catalog, traces: Path, options: Options) -> Non
     silent_since = now - options.keep_ephemeral_seconds
     # A session is over when its client has said so, or has not been heard of for too long. Whoever still
     # samples keeps the sampler's weights all the same.
-    store.write(
+    forgotten = store.select(
         """DELETE FROM ephemeral_weights WHERE sampler_id IN (
             SELECT samplers.id FROM samplers JOIN sessions ON sessions.id = session_id
             WHERE coalesce(json_extract(finish, '$.time'), sessions.seen + ?) < ?)
-        AND NOT EXISTS (SELECT 1 FROM requests WHERE target = sampler_id AND created >= ?)""",
+        AND NOT EXISTS (SELECT 1 FROM requests WHERE target = sampler_id AND created >= ?)
+        RETURNING file""",
         options.session_seconds,
         silent_since,
         silent_since,
     )
+    for row in forgotten:
+        snapshots.delete(row["file"])
     for file in traces.glob("*"):
         if file.stat().st_mtime < now - options.url_seconds:
             file.unlink(missing_ok=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinker_local.engine.base import Adapter, Tensors
-from tinker_local.engine.tiny.lora import ALPHA, adapted
+from tinker_local.engine.base import AdapterState, Tensors
 
 _PREFIX, _SUFFIX = "base_model.model.", ".weight"
 
@@ -22,16 +21,16 @@ def weights(tensors: Tensors) -> Tensors:
     }
 
 
-def config(adapter: Adapter) -> dict[str, Any]:
+def config(adapter: AdapterState) -> dict[str, Any]:
     """adapter_config.json. PEFT scales by `lora_alpha / r`, as the engine does."""
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": adapter.base_model,
         "r": adapter.lora.rank,
-        "lora_alpha": ALPHA,
+        "lora_alpha": adapter.alpha,
         "lora_dropout": 0.0,
         "bias": "none",
-        "target_modules": sorted({name.rpartition(".")[2] for name in adapted(adapter.weights)}),
+        "target_modules": sorted({name.split(".")[-2] for name in adapter.weights}),
         "inference_mode": True,
     }

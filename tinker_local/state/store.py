@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from attrs import frozen
 
-_VERSION = 3
+_VERSION = 4
 """Of the schema; to be raised with every change that older databases do not fit."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -35,15 +35,18 @@ CREATE TABLE IF NOT EXISTS models (
 CREATE INDEX IF NOT EXISTS models_of_owners ON models (owner, created, id);
 CREATE INDEX IF NOT EXISTS models_of_sessions ON models (session_id);
 CREATE TABLE IF NOT EXISTS adapters (
-    model_id TEXT PRIMARY KEY, step INTEGER NOT NULL,
-    weights BLOB NOT NULL, moments BLOB NOT NULL, grads BLOB NOT NULL
+    model_id TEXT PRIMARY KEY, file TEXT NOT NULL, log_id INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS log (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, model_id TEXT NOT NULL, request_id TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS log_of_models ON log (model_id, id);
 CREATE TABLE IF NOT EXISTS samplers (
     id TEXT PRIMARY KEY, session_id TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL,
     base_model TEXT NOT NULL, model_path TEXT, model_id TEXT, joined INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS samplers_of_sessions ON samplers (session_id);
-CREATE TABLE IF NOT EXISTS ephemeral_weights (sampler_id TEXT PRIMARY KEY, weights BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS ephemeral_weights (sampler_id TEXT PRIMARY KEY, file TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS requests (
     id TEXT PRIMARY KEY, target TEXT NOT NULL, owner TEXT NOT NULL, operation TEXT NOT NULL,
     seq_id INTEGER, digest BLOB NOT NULL, media_type TEXT NOT NULL, created REAL NOT NULL,
@@ -300,7 +303,7 @@ class Store:
         return Request(*row) if row else None
 
     def body(self, request_id: str) -> bytes:
-        """The body of a request that is pending."""
+        """The body of a request that is pending, or that the log of its model keeps."""
         return self._blob("SELECT body FROM bodies WHERE request_id = ?", request_id)
 
     def result(self, request_id: str) -> bytes:
@@ -329,6 +332,7 @@ class Store:
         result_type: str,
         *,
         started: float | None = None,
+        keep_body: bool = False,
     ) -> None:
         """Record a result. Its request's body is not needed any more. What never began has no `started`."""
         with self.transaction():
@@ -342,7 +346,8 @@ class Store:
                 result_type,
                 request_id,
             )
-            self.write("DELETE FROM bodies WHERE request_id = ?", request_id)
+            if not keep_body:
+                self.write("DELETE FROM bodies WHERE request_id = ?", request_id)
 
     def complete(self, target: str, clone: int, request_id: str, state: str, size: int) -> None:
         """Tell the completions feed of a sampler."""

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from .file_urls import FileUrls
     from .finish_session_request import FinishSessionRequest
     from .finish_session_response import FinishSessionResponse
+    from .forward_backward_content_encoding import ForwardBackwardContentEncoding
     from .forward_backward_input import ForwardBackwardInput
     from .forward_backward_output import ForwardBackwardOutput
     from .forward_backward_request import ForwardBackwardRequest
@@ -252,6 +253,7 @@ _MODULE_OF = {
     "FileUrls": ".file_urls",
     "FinishSessionRequest": ".finish_session_request",
     "FinishSessionResponse": ".finish_session_response",
+    "ForwardBackwardContentEncoding": ".forward_backward_content_encoding",
     "ForwardBackwardInput": ".forward_backward_input",
     "ForwardBackwardOutput": ".forward_backward_output",
     "ForwardBackwardRequest": ".forward_backward_request",
@@ -443,6 +445,7 @@ __all__ = (
     "FileUrls",
     "FinishSessionRequest",
     "FinishSessionResponse",
+    "ForwardBackwardContentEncoding",
     "ForwardBackwardInput",
     "ForwardBackwardOutput",
     "ForwardBackwardRequest",

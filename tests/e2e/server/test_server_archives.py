@@ -25,7 +25,7 @@ from hypothesis import given, strategies as st
 from tests.support.raw_client import MODEL, Body, Raw, forward_backward, optim_step, save
 from tinker_local import LocalServer
 from tinker_local.access.signing import Signer
-from tinker_local.engine.base import Adapter, LoraSpec
+from tinker_local.engine.base import AdapterState, LoraSpec
 from tinker_local.engine.tiny.engine import TinyEngine
 from tinker_local.state.checkpoints import CheckpointFiles, Location, parse
 
@@ -302,7 +302,7 @@ def test_no_name_leads_out_of_the_checkpoint_folder(name: str) -> None:
 def test_no_training_run_leads_out_of_the_checkpoint_folder(run: str) -> None:
     with TemporaryDirectory() as folder:
         root = Path(folder) / "deep" / "checkpoints"
-        adapter = Adapter(base_model=MODEL, lora=LoraSpec(rank=1), weights={})
+        adapter = AdapterState(alpha=64.0, base_model=MODEL, lora=LoraSpec(rank=1), weights={})
         try:
             written = CheckpointFiles(root).write(Location(run, "weights", "a"), "1", adapter)
         except ValueError:

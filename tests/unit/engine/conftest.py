@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from tinker_local.engine.base import Adapter, Example, LoraSpec
+from tinker_local.engine.base import AdapterState, Example, LoraSpec
 from tinker_local.engine.tiny.engine import MODEL, TinyEngine
 
 MakeExample = Callable[..., Example]
-Shake = Callable[..., Adapter]
+Shake = Callable[..., AdapterState]
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ def make_example() -> MakeExample:
 def shaken() -> Shake:
     """`shaken(engine, rank=3)`: an adapter that changes the model, as if it had been trained."""
 
-    def make(engine: TinyEngine, rank: int = 3, scale: float = 0.02, **spec: bool) -> Adapter:
+    def make(engine: TinyEngine, rank: int = 3, scale: float = 0.02, **spec: bool) -> AdapterState:
         adapter = engine.new_adapter(MODEL, LoraSpec(rank=rank, **spec))
         random = np.random.RandomState(1)
         weights = {

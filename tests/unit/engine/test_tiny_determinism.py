@@ -35,7 +35,7 @@ def fingerprint() -> str:
         SampleSpec(prompt=random.randint(0, 256, n), seed=n, num_samples=2, max_tokens=n)
         for n in (3, 20, 33)
     ]
-    for sampled in engine.sample(MODEL, adapter.weights, specs):
+    for sampled in engine.sample(MODEL, adapter, specs):
         for sequence in sampled.sequences:
             digest.update(sequence.tokens.tobytes() + sequence.logprobs.tobytes())
     return digest.hexdigest()

@@ -44,7 +44,7 @@ def adapter(engine, shaken):
 def test_logprobs_are_those_of_training(engine, adapter, options):
     """Also when drawn from a tempered and filtered distribution; for more than a block's length."""
     request = spec(b"ab" * 70, max_tokens=40, stop_at_eos=False, prompt_logprobs=True, **options)
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     sampled = result.sequences[0]
     tokens = np.concatenate([request.prompt, sampled.tokens])
     expected = forward_logprobs(engine, adapter, tokens[:-1], tokens[1:])
@@ -56,31 +56,31 @@ def test_logprobs_are_those_of_training(engine, adapter, options):
 def test_a_seed_repeats_in_any_company(engine, adapter):
     request = spec(num_samples=3, topk_sample_logprobs=2)
     others = [spec(bytes(range(n)), seed=n, num_samples=2, max_tokens=n) for n in range(5, 70, 9)]
-    (alone,) = engine.sample(MODEL, adapter.weights, [request])
-    *_, beside = engine.sample(MODEL, adapter.weights, [*others, request])
+    (alone,) = engine.sample(MODEL, adapter, [request])
+    *_, beside = engine.sample(MODEL, adapter, [*others, request])
     for one, other in zip(alone.sequences, beside.sequences, strict=True):
         same(one, other)
-    (first,) = engine.sample(MODEL, adapter.weights, [evolve(request, num_samples=1)])
+    (first,) = engine.sample(MODEL, adapter, [evolve(request, num_samples=1)])
     same(first.sequences[0], alone.sequences[0])
 
 
 def test_more_sequences_than_grow_together(engine, adapter):
-    (many,) = engine.sample(MODEL, adapter.weights, [spec(num_samples=70, max_tokens=3)])
-    (one,) = engine.sample(MODEL, adapter.weights, [spec(num_samples=1, max_tokens=3)])
+    (many,) = engine.sample(MODEL, adapter, [spec(num_samples=70, max_tokens=3)])
+    (one,) = engine.sample(MODEL, adapter, [spec(num_samples=1, max_tokens=3)])
     assert len(many.sequences) == 70
     same(many.sequences[0], one.sequences[0])
 
 
 def test_samples_differ(engine, adapter):
-    (result,) = engine.sample(MODEL, adapter.weights, [spec(num_samples=8)])
+    (result,) = engine.sample(MODEL, adapter, [spec(num_samples=8)])
     assert len({tuple(s.tokens.tolist()) for s in result.sequences}) == 8
-    (other,) = engine.sample(MODEL, adapter.weights, [spec(seed=6)])
+    (other,) = engine.sample(MODEL, adapter, [spec(seed=6)])
     assert other.sequences[0].tokens.tolist() != result.sequences[0].tokens.tolist()
 
 
 def test_without_a_seed_chance_decides(engine, adapter):
     request = spec(seed=None)
-    results = engine.sample(MODEL, adapter.weights, [request, request])
+    results = engine.sample(MODEL, adapter, [request, request])
     assert len({tuple(r.sequences[0].tokens.tolist()) for r in results}) == 2
 
 
@@ -93,7 +93,7 @@ def test_any_integer_is_a_seed(engine, seed):
 def test_draws_follow_the_distribution(engine, adapter):
     """The mean log-probability of samples is the negative entropy, 4 standard errors allowed."""
     request = spec(num_samples=2000, max_tokens=1, topk_sample_logprobs=257)
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     logp = np.array([x for _, x in result.sequences[0].topk[0]])
     p = np.exp(logp)
     assert p.sum() == pytest.approx(1)
@@ -126,7 +126,7 @@ def test_filters(engine):
 
 def test_greedy_takes_the_best_each_time(engine, adapter):
     request = spec(temperature=0.0, topk_sample_logprobs=1, stop_at_eos=False)
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     sequence = result.sequences[0]
     best = [step[0] for step in sequence.topk]
     assert [token for token, _ in best] == sequence.tokens.tolist()
@@ -135,14 +135,14 @@ def test_greedy_takes_the_best_each_time(engine, adapter):
 
 def test_top_k_of_prompt_and_samples(engine, adapter):
     request = spec(b"abcd", prompt_logprobs=True, topk_prompt_logprobs=257, topk_sample_logprobs=3)
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     first, *rest = result.topk_prompt_logprobs
     assert first is None
     for token, logprob, ranked in zip(b"bcd", result.prompt_logprobs[1:], rest, strict=True):
         assert dict(ranked)[token] == logprob
         assert [x for _, x in ranked] == sorted((x for _, x in ranked), reverse=True)
     assert [len(step) for step in result.sequences[0].topk] == [3] * len(result.sequences[0].tokens)
-    (plain,) = engine.sample(MODEL, adapter.weights, [spec(b"abcd")])
+    (plain,) = engine.sample(MODEL, adapter, [spec(b"abcd")])
     assert (plain.prompt_logprobs, plain.topk_prompt_logprobs) == (None, None)
     assert plain.sequences[0].topk is None
 
@@ -159,7 +159,7 @@ def parrot(engine):
 
     def answer(**options):
         request = spec(b"a", temperature=0.0, **{"max_tokens": 20, **options})
-        (result,) = engine.sample(MODEL, adapter.weights, [request])
+        (result,) = engine.sample(MODEL, adapter, [request])
         return result.sequences[0].tokens.tolist(), result.sequences[0].stop_reason
 
     return answer
@@ -246,7 +246,7 @@ def test_targets_are_scored_where_they_are_named(engine, adapter):
         topk_prompt_logprobs=257,
         target_prompt_logprobs=PromptTargets(rows=rows, token_ids=ids),
     )
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     ranked = result.topk_prompt_logprobs
     expected = [
         0.0 if i < 0 else dict(ranked[row + 1])[i] for row, i in zip(rows, ids, strict=True)
@@ -260,7 +260,7 @@ def test_alternatives_follow_the_tempered_distribution(engine, adapter, temperat
     """Drawn with replacement; their log-probabilities are the model's own."""
     k = 4000
     request = spec(b"abc", temperature=temperature, prompt_alt_tokens_k=k, topk_prompt_logprobs=257)
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     found = result.prompt_alt_tokens
     assert found.tokens.shape == found.logprobs.shape == (2, k)
     for tokens, logprobs, ranked in zip(
@@ -277,10 +277,8 @@ def test_alternatives_follow_the_tempered_distribution(engine, adapter, temperat
 
 def test_alternatives_repeat_by_seed_and_change_no_sample(engine, adapter):
     plain, request = spec(), spec(prompt_alt_tokens_k=5)
-    (alone,) = engine.sample(MODEL, adapter.weights, [request])
-    without, again, other = engine.sample(
-        MODEL, adapter.weights, [plain, request, evolve(request, seed=6)]
-    )
+    (alone,) = engine.sample(MODEL, adapter, [request])
+    without, again, other = engine.sample(MODEL, adapter, [plain, request, evolve(request, seed=6)])
     same(alone.sequences[0], without.sequences[0])
     drawn = alone.prompt_alt_tokens.tokens.tolist()
     assert again.prompt_alt_tokens.tokens.tolist() == drawn
@@ -291,7 +289,7 @@ def test_alternatives_repeat_by_seed_and_change_no_sample(engine, adapter):
 @pytest.mark.parametrize("temperature", [0.0, 1e-300])
 def test_greedy_alternatives_are_the_best(engine, adapter, temperature):
     request = spec(temperature=temperature, prompt_alt_tokens_k=2, topk_prompt_logprobs=1)
-    (result,) = engine.sample(MODEL, adapter.weights, [request])
+    (result,) = engine.sample(MODEL, adapter, [request])
     best = [row[0][0] for row in result.topk_prompt_logprobs[1:]]
     assert result.prompt_alt_tokens.tokens.tolist() == [[token, token] for token in best]
 
@@ -303,10 +301,10 @@ def test_a_prompt_of_one_token_has_no_alternatives(engine):
 
 def test_only_the_last_places_are_scored_by_top_k_too(engine, adapter):
     request = spec(b"abcd", prompt_logprobs=True, topk_prompt_logprobs=3)
-    (whole,) = engine.sample(MODEL, adapter.weights, [request])
+    (whole,) = engine.sample(MODEL, adapter, [request])
     for n in (1, 2, 3):
         part_of = evolve(request, prompt_logprobs_last_n=n)
-        (part,) = engine.sample(MODEL, adapter.weights, [part_of])
+        (part,) = engine.sample(MODEL, adapter, [part_of])
         for name in ("prompt_logprobs", "topk_prompt_logprobs"):
             assert getattr(part, name) == [None] * (4 - n) + getattr(whole, name)[-n:]
 
@@ -323,7 +321,7 @@ def test_draws_know_how_likely_they_were(engine, adapter):
         {"temperature": 0.0},
     ):
         asked = evolve(request, **options)
-        (result,) = engine.sample(MODEL, adapter.weights, [asked])
+        (result,) = engine.sample(MODEL, adapter, [asked])
         tokens, logp = map(np.array, zip(*result.sequences[0].topk[0], strict=True))
         p = (
             np.exp(logp / asked.temperature)

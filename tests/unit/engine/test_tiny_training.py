@@ -45,7 +45,7 @@ def test_a_fresh_adapter_is_the_base_model(engine):
     spec = SampleSpec(prompt=prompt, max_tokens=4, seed=1, prompt_logprobs=True)
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=5))
     (base,) = engine.sample(MODEL, None, [spec])
-    (fresh,) = engine.sample(MODEL, adapter.weights, [spec])
+    (fresh,) = engine.sample(MODEL, adapter, [spec])
     assert fresh.prompt_logprobs == base.prompt_logprobs
     assert fresh.sequences[0].tokens.tolist() == base.sequences[0].tokens.tolist()
     mean = -np.mean([x for x in base.prompt_logprobs if x is not None])
@@ -179,7 +179,7 @@ def test_memorises_a_text_and_gives_it_back(engine):
     assert losses[0] > 5
     assert losses[-1] < 0.05
     prompt = np.frombuffer(FOX[:10], np.uint8).astype(np.int64)
-    (result,) = engine.sample(MODEL, adapter.weights, [SampleSpec(prompt=prompt, temperature=0)])
+    (result,) = engine.sample(MODEL, adapter, [SampleSpec(prompt=prompt, temperature=0)])
     (sequence,) = result.sequences
     assert bytes(sequence.tokens[:-1].tolist()) == FOX[10:]
     assert (sequence.tokens[-1], sequence.stop_reason) == (256, "stop")

@@ -7,13 +7,14 @@ the start, which gives the layers above the last few bytes to combine (see `_loo
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from attrs import frozen
+
+from tinker_local.engine.seeds import random_state
 
 Matrix = npt.NDArray[np.floating[Any]]
 Matrices = Mapping[str, Matrix]
@@ -49,17 +50,6 @@ def rotary_frequencies(sizes: Sizes) -> npt.NDArray[np.float64]:
     """Radians a token, one for each of the head's coordinate pairs: float64 [head_width / 2]."""
     half = sizes.head_width // 2
     return sizes.rope_base ** (-np.arange(half) / half)
-
-
-def random_state(seed: int, name: str) -> np.random.RandomState:
-    """A generator for one named matrix; matrices do not depend on which others are drawn.
-
-    RandomState, because numpy has frozen its streams: adapters saved under one release of numpy
-    must fit the base weights drawn under another. Only uniform draws are used, which unlike
-    normal ones involve no libm.
-    """
-    words = [(seed >> shift) & 0xFFFFFFFF for shift in (0, 32)]
-    return np.random.RandomState([*words, zlib.crc32(name.encode())])
 
 
 def matrix_name(layer: int, part: str) -> str:

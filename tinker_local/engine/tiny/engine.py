@@ -30,9 +30,10 @@ import numpy as np
 import numpy.typing as npt
 from attrs import evolve
 
+from tinker_local.engine import decoding
 from tinker_local.engine.base import (
     AdamSpec,
-    Adapter,
+    AdapterState,
     EngineError,
     Example,
     LoraSpec,
@@ -40,15 +41,16 @@ from tinker_local.engine.base import (
     ModelSpec,
     SampleResult,
     SampleSpec,
-    Tensors,
 )
 from tinker_local.engine.tiny import adam
 from tinker_local.engine.tiny.base_model import Matrix, Sizes, base_weights
 from tinker_local.engine.tiny.blas import one_thread
-from tinker_local.engine.tiny.lora import initial_factors, merged
+from tinker_local.engine.tiny.lora import ALPHA, initial_factors, merged
 
 MODEL = "tinker-local/tiny"
 TOKENIZER = "tinker-local/bytes"
+EOS = 256
+EOS_TEXT = b"<eos>"
 
 
 class TinyEngine:
@@ -64,10 +66,12 @@ class TinyEngine:
         self._base: dict[str, Matrix] = {
             name: weight.astype(self._dtype) for name, weight in base_weights(self._sizes).items()
         }
+        self._text = decoding.Text(frozenset({EOS}), lambda token: self.token_bytes(MODEL, token))
         self._models = {
             MODEL: ModelSpec(
                 name=MODEL,
                 max_context_length=self._sizes.context,
+                vocab_size=self._sizes.vocab,
                 tokenizer_id=TOKENIZER,
                 arch="tiny",
             )
@@ -77,24 +81,25 @@ class TinyEngine:
     def models(self) -> Mapping[str, ModelSpec]:
         return self._models
 
-    def new_adapter(self, base_model: str, lora: LoraSpec) -> Adapter:
+    def new_adapter(self, base_model: str, lora: LoraSpec) -> AdapterState:
         self._check_model(base_model)
         factors = initial_factors(self._sizes, lora)
-        return Adapter(
+        return AdapterState(
             base_model=base_model,
             lora=lora,
+            alpha=ALPHA,
             weights={name: factor.astype(self._dtype) for name, factor in factors.items()},
         )
 
     def forward(
         self,
-        adapter: Adapter,
+        adapter: AdapterState,
         data: Sequence[Example],
         loss_fn: str,
         config: Mapping[str, Any],
         *,
         backward: bool,
-    ) -> tuple[LossResult, Adapter]:
+    ) -> tuple[LossResult, AdapterState]:
         from tinker_local.engine.tiny.training import loss_and_gradient  # noqa: PLC0415 - see above
 
         self._check_model(adapter.base_model)
@@ -102,6 +107,7 @@ class TinyEngine:
             result, grads = loss_and_gradient(
                 self._base,
                 self._sizes,
+                self._models[adapter.base_model],
                 adapter.weights,
                 data,
                 loss_fn=loss_fn,
@@ -114,9 +120,10 @@ class TinyEngine:
         total = {name: earlier[name] + g if name in earlier else g for name, g in grads.items()}
         return result, evolve(adapter, grads=total)
 
-    def optim_step(self, adapter: Adapter, params: AdamSpec) -> tuple[dict[str, float], Adapter]:
-        """Without accumulated gradients they are zero: moments decay, weight decay applies."""
-        adam.check(params)
+    def optim_step(
+        self, adapter: AdapterState, params: AdamSpec
+    ) -> tuple[dict[str, float], AdapterState]:
+        params.check()
         norm = adam.global_norm(adapter.grads)
         step = adapter.step + 1
         weights, moments = adam.update(
@@ -125,26 +132,37 @@ class TinyEngine:
         stepped = evolve(adapter, weights=weights, moments=moments, grads={}, step=step)
         return {"unclipped_grad_l2:mean": norm}, stepped
 
+    def load(self, state: AdapterState) -> AdapterState:
+        """The state itself: this engine's handles are immutable arrays in host memory."""
+        self._check_model(state.base_model)
+        fresh = self.new_adapter(state.base_model, state.lora).weights
+        if {n: w.shape for n, w in state.weights.items()} != {n: w.shape for n, w in fresh.items()}:
+            raise EngineError(f"the adapter does not fit {state.base_model}: it has other matrices")
+        if state.alpha != ALPHA:
+            raise EngineError(f"lora_alpha must be {ALPHA:g}, not {state.alpha:g}")
+        return state
+
+    def save(self, adapter: AdapterState) -> AdapterState:
+        return adapter
+
     def check_sample(self, base_model: str, spec: SampleSpec) -> None:
-        from tinker_local.engine import decoding  # noqa: PLC0415 - see above
-
         self._check_model(base_model)
-        decoding.check(spec, self._sizes)
+        decoding.check(spec, self._models[base_model])
 
-    def token_bytes(self, token_id: int) -> bytes:
-        from tinker_local.engine import decoding  # noqa: PLC0415 - see above
-
-        return decoding.token_bytes(token_id)
+    def token_bytes(self, base_model: str, token_id: int) -> bytes:
+        return EOS_TEXT if token_id == EOS else bytes([token_id])
 
     def sample(
-        self, base_model: str, weights: Tensors | None, specs: Sequence[SampleSpec]
+        self, base_model: str, adapter: AdapterState | None, specs: Sequence[SampleSpec]
     ) -> list[SampleResult]:
-        from tinker_local.engine import decoding  # noqa: PLC0415 - see above
+        from tinker_local.engine.tiny import sampling  # noqa: PLC0415 - see above
 
-        self._check_model(base_model)
+        for spec in specs:
+            self.check_sample(base_model, spec)
         base = {name: weight.astype(np.float64) for name, weight in self._base.items()}
         with one_thread():
-            return decoding.sample(merged(base, weights or {}), self._sizes, specs)
+            matrices = merged(base, {} if adapter is None else adapter.weights)
+            return sampling.sample(matrices, self._sizes, specs, self._text)
 
     def _check_model(self, name: str) -> None:
         if name not in self._models:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinker_local.engine.base import EngineError, LoraSpec
+from tinker_local.engine.seeds import random_state
 from tinker_local.engine.tiny.base_model import (
     ATTENTION,
     MLP,
@@ -16,7 +17,6 @@ from tinker_local.engine.tiny.base_model import (
     Matrix,
     Sizes,
     matrix_shapes,
-    random_state,
 )
 
 ALPHA = 64.0

@@ -15,7 +15,6 @@ import numpy
 import numpy.typing as npt
 from autograd.extend import notrace_primitive
 
-from tinker_local.engine.base import EngineError
 from tinker_local.engine.tiny.base_model import (
     EMBED,
     UNEMBED,
@@ -31,21 +30,6 @@ BLOCK = 128
 """Attention goes by blocks of this many tokens: blocks of the future are never computed."""
 
 EPSILON = 1e-6
-
-
-def check_tokens(
-    tokens: npt.NDArray[numpy.int64], sizes: Sizes, *, what: str = "model_input"
-) -> None:
-    """Raises EngineError unless the tokens are 1 or more, fit the context and are in the vocabulary."""
-    if tokens.ndim != 1 or not len(tokens):
-        raise EngineError(f"{what} has no tokens")
-    if len(tokens) > sizes.context:
-        raise EngineError(
-            f"{what} has {len(tokens)} tokens, more than the context of {sizes.context}"
-        )
-    outside = tokens[(tokens < 0) | (tokens >= sizes.vocab)]
-    if outside.size:
-        raise EngineError(f"{what} has token {outside[0]}, outside the vocabulary of {sizes.vocab}")
 
 
 def log_probs(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from attrs import frozen
 from autograd import make_vjp
 
-from tinker_local.engine import losses
-from tinker_local.engine.base import EngineError, Example, LossResult, Tensors
+from tinker_local.engine import evaluation, losses
+from tinker_local.engine.base import EngineError, Example, LossResult, ModelSpec, Tensors
 from tinker_local.engine.tiny import lora, network
 from tinker_local.engine.tiny.base_model import Matrices, Sizes
 
@@ -21,18 +18,10 @@ BATCH_TOKENS = 2048
 keep the processor busy, few enough to bound memory however much is sent."""
 
 
-@frozen(kw_only=True)
-class _Prepared:
-    """An example, checked: targets are int64 [T] or [T, K], inputs float64 of that shape."""
-
-    tokens: npt.NDArray[np.int64]
-    targets: npt.NDArray[np.int64]
-    inputs: losses.Inputs
-
-
 def loss_and_gradient(
     base: Matrices,
     sizes: Sizes,
+    model: ModelSpec,
     factors: Matrices,
     data: Sequence[Example],
     *,
@@ -45,9 +34,7 @@ def loss_and_gradient(
     Raises EngineError for whatever the caller got wrong, and when the result is not finite.
     """
     loss, settings = losses.resolve(loss_fn, config)
-    examples = [_prepare(i, example, loss, settings, sizes) for i, example in enumerate(data)]
-    if not examples:
-        raise EngineError("data is empty")
+    examples = evaluation.prepare(data, loss, settings, model)
     names = lora.adapted(factors)
     merges = [
         make_vjp(lora.merge, (1, 2))(base[n], factors[f"{n}.lora_A"], factors[f"{n}.lora_B"])
@@ -55,7 +42,7 @@ def loss_and_gradient(
     ]
     matrices = [matrix for _, matrix in merges]
     sums = [np.zeros_like(matrix) for matrix in matrices]
-    values: dict[int, tuple[losses.Values, losses.LossValue]] = {}
+    values: dict[int, evaluation.Evaluated] = {}
     # What overflows is found by what comes out of it, and told to the caller.
     with np.errstate(all="ignore"):
         for indices in _batches([len(example.tokens) for example in examples]):
@@ -67,8 +54,7 @@ def loss_and_gradient(
                 logp = forward(*matrices)
             edges = np.cumsum([example.targets.size for example in batch])[:-1]
             for i, example, part in zip(indices, batch, np.split(logp, edges), strict=True):
-                own = part.astype(np.float64).reshape(example.targets.shape)
-                values[i] = own, _evaluate(i, loss, own, example)
+                values[i] = evaluation.evaluate(i, loss, part, example)
             if backward:
                 gradient = np.concatenate([values[i][1].gradient.ravel() for i in indices])
                 parts = pull_back(gradient.astype(logp.dtype))
@@ -79,19 +65,7 @@ def loss_and_gradient(
             if not np.isfinite(total).all():
                 raise EngineError("the gradient is not finite")
             grads[f"{name}.lora_A"], grads[f"{name}.lora_B"] = pull_back(total)
-    return _result(loss, [values[i] for i in range(len(examples))]), grads
-
-
-def _prepare(
-    index: int, example: Example, loss: losses.Loss, settings: Mapping[str, Any], sizes: Sizes
-) -> _Prepared:
-    try:
-        network.check_tokens(example.tokens, sizes)
-        targets = losses.targets_of(example, sizes.vocab)
-        inputs = losses.inputs_of(example, loss, settings, targets.shape)
-    except EngineError as error:
-        raise EngineError(f"data[{index}]: {error}") from None
-    return _Prepared(tokens=example.tokens, targets=targets, inputs=inputs)
+    return evaluation.collect(loss, [values[i] for i in range(len(examples))]), grads
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -112,7 +86,7 @@ def _padded(length: int) -> int:
 
 
 def _target_log_probs(
-    base: Matrices, sizes: Sizes, names: Sequence[str], batch: Sequence[_Prepared]
+    base: Matrices, sizes: Sizes, names: Sequence[str], batch: Sequence[evaluation.Prepared]
 ) -> Any:
     """A function from the adapted matrices to the log-probabilities of all targets, flat."""
     length = _padded(max(len(example.tokens) for example in batch))
@@ -132,43 +106,3 @@ def _target_log_probs(
         return out[where]
 
     return forward
-
-
-def _evaluate(
-    index: int, loss: losses.Loss, logp: losses.Values, example: _Prepared
-) -> losses.LossValue:
-    if not np.isfinite(logp).all():
-        raise EngineError(
-            f"data[{index}]: the model's log-probabilities are not finite; training has diverged"
-        )
-    value = losses.evaluate(loss, logp, example.inputs)
-    if not (np.isfinite(value.elementwise).all() and np.isfinite(value.gradient).all()):
-        raise EngineError(
-            f"data[{index}]: the loss is not finite; is `logprobs` far from the model's own?"
-        )
-    return value
-
-
-def _result(
-    loss: losses.Loss, values: Sequence[tuple[losses.Values, losses.LossValue]]
-) -> LossResult:
-    metrics = {
-        "loss:sum": math.fsum(x for _, value in values for x in value.elementwise.ravel().tolist())
-    }
-    for name in {name for _, value in values for name in value.metrics}:
-        reported = [value.metrics[name] for _, value in values if name in value.metrics]
-        total = math.fsum(reported)
-        metrics[name] = total / len(reported) if name.endswith(":mean") else total
-    return LossResult(
-        output_type=loss.output_type,
-        outputs=[
-            {"logprobs": logp.astype(np.float32)}
-            if loss.graph is not None
-            else {
-                "logprobs": logp.astype(np.float32),
-                "elementwise_loss": value.elementwise.astype(np.float32),
-            }
-            for logp, value in values
-        ],
-        metrics=metrics,
-    )

@@ -7,7 +7,7 @@ import codecs
 import math
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -102,13 +102,13 @@ def _request_id(call: Call) -> str:
     return f"{sampler_id}:{uuid.uuid4().hex if seq_id is None else int(seq_id)}"
 
 
-def _promise_sample(backend: Backend, call: Call, request_id: str) -> None:
-    """Queue a sample, unless it was promised before."""
+def _promise_sample(backend: Backend, call: Call, request_id: str) -> str:
+    """Queue a sample, unless it was promised before; returns the base model's name."""
     sampler_id = call.body.get("sampling_session_id")
     if sampler_id is None:
         model = ModelName(*source(backend, call.user, _model(call)))
         backend.promise(call, "asample", str(model), request_id, seq_id=None, digest=b"")
-        return
+        return model.base_model or ""
     sampler = backend.own("samplers", "sampling_session_id", sampler_id, call.user)
     digest = digest_of("asample", call)
     if not backend.repeated(request_id, digest, "seq_id"):
@@ -118,6 +118,8 @@ def _promise_sample(backend: Backend, call: Call, request_id: str) -> None:
                 410, f"The weights of {sampler_id} are no longer kept: its session is over"
             )
         backend.promise(call, "asample", sampler_id, request_id, seq_id=None, digest=digest)
+    base_model: str = sampler["base_model"]
+    return base_model
 
 
 async def join_sampling_session(backend: Backend, call: Call) -> dict[str, Any]:
@@ -140,12 +142,13 @@ async def stream_sample(backend: Backend, call: Call) -> Response:
     request_id = _request_id(call)
     listeners[request_id] = heard
     try:
-        _promise_sample(backend, call, request_id)
+        base_model = _promise_sample(backend, call, request_id)
     except BaseException:
         del listeners[request_id]
         raise
     request = backend.store.request(request_id)
     assert request is not None, "it is promised"
+    token_bytes = partial(backend.engine.token_bytes, base_model)
 
     async def events() -> AsyncIterator[bytes]:
         texts: defaultdict[int, codecs.IncrementalDecoder] = defaultdict(partial(_utf8, "replace"))
@@ -155,7 +158,7 @@ async def stream_sample(backend: Backend, call: Call) -> Response:
         try:
             while (token := await drawn.get()) is not None:
                 told[token[0]] += 1
-                yield _event(_token_event(backend, token, texts))
+                yield _event(_token_event(token_bytes, token, texts))
             settled = backend.store.request(request_id)
             assert settled is not None
             if settled.state == FAILED:
@@ -169,7 +172,7 @@ async def stream_sample(backend: Backend, call: Call) -> Response:
                 # What was drawn before anybody listened: a repeated request, or one taken up after a crash.
                 rest = zip(sequence["tokens"], sequence["logprobs"], strict=True)
                 for token_id, logprob in list(rest)[told[index] :]:
-                    yield _event(_token_event(backend, (index, token_id, logprob), texts))
+                    yield _event(_token_event(token_bytes, (index, token_id, logprob), texts))
                 end = {"index": index, "finish_reason": sequence["stop_reason"]}
                 yield _event({**end, "total_tokens": len(sequence["tokens"])})
         finally:
@@ -188,11 +191,13 @@ _utf8 = codecs.getincrementaldecoder("utf-8")
 
 
 def _token_event(
-    backend: Backend, token: _Token, texts: Mapping[int, codecs.IncrementalDecoder]
+    token_bytes: Callable[[int], bytes],
+    token: _Token,
+    texts: Mapping[int, codecs.IncrementalDecoder],
 ) -> dict[str, Any]:
     """A token, and the text it completes: a character may take several tokens."""
     index, token_id, logprob = token
-    text = texts[index].decode(backend.engine.token_bytes(token_id))
+    text = texts[index].decode(token_bytes(token_id))
     return {"index": index, "token_id": token_id, "token": text, "logprob": logprob}
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-import safetensors.numpy
 from attrs import asdict, evolve
 
-from tinker_local.engine.base import Adapter
+from tinker_local.engine.base import AdapterState
 from tinker_local.errors import OperationFailed
 from tinker_local.protocol.operations.outcome import Context, Outcome, json_outcome
 from tinker_local.state.catalog import SAVES, may_read
@@ -40,6 +38,8 @@ def _save_ephemeral(context: Context, model_id: str, number: int) -> Outcome:
     store, model = context.store, context.model(model_id)
     adapter = context.adapters.get(model_id)
     sampler_id = f"{model['session_id']}:sample:{number}"
+    weights_alone = evolve(context.engine.save(adapter), moments={}, grads={})
+    file = context.snapshots.write(weights_alone)
 
     def commit() -> None:
         if store.get("samplers", sampler_id) is not None:
@@ -53,8 +53,7 @@ def _save_ephemeral(context: Context, model_id: str, number: int) -> Outcome:
             base_model=adapter.base_model,
             model_id=model_id,
         )
-        weights = safetensors.numpy.save(adapter.weights)
-        store.insert("ephemeral_weights", sampler_id=sampler_id, weights=weights)
+        store.insert("ephemeral_weights", sampler_id=sampler_id, file=file)
 
     result = {"type": "save_weights_for_sampler", "path": None, "sampling_session_id": sampler_id}
     return json_outcome(result, commit)
@@ -72,7 +71,8 @@ def _save(
     adapter = context.adapters.get(model_id)
     # A number that stays the same when this is tried again, and differs for the next save.
     save = str(model["next_seq_id"])
-    folder = files.write(location, save, adapter, body.get("age_encryption_recipients") or ())
+    state = context.engine.save(adapter)
+    folder = files.write(location, save, state, body.get("age_encryption_recipients") or ())
     facts = {
         "base_model": adapter.base_model,
         "lora": asdict(adapter.lora),
@@ -98,24 +98,24 @@ def load_weights(context: Context, model_id: str, body: Mapping[str, Any]) -> Ou
         raise OperationFailed(f"{path} is not a training checkpoint (…/weights/…).")
     loaded = read(context, checkpoint, with_moments=bool(body["optimizer"]))
     if model["ready"]:
-        adapter = context.adapters.get(model_id)
+        adapter = context.engine.save(context.adapters.get(model_id))
         if (adapter.base_model, _shapes(adapter)) != (loaded.base_model, _shapes(loaded)):
             raise OperationFailed(
                 f"{path} does not fit the model: it is {_kind(loaded)}, the model {_kind(adapter)}."
             )
-        changed = evolve(loaded, lora=adapter.lora, grads={})
-        commit = partial(context.adapters.update, model_id, changed, "weights", "moments", "grads")
+        changed = context.engine.load(evolve(loaded, lora=adapter.lora, grads={}))
+        commit = context.adapters.replace(model_id, changed)
     else:
         expected = body.get("base_model")
         if expected is not None and expected != loaded.base_model:
             raise OperationFailed(f"{path} is for {loaded.base_model}, not for {expected}.")
-        changed = loaded
-        commit = partial(context.adapters.insert, model_id, loaded)
+        changed = context.engine.load(loaded)
+        commit = context.adapters.create(model_id, changed)
     result = {"type": "load_weights", "path": path, "model_id": model_id}
     return json_outcome(result, commit, changed)
 
 
-def read(context: Context, checkpoint: Row, *, with_moments: bool) -> Adapter:
+def read(context: Context, checkpoint: Row, *, with_moments: bool) -> AdapterState:
     """The adapter in a checkpoint; the operation fails if its files are gone."""
     try:
         return context.catalog.files.read(checkpoint["folder"], with_moments=with_moments)
@@ -133,11 +133,11 @@ def _checkpoint(context: Context, path: str, user: str) -> Row:
     return row
 
 
-def _shapes(adapter: Adapter) -> dict[str, tuple[int, ...]]:
+def _shapes(adapter: AdapterState) -> dict[str, tuple[int, ...]]:
     return {name: weight.shape for name, weight in adapter.weights.items()}
 
 
-def _kind(adapter: Adapter) -> str:
+def _kind(adapter: AdapterState) -> str:
     parts = ("attn", "mlp", "unembed")
     trained = [part for part in parts if getattr(adapter.lora, f"train_{part}")]
     return f"of rank {adapter.lora.rank} on {', '.join(trained)} of {adapter.base_model}"

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from tinker_local.engine.base import Engine, EngineError, Listener
+from tinker_local.engine.base import Adapter, Engine, EngineError, Listener
 from tinker_local.errors import OperationFailed
 from tinker_local.options import Options
 from tinker_local.protocol.operations import checkpoints, models, training
@@ -19,6 +19,7 @@ from tinker_local.protocol.operations.sampling import Sampling
 from tinker_local.protocol.wire import bodies
 from tinker_local.state.catalog import Catalog
 from tinker_local.state.recordings import Recordings
+from tinker_local.state.snapshots import Snapshots
 from tinker_local.state.store import DONE, FAILED, Request, Store
 
 logger = logging.getLogger("tinker_local")
@@ -48,11 +49,20 @@ _RUN: dict[str, Callable[[Context, str, Any], Outcome]] = {
 class Operations:
     """Executes requests, on the scheduler's thread."""
 
-    def __init__(self, store: Store, engine: Engine, catalog: Catalog, options: Options) -> None:
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine[Any],
+        catalog: Catalog,
+        snapshots: Snapshots,
+        options: Options,
+    ) -> None:
         self._store = store
-        self._adapters = Adapters(store)
-        self._context = Context(store, engine, catalog, Recordings(store, options), self._adapters)
-        self._sampling = Sampling(self._context)
+        self._adapters = Adapters(store, engine, snapshots, options, self._repeat)
+        self._context = Context(
+            store, engine, catalog, Recordings(store, options), self._adapters, snapshots
+        )
+        self._sampling = Sampling(self._context, options.keep_adapter_seconds)
 
     @property
     def listeners(self) -> dict[str, Listener]:
@@ -77,6 +87,17 @@ class Operations:
 
     def _run(self, request: Request) -> Outcome:
         return _RUN[request.operation](self._context, request.target, self._body(request))
+
+    def release_idle(self) -> None:
+        """Let go of what the engine holds for models and samplers that were not used for a while."""
+        self._adapters.release_idle()
+        self._sampling.release_idle()
+
+    def _repeat(self, request: Request) -> Adapter:
+        """Run a request of the log once more."""
+        adapter = self._run(request).adapter
+        assert adapter is not None, "the log has what changes adapters"
+        return adapter
 
     def _body(self, request: Request) -> Any:
         """The body, decoded. Bodies wait for their turn on disk, not in memory."""
@@ -103,30 +124,47 @@ class Operations:
     def _record(self, request: Request, outcome: Outcome | OperationFailed, started: float) -> None:
         try:
             with self._store.transaction():
-                self._write(request, outcome, started)
+                log_id = self._write(request, outcome, started)
         except OperationFailed as failure:  # found by its commit
             with self._store.transaction():
                 self._write(request, failure, started)
             return
         # Not before: if the transaction fails, memory must still match the database.
         if isinstance(outcome, Outcome) and outcome.adapter is not None:
-            self._adapters.remember(request.target, outcome.adapter)
+            self._adapters.changed(
+                request.target,
+                outcome.adapter,
+                log_id,
+                stepped=request.operation == "optim_step",
+            )
 
-    def _write(self, request: Request, outcome: Outcome | OperationFailed, started: float) -> None:
+    def _write(
+        self, request: Request, outcome: Outcome | OperationFailed, started: float
+    ) -> int | None:
+        """Write what has come of a request; returns its entry in the log, if it has one."""
+        log_id = None
         if isinstance(outcome, OperationFailed):
             failure = orjson.dumps({"error": str(outcome), "category": outcome.category})
             self._store.finish(request.id, FAILED, failure, bodies.JSON, started=started)
             self.announce(request, FAILED, len(failure))
         else:
             outcome.commit()
+            if outcome.can_be_repeated:
+                log_id = self._adapters.log(request.target, request.id)
             self._store.finish(
-                request.id, DONE, outcome.result, outcome.media_type, started=started
+                request.id,
+                DONE,
+                outcome.result,
+                outcome.media_type,
+                started=started,
+                keep_body=outcome.can_be_repeated,
             )
             self.announce(request, DONE, len(outcome.result))
         if request.seq_id is not None:
             self._store.write(
                 "UPDATE models SET next_seq_id = ? WHERE id = ?", request.seq_id + 1, request.target
             )
+        return log_id
 
     def announce(self, request: Request, state: str, size: int) -> None:
         """Tell the completions feed of a sampler's process that its request has ended."""

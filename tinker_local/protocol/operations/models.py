@@ -22,7 +22,7 @@ def create_model(context: Context, model_id: str, body: Mapping[str, Any]) -> Ou
     adapter = context.engine.new_adapter(body["base_model"], spec)
     return json_outcome(
         {"type": "create_model", "model_id": model_id},
-        partial(context.adapters.insert, model_id, adapter),
+        context.adapters.create(model_id, adapter),
         adapter,
     )
 

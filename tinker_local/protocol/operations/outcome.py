@@ -13,6 +13,7 @@ from tinker_local.protocol.operations.adapters import Adapters
 from tinker_local.protocol.wire.bodies import JSON
 from tinker_local.state.catalog import Catalog
 from tinker_local.state.recordings import Recordings
+from tinker_local.state.snapshots import Snapshots
 from tinker_local.state.store import Row, Store
 
 Commit = Callable[[], None]
@@ -32,6 +33,9 @@ class Outcome:
     commit: Commit = _nothing
     adapter: Adapter | None = None
     """The model's adapter once this is committed, if the operation changed it."""
+    can_be_repeated: bool = False
+    """Whether the request alone, done again, would change the adapter in the same way. If not, `commit` has
+    to replace the snapshot."""
 
 
 def json_outcome(
@@ -45,10 +49,11 @@ class Context:
     """What every operation works with."""
 
     store: Store
-    engine: Engine
+    engine: Engine[Any]
     catalog: Catalog
     recordings: Recordings
     adapters: Adapters
+    snapshots: Snapshots
 
     def model(self, model_id: str) -> Row:
         """The row of a model whose operation was promised, and which therefore exists."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import safetensors.numpy
 from attrs import evolve, frozen
 
 from tinker_local import model_names
-from tinker_local.engine.base import Listener, SampleResult, SampleSpec, Tensors
+from tinker_local.engine.base import AdapterState, Listener, SampleResult, SampleSpec
 from tinker_local.errors import OperationFailed
 from tinker_local.model_names import ModelName
 from tinker_local.protocol.operations import checkpoints
@@ -23,7 +24,7 @@ from tinker_local.state.store import Request, Row
 
 T = TypeVar("T")
 Attempt = Callable[[Request, Callable[[Request], T]], T | OperationFailed]
-MAX_SAMPLERS_IN_MEMORY = 16
+MAX_SAMPLERS_IN_ENGINE = 16
 
 
 @frozen
@@ -31,18 +32,22 @@ class _Source:
     """What is sampled from."""
 
     base_model: str
-    weights: Tensors | None = None
+    adapter: Any = None
+    """None is the base model itself."""
     checkpoint: Row | None = None
 
 
 class Sampling:
     """Use on the scheduler's thread."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, keep_seconds: float) -> None:
         self._context = context
+        self._keep_seconds = keep_seconds
         self.listeners: dict[str, Listener] = {}
         """Who is told each token of a sample as it is drawn, by request."""
-        self._weights: OrderedDict[str, Tensors] = OrderedDict()
+        self._lock = threading.Lock()
+        self._adapters: OrderedDict[str, tuple[Any, float]] = OrderedDict()
+        """The samplers' adapters in the engine, and when they were last used."""
 
     def sample(
         self,
@@ -63,7 +68,7 @@ class Sampling:
         specs = [one[0] for one in checked if not isinstance(one, OperationFailed)]
         sampled = attempt(
             requests[0],
-            lambda _: self._context.engine.sample(source.base_model, source.weights, specs),
+            lambda _: self._context.engine.sample(source.base_model, source.adapter, specs),
         )
         outcomes: list[Outcome | OperationFailed] = []
         for request, one in zip(requests, checked, strict=True):
@@ -137,24 +142,33 @@ class Sampling:
         if checkpoint is None:
             raise OperationFailed(f"There is no checkpoint {path}.")
 
-        def load() -> Tensors:
-            return checkpoints.read(self._context, checkpoint, with_moments=False).weights
+        def load() -> AdapterState:
+            return checkpoints.read(self._context, checkpoint, with_moments=False)
 
         # A name can be saved to again: what is cached is what is in this folder.
-        weights = self._cached(checkpoint["folder"], load)
-        return _Source(base_model or checkpoint["facts"]["base_model"], weights, checkpoint)
+        adapter = self._cached(checkpoint["folder"], load)
+        return _Source(base_model or checkpoint["facts"]["base_model"], adapter, checkpoint)
 
-    def _ephemeral(self, sampler_id: str) -> Tensors:
-        query = "SELECT weights FROM ephemeral_weights WHERE sampler_id = ?"
+    def _ephemeral(self, sampler_id: str) -> AdapterState:
+        query = "SELECT file FROM ephemeral_weights WHERE sampler_id = ?"
         rows = self._context.store.select(query, sampler_id)
         if not rows:
             raise OperationFailed(f"The weights of the sampler {sampler_id} are no longer kept.")
-        weights: Tensors = safetensors.numpy.load(rows[0]["weights"])
-        return weights
+        return self._context.snapshots.read(rows[0]["file"])
 
-    def _cached(self, key: str, load: Callable[[], Tensors]) -> Tensors:
-        weights = self._weights.pop(key, None) or load()
-        self._weights[key] = weights  # the most recently used is last
-        while len(self._weights) > MAX_SAMPLERS_IN_MEMORY:
-            self._weights.popitem(last=False)
-        return weights
+    def _cached(self, key: str, read: Callable[[], AdapterState]) -> Any:
+        with self._lock:
+            known = self._adapters.pop(key, None)
+        adapter = known[0] if known else self._context.engine.load(read())
+        with self._lock:
+            self._adapters[key] = adapter, time.monotonic()  # the most recently used is last
+            while len(self._adapters) > MAX_SAMPLERS_IN_ENGINE:
+                self._adapters.popitem(last=False)
+        return adapter
+
+    def release_idle(self) -> None:
+        """Let go of adapters that were not used for a while. From any thread."""
+        before = time.monotonic() - self._keep_seconds
+        with self._lock:
+            for key in [key for key, (_, used) in self._adapters.items() if used < before]:
+                del self._adapters[key]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
+
+import orjson
 
 from tinker_local.engine.base import AdamSpec, Example
 from tinker_local.engine.graph import Graph
@@ -77,9 +78,14 @@ def _loss(
         context.adapters.get(model_id), examples, loss_fn, config, backward=backward
     )
 
+    replace = None
+    if backward and loss_fn == "stable_reinforce":
+        # The log would need what was recorded of samples, which is not kept for as long.
+        replace = context.adapters.replace(model_id, changed)
+
     def commit() -> None:
-        if backward:
-            context.adapters.update(model_id, changed, "grads")
+        if replace is not None:
+            replace()
         context.count(model_id, "training", sum(len(example.tokens) for example in examples))
         context.recordings.use(recordings)
 
@@ -88,6 +94,7 @@ def _loss(
         media_type=PROTOBUF,
         commit=commit,
         adapter=changed if backward else None,
+        can_be_repeated=replace is None,
     )
 
 
@@ -133,8 +140,8 @@ def optim_step(context: Context, model_id: str, body: Mapping[str, Any]) -> Outc
         if value is not None and hasattr(AdamSpec, name)
     }
     metrics, changed = context.engine.optim_step(context.adapters.get(model_id), AdamSpec(**params))
-    return json_outcome(
-        {"type": "optim_step", "metrics": metrics},
-        partial(context.adapters.update, model_id, changed, "weights", "moments", "grads"),
-        changed,
+    return Outcome(
+        result=orjson.dumps({"type": "optim_step", "metrics": metrics}),
+        adapter=changed,
+        can_be_repeated=True,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...types import UNSET, Response, Unset, loads
+from ...types import UNSET, Request, Response, Unset, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -18,51 +18,58 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     project_id: str | Unset = UNSET,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "get",
-        "url": "/api/v1/billing/usage/checkpoints/current",
-    }
-    params: dict[str, Any] = {}
-    params["project_id"] = project_id
-    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+) -> Request[CurrentCheckpointStorageUsageResponse]:
+    """What the checkpoints take now
 
-    _kwargs["params"] = params
-    _headers: dict[str, str] = {}
+    By project and user.
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        project_id (str | Unset):
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    query: dict[str, Any] = {}
+    query["project_id"] = project_id
+    query = {k: v for k, v in query.items() if v is not UNSET and v is not None}
+
+    return Request(
+        operation="get_checkpoint_storage",
+        method="GET",
+        path="/api/v1/billing/usage/checkpoints/current",
+        parse=_parse,
+        query=query,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> CurrentCheckpointStorageUsageResponse:
+    from ...models.current_checkpoint_storage_usage_response import (
+        CurrentCheckpointStorageUsageResponse,
+    )
+
+    return CurrentCheckpointStorageUsageResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
 ) -> CurrentCheckpointStorageUsageResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.current_checkpoint_storage_usage_response import (
-            CurrentCheckpointStorageUsageResponse,
-        )
-
-        return CurrentCheckpointStorageUsageResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -73,21 +80,16 @@ def sync_detailed(
     project_id: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[CurrentCheckpointStorageUsageResponse | ErrorResponse | ValidationErrorResponse]:
-    """What the checkpoints take now
-
-    By project and user.
-
-    Args:
-        project_id (str | Unset):
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[
+    CurrentCheckpointStorageUsageResponse | ErrorResponse | ValidationErrorResponse | None
+]:
+    """What the checkpoints take now: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         project_id=project_id,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -96,18 +98,13 @@ async def asyncio_detailed(
     project_id: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[CurrentCheckpointStorageUsageResponse | ErrorResponse | ValidationErrorResponse]:
-    """What the checkpoints take now
-
-    By project and user.
-
-    Args:
-        project_id (str | Unset):
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[
+    CurrentCheckpointStorageUsageResponse | ErrorResponse | ValidationErrorResponse | None
+]:
+    """What the checkpoints take now: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         project_id=project_id,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...types import UNSET, Response, loads
+from ...types import UNSET, Request, Response, loads
 
 if TYPE_CHECKING:
     import datetime
@@ -18,53 +18,61 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     starting_on: datetime.datetime,
     ending_before: datetime.datetime,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "get",
-        "url": "/api/v1/billing/usage/events",
-    }
-    params: dict[str, Any] = {}
+) -> Request[BillingUsageResponse]:
+    """Usage by the hour
+
+    `starting_on` and `ending_before` are full hours, at most 14 days apart; `starting_on` is not in the future.
+
+    Args:
+        starting_on (datetime.datetime):
+        ending_before (datetime.datetime):
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    query: dict[str, Any] = {}
     json_starting_on = starting_on.isoformat()
-    params["starting_on"] = json_starting_on
+    query["starting_on"] = json_starting_on
     json_ending_before = ending_before.isoformat()
-    params["ending_before"] = json_ending_before
-    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+    query["ending_before"] = json_ending_before
+    query = {k: v for k, v in query.items() if v is not UNSET and v is not None}
 
-    _kwargs["params"] = params
-    _headers: dict[str, str] = {}
+    return Request(
+        operation="list_billing_usage",
+        method="GET",
+        path="/api/v1/billing/usage/events",
+        parse=_parse,
+        query=query,
+        headers=headers,
+    )
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+
+def _parse(content: bytes) -> BillingUsageResponse:
+    from ...models.billing_usage_response import BillingUsageResponse
+
+    return BillingUsageResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
 ) -> BillingUsageResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.billing_usage_response import BillingUsageResponse
-
-        return BillingUsageResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -76,23 +84,15 @@ def sync_detailed(
     ending_before: datetime.datetime,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[BillingUsageResponse | ErrorResponse | ValidationErrorResponse]:
-    """Usage by the hour
-
-    `starting_on` and `ending_before` are full hours, at most 14 days apart; `starting_on` is not in the future.
-
-    Args:
-        starting_on (datetime.datetime):
-        ending_before (datetime.datetime):
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[BillingUsageResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Usage by the hour: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         starting_on=starting_on,
         ending_before=ending_before,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -102,20 +102,12 @@ async def asyncio_detailed(
     ending_before: datetime.datetime,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[BillingUsageResponse | ErrorResponse | ValidationErrorResponse]:
-    """Usage by the hour
-
-    `starting_on` and `ending_before` are full hours, at most 14 days apart; `starting_on` is not in the future.
-
-    Args:
-        starting_on (datetime.datetime):
-        ending_before (datetime.datetime):
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[BillingUsageResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Usage by the hour: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         starting_on=starting_on,
         ending_before=ending_before,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,47 +17,55 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: AuthTokenRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/api/v1/auth/token",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[AuthTokenResponse]:
+    """Exchange a credential for a JWT
 
-    _kwargs["content"] = dumps(body.to_dict())
+    Offered by servers whose client config says `pjwt_auth_enabled`. The credential travels in `X-API-Key`, and so does
+    the
+    JWT afterwards. Claims a client reads, without verifying: `exp`, `iat`, `sub` (the user), `org_id`, `email`.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        body (AuthTokenRequest): Nothing: the credential is in the header.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="auth_token",
+        method="POST",
+        path="/api/v1/auth/token",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> AuthTokenResponse:
+    from ...models.auth_token_response import AuthTokenResponse
+
+    return AuthTokenResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
 ) -> AuthTokenResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.auth_token_response import AuthTokenResponse
-
-        return AuthTokenResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 402, 403, 404, 405, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -68,23 +76,14 @@ def sync_detailed(
     body: AuthTokenRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[AuthTokenResponse | ErrorResponse | ValidationErrorResponse]:
-    """Exchange a credential for a JWT
-
-    Offered by servers whose client config says `pjwt_auth_enabled`. The credential travels in `X-API-Key`, and so does
-    the
-    JWT afterwards. Claims a client reads, without verifying: `exp`, `iat`, `sub` (the user), `org_id`, `email`.
-
-    Args:
-        body (AuthTokenRequest): Nothing: the credential is in the header.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[AuthTokenResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Exchange a credential for a JWT: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -93,20 +92,11 @@ async def asyncio_detailed(
     body: AuthTokenRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[AuthTokenResponse | ErrorResponse | ValidationErrorResponse]:
-    """Exchange a credential for a JWT
-
-    Offered by servers whose client config says `pjwt_auth_enabled`. The credential travels in `X-API-Key`, and so does
-    the
-    JWT afterwards. Claims a client reads, without verifying: `exp`, `iat`, `sub` (the user), `org_id`, `email`.
-
-    Args:
-        body (AuthTokenRequest): Nothing: the credential is in the header.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[AuthTokenResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Exchange a credential for a JWT: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -16,43 +16,46 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
-    *,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "get",
-        "url": "/api/v1/auth/apikey/me",
-    }
-    _headers: dict[str, str] = {}
+def request() -> Request[ApiKeyInfo]:
+    """The API key that is presented
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Tells whose key it is. Used to sign in.
+
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    return Request(
+        operation="get_api_key",
+        method="GET",
+        path="/api/v1/auth/apikey/me",
+        parse=_parse,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> ApiKeyInfo:
+    from ...models.api_key_info import ApiKeyInfo
+
+    return ApiKeyInfo.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
 ) -> ApiKeyInfo | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.api_key_info import ApiKeyInfo
-
-        return ApiKeyInfo.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [401, 403, 404, 405, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -62,18 +65,12 @@ def sync_detailed(
     client: AuthenticatedClient,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ApiKeyInfo | ErrorResponse | ValidationErrorResponse]:
-    """The API key that is presented
-
-    Tells whose key it is. Used to sign in.
-
-    """
-
-    kwargs = _get_kwargs(
-        headers=headers,
-        timeout=timeout,
-    )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+) -> Response[ApiKeyInfo | ErrorResponse | ValidationErrorResponse | None]:
+    """The API key that is presented: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request()
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -81,15 +78,9 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ApiKeyInfo | ErrorResponse | ValidationErrorResponse]:
-    """The API key that is presented
-
-    Tells whose key it is. Used to sign in.
-
-    """
-
-    kwargs = _get_kwargs(
-        headers=headers,
-        timeout=timeout,
-    )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+) -> Response[ApiKeyInfo | ErrorResponse | ValidationErrorResponse | None]:
+    """The API key that is presented: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request()
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, loads
+from ...types import Request, Response, loads, nothing
 
 if TYPE_CHECKING:
     import httpx
@@ -15,41 +15,38 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
-    *,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "delete",
-        "url": "/api/v1/auth/apikey/me",
-    }
-    _headers: dict[str, str] = {}
+def request() -> Request[None]:
+    """Revoke the API key that is presented
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Revokes exactly the key in `X-API-Key`. Used to sign out. Clients ignore the body.
+
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    return Request(
+        operation="revoke_api_key",
+        method="DELETE",
+        path="/api/v1/auth/apikey/me",
+        parse=nothing,
+        headers=headers,
+    )
 
 
-def _parse_response(
-    response: httpx.Response,
-) -> Any | ErrorResponse | ValidationErrorResponse | None:
-    if response.status_code in [204]:
+def _parse_response(response: httpx.Response) -> None | ErrorResponse | ValidationErrorResponse:
+    if response.is_success:
         return None
-
+    content = response.content
     if response.status_code in [401, 403, 404, 405, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -59,18 +56,12 @@ def sync_detailed(
     client: AuthenticatedClient,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[Any | ErrorResponse | ValidationErrorResponse]:
-    """Revoke the API key that is presented
-
-    Revokes exactly the key in `X-API-Key`. Used to sign out. Clients ignore the body.
-
-    """
-
-    kwargs = _get_kwargs(
-        headers=headers,
-        timeout=timeout,
-    )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+) -> Response[None | ErrorResponse | ValidationErrorResponse]:
+    """Revoke the API key that is presented: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request()
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -78,15 +69,9 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[Any | ErrorResponse | ValidationErrorResponse]:
-    """Revoke the API key that is presented
-
-    Revokes exactly the key in `X-API-Key`. Used to sign out. Clients ignore the body.
-
-    """
-
-    kwargs = _get_kwargs(
-        headers=headers,
-        timeout=timeout,
-    )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+) -> Response[None | ErrorResponse | ValidationErrorResponse]:
+    """Revoke the API key that is presented: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request()
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ...types import Response, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -18,53 +18,61 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
+    *,
     training_run_id: str,
     kind: CheckpointKind,
     name: str,
-    *,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "get",
-        "url": "/api/v1/training_runs/{training_run_id}/checkpoints/{kind}/{name}/archive".format(
-            training_run_id=quote(str(training_run_id), safe=""),
-            kind=quote(str(kind), safe=""),
-            name=quote(str(name), safe=""),
-        ),
-    }
-    _headers: dict[str, str] = {}
+) -> Request[CheckpointArchiveUrlResponse]:
+    """A signed URL of a tar of a checkpoint
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Some servers redirect, others answer with the URL. 503 with `Retry-After` while the archive is being built. The
+    official client
+    left it out after 0.25.
+
+    Args:
+        training_run_id (str):
+        kind (CheckpointKind): What a checkpoint is for: training, sampling, or use elsewhere.
+        name (str):
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    return Request(
+        operation="get_checkpoint_archive",
+        method="GET",
+        path="/api/v1/training_runs/{training_run_id}/checkpoints/{kind}/{name}/archive".format(
+            training_run_id=quote(training_run_id, safe=""),
+            kind=quote(kind, safe=""),
+            name=quote(name, safe=""),
+        ),
+        parse=_parse,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> CheckpointArchiveUrlResponse:
+    from ...models.checkpoint_archive_url_response import CheckpointArchiveUrlResponse
+
+    return CheckpointArchiveUrlResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> Any | CheckpointArchiveUrlResponse | ErrorResponse | ValidationErrorResponse | None:
+) -> CheckpointArchiveUrlResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.checkpoint_archive_url_response import CheckpointArchiveUrlResponse
-
-        return CheckpointArchiveUrlResponse.from_dict(loads(response.content))
-
-    if response.status_code in [302]:
-        return None
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 425, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -77,27 +85,16 @@ def sync_detailed(
     client: AuthenticatedClient,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[Any | CheckpointArchiveUrlResponse | ErrorResponse | ValidationErrorResponse]:
-    """A signed URL of a tar of a checkpoint
-
-    Some servers redirect, others answer with the URL. 503 with `Retry-After` while the archive is being built. The
-    official client
-    left it out after 0.25.
-
-    Args:
-        training_run_id (str):
-        kind (CheckpointKind): What a checkpoint is for: training, sampling, or use elsewhere.
-        name (str):
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[CheckpointArchiveUrlResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """A signed URL of a tar of a checkpoint: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         training_run_id=training_run_id,
         kind=kind,
         name=name,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -108,24 +105,13 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[Any | CheckpointArchiveUrlResponse | ErrorResponse | ValidationErrorResponse]:
-    """A signed URL of a tar of a checkpoint
-
-    Some servers redirect, others answer with the URL. 503 with `Retry-After` while the archive is being built. The
-    official client
-    left it out after 0.25.
-
-    Args:
-        training_run_id (str):
-        kind (CheckpointKind): What a checkpoint is for: training, sampling, or use elsewhere.
-        name (str):
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[CheckpointArchiveUrlResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """A signed URL of a tar of a checkpoint: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         training_run_id=training_run_id,
         kind=kind,
         name=name,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ...types import File, Response, loads
+from ...types import File, Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -16,47 +16,52 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
-    token: str,
+def request(
     *,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "get",
-        "url": "/api/v1/files/{token}".format(
-            token=quote(str(token), safe=""),
-        ),
-    }
-    _headers: dict[str, str] = {}
+    token: str,
+) -> Request[File]:
+    """A file behind a signed URL
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Where the signed URLs of the embedded server lead: archives, files of checkpoints, traces. Other servers keep theirs
+    elsewhere; take such a URL as it is. Takes byte ranges.
+
+    Args:
+        token (str):
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/octet-stream"
+    return Request(
+        operation="get_file",
+        method="GET",
+        path="/api/v1/files/{token}".format(
+            token=quote(token, safe=""),
+        ),
+        parse=_parse,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> File:
+    return File(payload=content)
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | File | ValidationErrorResponse | None:
+) -> File | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        return File(payload=response.content)
-
-    if response.status_code in [206]:
-        return File(payload=response.content)
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [403, 404, 405, 410, 416, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -67,22 +72,14 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | File | ValidationErrorResponse]:
-    """A file behind a signed URL
-
-    Where the signed URLs of the embedded server lead: archives, files of checkpoints, traces. Other servers keep theirs
-    elsewhere; take such a URL as it is. Takes byte ranges.
-
-    Args:
-        token (str):
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[File | ErrorResponse | ValidationErrorResponse | None]:
+    """A file behind a signed URL: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         token=token,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -91,19 +88,11 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | File | ValidationErrorResponse]:
-    """A file behind a signed URL
-
-    Where the signed URLs of the embedded server lead: archives, files of checkpoints, traces. Other servers keep theirs
-    elsewhere; take such a URL as it is. Takes byte ranges.
-
-    Args:
-        token (str):
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[File | ErrorResponse | ValidationErrorResponse | None]:
+    """A file behind a signed URL: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         token=token,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

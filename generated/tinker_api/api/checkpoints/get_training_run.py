@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ...types import UNSET, Response, Unset, loads
+from ...types import UNSET, Request, Response, Unset, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -20,56 +20,64 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
-    training_run_id: str,
+def request(
     *,
+    training_run_id: str,
     access_scope: GetTrainingRunAccessScope | Unset = "owned",
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "get",
-        "url": "/api/v1/training_runs/{training_run_id}".format(
-            training_run_id=quote(str(training_run_id), safe=""),
-        ),
-    }
-    params: dict[str, Any] = {}
+) -> Request[TrainingRun]:
+    """A training run
+
+    Facts about a training run and its last checkpoints.
+
+    Args:
+        training_run_id (str):
+        access_scope (GetTrainingRunAccessScope | Unset):  Default: 'owned'.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    query: dict[str, Any] = {}
     json_access_scope: str | Unset = UNSET
     if not isinstance(access_scope, Unset):
         json_access_scope = access_scope
 
-    params["access_scope"] = json_access_scope
-    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+    query["access_scope"] = json_access_scope
+    query = {k: v for k, v in query.items() if v is not UNSET and v is not None}
 
-    _kwargs["params"] = params
-    _headers: dict[str, str] = {}
+    return Request(
+        operation="get_training_run",
+        method="GET",
+        path="/api/v1/training_runs/{training_run_id}".format(
+            training_run_id=quote(training_run_id, safe=""),
+        ),
+        parse=_parse,
+        query=query,
+        headers=headers,
+    )
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+
+def _parse(content: bytes) -> TrainingRun:
+    from ...models.training_run import TrainingRun
+
+    return TrainingRun.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | TrainingRun | ValidationErrorResponse | None:
+) -> TrainingRun | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.training_run import TrainingRun
-
-        return TrainingRun.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -81,23 +89,15 @@ def sync_detailed(
     access_scope: GetTrainingRunAccessScope | Unset = "owned",
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | TrainingRun | ValidationErrorResponse]:
-    """A training run
-
-    Facts about a training run and its last checkpoints.
-
-    Args:
-        training_run_id (str):
-        access_scope (GetTrainingRunAccessScope | Unset):  Default: 'owned'.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[TrainingRun | ErrorResponse | ValidationErrorResponse | None]:
+    """A training run: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         training_run_id=training_run_id,
         access_scope=access_scope,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -107,20 +107,12 @@ async def asyncio_detailed(
     access_scope: GetTrainingRunAccessScope | Unset = "owned",
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | TrainingRun | ValidationErrorResponse]:
-    """A training run
-
-    Facts about a training run and its last checkpoints.
-
-    Args:
-        training_run_id (str):
-        access_scope (GetTrainingRunAccessScope | Unset):  Default: 'owned'.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[TrainingRun | ErrorResponse | ValidationErrorResponse | None]:
+    """A training run: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         training_run_id=training_run_id,
         access_scope=access_scope,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

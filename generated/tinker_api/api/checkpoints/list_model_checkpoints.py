@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ...types import Response, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,46 +17,53 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
-    model_id: str,
+def request(
     *,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "get",
-        "url": "/api/v1/models/{model_id}/checkpoints".format(
-            model_id=quote(str(model_id), safe=""),
-        ),
-    }
-    _headers: dict[str, str] = {}
+    model_id: str,
+) -> Request[CheckpointsListResponse]:
+    """Checkpoints of a training run, under its old name
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    The same as `list_checkpoints`.
+
+    Args:
+        model_id (str):
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    return Request(
+        operation="list_model_checkpoints",
+        method="GET",
+        path="/api/v1/models/{model_id}/checkpoints".format(
+            model_id=quote(model_id, safe=""),
+        ),
+        parse=_parse,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> CheckpointsListResponse:
+    from ...models.checkpoints_list_response import CheckpointsListResponse
+
+    return CheckpointsListResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
 ) -> CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.checkpoints_list_response import CheckpointsListResponse
-
-        return CheckpointsListResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -67,21 +74,14 @@ def sync_detailed(
     client: AuthenticatedClient,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse]:
-    """Checkpoints of a training run, under its old name
-
-    The same as `list_checkpoints`.
-
-    Args:
-        model_id (str):
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Checkpoints of a training run, under its old name: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         model_id=model_id,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -90,18 +90,11 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse]:
-    """Checkpoints of a training run, under its old name
-
-    The same as `list_checkpoints`.
-
-    Args:
-        model_id (str):
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Checkpoints of a training run, under its old name: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         model_id=model_id,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...types import UNSET, Response, Unset, loads
+from ...types import UNSET, Request, Response, Unset, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -16,51 +16,59 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     limit: int | Unset = 100,
     offset: int | Unset = 0,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "get",
-        "url": "/api/v1/checkpoints",
-    }
-    params: dict[str, Any] = {}
-    params["limit"] = limit
-    params["offset"] = offset
-    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+) -> Request[CheckpointsListResponse]:
+    """All the user's checkpoints
 
-    _kwargs["params"] = params
-    _headers: dict[str, str] = {}
+    Newest first.
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        limit (int | Unset):  Default: 100.
+        offset (int | Unset):  Default: 0.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    query: dict[str, Any] = {}
+    query["limit"] = limit
+    query["offset"] = offset
+    query = {k: v for k, v in query.items() if v is not UNSET and v is not None}
+
+    return Request(
+        operation="list_user_checkpoints",
+        method="GET",
+        path="/api/v1/checkpoints",
+        parse=_parse,
+        query=query,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> CheckpointsListResponse:
+    from ...models.checkpoints_list_response import CheckpointsListResponse
+
+    return CheckpointsListResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
 ) -> CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.checkpoints_list_response import CheckpointsListResponse
-
-        return CheckpointsListResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -72,23 +80,15 @@ def sync_detailed(
     offset: int | Unset = 0,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse]:
-    """All the user's checkpoints
-
-    Newest first.
-
-    Args:
-        limit (int | Unset):  Default: 100.
-        offset (int | Unset):  Default: 0.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """All the user's checkpoints: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         limit=limit,
         offset=offset,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -98,20 +98,12 @@ async def asyncio_detailed(
     offset: int | Unset = 0,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse]:
-    """All the user's checkpoints
-
-    Newest first.
-
-    Args:
-        limit (int | Unset):  Default: 100.
-        offset (int | Unset):  Default: 0.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """All the user's checkpoints: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         limit=limit,
         offset=offset,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,47 +17,55 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: CheckpointSearchRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/api/v1/checkpoints/search",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[CheckpointSearchResponse]:
+    """Search checkpoints
 
-    _kwargs["content"] = dumps(body.to_dict())
+    Returns the checkpoints that match every filter, newest first. `next_cursor` continues after the last checkpoint of
+    the
+    page, so that checkpoints saved in the meantime move nothing. SDK 0.39 and later; experimental.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        body (CheckpointSearchRequest): Filters of a search. All of them must match.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="search_checkpoints",
+        method="POST",
+        path="/api/v1/checkpoints/search",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> CheckpointSearchResponse:
+    from ...models.checkpoint_search_response import CheckpointSearchResponse
+
+    return CheckpointSearchResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
 ) -> CheckpointSearchResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.checkpoint_search_response import CheckpointSearchResponse
-
-        return CheckpointSearchResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -68,23 +76,14 @@ def sync_detailed(
     body: CheckpointSearchRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[CheckpointSearchResponse | ErrorResponse | ValidationErrorResponse]:
-    """Search checkpoints
-
-    Returns the checkpoints that match every filter, newest first. `next_cursor` continues after the last checkpoint of
-    the
-    page, so that checkpoints saved in the meantime move nothing. SDK 0.39 and later; experimental.
-
-    Args:
-        body (CheckpointSearchRequest): Filters of a search. All of them must match.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[CheckpointSearchResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Search checkpoints: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -93,20 +92,11 @@ async def asyncio_detailed(
     body: CheckpointSearchRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[CheckpointSearchResponse | ErrorResponse | ValidationErrorResponse]:
-    """Search checkpoints
-
-    Returns the checkpoints that match every filter, newest first. `next_cursor` continues after the last checkpoint of
-    the
-    page, so that checkpoints saved in the meantime move nothing. SDK 0.39 and later; experimental.
-
-    Args:
-        body (CheckpointSearchRequest): Filters of a search. All of them must match.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[CheckpointSearchResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Search checkpoints: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,47 +17,57 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: FuturesRetrieveRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/api/v1/retrieve_futures",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[FuturesRetrieveResponse]:
+    """Which samples are done
 
-    _kwargs["content"] = dumps(body.to_dict())
+    The completions feed of a sampler: one long poll for all its samples, about 30 seconds at the most. Events up to
+    `prev_cursor` may be forgotten by the
+    server, and so may the results of `retrieved_request_ids`. The results themselves come from `retrieve_future`.
+    Offered by servers whose
+    client config says `sample_use_retrieve_futures`.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        body (FuturesRetrieveRequest): Whose completions, since when.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="retrieve_futures",
+        method="POST",
+        path="/api/v1/retrieve_futures",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> FuturesRetrieveResponse:
+    from ...models.futures_retrieve_response import FuturesRetrieveResponse
+
+    return FuturesRetrieveResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | FuturesRetrieveResponse | ValidationErrorResponse | None:
+) -> FuturesRetrieveResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.futures_retrieve_response import FuturesRetrieveResponse
-
-        return FuturesRetrieveResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 402, 403, 404, 405, 410, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -68,25 +78,14 @@ def sync_detailed(
     body: FuturesRetrieveRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | FuturesRetrieveResponse | ValidationErrorResponse]:
-    """Which samples are done
-
-    The completions feed of a sampler: one long poll for all its samples, about 30 seconds at the most. Events up to
-    `prev_cursor` may be forgotten by the
-    server, and so may the results of `retrieved_request_ids`. The results themselves come from `retrieve_future`.
-    Offered by servers whose
-    client config says `sample_use_retrieve_futures`.
-
-    Args:
-        body (FuturesRetrieveRequest): Whose completions, since when.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[FuturesRetrieveResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Which samples are done: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -95,22 +94,11 @@ async def asyncio_detailed(
     body: FuturesRetrieveRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | FuturesRetrieveResponse | ValidationErrorResponse]:
-    """Which samples are done
-
-    The completions feed of a sampler: one long poll for all its samples, about 30 seconds at the most. Events up to
-    `prev_cursor` may be forgotten by the
-    server, and so may the results of `retrieved_request_ids`. The results themselves come from `retrieve_future`.
-    Offered by servers whose
-    client config says `sample_use_retrieve_futures`.
-
-    Args:
-        body (FuturesRetrieveRequest): Whose completions, since when.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[FuturesRetrieveResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Which samples are done: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import UNSET, Response, Unset, dumps, loads
+from ...types import UNSET, Request, Response, Unset, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,41 +17,60 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: SampleRequest,
+    x_sdk_version: str | Unset = UNSET,
+    x_sdk_method: str | Unset = UNSET,
     x_tinker_sampling_backpressure: str | Unset = UNSET,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/api/v1/asample",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[UntypedAPIFuture]:
+    """Sample
+
+    Promises samples of a prompt. Either a sampler (`sampling_session_id` and `seq_id`) or `base_model` or
+    `model_path` is given. 429 asks the client to wait and send the same request again: back-pressure, not
+    an error.
+
+    Args:
+        x_sdk_version (str | Unset):
+        x_sdk_method (str | Unset):
+        x_tinker_sampling_backpressure (str | Unset):
+        body (SampleRequest): A prompt to complete.
+    """
+
+    headers: dict[str, str] = {}
+    if not isinstance(x_sdk_version, Unset):
+        headers["X-Sdk-Version"] = x_sdk_version
+
+    if not isinstance(x_sdk_method, Unset):
+        headers["X-Sdk-Method"] = x_sdk_method
+
     if not isinstance(x_tinker_sampling_backpressure, Unset):
-        _headers["X-Tinker-Sampling-Backpressure"] = x_tinker_sampling_backpressure
+        headers["X-Tinker-Sampling-Backpressure"] = x_tinker_sampling_backpressure
 
-    _kwargs["content"] = dumps(body.to_dict())
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="asample",
+        method="POST",
+        path="/api/v1/asample",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+
+def _parse(content: bytes) -> UntypedAPIFuture:
+    from ...models.untyped_api_future import UntypedAPIFuture
+
+    return UntypedAPIFuture.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | UntypedAPIFuture | ValidationErrorResponse | None:
+) -> UntypedAPIFuture | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.untyped_api_future import UntypedAPIFuture
-
-        return UntypedAPIFuture.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [
         400,
         401,
@@ -70,12 +89,12 @@ def _parse_response(
     ]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -84,53 +103,41 @@ def sync_detailed(
     *,
     client: AuthenticatedClient,
     body: SampleRequest,
+    x_sdk_version: str | Unset = UNSET,
+    x_sdk_method: str | Unset = UNSET,
     x_tinker_sampling_backpressure: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | UntypedAPIFuture | ValidationErrorResponse]:
-    """Sample
-
-    Promises samples of a prompt. Either a sampler (`sampling_session_id` and `seq_id`) or `base_model` or
-    `model_path` is given. 429 asks the client to wait and send the same request again: back-pressure, not
-    an error.
-
-    Args:
-        x_tinker_sampling_backpressure (str | Unset):
-        body (SampleRequest): A prompt to complete.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[UntypedAPIFuture | ErrorResponse | ValidationErrorResponse | None]:
+    """Sample: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
+        x_sdk_version=x_sdk_version,
+        x_sdk_method=x_sdk_method,
         x_tinker_sampling_backpressure=x_tinker_sampling_backpressure,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
     *,
     client: AuthenticatedClient,
     body: SampleRequest,
+    x_sdk_version: str | Unset = UNSET,
+    x_sdk_method: str | Unset = UNSET,
     x_tinker_sampling_backpressure: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | UntypedAPIFuture | ValidationErrorResponse]:
-    """Sample
-
-    Promises samples of a prompt. Either a sampler (`sampling_session_id` and `seq_id`) or `base_model` or
-    `model_path` is given. 429 asks the client to wait and send the same request again: back-pressure, not
-    an error.
-
-    Args:
-        x_tinker_sampling_backpressure (str | Unset):
-        body (SampleRequest): A prompt to complete.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[UntypedAPIFuture | ErrorResponse | ValidationErrorResponse | None]:
+    """Sample: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         body=body,
+        x_sdk_version=x_sdk_version,
+        x_sdk_method=x_sdk_method,
         x_tinker_sampling_backpressure=x_tinker_sampling_backpressure,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,38 +17,48 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: CreateSamplingSessionRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/api/v1/create_sampling_session",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[CreateSamplingSessionResponse]:
+    """Bind a sampler to a base model or a checkpoint
 
-    _kwargs["content"] = dumps(body.to_dict())
+    Give `base_model`, `model_path`, or both. Both mean the checkpoint at that base model's context length
+    (`org/name:peft:<context>`):
+    the base model must be the one that the checkpoint was trained on, or a variant of it. Returns directly, without a
+    future; a
+    repeated (`session_id`, `sampling_session_seq_id`) gets the original response.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        body (CreateSamplingSessionRequest): A sampler to create.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="create_sampling_session",
+        method="POST",
+        path="/api/v1/create_sampling_session",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> CreateSamplingSessionResponse:
+    from ...models.create_sampling_session_response import CreateSamplingSessionResponse
+
+    return CreateSamplingSessionResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
 ) -> CreateSamplingSessionResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.create_sampling_session_response import CreateSamplingSessionResponse
-
-        return CreateSamplingSessionResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [
         400,
         401,
@@ -67,12 +77,12 @@ def _parse_response(
     ]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -83,25 +93,14 @@ def sync_detailed(
     body: CreateSamplingSessionRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[CreateSamplingSessionResponse | ErrorResponse | ValidationErrorResponse]:
-    """Bind a sampler to a base model or a checkpoint
-
-    Give `base_model`, `model_path`, or both. Both mean the checkpoint at that base model's context length
-    (`org/name:peft:<context>`):
-    the base model must be the one that the checkpoint was trained on, or a variant of it. Returns directly, without a
-    future; a
-    repeated (`session_id`, `sampling_session_seq_id`) gets the original response.
-
-    Args:
-        body (CreateSamplingSessionRequest): A sampler to create.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[CreateSamplingSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Bind a sampler to a base model or a checkpoint: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -110,22 +109,11 @@ async def asyncio_detailed(
     body: CreateSamplingSessionRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[CreateSamplingSessionResponse | ErrorResponse | ValidationErrorResponse]:
-    """Bind a sampler to a base model or a checkpoint
-
-    Give `base_model`, `model_path`, or both. Both mean the checkpoint at that base model's context length
-    (`org/name:peft:<context>`):
-    the base model must be the one that the checkpoint was trained on, or a variant of it. Returns directly, without a
-    future; a
-    repeated (`session_id`, `sampling_session_seq_id`) gets the original response.
-
-    Args:
-        body (CreateSamplingSessionRequest): A sampler to create.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[CreateSamplingSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Bind a sampler to a base model or a checkpoint: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

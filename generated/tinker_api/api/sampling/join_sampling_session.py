@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,47 +17,55 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: JoinSamplingSessionRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/api/v1/join_sampling_session",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[JoinSamplingSessionResponse]:
+    """Join a shared sampler
 
-    _kwargs["content"] = dumps(body.to_dict())
+    A process that samples from a sampler another process made takes a number here; number × 10⁹ is its first sample
+    `seq_id`, so that the processes never use the same. Offered by servers whose client config says
+    `sample_join_sampling_session`.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        body (JoinSamplingSessionRequest): Which sampler to join.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="join_sampling_session",
+        method="POST",
+        path="/api/v1/join_sampling_session",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> JoinSamplingSessionResponse:
+    from ...models.join_sampling_session_response import JoinSamplingSessionResponse
+
+    return JoinSamplingSessionResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | JoinSamplingSessionResponse | ValidationErrorResponse | None:
+) -> JoinSamplingSessionResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.join_sampling_session_response import JoinSamplingSessionResponse
-
-        return JoinSamplingSessionResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 402, 403, 404, 405, 410, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -68,23 +76,14 @@ def sync_detailed(
     body: JoinSamplingSessionRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | JoinSamplingSessionResponse | ValidationErrorResponse]:
-    """Join a shared sampler
-
-    A process that samples from a sampler another process made takes a number here; number × 10⁹ is its first sample
-    `seq_id`, so that the processes never use the same. Offered by servers whose client config says
-    `sample_join_sampling_session`.
-
-    Args:
-        body (JoinSamplingSessionRequest): Which sampler to join.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[JoinSamplingSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Join a shared sampler: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -93,20 +92,11 @@ async def asyncio_detailed(
     body: JoinSamplingSessionRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | JoinSamplingSessionResponse | ValidationErrorResponse]:
-    """Join a shared sampler
-
-    A process that samples from a sampler another process made takes a number here; number × 10⁹ is its first sample
-    `seq_id`, so that the processes never use the same. Offered by servers whose client config says
-    `sample_join_sampling_session`.
-
-    Args:
-        body (JoinSamplingSessionRequest): Which sampler to join.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[JoinSamplingSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Join a shared sampler: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

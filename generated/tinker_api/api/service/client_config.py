@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,47 +17,54 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: ClientConfigRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/api/v1/client/config",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[ClientConfigResponse]:
+    """Start-up settings for a client
 
-    _kwargs["content"] = dumps(body.to_dict())
+    Read once, before the session, with the raw credential. Every member of the answer is optional and has a
+    default; `{}` is a valid answer, and a server without this route means all defaults.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        body (ClientConfigRequest): Who asks for settings.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="client_config",
+        method="POST",
+        path="/api/v1/client/config",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> ClientConfigResponse:
+    from ...models.client_config_response import ClientConfigResponse
+
+    return ClientConfigResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
 ) -> ClientConfigResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.client_config_response import ClientConfigResponse
-
-        return ClientConfigResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 402, 403, 405, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -68,22 +75,14 @@ def sync_detailed(
     body: ClientConfigRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ClientConfigResponse | ErrorResponse | ValidationErrorResponse]:
-    """Start-up settings for a client
-
-    Read once, before the session, with the raw credential. Every member of the answer is optional and has a
-    default; `{}` is a valid answer, and a server without this route means all defaults.
-
-    Args:
-        body (ClientConfigRequest): Who asks for settings.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[ClientConfigResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Start-up settings for a client: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -92,19 +91,11 @@ async def asyncio_detailed(
     body: ClientConfigRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ClientConfigResponse | ErrorResponse | ValidationErrorResponse]:
-    """Start-up settings for a client
-
-    Read once, before the session, with the raw credential. Every member of the answer is optional and has a
-    default; `{}` is a valid answer, and a server without this route means all defaults.
-
-    Args:
-        body (ClientConfigRequest): Who asks for settings.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[ClientConfigResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Start-up settings for a client: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

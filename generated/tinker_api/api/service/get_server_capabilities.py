@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -15,38 +15,41 @@ if TYPE_CHECKING:
     from ...models.get_server_capabilities_response import GetServerCapabilitiesResponse
 
 
-def _get_kwargs(
-    *,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "get",
-        "url": "/api/v1/get_server_capabilities",
-    }
-    _headers: dict[str, str] = {}
+def request() -> Request[GetServerCapabilitiesResponse]:
+    """Models the server offers
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Lists the base models that can be trained or sampled. The hosted service answers 402 to accounts without billing.
+
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    return Request(
+        operation="get_server_capabilities",
+        method="GET",
+        path="/api/v1/get_server_capabilities",
+        parse=_parse,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> GetServerCapabilitiesResponse:
+    from ...models.get_server_capabilities_response import GetServerCapabilitiesResponse
+
+    return GetServerCapabilitiesResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | GetServerCapabilitiesResponse | None:
+) -> GetServerCapabilitiesResponse | ErrorResponse | None:
     if response.is_success:
-        from ...models.get_server_capabilities_response import GetServerCapabilitiesResponse
-
-        return GetServerCapabilitiesResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [401, 402, 405, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -56,18 +59,12 @@ def sync_detailed(
     client: AuthenticatedClient,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | GetServerCapabilitiesResponse]:
-    """Models the server offers
-
-    Lists the base models that can be trained or sampled. The hosted service answers 402 to accounts without billing.
-
-    """
-
-    kwargs = _get_kwargs(
-        headers=headers,
-        timeout=timeout,
-    )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+) -> Response[GetServerCapabilitiesResponse | ErrorResponse | None]:
+    """Models the server offers: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request()
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -75,15 +72,9 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | GetServerCapabilitiesResponse]:
-    """Models the server offers
-
-    Lists the base models that can be trained or sampled. The hosted service answers 402 to accounts without billing.
-
-    """
-
-    kwargs = _get_kwargs(
-        headers=headers,
-        timeout=timeout,
-    )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+) -> Response[GetServerCapabilitiesResponse | ErrorResponse | None]:
+    """Models the server offers: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request()
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -15,36 +15,39 @@ if TYPE_CHECKING:
     from ...models.health_response import HealthResponse
 
 
-def _get_kwargs(
-    *,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "get",
-        "url": "/api/v1/healthz",
-    }
-    _headers: dict[str, str] = {}
+def request() -> Request[HealthResponse]:
+    """Liveness
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Answers as soon as the server accepts requests. Needs no credential.
+
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    return Request(
+        operation="healthz",
+        method="GET",
+        path="/api/v1/healthz",
+        parse=_parse,
+        headers=headers,
+    )
 
 
-def _parse_response(response: httpx.Response) -> ErrorResponse | HealthResponse | None:
+def _parse(content: bytes) -> HealthResponse:
+    from ...models.health_response import HealthResponse
+
+    return HealthResponse.from_dict(loads(content))
+
+
+def _parse_response(response: httpx.Response) -> HealthResponse | ErrorResponse | None:
     if response.is_success:
-        from ...models.health_response import HealthResponse
-
-        return HealthResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [405, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -54,18 +57,12 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | HealthResponse]:
-    """Liveness
-
-    Answers as soon as the server accepts requests. Needs no credential.
-
-    """
-
-    kwargs = _get_kwargs(
-        headers=headers,
-        timeout=timeout,
-    )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+) -> Response[HealthResponse | ErrorResponse | None]:
+    """Liveness: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request()
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -73,15 +70,9 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | HealthResponse]:
-    """Liveness
-
-    Answers as soon as the server accepts requests. Needs no credential.
-
-    """
-
-    kwargs = _get_kwargs(
-        headers=headers,
-        timeout=timeout,
-    )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+) -> Response[HealthResponse | ErrorResponse | None]:
+    """Liveness: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request()
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

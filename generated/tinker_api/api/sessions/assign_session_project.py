@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads, nothing
 
 if TYPE_CHECKING:
     import httpx
@@ -17,48 +17,49 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
-    session_id: str,
+def request(
     *,
+    session_id: str,
     body: AssignSessionProjectRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "put",
-        "url": "/api/v1/sessions/{session_id}/project".format(
-            session_id=quote(str(session_id), safe=""),
+) -> Request[None]:
+    """Move a session to a project
+
+    Clients ignore the body of the answer.
+
+    Args:
+        session_id (str):
+        body (AssignSessionProjectRequest): Where to move a session.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="assign_session_project",
+        method="PUT",
+        path="/api/v1/sessions/{session_id}/project".format(
+            session_id=quote(session_id, safe=""),
         ),
-    }
-    _headers: dict[str, str] = {}
-
-    _kwargs["content"] = dumps(body.to_dict())
-
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+        parse=nothing,
+        body=body,
+        headers=headers,
+    )
 
 
-def _parse_response(
-    response: httpx.Response,
-) -> Any | ErrorResponse | ValidationErrorResponse | None:
-    if response.status_code in [204]:
+def _parse_response(response: httpx.Response) -> None | ErrorResponse | ValidationErrorResponse:
+    if response.is_success:
         return None
-
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -70,23 +71,15 @@ def sync_detailed(
     body: AssignSessionProjectRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[Any | ErrorResponse | ValidationErrorResponse]:
-    """Move a session to a project
-
-    Clients ignore the body of the answer.
-
-    Args:
-        session_id (str):
-        body (AssignSessionProjectRequest): Where to move a session.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[None | ErrorResponse | ValidationErrorResponse]:
+    """Move a session to a project: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         session_id=session_id,
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -96,20 +89,12 @@ async def asyncio_detailed(
     body: AssignSessionProjectRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[Any | ErrorResponse | ValidationErrorResponse]:
-    """Move a session to a project
-
-    Clients ignore the body of the answer.
-
-    Args:
-        session_id (str):
-        body (AssignSessionProjectRequest): Where to move a session.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[None | ErrorResponse | ValidationErrorResponse]:
+    """Move a session to a project: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         session_id=session_id,
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ...types import Response, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,46 +17,53 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
-    session_id: str,
+def request(
     *,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "get",
-        "url": "/api/v1/sessions/{session_id}/trace_export".format(
-            session_id=quote(str(session_id), safe=""),
-        ),
-    }
-    _headers: dict[str, str] = {}
+    session_id: str,
+) -> Request[SessionTraceExportResponse]:
+    """Export a session's trace
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    A file of what was done when. While the server writes it the status is `pending`: ask again after 5 seconds.
+
+    Args:
+        session_id (str):
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    return Request(
+        operation="export_session_trace",
+        method="GET",
+        path="/api/v1/sessions/{session_id}/trace_export".format(
+            session_id=quote(session_id, safe=""),
+        ),
+        parse=_parse,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> SessionTraceExportResponse:
+    from ...models.session_trace_export_response import SessionTraceExportResponse
+
+    return SessionTraceExportResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | SessionTraceExportResponse | ValidationErrorResponse | None:
+) -> SessionTraceExportResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.session_trace_export_response import SessionTraceExportResponse
-
-        return SessionTraceExportResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [401, 403, 404, 405, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -67,21 +74,14 @@ def sync_detailed(
     client: AuthenticatedClient,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | SessionTraceExportResponse | ValidationErrorResponse]:
-    """Export a session's trace
-
-    A file of what was done when. While the server writes it the status is `pending`: ask again after 5 seconds.
-
-    Args:
-        session_id (str):
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[SessionTraceExportResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Export a session's trace: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         session_id=session_id,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -90,18 +90,11 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | SessionTraceExportResponse | ValidationErrorResponse]:
-    """Export a session's trace
-
-    A file of what was done when. While the server writes it the status is `pending`: ask again after 5 seconds.
-
-    Args:
-        session_id (str):
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[SessionTraceExportResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Export a session's trace: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         session_id=session_id,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

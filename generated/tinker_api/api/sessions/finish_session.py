@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -18,50 +18,57 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
-    session_id: str,
+def request(
     *,
+    session_id: str,
     body: FinishSessionRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/api/v1/sessions/{session_id}/finish".format(
-            session_id=quote(str(session_id), safe=""),
+) -> Request[FinishSessionResponse]:
+    """Say that the client is done
+
+    The first call wins; later ones are accepted and change nothing. Servers without the route answer 404.
+
+    Args:
+        session_id (str):
+        body (FinishSessionRequest): The client is done.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="finish_session",
+        method="POST",
+        path="/api/v1/sessions/{session_id}/finish".format(
+            session_id=quote(session_id, safe=""),
         ),
-    }
-    _headers: dict[str, str] = {}
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
 
-    _kwargs["content"] = dumps(body.to_dict())
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+def _parse(content: bytes) -> FinishSessionResponse:
+    from ...models.finish_session_response import FinishSessionResponse
+
+    return FinishSessionResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | FinishSessionResponse | ValidationErrorResponse | None:
+) -> FinishSessionResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.finish_session_response import FinishSessionResponse
-
-        return FinishSessionResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -73,23 +80,15 @@ def sync_detailed(
     body: FinishSessionRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | FinishSessionResponse | ValidationErrorResponse]:
-    """Say that the client is done
-
-    The first call wins; later ones are accepted and change nothing. Servers without the route answer 404.
-
-    Args:
-        session_id (str):
-        body (FinishSessionRequest): The client is done.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[FinishSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Say that the client is done: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         session_id=session_id,
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -99,20 +98,12 @@ async def asyncio_detailed(
     body: FinishSessionRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | FinishSessionResponse | ValidationErrorResponse]:
-    """Say that the client is done
-
-    The first call wins; later ones are accepted and change nothing. Servers without the route answer 404.
-
-    Args:
-        session_id (str):
-        body (FinishSessionRequest): The client is done.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[FinishSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Say that the client is done: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         session_id=session_id,
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

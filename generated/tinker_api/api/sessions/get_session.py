@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ...types import UNSET, Response, Unset, loads
+from ...types import UNSET, Request, Response, Unset, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -20,56 +20,64 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
-    session_id: str,
+def request(
     *,
+    session_id: str,
     access_scope: GetSessionAccessScope | Unset = "owned",
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "get",
-        "url": "/api/v1/sessions/{session_id}".format(
-            session_id=quote(str(session_id), safe=""),
-        ),
-    }
-    params: dict[str, Any] = {}
+) -> Request[GetSessionResponse]:
+    """What a session holds
+
+    Training runs and samplers of a session.
+
+    Args:
+        session_id (str):
+        access_scope (GetSessionAccessScope | Unset):  Default: 'owned'.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    query: dict[str, Any] = {}
     json_access_scope: str | Unset = UNSET
     if not isinstance(access_scope, Unset):
         json_access_scope = access_scope
 
-    params["access_scope"] = json_access_scope
-    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+    query["access_scope"] = json_access_scope
+    query = {k: v for k, v in query.items() if v is not UNSET and v is not None}
 
-    _kwargs["params"] = params
-    _headers: dict[str, str] = {}
+    return Request(
+        operation="get_session",
+        method="GET",
+        path="/api/v1/sessions/{session_id}".format(
+            session_id=quote(session_id, safe=""),
+        ),
+        parse=_parse,
+        query=query,
+        headers=headers,
+    )
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+
+def _parse(content: bytes) -> GetSessionResponse:
+    from ...models.get_session_response import GetSessionResponse
+
+    return GetSessionResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | GetSessionResponse | ValidationErrorResponse | None:
+) -> GetSessionResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.get_session_response import GetSessionResponse
-
-        return GetSessionResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -81,23 +89,15 @@ def sync_detailed(
     access_scope: GetSessionAccessScope | Unset = "owned",
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | GetSessionResponse | ValidationErrorResponse]:
-    """What a session holds
-
-    Training runs and samplers of a session.
-
-    Args:
-        session_id (str):
-        access_scope (GetSessionAccessScope | Unset):  Default: 'owned'.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[GetSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """What a session holds: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         session_id=session_id,
         access_scope=access_scope,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -107,20 +107,12 @@ async def asyncio_detailed(
     access_scope: GetSessionAccessScope | Unset = "owned",
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | GetSessionResponse | ValidationErrorResponse]:
-    """What a session holds
-
-    Training runs and samplers of a session.
-
-    Args:
-        session_id (str):
-        access_scope (GetSessionAccessScope | Unset):  Default: 'owned'.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[GetSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """What a session holds: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         session_id=session_id,
         access_scope=access_scope,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...types import UNSET, Response, Unset, loads
+from ...types import UNSET, Request, Response, Unset, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -19,57 +19,66 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     limit: int | Unset = 20,
     offset: int | Unset = 0,
     access_scope: ListSessionsAccessScope | Unset = "owned",
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "get",
-        "url": "/api/v1/sessions",
-    }
-    params: dict[str, Any] = {}
-    params["limit"] = limit
-    params["offset"] = offset
+) -> Request[ListSessionsResponse]:
+    """List sessions
+
+    Session ids, newest first.
+
+    Args:
+        limit (int | Unset):  Default: 20.
+        offset (int | Unset):  Default: 0.
+        access_scope (ListSessionsAccessScope | Unset):  Default: 'owned'.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    query: dict[str, Any] = {}
+    query["limit"] = limit
+    query["offset"] = offset
     json_access_scope: str | Unset = UNSET
     if not isinstance(access_scope, Unset):
         json_access_scope = access_scope
 
-    params["access_scope"] = json_access_scope
-    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+    query["access_scope"] = json_access_scope
+    query = {k: v for k, v in query.items() if v is not UNSET and v is not None}
 
-    _kwargs["params"] = params
-    _headers: dict[str, str] = {}
+    return Request(
+        operation="list_sessions",
+        method="GET",
+        path="/api/v1/sessions",
+        parse=_parse,
+        query=query,
+        headers=headers,
+    )
 
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+
+def _parse(content: bytes) -> ListSessionsResponse:
+    from ...models.list_sessions_response import ListSessionsResponse
+
+    return ListSessionsResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | ListSessionsResponse | ValidationErrorResponse | None:
+) -> ListSessionsResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.list_sessions_response import ListSessionsResponse
-
-        return ListSessionsResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -82,25 +91,16 @@ def sync_detailed(
     access_scope: ListSessionsAccessScope | Unset = "owned",
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | ListSessionsResponse | ValidationErrorResponse]:
-    """List sessions
-
-    Session ids, newest first.
-
-    Args:
-        limit (int | Unset):  Default: 20.
-        offset (int | Unset):  Default: 0.
-        access_scope (ListSessionsAccessScope | Unset):  Default: 'owned'.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[ListSessionsResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """List sessions: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         limit=limit,
         offset=offset,
         access_scope=access_scope,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -111,22 +111,13 @@ async def asyncio_detailed(
     access_scope: ListSessionsAccessScope | Unset = "owned",
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | ListSessionsResponse | ValidationErrorResponse]:
-    """List sessions
-
-    Session ids, newest first.
-
-    Args:
-        limit (int | Unset):  Default: 20.
-        offset (int | Unset):  Default: 0.
-        access_scope (ListSessionsAccessScope | Unset):  Default: 'owned'.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[ListSessionsResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """List sessions: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         limit=limit,
         offset=offset,
         access_scope=access_scope,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

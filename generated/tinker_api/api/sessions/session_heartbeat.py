@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,47 +17,53 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: SessionHeartbeatRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/api/v1/session_heartbeat",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[SessionHeartbeatResponse]:
+    """Keep a session alive
 
-    _kwargs["content"] = dumps(body.to_dict())
+    Sent every 10 seconds while the client lives. 410 means that the session is over and heartbeats should stop.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        body (SessionHeartbeatRequest): The client lives.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="session_heartbeat",
+        method="POST",
+        path="/api/v1/session_heartbeat",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> SessionHeartbeatResponse:
+    from ...models.session_heartbeat_response import SessionHeartbeatResponse
+
+    return SessionHeartbeatResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | SessionHeartbeatResponse | ValidationErrorResponse | None:
+) -> SessionHeartbeatResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.session_heartbeat_response import SessionHeartbeatResponse
-
-        return SessionHeartbeatResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 404, 405, 410, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -68,21 +74,14 @@ def sync_detailed(
     body: SessionHeartbeatRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | SessionHeartbeatResponse | ValidationErrorResponse]:
-    """Keep a session alive
-
-    Sent every 10 seconds while the client lives. 410 means that the session is over and heartbeats should stop.
-
-    Args:
-        body (SessionHeartbeatRequest): The client lives.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[SessionHeartbeatResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Keep a session alive: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -91,18 +90,11 @@ async def asyncio_detailed(
     body: SessionHeartbeatRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | SessionHeartbeatResponse | ValidationErrorResponse]:
-    """Keep a session alive
-
-    Sent every 10 seconds while the client lives. 410 means that the session is over and heartbeats should stop.
-
-    Args:
-        body (SessionHeartbeatRequest): The client lives.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[SessionHeartbeatResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Keep a session alive: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,47 +17,53 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: TelemetrySendRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/api/v1/telemetry",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[TelemetryResponse]:
+    """Report client events
 
-    _kwargs["content"] = dumps(body.to_dict())
+    At most 100 events a request. Never carries a credential.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        body (TelemetrySendRequest): Events of one client.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="telemetry",
+        method="POST",
+        path="/api/v1/telemetry",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> TelemetryResponse:
+    from ...models.telemetry_response import TelemetryResponse
+
+    return TelemetryResponse.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | TelemetryResponse | ValidationErrorResponse | None:
+) -> TelemetryResponse | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.telemetry_response import TelemetryResponse
-
-        return TelemetryResponse.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 403, 405, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -68,21 +74,14 @@ def sync_detailed(
     body: TelemetrySendRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | TelemetryResponse | ValidationErrorResponse]:
-    """Report client events
-
-    At most 100 events a request. Never carries a credential.
-
-    Args:
-        body (TelemetrySendRequest): Events of one client.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[TelemetryResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Report client events: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -91,18 +90,11 @@ async def asyncio_detailed(
     body: TelemetrySendRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | TelemetryResponse | ValidationErrorResponse]:
-    """Report client events
-
-    At most 100 events a request. Never carries a credential.
-
-    Args:
-        body (TelemetrySendRequest): Events of one client.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[TelemetryResponse | ErrorResponse | ValidationErrorResponse | None]:
+    """Report client events: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import Request, Response, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,47 +17,56 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: CreateCustomLossRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/api/v1/create_custom_loss",
-    }
-    _headers: dict[str, str] = {}
+) -> Request[UntypedAPIFuture]:
+    """Register a custom loss
 
-    _kwargs["content"] = dumps(body.to_dict())
+    Offered by servers whose client config says `custom_loss_server_side`. The loss is a graph of tensor operations,
+    traced by
+    the client; training names it with `loss_fn: custom` and `loss_fn_config: {loss_id: …}`. (`session_id`,
+    `custom_loss_seq_id`) identifies it: a repeated request gets the original promise.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        body (CreateCustomLossRequest): A loss to register.
+    """
+
+    headers: dict[str, str] = {}
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="create_custom_loss",
+        method="POST",
+        path="/api/v1/create_custom_loss",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> UntypedAPIFuture:
+    from ...models.untyped_api_future import UntypedAPIFuture
+
+    return UntypedAPIFuture.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | UntypedAPIFuture | ValidationErrorResponse | None:
+) -> UntypedAPIFuture | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.untyped_api_future import UntypedAPIFuture
-
-        return UntypedAPIFuture.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -68,24 +77,14 @@ def sync_detailed(
     body: CreateCustomLossRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | UntypedAPIFuture | ValidationErrorResponse]:
-    """Register a custom loss
-
-    Offered by servers whose client config says `custom_loss_server_side`. The loss is a graph of tensor operations,
-    traced by
-    the client; training names it with `loss_fn: custom` and `loss_fn_config: {loss_id: …}`. (`session_id`,
-    `custom_loss_seq_id`) identifies it: a repeated request gets the original promise.
-
-    Args:
-        body (CreateCustomLossRequest): A loss to register.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[UntypedAPIFuture | ErrorResponse | ValidationErrorResponse | None]:
+    """Register a custom loss: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
@@ -94,21 +93,11 @@ async def asyncio_detailed(
     body: CreateCustomLossRequest,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | UntypedAPIFuture | ValidationErrorResponse]:
-    """Register a custom loss
-
-    Offered by servers whose client config says `custom_loss_server_side`. The loss is a graph of tensor operations,
-    traced by
-    the client; training names it with `loss_fn: custom` and `loss_fn_config: {loss_id: …}`. (`session_id`,
-    `custom_loss_seq_id`) identifies it: a repeated request gets the original promise.
-
-    Args:
-        body (CreateCustomLossRequest): A loss to register.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[UntypedAPIFuture | ErrorResponse | ValidationErrorResponse | None]:
+    """Register a custom loss: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import UNSET, Request, Response, Unset, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,47 +17,63 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: SaveWeightsRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/api/v1/save_weights",
-    }
-    _headers: dict[str, str] = {}
+    x_sdk_version: str | Unset = UNSET,
+    x_sdk_method: str | Unset = UNSET,
+) -> Request[UntypedAPIFuture]:
+    """Save a training checkpoint
 
-    _kwargs["content"] = dumps(body.to_dict())
+    Saves the adapter and the optimizer's state, to go on from later. A name that exists fails the future unless
+    `overwrite` is true.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        x_sdk_version (str | Unset):
+        x_sdk_method (str | Unset):
+        body (SaveWeightsRequest): A training checkpoint to save.
+    """
+
+    headers: dict[str, str] = {}
+    if not isinstance(x_sdk_version, Unset):
+        headers["X-Sdk-Version"] = x_sdk_version
+
+    if not isinstance(x_sdk_method, Unset):
+        headers["X-Sdk-Method"] = x_sdk_method
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="save_weights",
+        method="POST",
+        path="/api/v1/save_weights",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> UntypedAPIFuture:
+    from ...models.untyped_api_future import UntypedAPIFuture
+
+    return UntypedAPIFuture.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | UntypedAPIFuture | ValidationErrorResponse | None:
+) -> UntypedAPIFuture | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.untyped_api_future import UntypedAPIFuture
-
-        return UntypedAPIFuture.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 402, 403, 404, 405, 409, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -66,45 +82,37 @@ def sync_detailed(
     *,
     client: AuthenticatedClient,
     body: SaveWeightsRequest,
+    x_sdk_version: str | Unset = UNSET,
+    x_sdk_method: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | UntypedAPIFuture | ValidationErrorResponse]:
-    """Save a training checkpoint
-
-    Saves the adapter and the optimizer's state, to go on from later. A name that exists fails the future unless
-    `overwrite` is true.
-
-    Args:
-        body (SaveWeightsRequest): A training checkpoint to save.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[UntypedAPIFuture | ErrorResponse | ValidationErrorResponse | None]:
+    """Save a training checkpoint: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
+        x_sdk_version=x_sdk_version,
+        x_sdk_method=x_sdk_method,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
     *,
     client: AuthenticatedClient,
     body: SaveWeightsRequest,
+    x_sdk_version: str | Unset = UNSET,
+    x_sdk_method: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | UntypedAPIFuture | ValidationErrorResponse]:
-    """Save a training checkpoint
-
-    Saves the adapter and the optimizer's state, to go on from later. A name that exists fails the future unless
-    `overwrite` is true.
-
-    Args:
-        body (SaveWeightsRequest): A training checkpoint to save.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[UntypedAPIFuture | ErrorResponse | ValidationErrorResponse | None]:
+    """Save a training checkpoint: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
+        x_sdk_version=x_sdk_version,
+        x_sdk_method=x_sdk_method,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

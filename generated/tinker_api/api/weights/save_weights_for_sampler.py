@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...types import Response, dumps, loads
+from ...types import UNSET, Request, Response, Unset, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -17,47 +17,63 @@ if TYPE_CHECKING:
     from ...models.validation_error_response import ValidationErrorResponse
 
 
-def _get_kwargs(
+def request(
     *,
     body: SaveWeightsForSamplerRequest,
-    headers: Mapping[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-) -> dict[str, Any]:
-    _kwargs: dict[str, Any] = {
-        "method": "post",
-        "url": "/api/v1/save_weights_for_sampler",
-    }
-    _headers: dict[str, str] = {}
+    x_sdk_version: str | Unset = UNSET,
+    x_sdk_method: str | Unset = UNSET,
+) -> Request[UntypedAPIFuture]:
+    """Make the current weights available for sampling
 
-    _kwargs["content"] = dumps(body.to_dict())
+    With `path`, saves a sampler checkpoint of that name. Without, makes an ephemeral sampler, numbered by
+    `sampling_session_seq_id`; a retried request may carry a new number with the same `seq_id`.
 
-    _headers["Content-Type"] = "application/json"
-    if headers:
-        _headers.update(headers)
-    if _headers:
-        _kwargs["headers"] = _headers
-    if timeout is not None:
-        _kwargs["timeout"] = timeout
-    return _kwargs
+    Args:
+        x_sdk_version (str | Unset):
+        x_sdk_method (str | Unset):
+        body (SaveWeightsForSamplerRequest): Weights to sample from.
+    """
+
+    headers: dict[str, str] = {}
+    if not isinstance(x_sdk_version, Unset):
+        headers["X-Sdk-Version"] = x_sdk_version
+
+    if not isinstance(x_sdk_method, Unset):
+        headers["X-Sdk-Method"] = x_sdk_method
+
+    headers["Accept"] = "application/json"
+    headers["Content-Type"] = "application/json"
+    return Request(
+        operation="save_weights_for_sampler",
+        method="POST",
+        path="/api/v1/save_weights_for_sampler",
+        parse=_parse,
+        body=body,
+        headers=headers,
+    )
+
+
+def _parse(content: bytes) -> UntypedAPIFuture:
+    from ...models.untyped_api_future import UntypedAPIFuture
+
+    return UntypedAPIFuture.from_dict(loads(content))
 
 
 def _parse_response(
     response: httpx.Response,
-) -> ErrorResponse | UntypedAPIFuture | ValidationErrorResponse | None:
+) -> UntypedAPIFuture | ErrorResponse | ValidationErrorResponse | None:
     if response.is_success:
-        from ...models.untyped_api_future import UntypedAPIFuture
-
-        return UntypedAPIFuture.from_dict(loads(response.content))
-
+        return _parse(response.content)
+    content = response.content
     if response.status_code in [400, 401, 402, 403, 404, 405, 409, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
-        return ErrorResponse.from_dict(loads(response.content))
+        return ErrorResponse.from_dict(loads(content))
 
     if response.status_code in [422]:
         from ...models.validation_error_response import ValidationErrorResponse
 
-        return ValidationErrorResponse.from_dict(loads(response.content))
+        return ValidationErrorResponse.from_dict(loads(content))
 
     return None
 
@@ -66,45 +82,37 @@ def sync_detailed(
     *,
     client: AuthenticatedClient,
     body: SaveWeightsForSamplerRequest,
+    x_sdk_version: str | Unset = UNSET,
+    x_sdk_method: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | UntypedAPIFuture | ValidationErrorResponse]:
-    """Make the current weights available for sampling
-
-    With `path`, saves a sampler checkpoint of that name. Without, makes an ephemeral sampler, numbered by
-    `sampling_session_seq_id`; a retried request may carry a new number with the same `seq_id`.
-
-    Args:
-        body (SaveWeightsForSamplerRequest): Weights to sample from.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[UntypedAPIFuture | ErrorResponse | ValidationErrorResponse | None]:
+    """Make the current weights available for sampling: send `request` and wait for the response, whatever its status code."""
+    http = client.get_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
+        x_sdk_version=x_sdk_version,
+        x_sdk_method=x_sdk_method,
     )
-    return Response(client.get_httpx_client().request(**kwargs), _parse_response)
+    raw = http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)
 
 
 async def asyncio_detailed(
     *,
     client: AuthenticatedClient,
     body: SaveWeightsForSamplerRequest,
+    x_sdk_version: str | Unset = UNSET,
+    x_sdk_method: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
-) -> Response[ErrorResponse | UntypedAPIFuture | ValidationErrorResponse]:
-    """Make the current weights available for sampling
-
-    With `path`, saves a sampler checkpoint of that name. Without, makes an ephemeral sampler, numbered by
-    `sampling_session_seq_id`; a retried request may carry a new number with the same `seq_id`.
-
-    Args:
-        body (SaveWeightsForSamplerRequest): Weights to sample from.
-    """
-
-    kwargs = _get_kwargs(
+) -> Response[UntypedAPIFuture | ErrorResponse | ValidationErrorResponse | None]:
+    """Make the current weights available for sampling: send `request` and wait for the response, whatever its status code."""
+    http = client.get_async_httpx_client()
+    message = request(
         body=body,
-        headers=headers,
-        timeout=timeout,
+        x_sdk_version=x_sdk_version,
+        x_sdk_method=x_sdk_method,
     )
-    return Response(await client.get_async_httpx_client().request(**kwargs), _parse_response)
+    raw = await http.send(message.build(http, headers=headers, timeout=timeout))
+    return Response(raw, _parse_response)

@@ -1,0 +1,18 @@
+"""The media types of the wire, each in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+JSON: Final = "application/json"
+PROTOBUF: Final = "application/x-protobuf"
+EVENT_STREAM: Final = "text/event-stream"
+
+ResultType: TypeAlias = Literal["application/json", "application/x-protobuf"]
+"""The encodings a result may have."""
+
+
+def is_protobuf(headers: Mapping[str, str]) -> bool:
+    """Whether a body is a protobuf message, which some servers name by another type, such as `application/protobuf`."""
+    return "protobuf" in headers.get("content-type", "")

@@ -1,0 +1,67 @@
+"""Files of adapters that are being trained or sampled from: `adapters/<name>.safetensors`.
+
+The store says which file is whose. A file is written before its row and deleted after it, and never changes;
+what no row names is deleted at the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from typing import Any
+
+import safetensors.numpy
+from attrs import asdict
+from safetensors import safe_open
+
+from tinker_local.engine.base import AdapterState, LoraSpec
+from tinker_local.state.store import Store
+
+_GROUPS = ("weights", "moments", "grads")
+
+
+class Snapshots:
+    """Use from any thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._folder = store.folder / "adapters"
+        self._folder.mkdir(exist_ok=True)
+        rows = store.select("SELECT file FROM adapters UNION SELECT file FROM ephemeral_weights")
+        kept = {row["file"] for row in rows}
+        for path in self._folder.iterdir():
+            if path.name not in kept:
+                path.unlink()
+
+    def write(self, state: AdapterState) -> str:
+        """Write an adapter, whole and for good; returns the file's name."""
+        name = f"{uuid.uuid4().hex}.safetensors"
+        facts = {
+            "base_model": state.base_model,
+            "alpha": state.alpha,
+            "step": state.step,
+            "lora": asdict(state.lora),
+        }
+        tensors = {
+            f"{group}/{key}": tensor
+            for group in _GROUPS
+            for key, tensor in getattr(state, group).items()
+        }
+        with (self._folder / name).open("wb") as file:
+            file.write(safetensors.numpy.save(tensors, metadata={"adapter": json.dumps(facts)}))
+            file.flush()
+            os.fsync(file.fileno())
+        return name
+
+    def read(self, name: str) -> AdapterState:
+        groups: dict[str, Any] = {group: {} for group in _GROUPS}
+        with safe_open(self._folder / name, framework="numpy") as opened:
+            facts: dict[str, Any] = json.loads(opened.metadata()["adapter"])
+            for key in opened.keys():  # noqa: SIM118  # not a mapping
+                group, _, tensor = key.partition("/")
+                groups[group][tensor] = opened.get_tensor(key)
+        lora = LoraSpec(**facts.pop("lora"))
+        return AdapterState(lora=lora, **facts, **groups)
+
+    def delete(self, name: str) -> None:
+        (self._folder / name).unlink(missing_ok=True)
