@@ -56,6 +56,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # Every operation with every fault, one by one, and thousands of random combinations; takes about half an hour.
 faults-deep: $(VENV)/.dev
