@@ -1,4 +1,4 @@
-"""A client library for accessing Tinker training API"""
+"""The low-level client of the Tinker training API, made from openapi.yaml."""
 
 from typing import TYPE_CHECKING, Any
 
