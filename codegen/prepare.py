@@ -12,24 +12,43 @@ from contract_json import load
 
 def main(path: Path) -> int:
     contract = load(path)
-    problems = [*nullable_enums(contract, "#"), *slashes(contract)]
+    scheme = default_scheme(contract)
     schemes = contract.get("components", {}).get("securitySchemes", {})
-    placed = {name: placement(scheme) for name, scheme in schemes.items()}
-    problems += [
-        f"#/components/securitySchemes/{name}: the generated client knows an API key in a header and HTTP bearer"
-        for name, place in placed.items()
-        if place is None
+    place = placement(schemes[scheme]) if scheme else ("Authorization", "Bearer")
+    problems = [
+        *nullable_enums(contract, "#"),
+        *slashes(contract),
+        *other_schemes(contract, scheme),
     ]
-    if len(set(placed.values())) > 1:
-        problems.append("#/components/securitySchemes: the generated client has room for one")
-    if problems:
+    if place is None:
+        problems.append(
+            f"#/components/securitySchemes/{scheme}: the generated client knows an API key in a header and HTTP bearer"
+        )
+    if problems or place is None:
         print("Nothing was generated:", *problems, sep="\n  ", file=sys.stderr)
         return 1
-    header, prefix = next(iter(placed.values()), None) or ("Authorization", "Bearer")
+    header, prefix = place
     print('"""Where the credential goes, as the contract\'s security scheme says."""\n')
     print("from typing import Final\n")
     print(f"HEADER: Final = {header!r}\nPREFIX: Final = {prefix!r}")
     return 0
+
+
+def default_scheme(contract: dict[str, Any]) -> str | None:
+    """The first scheme of the document's `security`, or of those there are; None if there are none."""
+    for requirement in contract.get("security", ()):
+        for name in requirement:
+            return str(name)
+    return next(iter(contract.get("components", {}).get("securitySchemes", {})), None)
+
+
+def other_schemes(contract: dict[str, Any], scheme: str | None) -> Iterator[str]:
+    """Operations that do not take the scheme of the generated client."""
+    for path, operations in contract["paths"].items():
+        for method, operation in operations.items():
+            accepted = operation.get("security", ()) if isinstance(operation, dict) else ()
+            if accepted and not any(not one or scheme in one for one in accepted):
+                yield f"{method.upper()} {path}: it does not take {scheme}, the credential of the generated client"
 
 
 def placement(scheme: dict[str, Any]) -> tuple[str, str] | None:

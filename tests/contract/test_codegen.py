@@ -151,12 +151,27 @@ components:
 """
 
 
+OTHER = """
+openapi: 3.1.0
+info: {title: Two credentials, version: '1'}
+security: [{key: []}]
+paths:
+  /a: {get: {security: [{other: []}, {key: []}], responses: {'204': {description: Done.}}}}
+  /b: {get: {security: [{other: []}], responses: {'204': {description: Done.}}}}
+components:
+  securitySchemes:
+    other: {type: http, scheme: bearer}
+    key: {type: apiKey, in: header, name: X-Key}
+"""
+
+
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
         (NULLABLE, "#/components/schemas/Mood: an enum with null makes several types; write anyOf"),
         (SLASH, "a value of checkpoint_id has a slash; a path parameter is one segment"),
         (COOKIE, "#/components/securitySchemes/session: the generated client knows an API key in"),
+        (OTHER, "GET /b: it does not take key, the credential of the generated client"),
     ],
 )
 def test_what_the_generator_would_misread_is_refused_with_the_reason(
