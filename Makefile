@@ -59,6 +59,10 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Every operation with every fault, one by one, and thousands of random combinations; takes about half an hour.
+faults-deep: $(VENV)/.dev
+	FAULTS_DEEP=1 $(BIN)/python -m pytest tests/faults/test_matrix.py --timeout=0 -n auto $(ARGS)
+
 codegen: $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./codegen.sh
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import httpx
 import orjson
 from attrs import asdict, evolve, frozen
 
@@ -423,19 +424,24 @@ async def _sampler_id(
 ) -> str:
     """Create a sampler. Some servers answer with a promise of it."""
     connection = session.connection
+    sent = create_sampling_session.request(body=request)
+
+    def read(response: httpx.Response) -> models.CreateSamplingSessionResponse | str:
+        """The sampler, or the promise's id."""
+        body = decode_body(response.content)
+        if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
+            return models.UntypedAPIFuture.from_dict(body).request_id
+        return sent.read(response)
+
     response = await connection.call(
-        create_sampling_session.request(body=request),
-        progress,
-        policy=retry.CREATION,
-        timeout=HELD_TIMEOUT,
+        sent, progress, policy=retry.CREATION, timeout=HELD_TIMEOUT, read=read
     )
-    body = decode_body(response.content)
-    if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
-        promise = models.UntypedAPIFuture.from_dict(body)
+    created = read(response.raw)
+    if isinstance(created, str):
+        promise = models.UntypedAPIFuture(request_id=created)
         decode = result_of(models.CreateSamplingSessionResponse, "create_sampling_session")
         created = await session.result(promise, decode, progress, kind="CreateSamplingSession")
-        return created.sampling_session_id
-    return connection.parse(response, progress).sampling_session_id
+    return created.sampling_session_id
 
 
 @frozen(kw_only=True)

@@ -470,7 +470,11 @@ class TrainingClient:
 
         results = self._run.submit(
             [send],
-            result_of(models.SaveWeightsForSamplerResponse, "save_weights_for_sampler"),
+            result_of(
+                models.SaveWeightsForSamplerResponse,
+                "save_weights_for_sampler",
+                needs=("sampling_session_id", "path"),
+            ),
             progress,
             kind="SaveWeightsForSampler",
         )
@@ -484,7 +488,7 @@ class TrainingClient:
                     retry_config=retry_config,
                     record_stability_info=record_stability_info,
                 )
-            assert saved.sampling_session_id is not None, "an answer has one of the two"
+            assert saved.sampling_session_id is not None, "a result has one of the two"
             return SamplingClient(
                 self.holder,
                 sampling_session_id=saved.sampling_session_id,

@@ -198,7 +198,7 @@ class _Download:
             if response.status_code == 416:  # it was whole already, or is another one now
                 self.path.unlink()
                 raise httpx.ReadError("the file has changed", request=response.request)
-            if response.status_code == 429 or response.status_code >= 500:
+            if response.status_code in (408, 425, 429) or response.status_code >= 500:
                 raise httpx.ReadError(f"status {response.status_code}", request=response.request)
             if response.status_code not in (200, 206):
                 host = urlsplit(url).hostname

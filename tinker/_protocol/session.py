@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+import uuid
 import weakref
 from collections.abc import Mapping
 from types import TracebackType
@@ -23,7 +24,7 @@ from tinker._protocol import loop, retry
 from tinker._protocol.back_pressure import Backpressure
 from tinker._protocol.byte_budget import Room
 from tinker._protocol.cancellation import Cancellations
-from tinker._protocol.connection import Connection
+from tinker._protocol.connection import Connection, ignore
 from tinker._protocol.polling import Decoder, poll
 from tinker._protocol.progress import Progress, Watch
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE, Traits
@@ -80,6 +81,8 @@ class Session:
         self._user_metadata = dict(user_metadata or {})
         self.project_id = project_id or os.environ.get("TINKER_PROJECT_ID")
         self._display_name = display_name
+        self._key = str(uuid.uuid4())
+        """By it, a server recognizes a repeated create_session, whose response was lost."""
         self._configuring: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[str] | None = None
         self._heartbeat: asyncio.Task[None] | None = None
@@ -112,13 +115,14 @@ class Session:
         progress = Progress("create_session")
         await self.ready()
         request = create_session.request(
+            x_idempotency_key=self._key,
             body=models.CreateSessionRequest(
                 tags=configuration.tags(),
                 user_metadata=models.UserMetadata(self._user_metadata),
                 sdk_version=configuration.SDK_VERSION,
                 project_id=self.project_id,
                 display_name=self._display_name,
-            )
+            ),
         )
         answer = await self.connection.fetch(request, progress, policy=retry.CREATION)
         for level, message in (
@@ -247,6 +251,7 @@ async def _finish(
             Progress("finish_session", {"session_id": session_id}),
             policy=retry.NEVER,
             timeout=_FINISH_TIMEOUT,
+            read=ignore,
             passed=REFUSALS_OF_A_ROUTE,  # most servers do not have the route
         )
     except APIError as error:
@@ -284,6 +289,7 @@ async def _beat(
                 progress,
                 policy=retry.NEVER,
                 timeout=HEARTBEAT_INTERVAL,
+                read=ignore,
             )
         except APIError as error:
             if isinstance(error, APIStatusError) and error.status_code == 410:
