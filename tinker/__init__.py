@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     )
 
 __title__ = "tinker"
+# The generation of the official SDK this is compatible with, then our own release.
 __version__ = "0.38.0+openapi.1"
 
 lazy(

@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from tinker import __version__
 from tinker._http import credentials
 from tinker.errors import TinkerError
 
 DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 LOCAL = "local"
-SDK_VERSION = "0.38.0"
-"""The generation of the official SDK that servers are told we are compatible with."""
+SDK_VERSION = __version__.partition("+")[0]
+"""The generation of the official SDK this package is compatible with, as servers are told."""
 _LOCAL_API_KEY = "tml-local"
 
 

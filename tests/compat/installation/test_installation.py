@@ -35,7 +35,7 @@ strict = true
 [mypy-torch.*]
 follow_imports = skip
 """
-OURS = "0.38.0+openapi.1"
+OURS = tinker.__version__
 REQUIRING = """\
 Metadata-Version: 2.1
 Name: requiring
