@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class Failed(Exception):
-    """The server does not keep the contract here; the text says in what."""
+    """The server breaks the contract; the message says what was expected and what was found."""
 
 
 class NotOffered(Exception):
-    """The server does not have this; the text says how that shows."""
+    """The server does not have this; the message says how it shows."""
 
 
 @frozen
@@ -28,11 +28,10 @@ class Check:
     """The sentence of the contract that is checked."""
     run: Callable[[Subject], None]
     needs: tuple[str, ...]
-    """Checks without whose success this one cannot be run."""
+    """Checks that must pass first; this one runs after them."""
 
 
 CHECKS: list[Check] = []
-"""In the order in which they run."""
 
 
 def check(
@@ -49,6 +48,6 @@ def check(
 
 
 def expect(condition: bool, what: str) -> None:
-    """Fail unless the condition holds."""
+    """Fail with this message unless the condition holds."""
     if not condition:
         raise Failed(what)
