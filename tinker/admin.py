@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Literal, Self, TypeAlias, get_args
 
-
 from tinker import types
 from tinker._compat.deprecated import awaited
 from tinker._http import config

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from tinker import __version__
+from tinker import __version__, _extras
 from tinker._http import credentials
 from tinker.errors import TinkerError
 
@@ -83,6 +83,6 @@ def _start_local_server() -> str:
         from tinker_local import embedded  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise TinkerError(
-            f"The embedded server needs {error.name}: pip install 'tinker[local]'."
+            f"The embedded server needs the package {error.name}: {_extras.install('local')}"
         ) from None
     return embedded.url()

@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tinker import _extras
+
 from ._errors import TokenizerError
 
 if TYPE_CHECKING:
@@ -106,8 +108,10 @@ def _compile(template: str) -> jinja2.Template:
         import jinja2.nodes  # noqa: PLC0415
         import jinja2.parser  # noqa: PLC0415
         import jinja2.sandbox  # noqa: PLC0415
-    except ImportError:
-        raise ImportError("Chat templates need jinja2: pip install 'tinker[hf]'.") from None
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"Chat templates need the package {error.name}: {_extras.install('tokenizers')}"
+        ) from None
 
     class Generation(jinja2.ext.Extension):
         """`{% generation %}` marks what the assistant wrote; here it is printed like the rest."""

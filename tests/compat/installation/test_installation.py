@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy
 import pytest
 
+import tinker
 from tests.compat import official
 
 PIP = ["-m", "pip", "--disable-pip-version-check", "--no-input"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tinker._http.config import SDK_VERSION
 from tinker.conformance.checks import Failed, NotOffered, check, expect
 from tinker.conformance.contract import JSON, PROTOBUF
 from tinker.conformance.operations.service import telemetry_body
@@ -40,7 +41,7 @@ def null_is_absent(s: Subject) -> None:
     body: dict[str, object] = {
         "tags": [],
         "user_metadata": None,
-        "sdk_version": "0.38.0",
+        "sdk_version": SDK_VERSION,
         "project_id": None,
         "type": "create_session",
     }
