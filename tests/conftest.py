@@ -48,5 +48,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         known = [group for part, group in GROUPS.items() if part in reason]
         groups[known[0] if known else reason.removeprefix("Skipped: ")] += 1
     if groups:
-        listed = "; ".join(f"{count} × {group}" for group, count in groups.most_common())
+        listed = "; ".join(f"{count} tests of {group}" for group, count in groups.most_common())
         terminalreporter.write_line(f"Skipped: {listed}. make test-all runs them all.")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tinker._compat import official_paths
 from tinker._lazy import lazy
+from tinker._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from httpx import Timeout as Timeout
@@ -97,8 +98,6 @@ if TYPE_CHECKING:
     )
 
 __title__ = "tinker"
-# The generation of the official SDK this is compatible with, then our own release.
-__version__ = "0.38.0+openapi.1"
 
 lazy(
     __name__,

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tinker._codec import media_types
 from tinker_local.access.keys import KeysFile
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
@@ -62,7 +63,7 @@ def make_app(
         routes.append(route)
     for path, content, media_type in (
         ("/docs", contract.reference(), "text/html"),
-        ("/openapi.json", contract.content(), bodies.JSON),
+        ("/openapi.json", contract.content(), media_types.JSON),
     ):
         routes.append(Route(path, _page(content, media_type)))
     app = Starlette(
@@ -114,7 +115,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
             return _refused(refusal)
         if isinstance(answer, Response):
             return answer
-        return Response(bodies.dumps(answer), media_type=bodies.JSON)
+        return Response(bodies.dumps(answer), media_type=media_types.JSON)
 
     return endpoint
 
@@ -122,7 +123,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
 def _refused(refusal: Refusal) -> Response:
     content = bodies.dumps({"detail": refusal.detail})
     return Response(
-        content, status_code=refusal.status, media_type=bodies.JSON, headers=refusal.headers
+        content, status_code=refusal.status, media_type=media_types.JSON, headers=refusal.headers
     )
 
 

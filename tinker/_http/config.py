@@ -15,14 +15,12 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from tinker import __version__, _extras
+from tinker import _extras
 from tinker._http import credentials
 from tinker.errors import TinkerError
 
 DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 LOCAL = "local"
-SDK_VERSION = __version__.partition("+")[0]
-"""The generation of the official SDK this package is compatible with, as servers are told."""
 _LOCAL_API_KEY = "tml-local"
 
 

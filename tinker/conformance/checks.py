@@ -11,14 +11,6 @@ if TYPE_CHECKING:
     from tinker.conformance.subject import Subject
 
 
-class Failed(Exception):
-    """The server breaks the contract; the message says what was expected and what was found."""
-
-
-class NotOffered(Exception):
-    """The server does not have this; the message says how it shows."""
-
-
 @frozen
 class Check:
     name: str
@@ -45,9 +37,3 @@ def check(
         return function
 
     return register
-
-
-def expect(condition: bool, what: str) -> None:
-    """Fail with this message unless the condition holds."""
-    if not condition:
-        raise Failed(what)

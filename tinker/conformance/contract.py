@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-JSON = "application/json"
-PROTOBUF = "application/x-protobuf"
+from tinker._codec.media_types import JSON
+
 RESULTS = {
     "create_model": "CreateModelResponse",
     "unload_model": "UnloadModelResponse",

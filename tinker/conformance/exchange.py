@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from attrs import frozen
 
-from tinker.conformance.checks import Failed
+from tinker.conformance.outcomes import Failed
 
 _SECRET = {"x-api-key", "authorization", "cookie", "set-cookie", "cf-access-client-secret"}
 _TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*|\btml-[\w-]+")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen
 
-from tinker.conformance.checks import Failed
 from tinker.conformance.exchange import Exchange
+from tinker.conformance.outcomes import Failed
 from tinker_proto import tinker_pb2 as pb
 
 TOKENS = (11, 12, 13, 14, 15, 16)

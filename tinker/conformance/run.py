@@ -8,8 +8,9 @@ import time
 import httpx
 
 from tinker.conformance import operations, rules  # noqa: F401  # they register their checks
-from tinker.conformance.checks import CHECKS, Check, Failed, NotOffered
+from tinker.conformance.checks import CHECKS, Check
 from tinker.conformance.contract import contract
+from tinker.conformance.outcomes import Failed, NotOffered
 from tinker.conformance.report import Outcome, Report, Result
 from tinker.conformance.server import OutOfTime
 from tinker.conformance.subject import Subject

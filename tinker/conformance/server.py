@@ -12,10 +12,8 @@ import httpx
 import orjson
 from attrs import define, field
 
-from tinker.conformance.checks import Failed, NotOffered, expect
+from tinker._codec.media_types import JSON, PROTOBUF
 from tinker.conformance.contract import (
-    JSON,
-    PROTOBUF,
     RESULTS,
     properties,
     response_schema,
@@ -23,6 +21,7 @@ from tinker.conformance.contract import (
     validator,
 )
 from tinker.conformance.exchange import Exchange
+from tinker.conformance.outcomes import Failed, NotOffered, expect
 
 _PENDING = 200.0
 """Seconds for which a promise may be pending before a check gives up on it."""

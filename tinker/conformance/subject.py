@@ -8,9 +8,9 @@ from typing import Any
 
 from attrs import define, field
 
-from tinker.conformance.checks import expect
-from tinker.conformance.contract import JSON, PROTOBUF
+from tinker._codec.media_types import JSON, PROTOBUF
 from tinker.conformance.exchange import Exchange
+from tinker.conformance.outcomes import expect
 from tinker.conformance.payloads import (
     TOKENS,
     Example,

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from tinker._codec import media_types
 from tinker_local.errors import Refusal
 from tinker_local.options import Options
 from tinker_local.protocol import validation
@@ -40,7 +41,7 @@ class Intake:
         media_type = self._media_type(request, operation)
         encoding = request.headers.get("content-encoding", "").strip().lower()
         largest = limits.MAX_BODY_BYTES
-        if media_type == bodies.JSON and operation.operation_id not in _BRING_DATA:
+        if media_type == media_types.JSON and operation.operation_id not in _BRING_DATA:
             largest = limits.MAX_SMALL_BODY_BYTES
         content = await self._receive(request, largest)
         untagged = request.headers.get("user-agent", "").startswith(_MAY_OMIT_TAGS)
@@ -54,10 +55,10 @@ class Intake:
         """The media type of the body, which must be one that the server reads."""
         media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if media_type == "application/protobuf":
-            media_type = bodies.PROTOBUF
+            media_type = media_types.PROTOBUF
         read = operation.media_types
         if not self._options.protobuf:
-            read = tuple(kind for kind in read if kind != bodies.PROTOBUF)
+            read = tuple(kind for kind in read if kind != media_types.PROTOBUF)
         if media_type not in read:
             raise Refusal(415, f"Expected {' or '.join(read)}")
         return media_type
@@ -95,10 +96,10 @@ class Intake:
 def _decode(
     operation_id: str, content: bytes, encoding: str, media_type: str, untagged: bool
 ) -> tuple[bytes, Any]:
-    if encoding not in ("", "identity") and media_type != bodies.PROTOBUF:
+    if encoding not in ("", "identity") and media_type != media_types.PROTOBUF:
         raise Refusal(415, "Content-Encoding is for application/x-protobuf; send JSON as it is")
     content = bodies.decompress(content, encoding)
-    if media_type == bodies.PROTOBUF:
+    if media_type == media_types.PROTOBUF:
         limits.check_batch(content)
         return content, bodies.parse_protobuf(content)
     limits.check_json(content)

@@ -16,6 +16,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
+from tinker._codec.media_types import JSON
 from tinker_local.errors import Refusal
 from tinker_local.protocol import contract
 from tinker_local.protocol.contract import Operation
@@ -107,7 +108,7 @@ def _body_validator(operation_id: str) -> tuple[Any, Schema]:
     for methods in contract.document()["paths"].values():
         for operation in methods.values():
             if operation["operationId"] == operation_id:
-                return _validator(operation["requestBody"]["content"]["application/json"]["schema"])
+                return _validator(operation["requestBody"]["content"][JSON]["schema"])
     raise KeyError(operation_id)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tinker.conformance.checks import NotOffered, check
+from tinker.conformance.checks import check
+from tinker.conformance.outcomes import NotOffered
 from tinker.conformance.subject import Subject
 
 

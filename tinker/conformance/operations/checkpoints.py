@@ -6,7 +6,8 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from tinker.conformance.checks import Failed, check, expect
+from tinker.conformance.checks import check
+from tinker.conformance.outcomes import Failed, expect
 from tinker.conformance.subject import Subject
 
 

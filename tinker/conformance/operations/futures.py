@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tinker.conformance.checks import check, expect
+from tinker.conformance.checks import check
+from tinker.conformance.outcomes import expect
 from tinker.conformance.subject import Subject
 
 

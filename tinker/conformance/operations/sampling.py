@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tinker.conformance.checks import NotOffered, check, expect
-from tinker.conformance.contract import JSON
+from tinker._codec.media_types import EVENT_STREAM, JSON
+from tinker.conformance.checks import check
+from tinker.conformance.outcomes import NotOffered, expect
 from tinker.conformance.payloads import TOKENS
 from tinker.conformance.subject import Subject
 
@@ -79,11 +80,11 @@ def asample_topk(s: Subject) -> None:
 def stream_sample(s: Subject) -> None:
     """Server-sent events; one with a `finish_reason` ends its sample."""
     body = s.sample_body(s.sampler)
-    exchange = s.send("stream_sample", body, headers={"accept": "text/event-stream"})
+    exchange = s.send("stream_sample", body, headers={"accept": EVENT_STREAM})
     s.offered(exchange)
     expect(exchange.status == 200, f"expected status 200, found {exchange.status}")
     expect(
-        exchange.media_type == "text/event-stream",
+        exchange.media_type == EVENT_STREAM,
         f"expected text/event-stream, found {exchange.media_type}",
     )
     expect('"finish_reason"' in exchange.body.decode(), "no event has a finish_reason")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
-from tinker._http.config import SDK_VERSION
-from tinker.conformance.checks import check, expect
+from tinker._version import SDK_VERSION
+from tinker.conformance.checks import check
+from tinker.conformance.outcomes import expect
 from tinker.conformance.subject import Subject
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tinker._codec import zstd
-from tinker.conformance.checks import Failed, NotOffered, check, expect
-from tinker.conformance.contract import JSON, PROTOBUF
+from tinker._codec.media_types import JSON, PROTOBUF
+from tinker.conformance.checks import check
+from tinker.conformance.outcomes import Failed, NotOffered, expect
 from tinker.conformance.payloads import TOKENS, Example, json_batch, protobuf_batch
 from tinker.conformance.subject import Subject, model_of
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinker.conformance.checks import NotOffered, check, expect
+from tinker.conformance.checks import check
+from tinker.conformance.outcomes import NotOffered, expect
 from tinker.conformance.subject import Subject
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tinker._http.config import SDK_VERSION
-from tinker.conformance.checks import Failed, NotOffered, check, expect
-from tinker.conformance.contract import JSON, PROTOBUF
+from tinker._codec.media_types import JSON, PROTOBUF
+from tinker._version import SDK_VERSION
+from tinker.conformance.checks import check
 from tinker.conformance.operations.service import telemetry_body
+from tinker.conformance.outcomes import Failed, NotOffered, expect
 from tinker.conformance.payloads import losses_of_protobuf
 from tinker.conformance.subject import Subject
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tinker.conformance.checks import NotOffered, check, expect
-from tinker.conformance.contract import JSON
+from tinker._codec.media_types import JSON
+from tinker.conformance.checks import check
+from tinker.conformance.outcomes import NotOffered, expect
 from tinker.conformance.payloads import Example, json_batch, protobuf_batch
 from tinker.conformance.subject import Subject
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import orjson
 
+from tinker._codec.media_types import EVENT_STREAM, JSON, PROTOBUF
 from tinker._http.sse import SSEDecoder
-from tinker.conformance.checks import Failed, NotOffered, check, expect
-from tinker.conformance.contract import JSON, PROTOBUF
+from tinker.conformance.checks import check
+from tinker.conformance.outcomes import Failed, NotOffered, expect
 from tinker.conformance.payloads import TOKENS, Example, Losses
 from tinker.conformance.subject import Numbered, Subject
 
@@ -233,7 +234,7 @@ def _prompt_logprobs(s: Subject, sampler: Numbered, tokens: tuple[int, ...]) -> 
 def streamed_logprobs(s: Subject) -> None:
     """The logprobs of a stream at temperature 1 are those that `prompt_logprobs` has for the same tokens."""
     body = s.sample_body(s.sampler)
-    exchange = s.send("stream_sample", body, headers={"accept": "text/event-stream"})
+    exchange = s.send("stream_sample", body, headers={"accept": EVENT_STREAM})
     events = [orjson.loads(event.data) for event in SSEDecoder().feed(exchange.body)]
     drawn = [event for event in events if event.get("token_id") is not None]
     expect(bool(drawn), "expected events with a token_id, found none")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from tinker.conformance.checks import Failed, check, expect
+from tinker.conformance.checks import check
+from tinker.conformance.outcomes import Failed, expect
 from tinker.conformance.payloads import Losses
 from tinker.conformance.subject import Subject
 

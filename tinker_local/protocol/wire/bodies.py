@@ -14,11 +14,6 @@ from tinker_local.errors import Refusal, invalid
 from tinker_local.protocol.wire.limits import MAX_BODY_BYTES, check_size
 from tinker_proto import tinker_pb2 as pb
 
-JSON = "application/json"
-
-
-PROTOBUF = "application/x-protobuf"
-
 
 def parse_json(content: bytes) -> Any:
     try:
