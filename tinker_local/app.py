@@ -8,12 +8,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tinker._codec import media_types
+from tinker_local.access.hosts import Hosts
 from tinker_local.access.keys import KeysFile
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
@@ -38,9 +42,12 @@ def make_app(
 ) -> Starlette:
     """The server, with its state in `store`; `ready` is called when it can answer."""
 
+    hosts = Hosts(options.allow_hosts)
+
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.intake = Intake(options)
+        app.state.hosts = hosts
         backend = app.state.backend = Backend(store, engine, keys, options)
         ready()
         try:
@@ -69,6 +76,7 @@ def make_app(
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
+        middleware=[Middleware(_Guard, hosts)],
         exception_handlers={
             HTTPException: _http_exception,
             ClientDisconnect: _gone,
@@ -78,6 +86,23 @@ def make_app(
     # The contract has no redirects; a path with a slash behind it is another path.
     app.router.redirect_slashes = False
     return app
+
+
+class _Guard:
+    """Lets in requests that are meant for this server."""
+
+    def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            try:
+                self._hosts.check(Headers(scope=scope), (scope.get("server") or (None,))[0])
+            except Refusal as refusal:
+                await _refused(refusal)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 def _page(content: bytes, media_type: str) -> Callable[[Request], Awaitable[Response]]:
@@ -108,7 +133,9 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                 request.path_params,
                 request.headers,
                 validation.parameters(operation, request.query_params, request.headers),
-                str(request.base_url).rstrip("/"),
+                request.app.state.hosts.base_url(
+                    request.headers, request.url.scheme, request.scope["server"]
+                ),
             )
             answer = await handle(backend, call)
         except Refusal as refusal:
