@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tinker import _version
 from tinker._compat import official_paths
 from tinker._lazy import lazy
-from tinker._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from httpx import Timeout as Timeout
@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     )
 
 __title__ = "tinker"
+__version__ = _version.__version__
 
 lazy(
     __name__,
