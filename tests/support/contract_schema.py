@@ -25,7 +25,7 @@ SERVERS = ("without keys", "with keys")
 
 CONFIG = SchemathesisConfig.from_dict(
     {
-        "headers": {"X-API-Key": KEY},
+        "headers": {"X-API-Key": KEY, "Authorization": f"Bearer {KEY}"},
         # Servers ignore what they do not know, in a query as in a body.
         "generation": {
             "deterministic": not DEEP,
