@@ -10,7 +10,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep bench bench-smoke torch tokenizer-files official-sdk interop release-check clean
+.PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep faults-deep bench bench-smoke torch tokenizer-files official-sdk interop release-check clean
 
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
@@ -25,9 +25,11 @@ help:
 	@echo
 	@echo "make codegen         rebuild generated/ from openapi.yaml"
 	@echo "make codegen-check   fail if generated/ differs from what openapi.yaml gives"
+	@echo "make codegen-diff    show how our templates of the generator differ from upstream's"
 	@echo "make contract-lint   lint openapi.yaml by the strict rules"
 	@echo "make contract-diff   list what openapi.yaml changes since BASE=<rev> (default: main), and the version that takes"
 	@echo "make contract-deep   run schemathesis for long, with random seeds"
+	@echo "make faults-deep     try every fault with every operation: half an hour"
 	@echo
 	@echo "make bench           compare with the official SDK on this machine; writes benchmarks/RESULTS.md"
 	@echo "make bench-smoke     run each benchmark once, tiny"
@@ -106,6 +108,10 @@ official-sdk: $(VENV)/.dev
 interop: $(VENV)/.dev
 	INTEROP=1 $(PYTEST) tests/interop -m interop -s $(ARGS)
 
+# Every operation with every fault, one by one, and thousands of random combinations; takes about half an hour.
+faults-deep: $(VENV)/.dev
+	FAULTS_DEEP=1 $(PYTEST) tests/faults/test_matrix.py --timeout=0 -n auto $(ARGS)
+
 codegen: $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./codegen.sh
 
@@ -114,6 +120,13 @@ codegen-check: $(VENV)/.dev
 
 contract-lint:
 	codegen/redocly.sh lint --extends recommended-strict openapi.yaml
+
+# Upstream's templates, of the pinned version, against the forks in codegen/templates.
+codegen-diff: $(VENV)/.dev
+	@upstream=$$($(BIN)/python -c 'import openapi_python_client as o; print(o.__path__[0])')/templates; \
+	cd codegen/templates && find . -name '*.jinja' | sort | while read -r file; do \
+	  if [ -f "$$upstream/$$file" ]; then diff -u --label "upstream/$$file" --label "ours/$$file" "$$upstream/$$file" "$$file"; \
+	  else echo "Only ours: $$file"; fi; done; true
 
 # Fails if the version in `info` is not raised as far as the changes ask for.
 contract-diff:
