@@ -15,7 +15,7 @@ import uuid
 import weakref
 from collections.abc import Coroutine, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from tinker import types
 from tinker._codec.media_types import JSON, ResultType
@@ -28,10 +28,12 @@ from tinker._protocol.connection import Connection, ignore
 from tinker._protocol.polling import Decoder, poll
 from tinker._protocol.progress import Progress, Watch
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE, Traits
+from tinker._version import SDK_VERSION
 from tinker.errors import APIError, APIStatusError, TinkerError
 from tinker_api import models
 from tinker_api.api.service import client_config, client_dynamic_config
 from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
+from tinker_api.models.client_session_finish_reason_type import ClientSessionFinishReasonType
 from tinker_api.types import Request
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tinker")
 
 T = TypeVar("T")
-FinishStatus = Literal["success", "errored", "interrupted"]
+FinishStatus: TypeAlias = ClientSessionFinishReasonType
 
 HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_WARNING = 120.0
@@ -141,7 +143,7 @@ class Session:
             body=models.CreateSessionRequest(
                 tags=configuration.tags(),
                 user_metadata=models.UserMetadata(self._user_metadata),
-                sdk_version=configuration.SDK_VERSION,
+                sdk_version=SDK_VERSION,
                 project_id=self.project_id,
                 display_name=self._display_name,
             ),
@@ -179,7 +181,7 @@ class Session:
 
     async def _read_config(self, progress: Progress) -> None:
         """Read the server's settings; a server without the routes has the defaults."""
-        body = models.ClientConfigRequest(sdk_version=configuration.SDK_VERSION)
+        body = models.ClientConfigRequest(sdk_version=SDK_VERSION)
         connection = self.connection
         response = await connection.call(
             client_config.request(body=body), progress, passed=REFUSALS_OF_A_ROUTE

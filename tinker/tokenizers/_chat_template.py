@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import attrs
 import numpy as np
 
+from tinker import _extras
+
 from ._errors import TokenizerError
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ _UNFINISHED = "UNFINISHED_MESSAGE "
 _OLDEST_JINJA = (3, 1, 6)  # older sandboxes are known to leak
 _GENERATION = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 # Private characters stand for what must not be printed, and for where generated text begins and ends.
-_OBJECT = re.compile("\ue0f0(.*?)\ue0f1")
+_OBJECT = re.compile(
+    r"(?:\ue0f0|\\ue0f0)(.*?)(?:\ue0f1|\\ue0f1)"
+)  # also as Python and JSON escape it
 _BEGIN, _END = "\ue0f2", "\ue0f3"
 
 Span = tuple[int, int]
@@ -224,8 +228,10 @@ def _compile(template: str, *, mark: bool = False) -> jinja2.Template:
         import jinja2.nodes  # noqa: PLC0415
         import jinja2.parser  # noqa: PLC0415
         import jinja2.sandbox  # noqa: PLC0415
-    except ImportError:
-        raise ImportError("Chat templates need jinja2: pip install 'tinker[hf]'.") from None
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"Chat templates need the package {error.name}: {_extras.install('tokenizers')}"
+        ) from None
     if tuple(map(int, re.findall(r"\d+", version("jinja2"))[:3])) < _OLDEST_JINJA:
         raise ImportError(
             f"Chat templates need jinja2 3.1.6 or newer, found {version('jinja2')}: older sandboxes leak."
