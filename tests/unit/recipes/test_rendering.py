@@ -48,10 +48,7 @@ def test_what_is_trained_on(tokenizer: Tokenizer) -> None:
     value = chat("a?", "b", "c?", "d")
     assert trained(tokenizer, value) == b"b\0d\0"
     assert trained(tokenizer, value, "last") == b"d\0"
-    assert (
-        trained(tokenizer, value, "all")
-        == b"user>a?\0<assistant>b\0<user>c?\0<assistant>d\0"
-    )
+    assert trained(tokenizer, value, "all") == b"user>a?\0<assistant>b\0<user>c?\0<assistant>d\0"
     messages = [dict(m) for m in value["messages"]]  # type: ignore[attr-defined]
     messages[1]["weight"] = 0
     assert trained(tokenizer, {"messages": messages}) == b"d\0"
