@@ -56,6 +56,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 codegen: $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./codegen.sh

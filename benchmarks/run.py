@@ -228,7 +228,8 @@ def clean_environment() -> dict[str, str]:
 def control(url: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(f"{url}/bench/{path}", data=data) as answer:
-        return json.load(answer)
+        counted: dict[str, Any] = json.load(answer)
+    return counted
 
 
 def run_once(python: Path, url: str, scenario: Scenario, smoke: bool) -> dict[str, Any]:
@@ -246,7 +247,7 @@ def run_once(python: Path, url: str, scenario: Scenario, smoke: bool) -> dict[st
         raise SystemExit(
             f"{scenario.title}: {python} ended with {done.returncode}:\n{done.stderr[-3000:]}"
         )
-    figures = json.loads(done.stdout.splitlines()[-1])
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     counts = control(url, "counts")
     calls = arguments["calls"] if scenario.function == "forward_backward" else 1
     for name in ("bytes out", "bytes in"):

@@ -304,11 +304,11 @@ class Connection(asyncio.Protocol):
             # Timers are late by up to a millisecond, which would be counted as the client's: turn
             # round and round at the end.
             pause = min(ready, asked + HELD) - now - 0.0015
-            again = (request_id, encoding, asked)
+            arguments = (request_id, encoding, asked)
             if pause > 0:
-                self._loop.call_later(pause, self._answer_poll, *again)
+                self._loop.call_later(pause, self._answer_poll, *arguments)
             else:
-                self._loop.call_soon(self._answer_poll, *again)
+                self._loop.call_soon(self._answer_poll, *arguments)
 
     def _send(self, body: bytes, content_type: bytes, status: bytes = b"200 OK") -> None:
         head = b"HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"

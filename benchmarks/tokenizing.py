@@ -13,21 +13,21 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-COMPAT = REPOSITORY / "tests" / "compat" / "tokenizers"
 FILES = REPOSITORY / ".cache" / "tokenizers"
 SPLITS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{%s}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-CASES = {
+CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "Llama 3": ("llama3/tokenizer.model", SPLITS % "1,3", {"bos": "<|begin_of_text|>"}),
     "Qwen 3": ("qwen/qwen.tiktoken", SPLITS % "1", {"normalizer": "NFC", "every_split": False}),
 }
 
 
-def fastest(action: Callable[[], object], times: int) -> float:
+def fastest(action: Callable[..., object], times: int) -> float:
     """Seconds of the fastest run: the others were disturbed."""
     taken = []
     for _ in range(times):
@@ -38,12 +38,11 @@ def fastest(action: Callable[[], object], times: int) -> float:
 
 
 def main() -> None:
-    sys.path.insert(0, str(COMPAT))
+    sys.path.insert(0, str(REPOSITORY))  # for tests/
     sys.path.append(os.environ.get("TOKENIZERS_FROM", ""))
-    import fetch
-    import original_tokenizers as original
-    from mixed_text import mixed_text
-
+    from tests.compat.tokenizers import fetch
+    from tests.support import original_tokenizers as original
+    from tests.support.mixed_text import mixed_text
     from tinker.tokenizers import get_tokenizer
 
     with contextlib.redirect_stdout(sys.stderr):  # the table is for standard output

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 
-class Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):  # type: ignore[misc]
     """YAML as JSON has it: times and dates stay texts."""
 
 

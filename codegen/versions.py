@@ -39,7 +39,7 @@ def check() -> int:
     return 1 if wrong else 0
 
 
-def provenance() -> None:
+def provenance() -> int:
     sources = [ROOT / "openapi.yaml", *sorted((ROOT / "codegen").rglob("*"))]
     digest = hashlib.sha256()
     for path in sources:
@@ -52,6 +52,7 @@ def provenance() -> None:
     for name, pinned in tools().items():
         if pinned:
             print(f"{name} {pinned}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -160,7 +160,11 @@ def vertical_slice(training: tinker.TrainingClient, prompt: types.ModelInput) ->
     step = optim.result(timeout=60)
     path = save.result(timeout=60).path
     elapsed = (time.monotonic() - started) * 1000
-    seq_ids = [n for future in (fb, optim, save) for n in future.progress.seq_ids]
+    seq_ids = [
+        n
+        for future in (fb, optim, save)
+        for n in (future.progress.seq_ids if future.progress else [])
+    ]
     console.print("\nThe vertical slice")
     console.print(f"  forward_backward metrics  {dict(metrics)}")
     console.print(f"  optimizer metrics         {dict(step.metrics or {})}")

@@ -25,12 +25,12 @@ Messages name the operation, its ids, the status, the tries and what to do; neve
 from __future__ import annotations
 
 import copyreg
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import httpx
 
-    from tinker.types import RequestErrorCategory
 
 __all__ = [
     "APIConnectionError",
@@ -52,6 +52,14 @@ __all__ = [
     "TinkerError",
     "UnprocessableEntityError",
 ]
+
+
+class RequestErrorCategory(StrEnum):
+    """Who has to act on a failed operation; `tinker.types` has it too."""
+
+    Unknown = "unknown"
+    Server = "server"
+    User = "user"
 
 
 class TinkerError(Exception):

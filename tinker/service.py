@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tinker import types
 from tinker._compat.deprecated import awaited, in_thread
 from tinker._http import config
-from tinker._protocol import arguments, console, retry
+from tinker._protocol import arguments, retry
 from tinker._protocol.connection import HELD_TIMEOUT
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_FORM, expected_seq_id
@@ -21,6 +21,7 @@ from tinker.errors import APIStatusError, RequestFailedError, TinkerError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
 from tinker.training import BackcompatTrainingClientFuture, TrainingClient, fetch_info
+from tinker.types import _console as console
 from tinker_api import models
 from tinker_api.api.models import create_model
 from tinker_api.api.service import get_server_capabilities

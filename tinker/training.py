@@ -13,7 +13,7 @@ from tinker import types
 from tinker._codec.media_types import PROTOBUF
 from tinker._compat.client_futures import BackcompatClientFuture
 from tinker._compat.deprecated import awaited, in_thread, submitted
-from tinker._protocol import arguments, console
+from tinker._protocol import arguments
 from tinker._protocol.connection import HELD_TIMEOUT, sdk_headers
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import Encoding, documented_path, wants_a_name
@@ -26,6 +26,7 @@ from tinker._training.queue import Submit, TrainingRun, result_of
 from tinker.errors import UnprocessableEntityError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
+from tinker.types import _console as console
 from tinker_api import models
 from tinker_api.api.models import get_info, unload_model
 from tinker_api.api.training import optim_step

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,23 +13,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tinker._codec import media_types
 from tinker_local.access.keys import KeysFile
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
 from tinker_local.options import Options
-from tinker_local.protocol import contract
+from tinker_local.protocol import contract, validation
 from tinker_local.protocol.backend import Backend, Call
 from tinker_local.protocol.contract import Operation
 from tinker_local.protocol.handlers import Handler, handler
+from tinker_local.protocol.intake import Intake
 from tinker_local.protocol.wire import bodies
 from tinker_local.state.store import Store
 
 logger = logging.getLogger("tinker_local")
-
-_MAY_OMIT_TAGS = ("AsyncTinker/", "AsyncTinkex/")
-"""Clients whose older versions leave out the `type` of a chunk."""
-_PARSED_ELSEWHERE = 2**20
-"""Bodies from this size on are parsed and checked on a thread, beside the event loop."""
 
 
 def make_app(
@@ -44,6 +40,7 @@ def make_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.intake = Intake(options)
         backend = app.state.backend = Backend(store, engine, keys, options)
         ready()
         try:
@@ -66,7 +63,7 @@ def make_app(
         routes.append(route)
     for path, content, media_type in (
         ("/docs", contract.reference(), "text/html"),
-        ("/openapi.json", contract.content(), bodies.JSON),
+        ("/openapi.json", contract.content(), media_types.JSON),
     ):
         routes.append(Route(path, _page(content, media_type)))
     app = Starlette(
@@ -102,16 +99,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
             media_type, content = "", b""
             body: Any = {}
             if operation.media_types:
-                media_type = _media_type(request, operation)
-                encoding = request.headers.get("content-encoding", "").strip().lower()
-                content = await _content(request)
-                untagged = request.headers.get("user-agent", "").startswith(_MAY_OMIT_TAGS)
-                if len(content) < _PARSED_ELSEWHERE and not encoding:
-                    content, body = _decode(operation, content, encoding, media_type, untagged)
-                else:
-                    content, body = await asyncio.to_thread(
-                        _decode, operation, content, encoding, media_type, untagged
-                    )
+                media_type, content, body = await request.app.state.intake.body(request, operation)
             call = Call(
                 user,
                 body,
@@ -119,7 +107,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                 media_type,
                 request.path_params,
                 request.headers,
-                contract.parameters(operation, request.query_params, request.headers),
+                validation.parameters(operation, request.query_params, request.headers),
                 str(request.base_url).rstrip("/"),
             )
             answer = await handle(backend, call)
@@ -127,53 +115,15 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
             return _refused(refusal)
         if isinstance(answer, Response):
             return answer
-        return Response(bodies.dumps(answer), media_type=bodies.JSON)
+        return Response(bodies.dumps(answer), media_type=media_types.JSON)
 
     return endpoint
-
-
-def _media_type(request: Request, operation: Operation) -> str:
-    """The media type of the body, which must be one that the server reads."""
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if media_type == "application/protobuf":
-        media_type = bodies.PROTOBUF
-    read = operation.media_types
-    if not request.app.state.backend.options.protobuf:
-        read = tuple(kind for kind in read if kind != bodies.PROTOBUF)
-    if media_type not in read:
-        raise Refusal(415, f"Expected {' or '.join(read)}")
-    return media_type
-
-
-async def _content(request: Request) -> bytes:
-    """The body as it comes."""
-    bodies.check_size(int(request.headers.get("content-length", 0)))
-    pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        bodies.check_size(size)
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-def _decode(
-    operation: Operation, content: bytes, encoding: str, media_type: str, untagged: bool
-) -> tuple[bytes, Any]:
-    """The body without its encoding, and what it says."""
-    content = bodies.decompress(content, encoding)
-    if media_type == bodies.PROTOBUF:
-        return content, bodies.parse_protobuf(content)
-    body = bodies.parse_json(content)
-    if untagged and bodies.add_chunk_tags(body):
-        content = bodies.dumps(body)
-    contract.check_body(operation.operation_id, body)
-    return content, bodies.members(body)
 
 
 def _refused(refusal: Refusal) -> Response:
     content = bodies.dumps({"detail": refusal.detail})
     return Response(
-        content, status_code=refusal.status, media_type=bodies.JSON, headers=refusal.headers
+        content, status_code=refusal.status, media_type=media_types.JSON, headers=refusal.headers
     )
 
 

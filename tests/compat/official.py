@@ -28,7 +28,7 @@ def make() -> None:
     if _DONE.exists():
         return
     subprocess.run([sys.executable, "-m", "venv", "--clear", _ENVIRONMENT], check=True)
-    pip = [_python(), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [_python(), "-m", "pip", "--quiet", "--disable-pip-version-check"]
     official = ["--no-deps", f"tinker=={VERSION}"]
     subprocess.run([*pip, "install", *_IMPORTS], check=True)
     subprocess.run([*pip, "download", *official, "--dest", _ENVIRONMENT], check=True)
@@ -56,7 +56,7 @@ def run(script: Path, *, stdin: str = "", official: bool) -> str:
     """What a script prints with the official SDK, or with this package."""
     if official:
         _needed()
-    command = [_python(), "-E"] if official else [sys.executable]
+    command: list[str | Path] = [_python(), "-E"] if official else [sys.executable]
     result = subprocess.run(
         # -P: what is beside the script is not what it imports.
         [*command, "-P", script], input=stdin, capture_output=True, text=True, check=False

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import orjson
 import pytest
 
+from tests.support import wrong_numbers
+from tests.support.wrong_numbers import Change
+from tinker._training.metrics import _REDUCERS
 from tinker.conformance import Outcome, Report, run
 from tinker.conformance.checks import CHECKS
-from tinker.conformance.subject import routes
+from tinker.conformance.contract import routes
+from tinker_api.models.metric_reduction import METRIC_REDUCTION_VALUES
 from tinker_local import LocalServer
 from tinker_local.options import Options
 
 KEY = "tml-conformance-secret"
-Change = Callable[[httpx.Request, httpx.Response], httpx.Response | None]
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +135,9 @@ def off_schema(request: httpx.Request, response: httpx.Response) -> httpx.Respon
         (no_length, "400 with Content-Length"),
         (other_promise, "sample_sequence_ids"),
         (lost_session, "heartbeat of an unknown session"),
-        (strict, "unknown members"),
-        (without_tags, "tags of results"),
-        (two_colons, "names of metrics"),
+        (strict, "unknown fields"),
+        (without_tags, "result tags"),
+        (two_colons, "metric names"),
         (off_schema, "get_info"),
     ],
 )
@@ -147,6 +151,63 @@ def test_a_broken_rule_is_named_with_the_evidence(server: str, change: Change, b
     assert result.rule in report.details()
     assert result.rule in report.markdown()
     assert f"**`{broken}`**" in report.markdown()
+
+
+@pytest.mark.parametrize(
+    ("engine", "broken"),
+    [
+        (wrong_numbers.ShiftedSamples, "sample logprobs"),
+        (wrong_numbers.ShiftedSamples, "streamed logprobs"),
+        (wrong_numbers.SamplesOneTokenLate, "sample logprobs"),
+        (wrong_numbers.ShiftedPrompts, "sampler and forward"),
+        (wrong_numbers.ShiftedSampler, "sampler and forward"),
+        (wrong_numbers.ShiftedTopk, "topk_prompt_logprobs"),
+        (wrong_numbers.ShiftedTargets, "target_prompt_logprobs"),
+        (wrong_numbers.SamplerOfBaseModel, "sampler and forward"),
+        (wrong_numbers.ShiftedLosses, "sampler and forward"),
+        (wrong_numbers.HalfLossSum, "loss:sum"),
+        (wrong_numbers.HalfElementwiseLoss, "elementwise_loss"),
+        (wrong_numbers.WeightsIgnored, "loss:sum"),
+        (wrong_numbers.SignOfWeightsIgnored, "negative weights"),
+        (wrong_numbers.StepsDropped, "optim_step"),
+        (wrong_numbers.LearningRateIgnored, "learning_rate"),
+        (wrong_numbers.LearningRateBounded, "learning_rate"),
+        (wrong_numbers.OnlyTheLastGradient, "accumulated gradients"),
+        (wrong_numbers.GradientsNotCleared, "cleared gradients"),
+    ],
+)
+def test_a_server_that_computes_wrong_numbers_fails(
+    engine: type[wrong_numbers.WrongEngine], broken: str
+) -> None:
+    with LocalServer(engine=engine(), options=Options(poll_seconds=0.2)) as running:
+        report = run(running.url, api_key=KEY)
+    says_what_was_expected_and_found(report, broken)
+
+
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        (wrong_numbers.half_loss_sum_in_json, "loss:sum"),
+        (wrong_numbers.half_loss_sum_in_protobuf, "loss:sum"),
+        (wrong_numbers.shifted_samples_in_json, "sample logprobs"),
+        (wrong_numbers.shifted_samples_in_protobuf, "sample logprobs"),
+        (wrong_numbers.shifted_stream, "streamed logprobs"),
+    ],
+)
+def test_wrong_numbers_in_one_encoding_fail(server: str, change: Change, broken: str) -> None:
+    report = run(server, api_key=KEY, transport=Breaking(change))
+    says_what_was_expected_and_found(report, broken)
+
+
+def says_what_was_expected_and_found(report: Report, broken: str) -> None:
+    assert broken in failed(report), report.table()
+    (result,) = (result for result in report.results if result.name == broken)
+    assert re.search(r"expected .*-?\d+\.\d+.* found .*-?\d+\.\d+", result.reason), result.reason
+    assert result.exchange is not None
+
+
+def test_the_reductions_of_metrics_are_those_of_the_contract() -> None:
+    assert {*_REDUCERS, "unique"} == METRIC_REDUCTION_VALUES
 
 
 def test_a_pending_answer_in_another_form_fails_where_it_is_pending(server: str) -> None:
@@ -194,7 +255,7 @@ def test_the_command_writes_both_files(server: str, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["--base-url", "nowhere"], "must be an http:// or https:// address"),
-        (["--base-url", "{closed}"], "does not answer"),
+        (["--base-url", "{closed}"], "cannot connect"),
         ([], "give --base-url"),
     ],
 )

@@ -16,7 +16,7 @@ from hypothesis import given, strategies as st
 from tests.support.raw_client import KEY, Raw, batch, forward_backward, sample, save
 from tinker_local import LocalServer
 from tinker_local.options import Options
-from tinker_local.protocol.wire.bodies import MAX_BODY_BYTES
+from tinker_local.protocol.wire.limits import MAX_BODY_BYTES
 from tinker_proto import tinker_pb2 as pb
 
 PROTOBUF = "application/x-protobuf"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
@@ -25,7 +26,7 @@ def base_url(
 # Bodies in protobuf, which it cannot make, are fuzzed in test_protobuf_bodies.py.
 @pytest.mark.filterwarnings("ignore:Skipped test cases with unsupported payload:UserWarning")
 @schema.parametrize()
-def test_every_operation(case: schemathesis.Case, base_url: str) -> None:
+def test_every_operation(case: schemathesis.Case[Any], base_url: str) -> None:
     if (case.method, case.path) == ("DELETE", "/api/v1/auth/apikey/me"):
         # A revoked key is refused from then on: each is revoked once, where any will do.
         response = case.call(base_url=base_url, headers={"X-API-Key": f"tml-{uuid.uuid4()}"})

@@ -36,10 +36,12 @@ def test_sequences_of_operations(which: str, tmp_path: Path) -> None:
     with serving(which, tmp_path) as url:
 
         class Walk(schema.as_state_machine()):  # type: ignore[misc]  # made at run time
-            def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
+            def get_call_kwargs(self, case: schemathesis.Case[Any]) -> dict[str, Any]:
                 return {"base_url": url}
 
-            def after_call(self, response: schemathesis.Response, case: schemathesis.Case) -> None:
+            def after_call(
+                self, response: schemathesis.Response, case: schemathesis.Case[Any]
+            ) -> None:
                 if 200 <= response.status_code < 300:
                     walked.add(case.operation.definition.raw["operationId"])
 

@@ -85,7 +85,7 @@ OUTPUT = {
     "loss_fn_outputs": [{"logprobs": {"data": [-1.0, -2.0], "dtype": "float32", "shape": [2]}}],
     "metrics": {"loss:sum": 3.0},
 }
-SAMPLE = {
+SAMPLE: dict[str, Any] = {
     "type": "sample",
     "sequences": [
         {
@@ -133,12 +133,12 @@ def test_every_member_a_schema_allows_arrives(name: str) -> None:
 def test_every_member_of_a_sequence_arrives() -> None:
     decode = DECODED["SampleResponse"][1]
     whole = seen(decode(orjson.dumps(SAMPLE)))
-    (sequence,) = SAMPLE["sequences"]  # type: ignore[misc]
+    (sequence,) = SAMPLE["sequences"]
     schema = SCHEMAS["SampledSequence"]
     assert set(sequence) == set(schema["properties"])
     for member in set(sequence) - set(schema["required"]):
         body = copy.deepcopy(SAMPLE)
-        del body["sequences"][0][member]  # type: ignore[index]
+        del body["sequences"][0][member]
         assert seen(decode(orjson.dumps(body))) != whole, f"{member} does not arrive"
 
 

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 import tinker
+from tests.support.present import present
 
 GOOD = tinker.ModelInput.from_ints([1, 2, 3])
 
 
 def datum(**inputs: object) -> tinker.Datum:
-    return tinker.Datum(GOOD, inputs)  # type: ignore[arg-type]
+    return tinker.Datum(GOOD, inputs)
 
 
 REFUSED: dict[str, tuple[Callable[[tinker.TrainingClient], object], type[Exception], str]] = {
@@ -131,7 +132,7 @@ def test_refused_before_anything_is_sent(case: str, training: tinker.TrainingCli
     # Nothing was sent: the next operation is the run's first.
     future = training.optim_step()
     future.result(timeout=60)
-    assert future.progress.seq_ids == [1]
+    assert present(future.progress).seq_ids == [1]
 
 
 def test_ragged_arrays_are_refused() -> None:

@@ -215,7 +215,8 @@ def test_a_sampler_that_is_there_can_be_opened_by_its_id(service: tinker.Service
     )
     assert again.result(timeout=60).get_base_model() == "tinker-local/tiny"
     path = "tinker://a/weights/b"
-    for wrong in ({}, {"sampling_session_id": made.sampling_session_id, "model_path": path}):
+    both = {"sampling_session_id": made.sampling_session_id, "model_path": path}
+    for wrong in list[Any]([{}, both]):
         with pytest.raises(ValueError, match="Give "):
             tinker.SamplingClient.create(service.holder, **wrong)
     with pytest.raises(ValueError, match="base_model is ''; it must be a non-empty string"):

@@ -138,7 +138,7 @@ def test_tokens_are_renewed_half_way_and_in_need(monkeypatch: pytest.MonkeyPatch
     import asyncio
 
     now = 1_800_000_000.0
-    monkeypatch.setattr(credentials.time, "time", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: now)
     given = []
 
     async def ask() -> str:
@@ -166,7 +166,7 @@ def test_a_failed_renewal_goes_on_with_the_token_while_it_works(
     import asyncio
 
     now = 1_800_000_000.0
-    monkeypatch.setattr(credentials.time, "time", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: now)
     asked = 0
 
     async def ask() -> str:
@@ -195,7 +195,7 @@ def test_the_servers_side_of_keys_and_tokens(exchanging: str) -> None:
     def ask(
         key: str, method: str = "GET", route: str = "get_server_capabilities"
     ) -> httpx.Response:
-        json_body = {} if method == "POST" else None
+        json_body: dict[str, str] | None = {} if method == "POST" else None
         return httpx.request(
             method, f"{exchanging}/api/v1/{route}", headers={"X-API-Key": key}, json=json_body
         )

@@ -170,7 +170,7 @@ def datum(targets: Any = None, **inputs: Any) -> tinker.Datum:
 
 
 def sparse() -> tinker.Datum:
-    place = {
+    place: dict[str, Any] = {
         "shape": [7, 9],
         "sparse_crow_indices": [0, 1, 1, 3, 3, 3, 4, 4],
         "sparse_col_indices": [2, 0, 8, 5],

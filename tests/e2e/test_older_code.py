@@ -7,6 +7,7 @@ import concurrent.futures
 import inspect
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -145,13 +146,14 @@ def test_async_methods_look_like_those_they_stand_for(client: type) -> None:
 
 def test_an_async_method_warns_and_calls_what_a_subclass_has(service: tinker.ServiceClient) -> None:
     class Mine(tinker.TrainingClient):
-        def forward(self, *args: object, **kwargs: object) -> str:  # type: ignore[override]
+        def forward(self, *args: object, **kwargs: object) -> Any:
             return "mine"
 
     training = service.create_lora_training_client(MODEL, rank=4).result(timeout=60)
     mine = Mine(training.holder, training.model_seq_id, training.model_id, info=training.get_info())
     with pytest.warns(FutureWarning, match=r"Mine\.forward_async\(\) is deprecated: use forward"):
-        assert asyncio.run(mine.forward_async([DATUM], "cross_entropy")) == "mine"
+        returned: object = asyncio.run(mine.forward_async([DATUM], "cross_entropy"))
+    assert returned == "mine"
 
 
 # ---- futures of samples ---------------------------------------------------------------------
@@ -159,15 +161,15 @@ def test_an_async_method_warns_and_calls_what_a_subclass_has(service: tinker.Ser
 
 def test_samples_are_futures_of_the_standard_library(service: tinker.ServiceClient) -> None:
     sampler = service.create_sampling_client(base_model=MODEL).result(timeout=60)
-    futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(4)]
-    futures_of_logprobs = [sampler.compute_logprobs(PROMPT)]
+    futures: list[Any] = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(4)]
+    futures_of_logprobs: list[Any] = [sampler.compute_logprobs(PROMPT)]
     called: list[object] = []
-    futures[0].add_done_callback(called.append)  # type: ignore[attr-defined]
-    done = list(concurrent.futures.as_completed(futures, timeout=60))  # type: ignore[type-var]
+    futures[0].add_done_callback(called.append)
+    done = list(concurrent.futures.as_completed(futures, timeout=60))
     assert set(done) == set(futures)
     assert called == [futures[0]]
     assert all(future.done() and future.exception() is None for future in done)
-    assert not concurrent.futures.wait(futures_of_logprobs, timeout=60).not_done  # type: ignore[type-var]
+    assert not concurrent.futures.wait(futures_of_logprobs, timeout=60).not_done
     assert futures[0].future() is futures[0]
     assert len({str(future.result().sequences[0].tokens) for future in futures}) == 1
 

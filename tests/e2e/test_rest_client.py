@@ -108,7 +108,7 @@ def test_iterators_read_page_by_page_in_both_worlds(alone: str) -> None:
         for _ in range(3):
             with tinker.ServiceClient(base_url=alone, user_metadata={"k": "v"}) as other:
                 other.create_sampling_client(base_model="tinker-local/tiny").result()
-        request = types.SessionSearchRequest(user_metadata={"k": "v"}, limit=2)
+        request = types.SessionSearchRequest.from_dict({"user_metadata": {"k": "v"}, "limit": 2})
         assert len({one.session_id for one in rest.iter_search_sessions(request)}) == 3
 
 
@@ -198,7 +198,7 @@ def test_checkpoints_are_searched(
     paths = [
         training.save_state(f"s{number}", user_metadata=mark).result().path for number in range(5)
     ]
-    request = types.CheckpointSearchRequest(user_metadata=mark, limit=2)
+    request = types.CheckpointSearchRequest.from_dict({"user_metadata": mark, "limit": 2})
     page = rest.search_checkpoints(request).result()
     assert [one.tinker_path for one in page.checkpoints] == paths[:-3:-1]
     assert page.next_cursor is not None

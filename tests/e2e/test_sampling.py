@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 import tinker
+from tests.support.present import present
 from tinker.types import StreamSampleEvent
 from tinker_local import LocalServer
 from tinker_local.options import Options
@@ -77,13 +78,16 @@ def test_samples_and_streams_that_nobody_waits_for_are_not_made(
     given_up, left = sampler.sample(PROMPT, 1, params), sampler.sample_stream(PROMPT, params)
     kept = sampler.sample(PROMPT, 1, params)
     for progress in (given_up.progress, left._progress, kept.progress):
-        while not progress.doing.startswith(("waiting for the result", "waiting for tokens")):
+        while not present(progress).doing.startswith(
+            ("waiting for the result", "waiting for tokens")
+        ):
             next(long)
     given_up.future().cancel()
     left.close()
     assert len(kept.result(timeout=60).sequences[0].tokens) == 2
     numbers = [
-        progress.seq_ids[0] for progress in (given_up.progress, left._progress, kept.progress)
+        present(progress).seq_ids[0]
+        for progress in (given_up.progress, left._progress, kept.progress)
     ]
     assert [outcome(sampler, number) for number in numbers] == [
         "The sample was cancelled", "The reader of the stream has gone", "sampled",

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 import tinker
+from tests.support.present import present
 from tinker import types
 
 
@@ -32,7 +33,7 @@ def test_the_slice_prints_what_it_should(
     assert logprobs.shape == (prompt.length,)
     # The last position has weight zero: it does not count.
     assert output.metrics["loss:sum"] == pytest.approx(-logprobs[:-1].sum(), rel=1e-5)
-    seq_ids = [n for future in (fb, optim, save) for n in future.progress.seq_ids]
+    seq_ids = [n for future in (fb, optim, save) for n in present(future.progress).seq_ids]
     assert seq_ids == [1, 2, 3]
 
     sampler = service.create_sampling_client(model_path=save.result().path).result(timeout=60)

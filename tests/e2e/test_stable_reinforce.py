@@ -133,7 +133,9 @@ def test_a_datum_of_two_turns(training: tinker.TrainingClient) -> None:
     tokens = [*said.to_ints(), *second.tokens]
     count, turn = len(tokens), PARAMS.max_tokens or 0
 
-    def named(begin: int, end: int) -> list[types.ProvenanceSpan]:
+    def named(
+        begin: int, end: int
+    ) -> list[tinker.PromptProvenanceSpan | tinker.SampledProvenanceSpan]:
         length = count - begin - end
         assert length > 0
         return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import random
 from collections.abc import Callable
 
 import pytest
@@ -82,7 +83,7 @@ def test_nothing_is_lost_or_sampled_twice_when_answers_get_lost(
     feed: bool, lose: Callable[[int, str], bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uniform = itertools.repeat(0.01)
-    monkeypatch.setattr(retry.random, "uniform", lambda low, high: next(uniform))
+    monkeypatch.setattr(random, "uniform", lambda low, high: next(uniform))
     with SamplingServer(feed=feed, per_tick=5, lose=lose) as server:
         assert tokens_of(ask(server.sampler(), range(200))) == [[n] for n in range(200)]
     assert sorted(server.sampled) == list(range(200))

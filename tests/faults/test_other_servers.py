@@ -6,8 +6,9 @@ Whatever happens, the number of requests is small: nothing is repeated that cann
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def early() -> Iterator[Early]:
         yield server
 
 
-def service(server: OtherServer, **options: str) -> tinker.ServiceClient:
+def service(server: OtherServer, **options: Any) -> tinker.ServiceClient:
     return tinker.ServiceClient(base_url=server.url, api_key=Strict.KEY, **options)
 
 
@@ -122,14 +123,11 @@ def test_chunks_that_overtake_each_other_take_effect_in_order(strict: Strict) ->
     client = training(strict)
     client.forward_backward([DATUM], "cross_entropy").result(timeout=10)
     strict.hold_until_another_comes(2)
-    results = [
-        client.forward_backward([DATUM] * 500, "cross_entropy"),
-        client.optim_step(),
-        client.save_state("a"),
-    ]
-    assert len(results[0].result(timeout=10).loss_fn_outputs) == 500
-    for result in results[1:]:
-        result.result(timeout=10)
+    batch = client.forward_backward([DATUM] * 500, "cross_entropy")
+    step, save = client.optim_step(), client.save_state("a")
+    assert len(batch.result(timeout=10).loss_fn_outputs) == 500
+    step.result(timeout=10)
+    save.result(timeout=10)
     assert strict.executed == [
         *((number, "forward_backward") for number in range(1, 6)),
         (6, "optim_step"),
@@ -289,11 +287,11 @@ def test_a_missing_answer_is_said(loose: Loose) -> None:
     sampler = service(loose).create_sampling_client(base_model="base").result(timeout=10)
     before = loose.requests
     for option in ("topk_prompt_logprobs", "topk_sample_logprobs", "prompt_alt_tokens_k"):
-        name = option.removesuffix("_k")
+        name, asked = option.removesuffix("_k"), dict[str, Any]({option: 2})
         with pytest.raises(
             tinker.TinkerError, match=f"^asample .* {loose.url} does not offer {name}"
         ):
-            sampler.sample(TOKENS, 1, ONE, **{option: 2}).result(timeout=10)
+            sampler.sample(TOKENS, 1, ONE, **asked).result(timeout=10)
     no_more_than(loose, before, 6)
 
 
@@ -418,10 +416,12 @@ def test_a_sampler_that_has_to_be_named_has_the_weights_of_its_turn(early: Early
 def test_forward_passes_that_are_not_there(early: Early, strict: Strict) -> None:
     client = training(early)
     before = early.requests
-    for call in (
+    unused: Any = None
+    calls: list[Callable[[], tinker.APIFuture[tinker.ForwardBackwardOutput]]] = [
         lambda: client.forward([DATUM], "cross_entropy"),
-        lambda: client.forward_backward_custom([DATUM], tinker.NumpyLoss(lambda *_: None)),
-    ):
+        lambda: client.forward_backward_custom([DATUM], tinker.NumpyLoss(unused)),
+    ]
+    for call in calls:
         with pytest.raises(
             tinker.NotFoundError, match=f"^forward .*404: {early.url} does not offer this operation"
         ):
@@ -508,7 +508,7 @@ def test_a_path_of_the_address_is_kept(strict: Strict) -> None:
     ],
 )
 def test_a_loss_of_another_server_is_sent_as_it_is(
-    loss: str, inputs: tuple[str, ...], config: dict[str, float]
+    loss: Any, inputs: tuple[str, ...], config: dict[str, float]
 ) -> None:
     output = {"loss_fn_output_type": "x", "loss_fn_outputs": [{}], "metrics": {"loss:sum": 1.0}}
     created = {"type": "create_model", "model_id": "s:train:0"}
@@ -516,7 +516,10 @@ def test_a_loss_of_another_server_is_sent_as_it_is(
         name: types.TensorData([1, 2], "int64" if name == "target_tokens" else "float32")
         for name in inputs
     }
-    answers = {"config": [(404, {})], "retrieve_future": [(200, created), (200, output)]}
+    answers: dict[str, Any] = {
+        "config": [(404, {})],
+        "retrieve_future": [(200, created), (200, output)],
+    }
     with ScriptedServer(**answers) as server:
         client = tinker.ServiceClient(base_url=server.url, api_key=Strict.KEY)
         run = client.create_lora_training_client("m").result(timeout=10)

@@ -12,7 +12,7 @@ import pytest
 import tinker
 from tests.support import pauses
 from tests.support.outcomes import assert_equal_checkpoints, datum, plain
-from tests.support.raw_client import Raw, forward_backward, optim_step, sample, save
+from tests.support.raw_client import Raw, Submission, forward_backward, optim_step, sample, save
 from tests.support.server_process import ServerProcess
 from tinker_local import LocalServer
 
@@ -73,7 +73,7 @@ def test_a_client_rides_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert_equal_checkpoints(data, tmp_path / "undisturbed")
 
 
-PROGRAM = [
+PROGRAM: list[tuple[str, Submission]] = [
     ("forward_backward", lambda m, n: forward_backward(m, n, *TEXTS)),
     ("optim_step", optim_step),
     ("save_weights", lambda m, n: save(m, n, "a")),

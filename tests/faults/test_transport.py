@@ -538,6 +538,8 @@ def test_a_cancellation_after_the_answer_leaves_the_connection_to_others() -> No
             super().release(connection)
             posting.cancel()
 
+    posting: asyncio.Task[Any]
+
     async def main() -> None:
         nonlocal posting
         async with (
@@ -550,7 +552,6 @@ def test_a_cancellation_after_the_answer_leaves_the_connection_to_others() -> No
             assert (await client.post(server.url)).content == b"ok"
             assert server.connections == 1
 
-    posting: asyncio.Task[Any]
     run(main())
 
 

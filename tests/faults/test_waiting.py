@@ -89,7 +89,7 @@ CALLS: dict[str, tuple[str, Callable[[tinker.ServiceClient], Any]]] = {
 @pytest.mark.parametrize("held", CALLS)
 def test_what_a_server_holds_is_said(held: str, said: Callable[[str], str]) -> None:
     name, make = CALLS[held]
-    answers = {
+    answers: dict[str, Any] = {
         "get_server_capabilities": [MODELS],
         "ttl": [(200, {})],
         "weights_info": [(200, {"base_model": "m", "is_lora": True})],

@@ -119,11 +119,18 @@ def test_a_loss_that_runs_on_the_server_is_the_same(service: tinker.ServiceClien
 
 
 def test_what_no_server_can_run_is_refused_before_it_is_sent(service: tinker.ServiceClient) -> None:
-    captured = torch.ones(3)
+    captured: Any = torch.ones(3)
+
+    def closure(logprobs: Any) -> Any:
+        return (logprobs * captured).sum()
+
+    def misnamed(x: Any) -> Any:
+        return x.sum()
+
     with pytest.raises(ValueError, match="get_attr|cannot have"):
-        service.create_custom_loss(lambda logprobs: (logprobs * captured).sum(), {"logprobs": 1})
+        service.create_custom_loss(closure, {"logprobs": 1})
     with pytest.raises(ValueError, match="must begin with 'logprobs'"):
-        service.create_custom_loss(lambda x: x.sum(), {"x": 1})
+        service.create_custom_loss(misnamed, {"x": 1})
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from attrs import evolve
 
+from tests.support.present import present
 from tests.support.tiny_in_torch import loss_of, network
 from tinker_local.engine.base import AdamSpec, AdapterState, Example, LoraSpec
 from tinker_local.engine.tiny.engine import MODEL, TinyEngine
@@ -27,7 +30,7 @@ def shaken(engine: TinyEngine, rank: int) -> AdapterState:
     )
 
 
-def examples(lengths) -> list[Example]:
+def examples(lengths: list[int]) -> list[Example]:
     random = np.random.RandomState(2)
     return [
         Example(
@@ -56,7 +59,9 @@ def examples(lengths) -> list[Example]:
         *(("stable_reinforce", {"kl_estimator": k, "kl_coeff": 0.7}) for k in ("k1", "k2", "k3")),
     ],
 )
-def test_losses_and_gradients(loss_fn, config, dtype, tolerance):
+def test_losses_and_gradients(
+    loss_fn: str, config: dict[str, float], dtype: Any, tolerance: float
+) -> None:
     engine = TinyEngine(dtype=dtype)
     adapter = shaken(engine, rank=6)
     data = examples([5, 150, 33])
@@ -71,7 +76,10 @@ def test_losses_and_gradients(loss_fn, config, dtype, tolerance):
         logp = network(factors, 6, torch.tensor(example.tokens))
         targets = torch.tensor(example.inputs["target_tokens"])
         own = logp.gather(1, targets[:, None])[:, 0]
-        inputs = {**example.inputs, "drawn_logprobs": example.drawn_logprobs.astype(np.float64)}
+        inputs = {
+            **example.inputs,
+            "drawn_logprobs": present(example.drawn_logprobs).astype(np.float64),
+        }
         given = {name: torch.tensor(value) for name, value in inputs.items()}
         elementwise = loss_of(loss_fn, own, given, **config)
         np.testing.assert_allclose(output["logprobs"], own.detach(), atol=1e-5, rtol=1e-5)
@@ -93,7 +101,7 @@ def test_losses_and_gradients(loss_fn, config, dtype, tolerance):
 
 
 @pytest.mark.parametrize("clip", [0.0, 0.5])
-def test_optimizer_steps_are_adamw(clip):
+def test_optimizer_steps_are_adamw(clip: Any) -> None:
     engine = TinyEngine()
     adapter = shaken(engine, rank=2)
     parameters = {name: torch.nn.Parameter(torch.tensor(w)) for name, w in adapter.weights.items()}

@@ -44,6 +44,6 @@ def running() -> Iterator[str]:
     port = installed.free_port()
     # Isolated: beside it is this module, which has the name of the server's package.
     main = installed.HERE / "hatchery_main.py"
-    command = [python, "-I", main, str(port), installed.MODEL, KEY]
+    command: list[str | Path] = [python, "-I", main, str(port), installed.MODEL, KEY]
     with installed.running(command, port, work, {}) as url:
         yield url

@@ -25,7 +25,12 @@ def environment(name: str, installs: Sequence[Sequence[str | Path]]) -> Path:
     done = folder / ".complete"
     if not done.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip: list[str | Path] = [
+            folder / "bin" / "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
         for arguments in installs:
             subprocess.run([*pip, *arguments], check=True)
         done.touch()

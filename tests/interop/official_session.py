@@ -23,7 +23,7 @@ failed: dict[str, str] = {}
 numbers: dict[str, Any] = {}
 
 
-def call(name: str, function: Callable[[], Any]) -> Any:
+def call(name: str, function: Callable[..., Any]) -> Any:
     try:
         result = done(function())
     except Exception as error:  # noqa: BLE001  # whatever it is, it is the finding
@@ -88,7 +88,7 @@ def newer_options(sampler: Any, prompt: types.ModelInput) -> None:
         option = name.partition(",")[0]
         if option not in known:
             continue
-        asked = options
+        asked: dict[str, Any] = options
         if option == "target_prompt_logprobs":
             asked = {option: types.TensorData(dtype="int64", **options)}
         params = types.SamplingParams(max_tokens=2, seed=7, temperature=0.8)

@@ -30,7 +30,7 @@ class Report:
         self.failed: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
 
-    def call(self, name: str, function: Callable[[], Any]) -> Any:
+    def call(self, name: str, function: Callable[..., Any]) -> Any:
         """Make one call; what it raises is its result in the report."""
         started = time.monotonic()
         try:
@@ -107,10 +107,11 @@ def run(base_url: str, api_key: str = "tml-dummy", model: str | None = None) -> 
         ),
     )
     call("optim_step", lambda: training.optim_step(adam).result(TIMEOUT))
-    for loss, config in (
+    policies: list[tuple[Any, Any]] = [
         ("importance_sampling", None),
         ("ppo", {"clip_low_threshold": 0.8, "clip_high_threshold": 1.2}),
-    ):
+    ]
+    for loss, config in policies:
         call(
             f"forward_backward {loss}",
             lambda loss=loss, config=config: training.forward_backward(
@@ -120,7 +121,7 @@ def run(base_url: str, api_key: str = "tml-dummy", model: str | None = None) -> 
     call("optim_step after policy losses", lambda: training.optim_step(adam).result(TIMEOUT))
     call("forward_backward in chunks", lambda: _chunks(training))
     call("optim_step after chunks", lambda: training.optim_step(adam).result(TIMEOUT))
-    custom = [("numpy", tinker.NumpyLoss(_numpy_loss))]
+    custom: list[tuple[str, Any]] = [("numpy", tinker.NumpyLoss(_numpy_loss))]
     with contextlib.suppress(ModuleNotFoundError):  # tests/torch may be found in its place
         importlib.import_module("torch.autograd")
         custom.append(("torch", _torch_loss))
@@ -206,7 +207,7 @@ def _reads(
     training: tinker.TrainingClient,
     sampler: tinker.SamplingClient | None,
     sampler_path: str | None,
-    state: str | None,
+    state: Any,
 ) -> None:
     """What the server tells of what the session has made, and what can be done with it."""
     call, rest = report.call, service.create_rest_client()

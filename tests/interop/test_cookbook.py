@@ -35,10 +35,8 @@ NEEDED = [
 
 def python_with_the_cookbook(repository: Path) -> Path:
     environment = CACHE / f"cookbook-{VERSION}"
-    done, pip = (
-        environment / ".complete",
-        [environment / "bin" / "pip", "--disable-pip-version-check"],
-    )
+    done = environment / ".complete"
+    pip: list[str | Path] = [environment / "bin" / "pip", "--disable-pip-version-check"]
     if not done.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
         subprocess.run([*pip, "install", "--quiet", *NEEDED], check=True)

@@ -26,7 +26,12 @@ def python_with(version: str) -> Path:
     done = environment / ".complete"
     if not done.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
-        pip = [environment / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip: list[str | Path] = [
+            environment / "bin" / "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
         subprocess.run([*pip, f"tinker=={version}"], check=True)
         done.touch()
     return environment / "bin" / "python"

@@ -50,6 +50,14 @@ def running() -> Iterator[str]:
     port = installed.free_port()
     main = installed.HERE / "tuft_main.py"
     # Isolated: beside it is this module, which has the name of the server's package.
-    command = [python, "-I", main, str(port), installed.MODEL, work / "checkpoints", KEY]
+    command: list[str | Path] = [
+        python,
+        "-I",
+        main,
+        str(port),
+        installed.MODEL,
+        work / "checkpoints",
+        KEY,
+    ]
     with installed.running(command, port, work, {}) as url:
         yield url

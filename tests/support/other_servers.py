@@ -189,7 +189,9 @@ class Strict(OtherServer):
         if body["seq_id"] == 13:
             late = "Failed to retrieve future: Timeout when waiting for sequence ID 13."
             return self.promise(408, {"detail": late})
-        sequence = pb.SampledSequence(tokens=np.ones(2, "<i4").tobytes(), stop_reason=1)
+        sequence = pb.SampledSequence(
+            tokens=np.ones(2, "<i4").tobytes(), stop_reason=pb.STOP_REASON_STOP
+        )
         scores = np.full(sum(len(chunk["tokens"]) for chunk in body["prompt"]["chunks"]), -1, "<f4")
         scores[0] = np.nan
         result = pb.SampleResponse(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import httpx
 import orjson
 
-from tinker_local.engine.base import AdamSpec, Adapter, Example, LossResult
+from tinker_local.engine.base import AdamSpec, AdapterState, Example, LossResult
 from tinker_local.engine.tiny.engine import TinyEngine
 
 MODEL = "tinker-local/tiny"
@@ -27,7 +27,9 @@ class Raw:
             timeout=60,
         )
 
-    def post(self, route: str, body: Mapping[str, Any], status: int = 200, **headers: str) -> Any:
+    def post(
+        self, route: str, body: Mapping[str, Any], status: int = 200, /, **headers: str
+    ) -> Any:
         response = self.http.post(route, content=orjson.dumps(body), headers=headers)
         assert response.status_code == status, (response.status_code, response.text)
         return orjson.loads(response.content)
@@ -53,7 +55,8 @@ class Raw:
 
     def create(self, session_id: str, number: int = 0, **lora: Any) -> Body:
         """The promise of a model."""
-        return self.post("create_model", model(session_id, number, **lora))
+        promise: Body = self.post("create_model", model(session_id, number, **lora))
+        return promise
 
     def model(self, session_id: str | None = None, number: int = 0, **lora: Any) -> str:
         """The id of a new model, which exists."""
@@ -101,6 +104,9 @@ class Raw:
         self.close()
 
 
+Submission = Callable[[str, int], Body]
+"""Makes the body of an operation of a model, from the model's id and a seq_id."""
+
 # ---- bodies ---------------------------------------------------------------------------------
 
 
@@ -144,6 +150,13 @@ def optim_step(model_id: str, seq_id: int | None, learning_rate: float = 5e-3) -
     }
 
 
+TRAINING: list[tuple[str, Submission]] = [
+    ("forward_backward", forward_backward),
+    ("optim_step", optim_step),
+]
+"""The two submissions of a training step."""
+
+
 def save(model_id: str, seq_id: int | None, name: str, **more: Any) -> Body:
     """For save_weights and for save_weights_for_sampler."""
     return {"model_id": model_id, "seq_id": seq_id, "path": name, **more}
@@ -176,18 +189,20 @@ class Gate(TinyEngine):
 
     def forward(
         self,
-        adapter: Adapter,
+        adapter: AdapterState,
         data: Sequence[Example],
         loss_fn: str,
         config: Mapping[str, float],
         *,
         backward: bool,
-    ) -> tuple[LossResult, Adapter]:
+    ) -> tuple[LossResult, AdapterState]:
         self.reached.set()
         assert self.gate.wait(60)
         self.passes += 1
         return super().forward(adapter, data, loss_fn, config, backward=backward)
 
-    def optim_step(self, adapter: Adapter, params: AdamSpec) -> tuple[dict[str, float], Adapter]:
+    def optim_step(
+        self, adapter: AdapterState, params: AdamSpec
+    ) -> tuple[dict[str, float], AdapterState]:
         self.steps += 1
         return super().optim_step(adapter, params)

@@ -55,10 +55,13 @@ class RawServer:
         self._handler = handler
         self._tasks: set[asyncio.Task[None]] = set()
 
+    async def _handle(self, peer: Peer) -> None:
+        await self._handler(peer)
+
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = Peer(self.connections, reader, writer)
         self.connections += 1
-        task = asyncio.create_task(self._handler(peer))  # type: ignore[arg-type]
+        task: asyncio.Task[None] = asyncio.create_task(self._handle(peer))
         self._tasks.add(task)
         try:
             with contextlib.suppress(

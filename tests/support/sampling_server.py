@@ -109,7 +109,7 @@ class SamplingServer:
         """Fail a sample."""
         self._loop.call_soon_threadsafe(self._end, request_id, "failed")
 
-    def wait_until(self, holds: Callable[[], bool]) -> None:
+    def wait_until(self, holds: Callable[..., bool]) -> None:
         """Return as soon as something is so."""
 
         async def wait() -> None:

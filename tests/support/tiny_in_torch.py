@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tinker_local.engine.tiny.base_model import Sizes, base_weights
@@ -13,7 +15,7 @@ SIZES = Sizes()
 BASE = {name: torch.tensor(w, dtype=torch.float64) for name, w in base_weights(SIZES).items()}
 
 
-def rotate(x):
+def rotate(x: Any) -> Any:
     """Rotary positions as complex multiplication; x is [heads, length, head_width]."""
     half = x.shape[-1] // 2
     angle = torch.outer(
@@ -26,20 +28,20 @@ def rotate(x):
     return torch.cat([turned.real, turned.imag], dim=-1)
 
 
-def network(factors, rank, tokens):
+def network(factors: Any, rank: int, tokens: Any) -> Any:
     """Log-probabilities [length, vocab] of one sequence; adapters stay beside their matrices."""
 
-    def linear(x, name):
+    def linear(x: Any, name: str) -> Any:
         a, b = factors[f"{name}.lora_A"], factors[f"{name}.lora_B"]
         return x @ BASE[name] + 64 / rank * F.linear(F.linear(x, a), b)
 
-    def norm(x):
+    def norm(x: Any) -> Any:
         return F.rms_norm(x, x.shape[-1:], eps=1e-6)
 
-    def heads(x):
+    def heads(x: Any) -> Any:
         return x.view(len(tokens), SIZES.heads, -1).transpose(0, 1)
 
-    def unit(x):
+    def unit(x: Any) -> Any:
         return x / (x.norm(dim=-1, keepdim=True) ** 2 + 1e-6).sqrt()
 
     x = BASE["embed"][tokens]
@@ -57,7 +59,7 @@ def network(factors, rank, tokens):
     return F.log_softmax(linear(norm(x), "unembed"), dim=-1)
 
 
-def stable_reinforce(logp, x, kl_estimator="k3", kl_coeff=0.01):
+def stable_reinforce(logp: Any, x: Any, kl_estimator: str = "k3", kl_coeff: float = 0.01) -> Any:
     sampled = ~x["drawn_logprobs"].isnan()
     current, old = logp[sampled], x["drawn_logprobs"][sampled]
     kl = {
@@ -70,7 +72,7 @@ def stable_reinforce(logp, x, kl_estimator="k3", kl_coeff=0.01):
     return torch.zeros_like(logp).masked_scatter(sampled, own)
 
 
-def loss_of(loss_fn, logp, x, **config):
+def loss_of(loss_fn: str, logp: Any, x: Any, **config: Any) -> Any:
     if loss_fn == "cross_entropy":
         return -(x["weights"] * logp)
     if loss_fn == "stable_reinforce":

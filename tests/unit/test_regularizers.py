@@ -13,7 +13,7 @@ from tinker import regularizers
 from tinker.custom_loss import LossHandle, NumpyLoss, evaluate
 from tinker.regularizers import Regularizer, regularized
 
-LOGPROBS = [
+LOGPROBS: list[Any] = [
     np.array(values, np.float64)
     for values in ([-0.5, -1.5, -2.5], [-0.1, -3.0, -1.0], [-2.0, -0.7, -0.3])
 ]
@@ -30,6 +30,7 @@ def wavy(data: Any, logprobs: Any) -> Any:
     return float(value), {"waves": 2.0}, np.split(np.cos(x) + around, edges)
 
 
+WRONG: Any = 3.0
 TERMS = {
     "l1": regularizers.l1,
     "l2": regularizers.l2,
@@ -181,7 +182,7 @@ def test_there_is_no_share_of_nothing() -> None:
     assert math.isnan(metrics["regularizer/a/share"])
 
 
-HANDLE = LossHandle(name="x", inputs=(), session_id="s", graph=None)
+HANDLE: Any = LossHandle(name="x", inputs=(), session_id="s", graph=None)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ HANDLE = LossHandle(name="x", inputs=(), session_id="s", graph=None)
         (lambda: Regularizer("a", -1.0, regularizers.l1), ValueError, "must be 0 or more"),
         (lambda: Regularizer("a", math.nan, regularizers.l1), ValueError, "is nan; it must be 0"),
         (lambda: Regularizer("", 1.0, regularizers.l1), ValueError, "needs a name"),
-        (lambda: Regularizer("a", 1.0, 3.0), TypeError, "'a' is a float; it must be a function"),
+        (lambda: Regularizer("a", 1.0, WRONG), TypeError, "'a' is a float; it must be a function"),
         (
             lambda: regularized(base, *[Regularizer("a", 1.0, regularizers.l1)] * 2),
             ValueError,
@@ -205,7 +206,7 @@ HANDLE = LossHandle(name="x", inputs=(), session_id="s", graph=None)
         ),
         (
             lambda: evaluate(
-                regularized(base, Regularizer("bad", 1.0, NumpyLoss(lambda d, x: 1.0))),
+                regularized(base, Regularizer("bad", 1.0, NumpyLoss(lambda d, x: WRONG))),
                 [],
                 LOGPROBS,
             ),

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
+from tinker._http.sse import EVENT_STREAM
+
+__all__ = ["EVENT_STREAM", "JSON", "PROTOBUF", "ResultType", "is_protobuf"]
+
 JSON: Final = "application/json"
 PROTOBUF: Final = "application/x-protobuf"
-EVENT_STREAM: Final = "text/event-stream"
 
 ResultType: TypeAlias = Literal["application/json", "application/x-protobuf"]
 """The encodings a result may have."""

@@ -10,6 +10,7 @@ else:
     from backports import zstd
 
 ZstdDecompressor, ZstdError = zstd.ZstdDecompressor, zstd.ZstdError
+get_frame_info = zstd.get_frame_info
 
 # Batches get as small as with level 3, in nine tenths of its time: targets repeat the tokens before them.
 _OPTIONS: dict[int, int] = {

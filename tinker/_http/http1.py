@@ -27,6 +27,8 @@ from typing import cast
 import httptools
 import httpx
 
+from tinker._http.sse import EVENT_STREAM
+
 _KEEP_IDLE = 100
 """Idle connections kept; the longest idle ones are closed first."""
 _IDLE_SECONDS = 55.0
@@ -35,7 +37,7 @@ _PIECE = 512 * 1024
 """Bytes of a body written at once; the event loop copies what the peer does not take."""
 _AHEAD = 256 * 1024
 """Bytes of a stream kept for a slow reader before reading stops."""
-_STREAMED = b"text/event-stream"
+_STREAMED = EVENT_STREAM.encode()
 
 SocketOption = tuple[int, int, int]
 Timeouts = dict[str, float | None]

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import codecs
 import re
+from typing import Final
 
 from attrs import frozen
 
+EVENT_STREAM: Final = "text/event-stream"
+"""The media type."""
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _make_text_decoder = codecs.getincrementaldecoder("utf-8-sig")
 

@@ -19,11 +19,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
-from tinker import types
 from tinker._protocol import retry
 from tinker._protocol.byte_budget import Room
 from tinker._protocol.progress import Progress
-from tinker._training.chunking import bytes_of
 
 
 class _HasStatus(Protocol):
@@ -39,7 +37,6 @@ MOST_BEING_SENT = 64
 """Requests being sent at once. Those that wait for their results are not counted."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 10.0
-_BYTES_PER_TOKEN = 10
 
 
 class Backpressure:
@@ -143,8 +140,3 @@ class Backpressure:
         self._pause = _FIRST_PAUSE
         self._unpaid_since = None
         self._width = min(self._width + 1 / self._width, MOST_BEING_SENT)
-
-
-def size_of(prompt: types.ModelInput) -> int:
-    """Roughly the bytes of a request with this prompt."""
-    return sum(bytes_of(chunk, _BYTES_PER_TOKEN) for chunk in prompt.chunks)

@@ -31,8 +31,7 @@ from tinker._protocol.byte_budget import Room
 from tinker._protocol.connection import Connection, detail_of
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import is_final
-from tinker.errors import APIStatusError, RequestFailedError
-from tinker.types import RequestErrorCategory
+from tinker.errors import APIStatusError, RequestErrorCategory, RequestFailedError
 from tinker_api.api.futures import retrieve_future
 from tinker_api.models import FutureRetrieveRequest
 from tinker_api.types import Request, loads

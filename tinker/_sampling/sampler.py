@@ -19,8 +19,8 @@ from attrs import evolve
 from tinker import types
 from tinker._codec import json as json_codec, protobuf
 from tinker._codec.media_types import PROTOBUF, is_protobuf
+from tinker._codec.sizes import size_of
 from tinker._protocol import retry
-from tinker._protocol.back_pressure import size_of
 from tinker._protocol.completions_feed import CompletionsFeed
 from tinker._protocol.connection import Stream, sdk_headers
 from tinker._protocol.progress import Progress

@@ -22,12 +22,12 @@ from tinker._sampling.sampler import NO_QUEUE, SDK, Sampler
 from tinker.errors import (
     APIConnectionError,
     APIResponseValidationError,
+    RequestErrorCategory,
     RequestFailedError,
     TinkerError,
 )
 from tinker.tokenizers import Tokenizer
 from tinker.tokenizers._incremental import IncrementalDecoder
-from tinker.types import RequestErrorCategory
 from tinker_api import models
 from tinker_api.api.sampling import stream_sample
 from tinker_api.models import StreamSampleEvent

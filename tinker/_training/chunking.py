@@ -20,6 +20,7 @@ from typing import Any
 import attrs
 
 from tinker import types
+from tinker._codec.sizes import BYTES_PER_TOKEN, bytes_of
 
 
 def _check_limit(instance: object, attribute: attrs.Attribute[Any], value: int) -> None:
@@ -46,7 +47,6 @@ class Chunk:
 
 
 DEFAULT_LIMITS = ChunkLimits()
-_BYTES_PER_TOKEN = 4
 
 
 def split(data: Sequence[types.Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> list[Chunk]:
@@ -83,10 +83,10 @@ def measure(datum: types.Datum) -> tuple[int, int]:
         if isinstance(chunk, types.EncodedTextChunk):
             length = len(chunk.tokens_np)
             tokens += length
-            size += _BYTES_PER_TOKEN * length
+            size += BYTES_PER_TOKEN * length
         else:
             tokens += _tokens_of_media(chunk)
-            size += bytes_of(chunk, _BYTES_PER_TOKEN)
+            size += bytes_of(chunk, BYTES_PER_TOKEN)
     for tensor in datum.loss_fn_inputs.values():
         size += tensor.nbytes
     return tokens, size
@@ -97,12 +97,3 @@ def _tokens_of_media(chunk: types.ModelInputChunk) -> int:
         return chunk.length
     except ValueError:  # not known; whoever needs it complains
         return 0
-
-
-def bytes_of(chunk: types.ModelInputChunk, per_token: int) -> int:
-    """Estimated bytes of a chunk of a prompt."""
-    if isinstance(chunk, types.EncodedTextChunk):
-        return per_token * len(chunk.tokens_np)
-    if isinstance(chunk, types.ImageChunk):
-        return len(chunk.data)
-    return len(chunk.dmel) if isinstance(chunk, types.DmelChunk) else len(chunk.location)

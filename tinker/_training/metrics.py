@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from tinker import types
+from tinker.types._numbers import with_nan
 
 Metrics: TypeAlias = Mapping[str, float | None]
 Weighted: TypeAlias = tuple[float, float]
@@ -49,11 +50,6 @@ def combine(outputs: Sequence[types.ForwardBackwardOutput]) -> types.ForwardBack
         [output for out in outputs for output in out.loss_fn_outputs],
         reduce([(len(out.loss_fn_outputs), out.metrics) for out in outputs]),
     )
-
-
-def with_nan(metrics: Metrics) -> dict[str, float]:
-    """Metrics as JSON has them, where null stands for what is not finite."""
-    return {name: math.nan if value is None else value for name, value in metrics.items()}
 
 
 def reduce(chunks: Sequence[tuple[float, Metrics]]) -> dict[str, float]:

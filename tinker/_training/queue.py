@@ -27,11 +27,11 @@ from tinker._protocol.server_traits import is_final
 from tinker._protocol.session import Session
 from tinker._training import batch
 from tinker._training.batch import Batch
-from tinker._training.metrics import with_nan
 from tinker._training.missed_turns import MissedTurns
 from tinker._training.sequencing import Sequencer, Turn
 from tinker.errors import APIError, APIStatusError, RunPoisonedError, TinkerError
 from tinker.futures import APIFuture
+from tinker.types._numbers import with_nan
 from tinker_api import models
 from tinker_api.types import Request, loads
 

@@ -14,8 +14,8 @@ import httpx
 if TYPE_CHECKING:
     from tinker.conformance.report import Report
 
-_EPILOG = """Exit status: 0 if nothing failed, 1 if something did or was not run, 2 if the server cannot be reached or an
-argument is wrong. What a server does not offer is no failure."""
+_EPILOG = """Exit status: 0 if nothing failed, 1 if a check failed or did not run, 2 if the server cannot be reached or an
+argument is invalid. An operation that a server does not offer is not a failure."""
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -38,10 +38,10 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "--time-limit", type=float, default=600.0, metavar="SECONDS", help="default %(default)g"
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write all results, with requests and answers"
+        "--json", type=Path, metavar="FILE", help="write all results, with requests and responses"
     )
     parser.add_argument(
-        "--md", type=Path, metavar="FILE", help="write a table to be pasted into an issue"
+        "--md", type=Path, metavar="FILE", help="write a table to paste into an issue"
     )
     args = parser.parse_args(argv)
     if not args.base_url:
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
             time_limit=args.time_limit,
         )
     except httpx.TransportError as error:
-        return _fail(f"{settings.base_url} does not answer: {error}")
+        return _fail(f"cannot connect to {settings.base_url}: {error}")
     _write(args, report)
     print(report.table())
     if report.details():

@@ -11,14 +11,6 @@ if TYPE_CHECKING:
     from tinker.conformance.subject import Subject
 
 
-class Failed(Exception):
-    """The server does not keep the contract here; the text says in what."""
-
-
-class NotOffered(Exception):
-    """The server does not have this; the text says how that shows."""
-
-
 @frozen
 class Check:
     name: str
@@ -28,11 +20,10 @@ class Check:
     """The sentence of the contract that is checked."""
     run: Callable[[Subject], None]
     needs: tuple[str, ...]
-    """Checks without whose success this one cannot be run."""
+    """Checks that must pass first; this one runs after them."""
 
 
 CHECKS: list[Check] = []
-"""In the order in which they run."""
 
 
 def check(
@@ -46,9 +37,3 @@ def check(
         return function
 
     return register
-
-
-def expect(condition: bool, what: str) -> None:
-    """Fail unless the condition holds."""
-    if not condition:
-        raise Failed(what)

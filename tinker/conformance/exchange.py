@@ -1,4 +1,4 @@
-"""A request and its answer, as they are shown: without credentials, and no longer than people read."""
+"""A request and its response, shortened for display, without credentials."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from attrs import frozen
 
-from tinker.conformance.checks import Failed
+from tinker.conformance.outcomes import Failed
 
 _SECRET = {"x-api-key", "authorization", "cookie", "set-cookie", "cf-access-client-secret"}
 _TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*|\btml-[\w-]+")
@@ -38,7 +38,7 @@ class Exchange:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError:
             raise Failed(
-                f"{self.operation} answered {self.status} with a body that is not JSON"
+                f"{self.operation}: expected JSON, found a {self.status} with a body that is not JSON"
             ) from None
 
     def to_json(self) -> dict[str, Any]:

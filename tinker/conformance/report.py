@@ -1,4 +1,4 @@
-"""What was found, as a table for people and as JSON for programs."""
+"""The results, as a table for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Result:
     outcome: Outcome
     reason: str = ""
     exchange: Exchange | None = None
-    """The request and the answer behind a failure."""
+    """The request and the response behind a failure."""
 
 
 @frozen
@@ -34,7 +34,7 @@ class Report:
     server: str
     """Its address, without credentials."""
     contract: str
-    """The version of the contract it was held against."""
+    """The version of the contract that it was tested against."""
     seconds: float
     results: list[Result] = field(factory=list)
 
@@ -81,7 +81,7 @@ class Report:
         return "\n".join(lines).lstrip("\n")
 
     def details(self) -> str:
-        """What stands behind each failure, for a terminal."""
+        """Each failure with its evidence, for a terminal."""
         return "\n\n".join(
             f"{result.name}: {result.reason}\n  the contract: {result.rule}"
             + ("" if result.exchange is None else f"\n{result.exchange.text(indent='  ')}")
@@ -90,7 +90,7 @@ class Report:
         )
 
     def markdown(self) -> str:
-        """The table and the failures, to be pasted into an issue."""
+        """The table and the failures, to paste into an issue."""
         lines = [
             f"Conformance with version {self.contract} of the contract: {self.summary}.",
             "",

@@ -8,21 +8,36 @@ import time
 import httpx
 
 from tinker.conformance import operations, rules  # noqa: F401  # they register their checks
-from tinker.conformance.checks import CHECKS, Check, Failed, NotOffered
+from tinker.conformance.checks import CHECKS, Check
+from tinker.conformance.contract import contract
+from tinker.conformance.outcomes import Failed, NotOffered
 from tinker.conformance.report import Outcome, Report, Result
-from tinker.conformance.subject import OutOfTime, Subject, contract
+from tinker.conformance.server import OutOfTime
+from tinker.conformance.subject import Subject
 from tinker.types import ParsedCheckpointTinkerPath
 
 _CLEANING = 30.0
+_AREAS = [
+    "service",
+    "auth",
+    "sessions",
+    "training",
+    "weights",
+    "checkpoints",
+    "sampling",
+    "futures",
+    "administration",
+    "rules",
+]
 _LAST = (
     "delete_checkpoint",
     "unload_model",
-    "tags of results",
+    "result tags",
     "formats",
     "finish_session",
     "heartbeat of a finished session",
 )
-"""Checks that end what others need, after all others."""
+"""Checks that end what others need, and those that look back on all others."""
 
 
 def run(
@@ -43,7 +58,7 @@ def run(
         transport: For tests.
 
     Raises:
-        httpx.TransportError: The server does not answer at all.
+        httpx.TransportError: The server cannot be reached.
     """
     begun = time.monotonic()
     headers = {"x-api-key": api_key, "user-agent": "tinker-conformance"}
@@ -51,10 +66,10 @@ def run(
         base_url=f"{base_url.rstrip('/')}/", headers=headers, transport=transport
     ) as http:
         http.get("api/v1/healthz", timeout=10)
-        subject = Subject(http, begun + time_limit, base_model)
+        subject = Subject(http, begun + time_limit, base_model=base_model)
         outcomes: dict[str, Outcome] = {}
         results = []
-        for check in sorted(CHECKS, key=_turn):
+        for check in _in_order():
             result = _one(check, subject, outcomes)
             outcomes[check.name] = result.outcome
             results.append(result)
@@ -62,7 +77,7 @@ def run(
                 subject.free()
         subject.deadline = time.monotonic() + _CLEANING
         left = _clean(subject)
-    results.sort(key=_place)
+    results.sort(key=lambda result: _place(result.area))
     if left:
         results.append(
             Result("cleaning up", "rules", "Nothing is left behind.", Outcome.FAIL, left)
@@ -71,34 +86,34 @@ def run(
     return Report(str(http.base_url).rstrip("/"), version, time.monotonic() - begun, results)
 
 
-def _turn(check: Check) -> int:
-    return _LAST.index(check.name) + 1 if check.name in _LAST else 0
+def _in_order() -> list[Check]:
+    """By area, but each check after those it needs, and `_LAST` at the end."""
+    by_name = {check.name: check for check in sorted(CHECKS, key=lambda one: _place(one.area))}
+    ordered: dict[str, Check] = {}
+
+    def add(check: Check) -> None:
+        for need in check.needs:
+            add(by_name[need])
+        ordered.setdefault(check.name, check)
+
+    for check in by_name.values():
+        if check.name not in _LAST:
+            add(check)
+    for name in _LAST:
+        add(by_name[name])
+    return list(ordered.values())
 
 
-_AREAS = [
-    "service",
-    "auth",
-    "sessions",
-    "training",
-    "weights",
-    "checkpoints",
-    "sampling",
-    "futures",
-    "administration",
-    "rules",
-]
-
-
-def _place(result: Result) -> int:
-    return _AREAS.index(result.area)
+def _place(area: str) -> int:
+    return _AREAS.index(area)
 
 
 def _one(check: Check, subject: Subject, outcomes: dict[str, Outcome]) -> Result:
     for need in check.needs:
         if outcomes[need] is Outcome.NOT_OFFERED:
-            return _result(check, Outcome.NOT_OFFERED, f"there is no {need}")
+            return _result(check, Outcome.NOT_OFFERED, f"needs {need}, which is not offered")
         if outcomes[need] is not Outcome.PASS:
-            return _result(check, Outcome.NOT_RUN, f"needs {need}")
+            return _result(check, Outcome.NOT_RUN, f"needs {need}, which did not pass")
     subject.last = None
     try:
         check.run(subject)
@@ -109,11 +124,11 @@ def _one(check: Check, subject: Subject, outcomes: dict[str, Outcome]) -> Result
     except Failed as failure:
         return _result(check, Outcome.FAIL, str(failure), subject)
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        # An answer of another shape than a check reads: that is the server's, and what it was is shown.
+        # The check cannot read the response: that is the server's fault, and the response is shown.
         return _result(
             check,
             Outcome.FAIL,
-            f"an answer of another shape ({type(error).__name__}: {error})",
+            f"the response has an unexpected shape ({type(error).__name__}: {error})",
             subject,
         )
     return _result(check, Outcome.PASS, "")
@@ -125,14 +140,14 @@ def _result(check: Check, outcome: Outcome, reason: str, subject: Subject | None
 
 
 def _clean(subject: Subject) -> str:
-    """Delete what the checks made; returns what could not be."""
+    """Delete what the checks made; returns what is left, empty if nothing is."""
     left = []
     try:
         for path in subject.checkpoints:
             try:
                 parsed = ParsedCheckpointTinkerPath.from_tinker_path(path)
             except ValueError:
-                continue  # a failure of its own, reported where it was saved
+                continue  # reported by the check that saved it
             kind, _, name = parsed.checkpoint_id.partition("/")
             exchange = subject.send(
                 "delete_checkpoint",

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import attrs
 
-from tinker._training.metrics import with_nan
+from tinker.types._numbers import with_nan
 from tinker.types.loss_fn_output import LossFnOutput
 from tinker.types.tensor_data import to_tensor_data
 from tinker_api.model import Model

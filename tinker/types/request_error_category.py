@@ -1,13 +1,7 @@
-"""`RequestErrorCategory`: whose mistake a failed operation is."""
+"""`RequestErrorCategory`: who has to act on a failed operation."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from tinker.errors import RequestErrorCategory
 
-
-class RequestErrorCategory(StrEnum):
-    """Whose mistake it is."""
-
-    Unknown = "unknown"
-    Server = "server"
-    User = "user"
+__all__ = ["RequestErrorCategory"]

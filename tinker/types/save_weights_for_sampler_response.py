@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import attrs
 
-from tinker._protocol import console
+from tinker.types import _console as console
 from tinker_api import models
 
 

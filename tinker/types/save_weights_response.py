@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinker._protocol import console
+from tinker.types import _console as console
 from tinker_api import models
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 from attrs import frozen
+from autograd.extend import notrace_primitive
 
 from tinker_local.engine.base import EngineError
 
@@ -71,10 +72,8 @@ def _same(x: Any, *_: Any, **__: Any) -> Any:
     return x
 
 
-def _detach(x: Any) -> Any:
-    from tinker_local.engine.losses import stop_gradient  # noqa: PLC0415  # it imports this module
-
-    return stop_gradient(x)
+stop_gradient = notrace_primitive(lambda x: x)
+"""The value, as a constant."""
 
 
 _SIGMOID: Callable[[Any], Any] = lambda x: 0.5 * (anp.tanh(0.5 * x) + 1.0)  # noqa: E731
@@ -135,7 +134,7 @@ _TENSOR: dict[str, Callable[..., Any]] = {
 _METHODS: dict[str, Callable[..., Any]] = {
     "clone": _same,
     "contiguous": _same,
-    "detach": _detach,
+    "detach": stop_gradient,
     "double": _same,
     "flatten": lambda x: anp.reshape(x, (-1,)),
     "float": lambda x: x * 1.0,

@@ -36,18 +36,15 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 from autograd import make_vjp
-from autograd.extend import notrace_primitive
 
 from tinker_local.engine.base import EngineError, Example
-from tinker_local.engine.graph import Graph
+from tinker_local.engine.graph import Graph, stop_gradient
 
 Values = npt.NDArray[np.float64]
 Inputs = Mapping[str, Any]
 """float64 arrays shaped as the targets; settings are among them, the words as they are."""
 
 TARGETS = "target_tokens"
-
-stop_gradient = notrace_primitive(lambda x: x)
 
 
 @frozen(kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from tinker._codec import media_types
 from tinker_local.access.keys import Keys, KeysFile
 from tinker_local.access.signing import Signer
 from tinker_local.engine.base import Engine
@@ -185,7 +186,7 @@ class Backend:
         """End a request that has not begun."""
         failure = bodies.dumps({"error": message, "category": "user"})
         with self.store.transaction():
-            self.store.finish(request.id, FAILED, failure, bodies.JSON)
+            self.store.finish(request.id, FAILED, failure, media_types.JSON)
             self.operations.announce(request, FAILED, len(failure))
         self.scheduler.done(request.id)
         self.scheduler.done(request.target)
@@ -199,7 +200,7 @@ def unload_id(model_id: str) -> str:
 def digest_of(operation: str, call: Call, *ignored: str) -> bytes:
     """What makes two requests the same: operation and content, but for these members."""
     content = call.content
-    if call.media_type == bodies.PROTOBUF:
+    if call.media_type == media_types.PROTOBUF:
         # Encoded again: the order of a map's entries differs from one process to another.
         content = call.body.SerializeToString(deterministic=True)
     elif len(content) <= 65536 or ignored:

@@ -28,6 +28,7 @@ from attrs import define, field
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tinker._codec import media_types
 from tinker_local.protocol import contract
 from tinker_local.protocol.wire import bodies
 
@@ -168,7 +169,10 @@ class FaultyApp:
 async def _refuse(status: int, receive: Receive, send: Send) -> None:
     await _body(receive)
     content = bodies.dumps({"detail": "A fault that was asked for"})
-    headers = [(b"content-type", bodies.JSON.encode()), (b"content-length", b"%d" % len(content))]
+    headers = [
+        (b"content-type", media_types.JSON.encode()),
+        (b"content-length", b"%d" % len(content)),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
 

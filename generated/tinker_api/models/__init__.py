@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from .loss_fn_output import LossFnOutput
     from .loss_fn_type import LossFnType
     from .loss_metrics import LossMetrics
+    from .metric_reduction import MetricReduction
     from .metrics import Metrics
     from .model_data import ModelData
     from .model_input import ModelInput
@@ -290,6 +291,7 @@ _MODULE_OF = {
     "LossFnOutput": ".loss_fn_output",
     "LossFnType": ".loss_fn_type",
     "LossMetrics": ".loss_metrics",
+    "MetricReduction": ".metric_reduction",
     "Metrics": ".metrics",
     "ModelData": ".model_data",
     "ModelInput": ".model_input",
@@ -482,6 +484,7 @@ __all__ = (
     "LossFnOutput",
     "LossFnType",
     "LossMetrics",
+    "MetricReduction",
     "Metrics",
     "ModelData",
     "ModelInput",

@@ -20,9 +20,8 @@ class ForwardBackwardOutput(Schema):
     """ One a datum, in order. """
 
     metrics: LossMetrics
-    """ Numbers by name, which is `<name>:<reduction>` with one colon; the reductions mean, sum, min, max, slack,
-    unique,
-    hash2 say how chunks of one call are put together. A null is a number that is not finite.
+    """ Numbers by name, which is `<name>:<reduction>` with one colon and a `MetricReduction`. A null is a number that
+    is not finite.
      """
 
     type: Literal["forward_backward"] = "forward_backward"

@@ -5,9 +5,8 @@ from typing import Any, Self
 
 
 class LossMetrics(dict[str, float | None]):
-    """Numbers by name, which is `<name>:<reduction>` with one colon; the reductions mean, sum, min, max, slack,
-    unique,
-    hash2 say how chunks of one call are put together. A null is a number that is not finite.
+    """Numbers by name, which is `<name>:<reduction>` with one colon and a `MetricReduction`. A null is a number that
+    is not finite.
     """
 
     def to_dict(self) -> dict[str, Any]:

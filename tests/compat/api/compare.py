@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tests.compat.api.surface import Fact
@@ -9,7 +10,7 @@ from tests.compat.api.surface import Fact
 _BY_POSITION = ("POSITIONAL_ONLY", "POSITIONAL_OR_KEYWORD")
 
 
-def differences(official: dict[str, Fact], ours: dict[str, Fact]) -> dict[str, str]:
+def differences(official: Mapping[str, Fact], ours: Mapping[str, Fact]) -> dict[str, str]:
     """Of each fact that does not hold here, what is so there and what is so here.
 
     Of what is missing altogether, only that is said.
@@ -27,7 +28,7 @@ def differences(official: dict[str, Fact], ours: dict[str, Fact]) -> dict[str, s
     return found
 
 
-def _home(facts: dict[str, Fact], key: str) -> str:
+def _home(facts: Mapping[str, Fact], key: str) -> str:
     """Where what has this key is described: `tinker.A.b()` if `tinker.types.A` is `= tinker.A`."""
     parts = key.split(".")
     for end in range(len(parts), 0, -1):

@@ -24,14 +24,14 @@ import numpy as np
 
 import tinker
 
-sys.path.append(str(Path(__file__).parent))
-from values import outcome
+sys.path.append(str(Path(__file__).parents[3]))
+from tests.compat.behaviour.values import outcome
 
 URL = "" if sys.stdin.isatty() else sys.stdin.read().strip()
 MODEL = "tinker-local/tiny"
 SECONDS = 30.0
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-DONE: dict[str, Callable[[], Any]] = {}
+DONE: dict[str, Callable[..., Any]] = {}
 
 
 def done(function: Callable[[], Any]) -> None:
@@ -113,8 +113,9 @@ for name, number in {"numpy": np.int64(4), "a float": 4.0, "a text": "4", "0": 0
     DONE[f"rank of {name}"] = lambda n=number: (
         SERVICE.create_lora_training_client(MODEL, n).result(SECONDS).get_info().lora_rank
     )
+SEED: Any = np.int64(1)
 DONE["seed of numpy"] = lambda: (
-    type(SERVICE.create_lora_training_client(MODEL, 4, np.int64(1)).result(SECONDS)).__name__
+    type(SERVICE.create_lora_training_client(MODEL, 4, SEED).result(SECONDS)).__name__
 )
 DONE["ttl of numpy"] = lambda: (
     training().save_state("a", ttl_seconds=np.int64(60)).result(SECONDS).path.rpartition("/")[2]
@@ -376,7 +377,7 @@ def run(method: Callable[..., Any], *arguments: Any) -> None:
     asyncio.run(call())
 
 
-def latest(client: Any) -> str:
+def latest(client: Any) -> Any:
     return client.save_state("a").result(SECONDS).path
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import numpy as np
@@ -44,7 +44,7 @@ RUN = {
 }
 REQUEST = httpx.Request("POST", "https://example.invalid/api/v1/asample")
 RESPONSE = httpx.Response(418, request=REQUEST, json={"detail": "no"})
-VALUES = {
+VALUES: dict[str, Any] = {
     "model input": MIXED,
     "text chunk": Chunk(tokens=[1, 2]),
     "image": IMAGE,
@@ -58,7 +58,7 @@ VALUES = {
     "path": tinker.ParsedCheckpointTinkerPath.from_tinker_path("tinker://r/weights/1"),
     "run": tinker.TrainingRun.model_validate(RUN),
     "cursor": types.Cursor(offset=0, limit=1, total_count=2),
-    "optim step": tinker.OptimStepResponse(metrics={"a:mean": 1.5}),
+    "optim step": tinker.OptimStepResponse.model_validate({"metrics": {"a:mean": 1.5}}),
 }
 # What official values of arrays are is said by no method: by their members instead.
 ARRAYS = {
@@ -87,7 +87,7 @@ ARRAYS = {
         ["sequences", "prompt_logprobs", "topk_prompt_logprobs", "prompt_cache_hit_tokens"],
     ),
 }
-DONE: dict[str, Callable[[], Any]] = {}
+DONE: dict[str, Callable[..., Any]] = {}
 
 
 def done(function: Callable[[], Any]) -> None:
@@ -164,7 +164,7 @@ def chunks_from_dicts() -> Any:
 
 @done
 def image_from_base64() -> Any:
-    return types.ImageChunk(data=base64.b64encode(PNG).decode(), format="png").data == PNG  # type: ignore[arg-type]
+    return types.ImageChunk(data=base64.b64encode(PNG).decode(), format="png").data == PNG
 
 
 @done
@@ -221,9 +221,10 @@ def a_list_of_no_known_type() -> Any:
 
 @done
 def numbers_of_numpy() -> Any:
-    span = tinker.SampledProvenanceSpan(sequence_id="b", offset=np.int64(1), length=np.int32(2))
-    image = types.ImageChunk(data=PNG, format="png", expected_tokens=np.int64(3))
-    tokens = Input.from_ints([np.int64(4), np.int32(5)]).append_int(np.int64(6))
+    one, two, three, four, five, six = cast("list[int]", [*map(np.int64, range(1, 6)), np.int32(6)])
+    span = tinker.SampledProvenanceSpan(sequence_id="b", offset=one, length=two)
+    image = types.ImageChunk(data=PNG, format="png", expected_tokens=three)
+    tokens = Input.from_ints([four, six]).append_int(five)
     return int(span.offset + span.length), image.length, tokens.to_ints()
 
 
@@ -246,7 +247,7 @@ def arrays_as_keys() -> Any:
 
 @done
 def provenance() -> Any:
-    spans = [
+    spans: list[Any] = [
         tinker.PromptProvenanceSpan(sequence_id="a", length=2),
         tinker.SampledProvenanceSpan(sequence_id="b", offset=1, length=1),
     ]
@@ -260,6 +261,8 @@ def provenance() -> Any:
 def dataclasses_of_the_standard_library() -> Any:
     span = dataclasses.replace(tinker.SampledProvenanceSpan(sequence_id="b", length=3), offset=2)
     datum = dataclasses.replace(DATUM, loss_fn_inputs={})
+    sequence: Any
+    output: Any
     sequence, output = (dataclasses.replace(ARRAYS[name][0]) for name in ("sequence", "output"))
     return [
         dataclasses.asdict(span),
@@ -401,7 +404,7 @@ def errors_in_another_process() -> Any:
 def optimizers_of_a_server() -> Any:
     data = {"model_id": "m", "model_data": {}, "optimizer_config": {"type": "adamw"}}
     new = {**data, "optimizer_config": {"type": "new", "k": 1}}
-    infos = [types.GetInfoResponse.model_validate(d) for d in (data, new)]
+    infos: list[Any] = [types.GetInfoResponse.model_validate(d) for d in (data, new)]
     return [(i.optimizer_config.type, i.optimizer_config.model_dump()) for i in infos]
 
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -53,7 +54,7 @@ def _both(
     pattern: str,
     *,
     normal_form: str | None = None,
-    **options: object,
+    **options: Any,
 ) -> Case:
     """Ours from the file of ranks, and from a tokenizer.json that stands for it."""
     from_ranks = get_tokenizer(ranks_file)

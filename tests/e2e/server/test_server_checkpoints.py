@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.support.raw_client import Body, Raw, forward_backward, optim_step, sample, save
+from tests.support.raw_client import TRAINING, Body, Raw, forward_backward, optim_step, sample, save
 
 
-def trained(raw: Raw, steps: int = 1, **lora: object) -> str:
+def trained(raw: Raw, steps: int = 1, **lora: Any) -> str:
     """A model after some steps; the next seq_id is 2 * steps + 1."""
     model_id = raw.model(**lora)
     train(raw, model_id, 1, steps)
@@ -18,13 +20,11 @@ def train(raw: Raw, model_id: str, seq_id: int, steps: int = 1) -> list[Body]:
     return [
         raw.do(route, body(model_id, number))
         for step in range(steps)
-        for number, (route, body) in enumerate(
-            [("forward_backward", forward_backward), ("optim_step", optim_step)], seq_id + 2 * step
-        )
+        for number, (route, body) in enumerate(TRAINING, seq_id + 2 * step)
     ]
 
 
-def load(raw: Raw, path: str, *, optimizer: bool = True, **into: object) -> Body:
+def load(raw: Raw, path: str, *, optimizer: bool = True, **into: Any) -> Body:
     return raw.do("load_weights", {"path": path, "optimizer": optimizer, **into})
 
 
@@ -149,7 +149,7 @@ def test_loading_drops_accumulated_gradients(raw: Raw) -> None:
 
 
 @pytest.mark.parametrize("other", [{"rank": 8}, {"train_mlp": False}])
-def test_an_adapter_of_another_kind_is_refused(raw: Raw, other: dict[str, object]) -> None:
+def test_an_adapter_of_another_kind_is_refused(raw: Raw, other: dict[str, Any]) -> None:
     model_id = trained(raw)
     path = raw.do("save_weights", save(model_id, 3, "a"))["path"]
     different = raw.model(**other)
@@ -170,7 +170,7 @@ def test_training_does_not_go_on_from_a_sampler_checkpoint(raw: Raw) -> None:
 def test_loading_needs_somewhere_to_load_into(raw: Raw) -> None:
     path = raw.do("save_weights", save(raw.model(), 1, "a"))["path"]
     raw.post("load_weights", {"path": path, "optimizer": False}, 400)
-    other_base = {"session_id": raw.session(), "model_seq_id": 0, "base_model": "another"}
+    other_base: Body = {"session_id": raw.session(), "model_seq_id": 0, "base_model": "another"}
     assert "not for another" in failure(load(raw, path, **other_base))
     nowhere = {"session_id": raw.session(), "model_seq_id": 0}
     body = {"path": f"{path}-not", "optimizer": False, **nowhere}

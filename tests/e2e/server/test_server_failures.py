@@ -23,7 +23,7 @@ from tests.support.raw_client import (
     save,
 )
 from tinker_local import LocalServer
-from tinker_local.engine.base import Adapter, Example, LossResult, SampleResult, SampleSpec, Tensors
+from tinker_local.engine.base import AdapterState, Example, LossResult, SampleResult, SampleSpec
 from tinker_local.engine.tiny.engine import TinyEngine
 from tinker_local.state.store import Store
 from tinker_proto import tinker_pb2 as pb
@@ -161,7 +161,7 @@ def test_what_of_a_prompt_cannot_be_scored_is_said(raw: Raw) -> None:
     def targets(*data: float, dtype: str = "int64", **layout: object) -> Body:
         return {"target_prompt_logprobs": {"data": data, "dtype": dtype, "shape": [2, 1], **layout}}
 
-    sparse = {"sparse_crow_indices": [0, 1, 2], "sparse_col_indices": [0, 0]}
+    sparse: Body = {"sparse_crow_indices": [0, 1, 2], "sparse_col_indices": [0, 0]}
     cases: list[tuple[Body, str]] = [
         (targets(1, 2, dtype="float32"), "is float32; it must be int64"),
         (targets(1, 2.5), "numbers in it that are not whole"),
@@ -251,21 +251,21 @@ class FailsOnce(TinyEngine):
 
     def forward(
         self,
-        adapter: Adapter,
+        adapter: AdapterState,
         data: Sequence[Example],
         loss_fn: str,
         config: Mapping[str, float],
         *,
         backward: bool,
-    ) -> tuple[LossResult, Adapter]:
+    ) -> tuple[LossResult, AdapterState]:
         self._fail_once("forward")
         return super().forward(adapter, data, loss_fn, config, backward=backward)
 
     def sample(
-        self, base_model: str, weights: Tensors | None, specs: Sequence[SampleSpec]
+        self, base_model: str, adapter: AdapterState | None, specs: Sequence[SampleSpec]
     ) -> list[SampleResult]:
         self._fail_once("sample")
-        return super().sample(base_model, weights, specs)
+        return super().sample(base_model, adapter, specs)
 
 
 def test_an_engines_own_error_is_a_failed_future_and_nothing_more(

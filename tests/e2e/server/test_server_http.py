@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
 from tests.support.raw_client import KEY, Raw, optim_step
 
 
-def detail(response: httpx.Response, status: int) -> object:
+def detail(response: httpx.Response, status: int) -> Any:
     """The reason in a refusal's body, which always comes with its length."""
     assert response.status_code == status, response.text
     assert response.headers["Content-Type"] == "application/json"
@@ -64,11 +66,10 @@ def test_a_charset_is_no_other_content_type(raw: Raw) -> None:
         b'{"model_id": "m", "adam_params": {"learning_rate": NaN}}',
         b'{"model_id": "m", "adam_params": {"learning_rate": -Infinity}}',
         b'{"model_id": "m", "adam_params": {"learning_rate": 1e400}}',
-        b'{"model_id": "m", "more": ' + b"[" * 5000 + b"]" * 5000 + b"}",
     ],
 )
 def test_what_is_not_json(raw: Raw, content: bytes) -> None:
-    (issue,) = detail(raw.http.post("optim_step", content=content), 422)  # type: ignore[misc]
+    (issue,) = detail(raw.http.post("optim_step", content=content), 422)
     assert issue["loc"] == ["body"]
     assert issue["type"] == "json_invalid"
     assert issue["msg"].startswith("The body is not JSON: ")

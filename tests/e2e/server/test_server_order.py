@@ -8,12 +8,21 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests.support.raw_client import Gate, Raw, forward_backward, model, optim_step, sample, save
+from tests.support.raw_client import (
+    Gate,
+    Raw,
+    Submission,
+    forward_backward,
+    model,
+    optim_step,
+    sample,
+    save,
+)
 from tinker_local import LocalServer
 from tinker_local.options import Options
 from tinker_proto import tinker_pb2 as pb
 
-PROGRAM = [
+PROGRAM: list[tuple[str, Submission]] = [
     ("forward_backward", lambda m, n: forward_backward(m, n, "first")),
     ("optim_step", optim_step),
     ("forward_backward", lambda m, n: forward_backward(m, n, "second", "third")),

@@ -10,11 +10,10 @@ import pytest
 from attrs import evolve
 
 from tests.support.raw_client import MODEL, Gate, Raw, forward_backward, optim_step, sample, save
-from tinker._codec import json as json_codec, protobuf
+from tinker._codec import json as json_codec, media_types, protobuf
 from tinker_local import LocalServer
-from tinker_local.engine.base import SampleResult, SampleSpec, Tensors
+from tinker_local.engine.base import AdapterState, SampleResult, SampleSpec
 from tinker_local.engine.tiny.engine import TinyEngine
-from tinker_local.protocol.wire import bodies
 from tinker_proto import tinker_pb2 as pb
 
 
@@ -102,7 +101,9 @@ OPTIONS["everything"] = {
 def test_both_encodings_of_a_result_say_the_same(raw: Raw, sampler_id: str, option: str) -> None:
     promise = raw.post("asample", sample(sampler_id, 0, "abcd", num_samples=3, **OPTIONS[option]))
     names = promise["sample_sequence_ids"]
-    answers = [raw.poll(promise, Accept=kind).content for kind in (bodies.PROTOBUF, bodies.JSON)]
+    answers = [
+        raw.poll(promise, Accept=kind).content for kind in (media_types.PROTOBUF, media_types.JSON)
+    ]
     in_protobuf = protobuf.decode_sample_response(answers[0], names, 4)
     in_json = json_codec.sample_response(answers[1], 4, names)
     assert in_protobuf == in_json
@@ -132,10 +133,10 @@ class Variants(TinyEngine):
         self.sampled: list[str] = []
 
     def sample(
-        self, base_model: str, weights: Tensors | None, specs: Sequence[SampleSpec]
+        self, base_model: str, adapter: AdapterState | None, specs: Sequence[SampleSpec]
     ) -> list[SampleResult]:
         self.sampled.append(base_model)
-        return super().sample(base_model, weights, specs)
+        return super().sample(base_model, adapter, specs)
 
 
 def test_a_checkpoint_at_the_context_length_of_another_base_model() -> None:

@@ -287,7 +287,7 @@ def test_results_that_contradict_themselves(change: dict[str, Any], text: str) -
         "dtype": pb.DTYPE_FLOAT32,
     }
     record = message.loss_fn_outputs.add(num_datums=2)
-    record.fields["x"].CopyFrom(pb.BatchedTensor(**{**good, **change}))  # type: ignore[arg-type]
+    record.fields["x"].CopyFrom(pb.BatchedTensor(**{**good, **change}))
     with pytest.raises(ValueError, match=text):
         protobuf.decode_forward_backward_output(message.SerializeToString())
 
@@ -526,7 +526,9 @@ MESSAGES = st.recursive(
 
 def full_results() -> tuple[bytes, bytes]:
     """A result of training and one of sampling, with every member."""
-    outputs = [{"logprobs": np.arange(20, dtype=np.float32), "x": np.ones(3)} for _ in range(3)]
+    outputs = [
+        {"logprobs": np.arange(20, dtype=np.float32), "x": np.ones(3, np.float32)} for _ in range(3)
+    ]
     trained = results.loss_to_protobuf(
         LossResult(output_type="X", outputs=outputs, metrics={"loss:sum": 1.0})
     )

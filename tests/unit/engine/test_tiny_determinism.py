@@ -41,7 +41,7 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def test_other_processes_get_the_same_bits():
+def test_other_processes_get_the_same_bits() -> None:
     """Whatever number of threads the environment gives to matrix products."""
     here = fingerprint()
     assert fingerprint() == here

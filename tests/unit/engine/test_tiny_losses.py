@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from attrs import evolve
 
+from tests.unit.engine.conftest import MakeExample, Shake
 from tinker_local.engine.base import EngineError, Example, LoraSpec
-from tinker_local.engine.tiny.engine import MODEL
+from tinker_local.engine.tiny.engine import MODEL, TinyEngine
 
 Q = np.array([-5.0, -5.6, -6.0, -5.2])
 A = np.array([1.0, -2.0, 0.5, 0.0])
@@ -15,7 +18,7 @@ MASK = np.array([0.0, 1.0, 1.0, 1.0])
 SAMPLED = {"logprobs": Q, "advantages": A}
 
 
-def ppo(ratio, low, high):
+def ppo(ratio: Any, low: Any, high: Any) -> Any:
     return -np.minimum(ratio * A, np.clip(ratio, low, high) * A)
 
 
@@ -50,7 +53,15 @@ CASES = [
 
 
 @pytest.mark.parametrize(("loss_fn", "inputs", "config", "formula"), CASES)
-def test_values(exact, shaken, make_example, loss_fn, inputs, config, formula):
+def test_values(
+    exact: TinyEngine,
+    shaken: Shake,
+    make_example: MakeExample,
+    loss_fn: str,
+    inputs: Any,
+    config: dict[str, float],
+    formula: Any,
+) -> None:
     data = [make_example(4, **inputs), make_example(4, **inputs)]
     result, _ = exact.forward(shaken(exact), data, loss_fn, config, backward=False)
     for output in result.outputs:
@@ -72,7 +83,9 @@ def test_values(exact, shaken, make_example, loss_fn, inputs, config, formula):
         ("gspo", "GSPOLossReturn", {"loss:sum", "clip_fraction:mean"}),
     ],
 )
-def test_names(engine, make_example, loss_fn, output_type, metrics):
+def test_names(
+    engine: TinyEngine, make_example: MakeExample, loss_fn: str, output_type: str, metrics: set[str]
+) -> None:
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
     data = [make_example(4, **SAMPLED, sequence_ratio_mask=MASK)]
     result, _ = engine.forward(adapter, data, loss_fn, {}, backward=False)
@@ -80,7 +93,9 @@ def test_names(engine, make_example, loss_fn, output_type, metrics):
     assert result.metrics.keys() == metrics
 
 
-def test_clip_fraction_counts_what_has_an_advantage(engine, make_example):
+def test_clip_fraction_counts_what_has_an_advantage(
+    engine: TinyEngine, make_example: MakeExample
+) -> None:
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
     example = make_example(4)
     outputs = engine.forward(adapter, [example], "cross_entropy", {}, backward=False)[0].outputs
@@ -93,7 +108,7 @@ def test_clip_fraction_counts_what_has_an_advantage(engine, make_example):
     assert metrics["clip_fraction:mean"] == pytest.approx((1 / 3 + 0) / 2)
 
 
-def test_several_targets_a_position(engine, make_example):
+def test_several_targets_a_position(engine: TinyEngine, make_example: MakeExample) -> None:
     """[N, K] targets are scored as K separate [N] ones."""
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
     wide = make_example(6, k=3, weights=np.arange(18.0).reshape(6, 3))
@@ -109,7 +124,9 @@ def test_several_targets_a_position(engine, make_example):
     assert result.metrics["loss:sum"] == pytest.approx(parts.metrics["loss:sum"], rel=1e-6)
 
 
-def test_inputs_a_loss_does_not_know_are_ignored(engine, make_example):
+def test_inputs_a_loss_does_not_know_are_ignored(
+    engine: TinyEngine, make_example: MakeExample
+) -> None:
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
     example = make_example(4)
     more = evolve(example, inputs={**example.inputs, "my_own": np.zeros((2, 2))})
@@ -129,7 +146,9 @@ KL = {
 
 
 @pytest.mark.parametrize("estimator", [None, *KL])
-def test_stable_reinforce(exact, shaken, make_example, estimator):
+def test_stable_reinforce(
+    exact: TinyEngine, shaken: Shake, make_example: MakeExample, estimator: str
+) -> None:
     """Weights are at most 1, and what was not sampled does not count; `logprobs` does not matter."""
     config = {"kl_coeff": 0.5, "kl_estimator": estimator} if estimator else {}
     data = [evolve(make_example(4, **SAMPLED), drawn_logprobs=DRAWN)]
@@ -183,7 +202,14 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("loss_fn", "tokens", "inputs", "config", "message"), MISTAKES)
-def test_mistakes_are_named(engine, loss_fn, tokens, inputs, config, message):
+def test_mistakes_are_named(
+    engine: TinyEngine,
+    loss_fn: str,
+    tokens: Any,
+    inputs: Any,
+    config: dict[str, float],
+    message: str,
+) -> None:
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
     with pytest.raises(EngineError, match=message):
         engine.forward(
@@ -191,14 +217,14 @@ def test_mistakes_are_named(engine, loss_fn, tokens, inputs, config, message):
         )
 
 
-def test_the_mistaken_example_is_named(engine, make_example):
+def test_the_mistaken_example_is_named(engine: TinyEngine, make_example: MakeExample) -> None:
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
     data = [make_example(4), make_example(4), make_example(4, weights=np.ones(5))]
     with pytest.raises(EngineError, match=r"^data\[2\]: weights"):
         engine.forward(adapter, data, "cross_entropy", {}, backward=True)
 
 
-def test_no_data(engine):
+def test_no_data(engine: TinyEngine) -> None:
     with pytest.raises(EngineError, match="data is empty"):
         adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
         engine.forward(adapter, [], "cross_entropy", {}, backward=True)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 from attrs import evolve
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from tinker_local.engine.base import AdamSpec, EngineError, Example, LoraSpec, SampleSpec
-from tinker_local.engine.tiny.engine import MODEL
+from tests.support.present import present
+from tests.unit.engine.conftest import MakeExample, Shake
+from tinker_local.engine.base import (
+    AdamSpec,
+    AdapterState,
+    EngineError,
+    Example,
+    LoraSpec,
+    SampleSpec,
+)
+from tinker_local.engine.tiny.engine import MODEL, TinyEngine
 
 FOX = b"The quick brown fox jumps over the lazy dog, and then the dog chases the fox until dawn."
 
@@ -21,7 +31,9 @@ def next_byte(text: bytes) -> Example:
     return Example(tokens=tokens[:-1], inputs={"target_tokens": tokens[1:]})
 
 
-def train(engine, adapter, data, steps, rate):
+def train(
+    engine: TinyEngine, adapter: AdapterState, data: list[Example], steps: int, rate: float
+) -> Any:
     losses = []
     for _ in range(steps):
         result, adapter = engine.forward(adapter, data, "cross_entropy", {}, backward=True)
@@ -30,7 +42,7 @@ def train(engine, adapter, data, steps, rate):
     return losses, adapter
 
 
-def test_the_model(engine):
+def test_the_model(engine: TinyEngine) -> None:
     assert list(engine.models) == ["tinker-local/tiny"]
     model = engine.models["tinker-local/tiny"]
     assert (model.tokenizer_id, model.arch, model.max_context_length) == (
@@ -40,7 +52,7 @@ def test_the_model(engine):
     )
 
 
-def test_a_fresh_adapter_is_the_base_model(engine):
+def test_a_fresh_adapter_is_the_base_model(engine: TinyEngine) -> None:
     prompt = np.frombuffer(FOX, np.uint8).astype(np.int64)
     spec = SampleSpec(prompt=prompt, max_tokens=4, seed=1, prompt_logprobs=True)
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=5))
@@ -48,12 +60,12 @@ def test_a_fresh_adapter_is_the_base_model(engine):
     (fresh,) = engine.sample(MODEL, adapter, [spec])
     assert fresh.prompt_logprobs == base.prompt_logprobs
     assert fresh.sequences[0].tokens.tolist() == base.sequences[0].tokens.tolist()
-    mean = -np.mean([x for x in base.prompt_logprobs if x is not None])
+    mean = -np.mean([x for x in present(base.prompt_logprobs) if x is not None])
     assert mean == pytest.approx(np.log(257), abs=0.5)
 
 
-def test_seeds(engine):
-    def weights(seed):
+def test_seeds(engine: TinyEngine) -> None:
+    def weights(seed: int | None) -> Any:
         return engine.new_adapter(MODEL, LoraSpec(rank=2, seed=seed)).weights
 
     for name, first in weights(7).items():
@@ -70,7 +82,7 @@ def test_seeds(engine):
         ("train_unembed", {"unembed"}),
     ],
 )
-def test_what_is_trained(engine, trained, parts):
+def test_what_is_trained(engine: TinyEngine, trained: str, parts: set[str]) -> None:
     off = dict.fromkeys(("train_attn", "train_mlp", "train_unembed"), False)
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=2, **{**off, trained: True}))
     assert {name.rsplit(".", 2)[-2] for name in adapter.weights} == parts
@@ -78,7 +90,7 @@ def test_what_is_trained(engine, trained, parts):
     assert losses[-1] < losses[0]
 
 
-def test_refused_adapters(engine):
+def test_refused_adapters(engine: TinyEngine) -> None:
     with pytest.raises(EngineError, match="rank must be"):
         engine.new_adapter(MODEL, LoraSpec(rank=0))
     with pytest.raises(EngineError, match="trains nothing"):
@@ -97,7 +109,9 @@ def test_refused_adapters(engine):
 @given(
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=6), cuts=st.sets(st.integers(1, 5))
 )
-def test_gradients_add_up_however_a_batch_is_split(engine, shaken, make_example, lengths, cuts):
+def test_gradients_add_up_however_a_batch_is_split(
+    engine: TinyEngine, shaken: Shake, make_example: MakeExample, lengths: list[int], cuts: set[int]
+) -> None:
     adapter = shaken(engine)
     data = [make_example(length) for length in lengths]
     whole, at_once = engine.forward(adapter, data, "cross_entropy", {}, backward=True)
@@ -115,7 +129,9 @@ def test_gradients_add_up_however_a_batch_is_split(engine, shaken, make_example,
         np.testing.assert_allclose(split.grads[name], grad, rtol=1e-3, atol=1e-4 * scale)
 
 
-def test_operations_leave_their_adapter_as_it_was(engine, shaken, make_example):
+def test_operations_leave_their_adapter_as_it_was(
+    engine: TinyEngine, shaken: Shake, make_example: MakeExample
+) -> None:
     before = shaken(engine)
     copies = {name: w.copy() for name, w in before.weights.items()}
     data = [make_example(8)]
@@ -135,7 +151,9 @@ def test_operations_leave_their_adapter_as_it_was(engine, shaken, make_example):
     assert metrics == {"unclipped_grad_l2:mean": pytest.approx(norm)}
 
 
-def test_a_step_without_gradients_is_one_with_zeros(engine, shaken, make_example):
+def test_a_step_without_gradients_is_one_with_zeros(
+    engine: TinyEngine, shaken: Shake, make_example: MakeExample
+) -> None:
     adapter = shaken(engine)
     metrics, stepped = engine.optim_step(adapter, AdamSpec(learning_rate=0.1, weight_decay=0.5))
     assert metrics == {"unclipped_grad_l2:mean": 0.0}
@@ -160,20 +178,20 @@ def test_a_step_without_gradients_is_one_with_zeros(engine, shaken, make_example
         ("grad_clip_norm", -1.0),
     ],
 )
-def test_refused_settings(engine, field, value):
+def test_refused_settings(engine: TinyEngine, field: str, value: float) -> None:
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
     with pytest.raises(EngineError, match=f"^{field} must be"):
         engine.optim_step(adapter, evolve(AdamSpec(), **{field: value}))
 
 
-def test_divergence_is_said(engine, make_example):
+def test_divergence_is_said(engine: TinyEngine, make_example: MakeExample) -> None:
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
     data = [make_example(8)]
     with pytest.raises(EngineError, match="diverged"):
         train(engine, adapter, data, 4, 1e30)
 
 
-def test_memorises_a_text_and_gives_it_back(engine):
+def test_memorises_a_text_and_gives_it_back(engine: TinyEngine) -> None:
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=8))
     losses, adapter = train(engine, adapter, [next_byte(FOX)], 50, 5e-3)
     assert losses[0] > 5
@@ -186,7 +204,7 @@ def test_memorises_a_text_and_gives_it_back(engine):
 
 
 @pytest.mark.parametrize("rank", [1, 32, 200])
-def test_any_rank_learns_at_the_same_rate(engine, rank):
+def test_any_rank_learns_at_the_same_rate(engine: TinyEngine, rank: int) -> None:
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=rank))
     losses, _ = train(engine, adapter, [next_byte(FOX)], 25, 3e-3)
     assert losses[-1] < 3

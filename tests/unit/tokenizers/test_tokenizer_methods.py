@@ -106,7 +106,9 @@ def test_special_tokens(tokenizer: Tokenizer) -> None:
     assert tokenizer.all_special_tokens == ["<s>", "</s>"]
     assert tokenizer.all_special_ids == [vocab["<s>"], vocab["</s>"]]
     assert (tokenizer.bos_token_id, tokenizer.eos_token_id) == (vocab["<s>"], vocab["</s>"])
-    assert tokenizer.pad_token is tokenizer.pad_token_id is tokenizer.unk_token_id is None
+    assert tokenizer.pad_token is None
+    assert tokenizer.pad_token_id is None
+    assert tokenizer.unk_token_id is None
 
 
 def test_special_tokens_can_be_named(tokenizer: Tokenizer) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from tinker._codec import media_types
 from tinker_local.errors import Refusal
 from tinker_local.protocol.backend import Backend, Call
-from tinker_local.protocol.wire import bodies, results
+from tinker_local.protocol.wire import results
 from tinker_local.state.store import DONE, DROPPED, FAILED, PENDING, Request
 
 _TO_JSON = {
@@ -42,13 +43,13 @@ async def retrieve_future(backend: Backend, call: Call) -> dict[str, Any] | Resp
             "response_payload_size": size,
         }
     content = backend.store.result(request.id)
-    if request.result_type == bodies.JSON:
-        return Response(content, media_type=bodies.JSON)
-    if backend.options.protobuf and bodies.PROTOBUF in call.headers.get("accept", ""):
-        return Response(content, media_type=bodies.PROTOBUF)
+    if request.result_type == media_types.JSON:
+        return Response(content, media_type=media_types.JSON)
+    if backend.options.protobuf and media_types.PROTOBUF in call.headers.get("accept", ""):
+        return Response(content, media_type=media_types.PROTOBUF)
     to_json = _TO_JSON[request.operation]
     body = await asyncio.to_thread(to_json, content) if size > _LARGE else to_json(content)
-    return Response(body, media_type=bodies.JSON)
+    return Response(body, media_type=media_types.JSON)
 
 
 async def retrieve_futures(backend: Backend, call: Call) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response, StreamingResponse
 
+from tinker._codec.media_types import EVENT_STREAM
 from tinker_local.errors import Refusal
 from tinker_local.model_names import ModelName, are_variants
 from tinker_local.protocol.backend import Backend, Call, digest_of
@@ -182,7 +183,7 @@ async def stream_sample(backend: Backend, call: Call) -> Response:
                 backend.fail(request, "The reader of the stream has gone")
 
     return StreamingResponse(
-        events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        events(), media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"}
     )
 
 

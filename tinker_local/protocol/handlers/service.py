@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinker_local.protocol.backend import Backend, Call
+from tinker_local.protocol.wire.limits import MAX_DATUMS
 
 
 async def healthz(backend: Backend, call: Call) -> dict[str, Any]:
@@ -31,7 +32,7 @@ async def client_config(backend: Backend, call: Call) -> dict[str, Any]:
         "credential_default_source": "api_key",
         "parallel_fwdbwd_chunks": True,
         "proto_compress_fwdbwd": backend.options.zstd,
-        "fwdbwd_max_chunk_len": 1024,
+        "fwdbwd_max_chunk_len": MAX_DATUMS,
         "fwdbwd_max_chunk_bytes_count": 5_000_000,
         "billing_exception_max_pause_duration_sec": 3600,
         "sample_max_concurrent_requests": 2000,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinker._codec import media_types
 from tinker_local.errors import Refusal, invalid
 from tinker_local.protocol.backend import Backend, Call, digest_of
 from tinker_local.protocol.operations.training import loss_id_of
-from tinker_local.protocol.wire import bodies
 
 
 async def forward_backward(backend: Backend, call: Call) -> dict[str, Any]:
-    if call.media_type == bodies.PROTOBUF:
+    if call.media_type == media_types.PROTOBUF:
         if not call.body.data:
             raise invalid(["body", "data"], "data is empty", "min_items")
         return submit(

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from tinker._codec import media_types
 from tinker_local.engine.base import Adapter, Engine, EngineError, Listener
 from tinker_local.errors import OperationFailed
 from tinker_local.options import Options
@@ -102,7 +103,7 @@ class Operations:
     def _body(self, request: Request) -> Any:
         """The body, decoded. Bodies wait for their turn on disk, not in memory."""
         content = self._store.body(request.id)
-        if request.media_type == bodies.PROTOBUF:
+        if request.media_type == media_types.PROTOBUF:
             return bodies.parse_protobuf(content)
         return bodies.members(bodies.parse_json(content))
 
@@ -145,7 +146,7 @@ class Operations:
         log_id = None
         if isinstance(outcome, OperationFailed):
             failure = orjson.dumps({"error": str(outcome), "category": outcome.category})
-            self._store.finish(request.id, FAILED, failure, bodies.JSON, started=started)
+            self._store.finish(request.id, FAILED, failure, media_types.JSON, started=started)
             self.announce(request, FAILED, len(failure))
         else:
             outcome.commit()

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 from attrs import frozen
 
+from tinker._codec.media_types import JSON
 from tinker_local.engine.base import Adapter, Engine
 from tinker_local.protocol.operations.adapters import Adapters
-from tinker_local.protocol.wire.bodies import JSON
 from tinker_local.state.catalog import Catalog
 from tinker_local.state.recordings import Recordings
 from tinker_local.state.snapshots import Snapshots

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 
+from tinker._codec.media_types import PROTOBUF
 from tinker_local import model_names
 from tinker_local.engine.base import AdapterState, Listener, SampleResult, SampleSpec
 from tinker_local.errors import OperationFailed
@@ -17,7 +18,6 @@ from tinker_local.model_names import ModelName
 from tinker_local.protocol.operations import checkpoints
 from tinker_local.protocol.operations.outcome import Context, Outcome
 from tinker_local.protocol.wire import results
-from tinker_local.protocol.wire.bodies import PROTOBUF
 from tinker_local.protocol.wire.prompts import sample_spec
 from tinker_local.state.catalog import may_read
 from tinker_local.state.store import Request, Row

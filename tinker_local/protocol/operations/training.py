@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
+from tinker._codec.media_types import PROTOBUF
 from tinker_local.engine.base import AdamSpec, Example
 from tinker_local.engine.graph import Graph
 from tinker_local.errors import OperationFailed
 from tinker_local.protocol.operations.outcome import Context, Outcome, json_outcome
 from tinker_local.protocol.wire import batches, results
-from tinker_local.protocol.wire.bodies import PROTOBUF
 from tinker_local.state.recordings import Provenance
 from tinker_proto import tinker_pb2 as pb
 

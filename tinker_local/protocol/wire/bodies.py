@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -11,15 +11,8 @@ from google.protobuf.message import DecodeError
 
 from tinker._codec import zstd
 from tinker_local.errors import Refusal, invalid
+from tinker_local.protocol.wire.limits import MAX_BODY_BYTES, check_size
 from tinker_proto import tinker_pb2 as pb
-
-JSON = "application/json"
-
-
-PROTOBUF = "application/x-protobuf"
-
-
-MAX_BODY_BYTES = 256 * 2**20
 
 
 def parse_json(content: bytes) -> Any:
@@ -59,23 +52,46 @@ def decompress(content: bytes, encoding: str) -> bytes:
     if encoding in ("", "identity"):
         return content
     if encoding != "zstd":
-        raise Refusal(415, f"Content-Encoding {encoding!r} is not offered; use zstd or none.")
-    decoder = zstd.ZstdDecompressor()
+        raise Refusal(415, f"Content-Encoding {encoding!r} is not supported; use zstd or none.")
     try:
-        # One byte can stand for thousands: no more than is needed to see that it is too much.
-        body = decoder.decompress(content, max_length=MAX_BODY_BYTES + 1)
+        if zstd.get_frame_info(content).decompressed_size is None:
+            # One byte can stand for thousands: counted before any of it is kept.
+            for piece in _pieces(content):
+                del piece
+        return b"".join(_pieces(content))
     except zstd.ZstdError as error:
         raise invalid(["body"], f"The body is not zstd: {error}", "zstd") from None
-    check_size(len(body))
+
+
+def _pieces(content: bytes) -> Iterator[bytes]:
+    """What is in one zstd frame, unless it is too much."""
+    decoder = zstd.ZstdDecompressor()
+    size = 0
+    while not decoder.eof and (content or not decoder.needs_input):
+        piece = decoder.decompress(content, max_length=_PIECE)
+        content = b""
+        size += len(piece)
+        check_size(size)
+        yield piece
     if not decoder.eof or decoder.unused_data:
         raise invalid(["body"], "The body is not one whole zstd frame", "zstd")
-    return body
 
 
-def check_size(size: int) -> None:
-    """Refuse a body that is larger than any may be."""
-    if size > MAX_BODY_BYTES:
-        raise Refusal(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+_PIECE = 2**20
+
+
+def decompressed_size(content: bytes, encoding: str) -> int:
+    """The size that a zstd frame announces, else the largest it may have; of anything else, its own."""
+    if encoding != "zstd":
+        return len(content)
+    try:
+        announced = zstd.get_frame_info(content).decompressed_size
+    except zstd.ZstdError:
+        return 0  # `decompress` says what is wrong
+    if announced is None:
+        return MAX_BODY_BYTES
+    check_size(announced)
+    return announced
 
 
 _TAG_OF_MEMBER = {

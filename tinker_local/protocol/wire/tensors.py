@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tinker_local.engine.base import Array
 from tinker_local.errors import OperationFailed
-from tinker_local.protocol.wire.bodies import MAX_BODY_BYTES
+from tinker_local.protocol.wire.limits import MAX_BODY_BYTES
 from tinker_proto import tinker_pb2 as pb
 
 _MAX_DIMENSIONS = 8
