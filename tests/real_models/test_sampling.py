@@ -22,7 +22,7 @@ def spec(prompt: np.ndarray = PROMPTS[0], **options: Any) -> SampleSpec:
     )
 
 
-def scored(engine, adapter, tokens) -> np.ndarray:
+def scored(engine: Any, adapter: Any, tokens: Any) -> Any:
     """The log-probabilities of all but the first token, by training."""
     one = Example(tokens=tokens[:-1], inputs={"target_tokens": tokens[1:]})
     result, _ = engine.forward(adapter, [one], "cross_entropy", {}, backward=False)
@@ -30,11 +30,11 @@ def scored(engine, adapter, tokens) -> np.ndarray:
 
 
 @pytest.fixture
-def adapter(engine, kind, shaken):
+def adapter(engine: Any, kind: str, shaken: Any) -> Any:
     return shaken(kind)
 
 
-def test_greedy_samples_are_those_of_generate(engine, kind, reference):
+def test_greedy_samples_are_those_of_generate(engine: Any, kind: str, reference: Any) -> None:
     """Of prompts of different lengths, together and alone."""
     results = engine.sample(kind, None, [spec(p, temperature=0.0, max_tokens=30) for p in PROMPTS])
     for prompt, result in zip(PROMPTS, results, strict=True):
@@ -51,7 +51,9 @@ def test_greedy_samples_are_those_of_generate(engine, kind, reference):
 @pytest.mark.parametrize(
     "options", [{}, {"temperature": 0.6, "top_k": 20, "top_p": 0.8}, {"top_p": 0.3}]
 )
-def test_logprobs_are_those_of_training(engine, kind, adapter, options):
+def test_logprobs_are_those_of_training(
+    engine: Any, kind: str, adapter: Any, options: dict[str, Any]
+) -> None:
     requests = [spec(p, prompt_logprobs=True, num_samples=3, **options) for p in PROMPTS]
     for request, result in zip(requests, engine.sample(kind, adapter, requests), strict=True):
         for sampled in result.sequences:
@@ -61,7 +63,7 @@ def test_logprobs_are_those_of_training(engine, kind, adapter, options):
         assert result.prompt_logprobs[0] is None
 
 
-def test_a_seed_repeats_in_any_company(engine, kind, adapter):
+def test_a_seed_repeats_in_any_company(engine: Any, kind: str, adapter: Any) -> None:
     request = spec(num_samples=3, topk_sample_logprobs=2)
     (alone,) = engine.sample(kind, adapter, [request])
     *_, beside = engine.sample(
@@ -73,7 +75,7 @@ def test_a_seed_repeats_in_any_company(engine, kind, adapter):
     assert len({tuple(one.tokens.tolist()) for one in alone.sequences}) == 3
 
 
-def test_draws_mean_what_they_mean_for_every_engine(engine, kind, reference):
+def test_draws_mean_what_they_mean_for_every_engine(engine: Any, kind: str, reference: Any) -> None:
     """A draw is the inverse of the distribution function at the number that the seed gives."""
     for options in (
         {},
@@ -94,7 +96,9 @@ def test_draws_mean_what_they_mean_for_every_engine(engine, kind, reference):
         np.testing.assert_allclose(got, drawn, atol=1e-4)
 
 
-def test_the_best_tokens_are_enough_or_all_are_ranked(engine, kind, monkeypatch):
+def test_the_best_tokens_are_enough_or_all_are_ranked(
+    engine: Any, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tinker_local.engine.hf import sampling
 
     requests = [
@@ -111,7 +115,9 @@ def test_the_best_tokens_are_enough_or_all_are_ranked(engine, kind, monkeypatch)
             np.testing.assert_allclose(mine.drawn_logprobs, theirs.drawn_logprobs, atol=1e-4)
 
 
-def test_more_sequences_than_grow_together(engine, kind, adapter, monkeypatch):
+def test_more_sequences_than_grow_together(
+    engine: Any, kind: str, adapter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tinker_local.engine.hf import sampling
 
     request = spec(num_samples=7, max_tokens=3)
@@ -123,23 +129,22 @@ def test_more_sequences_than_grow_together(engine, kind, adapter, monkeypatch):
     ]
 
 
-def test_a_prompt_is_computed_once(engine, kind, monkeypatch):
+def test_a_prompt_is_computed_once(engine: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from tinker_local.engine.hf import sampling
 
     computed: list[int] = []
     prefill = sampling._prefill
-    monkeypatch.setattr(
-        sampling,
-        "_prefill",
-        lambda model, prompts, cache: (
-            computed.append(len(prompts)) or prefill(model, prompts, cache)
-        ),
-    )
+
+    def counted(model: Any, prompts: Any, cache: Any) -> Any:
+        computed.append(len(prompts))
+        return prefill(model, prompts, cache)
+
+    monkeypatch.setattr(sampling, "_prefill", counted)
     engine.sample(kind, None, [spec(num_samples=16), spec(num_samples=2, seed=8)])
     assert computed == [1]
 
 
-def test_what_is_told_of_a_prompt(engine, kind, reference):
+def test_what_is_told_of_a_prompt(engine: Any, kind: str, reference: Any) -> None:
     prompt = PROMPTS[0]
     targets = PromptTargets(rows=np.array([0, 3, 3]), token_ids=np.array([9, -1, 300]))
     request = spec(
@@ -169,7 +174,7 @@ def test_what_is_told_of_a_prompt(engine, kind, reference):
     )
 
 
-def test_sequences_stop_as_asked(engine, kind):
+def test_sequences_stop_as_asked(engine: Any, kind: str) -> None:
     (free,) = engine.sample(kind, None, [spec(max_tokens=40)])
     tokens = free.sequences[0].tokens.tolist()
     (stopped,) = engine.sample(kind, None, [spec(max_tokens=40, stop_tokens=[tokens[5]])])
@@ -184,7 +189,9 @@ def test_sequences_stop_as_asked(engine, kind):
     assert stopped.sequences[0].tokens.tolist() == tokens[: len(stopped.sequences[0].tokens)]
 
 
-def test_several_adapters_share_the_base(engine, kind, shaken, random):
+def test_several_adapters_share_the_base(
+    engine: Any, kind: str, shaken: Any, random: np.random.RandomState
+) -> None:
     """What one adapter's computation is does not show in another's, nor in the base model's."""
     first, second = (
         engine.load(shake(engine.save(engine.new_adapter(kind, LoraSpec(rank=r))), random))
@@ -211,12 +218,12 @@ def test_several_adapters_share_the_base(engine, kind, shaken, random):
         ({"temperature": -1.0}, "temperature"),
     ],
 )
-def test_bad_requests_are_refused(engine, options, reason):
+def test_bad_requests_are_refused(engine: Any, options: dict[str, Any], reason: str) -> None:
     with pytest.raises(EngineError, match=reason):
         engine.sample("qwen3", None, [evolve(spec(), **options)])
 
 
-def test_tokens_that_are_heard_are_those_sampled(engine, kind):
+def test_tokens_that_are_heard_are_those_sampled(engine: Any, kind: str) -> None:
     heard: list[tuple[int, int]] = []
     request = spec(num_samples=2, heard=lambda index, token, logprob: heard.append((index, token)))
     (result,) = engine.sample(kind, None, [request])

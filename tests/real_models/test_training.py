@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +13,13 @@ import torch
 from attrs import evolve
 
 from tests.real_models.conftest import example
-from tinker_local.engine.base import AdamSpec, EngineError, LoraSpec
+from tinker_local.engine.base import AdamSpec, AdapterState, EngineError, Example, LoraSpec
 from tinker_local.state import peft as peft_form
 
 LENGTHS = [5, 150, 33, 34, 35, 149, 1]
 
 
-def with_peft(reference, adapter_state, folder):
+def with_peft(reference: Any, adapter_state: AdapterState, folder: Path) -> Any:
     """The reference model with the adapter, as PEFT loads it from its files."""
     from peft import PeftModel
 
@@ -29,13 +30,15 @@ def with_peft(reference, adapter_state, folder):
     return PeftModel.from_pretrained(reference, folder, is_trainable=True)
 
 
-def logprobs_of(model, one) -> torch.Tensor:
+def logprobs_of(model: Any, one: Example) -> torch.Tensor:
     logits = model(input_ids=torch.tensor(one.tokens)[None]).logits[0]
     targets = torch.tensor(one.inputs["target_tokens"])[:, None]
     return logits.float().log_softmax(-1).gather(1, targets)[:, 0]
 
 
-def test_log_probabilities_are_those_of_transformers(engine, kind, reference, random):
+def test_log_probabilities_are_those_of_transformers(
+    engine: Any, kind: str, reference: Any, random: np.random.RandomState
+) -> None:
     data = [example(random, n) for n in LENGTHS]
     adapter = engine.new_adapter(kind, LoraSpec(rank=4))
     result, _ = engine.forward(adapter, data, "cross_entropy", {}, backward=False)
@@ -48,8 +51,14 @@ def test_log_probabilities_are_those_of_transformers(engine, kind, reference, ra
     "parts", [{}, {"train_unembed": False}, {"train_mlp": False, "train_attn": False}]
 )
 def test_a_step_is_a_step_of_peft_and_adamw(
-    engine, kind, reference, random, shaken, tmp_path, parts
-):
+    engine: Any,
+    kind: str,
+    reference: Any,
+    random: np.random.RandomState,
+    shaken: Any,
+    tmp_path: Path,
+    parts: dict[str, bool],
+) -> None:
     """Two steps, each of two batches, with clipping and weight decay."""
     adapter = shaken(kind, **parts)
     model = with_peft(reference, engine.save(adapter), tmp_path)
@@ -86,8 +95,13 @@ def test_a_step_is_a_step_of_peft_and_adamw(
 
 
 def test_an_adapter_of_ours_gives_peft_the_same_logits(
-    engine, kind, reference, random, shaken, tmp_path
-):
+    engine: Any,
+    kind: str,
+    reference: Any,
+    random: np.random.RandomState,
+    shaken: Any,
+    tmp_path: Path,
+) -> None:
     adapter = shaken(kind)
     model = with_peft(reference, engine.save(adapter), tmp_path)
     one = example(random, 40)
@@ -98,7 +112,9 @@ def test_an_adapter_of_ours_gives_peft_the_same_logits(
         )
 
 
-def test_an_adapter_of_pefts_can_be_trained_on(engine, kind, reference, random, tmp_path):
+def test_an_adapter_of_pefts_can_be_trained_on(
+    engine: Any, kind: str, reference: Any, random: np.random.RandomState, tmp_path: Path
+) -> None:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(3)
@@ -137,7 +153,9 @@ def test_an_adapter_of_pefts_can_be_trained_on(engine, kind, reference, random, 
         ({"r": 4}, "has shape"),
     ],
 )
-def test_an_adapter_of_another_form_is_refused(engine, shaken, tmp_path, change, reason):
+def test_an_adapter_of_another_form_is_refused(
+    engine: Any, shaken: Any, tmp_path: Path, change: Any, reason: str
+) -> None:
     state = engine.save(shaken("qwen3"))
     (tmp_path / "adapter_config.json").write_text(json.dumps({**peft_form.config(state), **change}))
     tensors = peft_form.tensors(state.weights)
@@ -146,7 +164,9 @@ def test_an_adapter_of_another_form_is_refused(engine, shaken, tmp_path, change,
         engine.load(peft_form.read(tmp_path, "qwen3"))
 
 
-def test_company_and_padding_change_nothing(engine, kind, random, shaken):
+def test_company_and_padding_change_nothing(
+    engine: Any, kind: str, random: np.random.RandomState, shaken: Any
+) -> None:
     """Each example alone, with all gradients added up, is the batch."""
     adapter = shaken(kind)
     data = [example(random, n, weights=random.normal(size=n)) for n in LENGTHS]
@@ -161,20 +181,28 @@ def test_company_and_padding_change_nothing(engine, kind, random, shaken):
         np.testing.assert_allclose(gradient, theirs[name], atol=1e-5 * max(scale, 1), err_msg=name)
 
 
-def test_activations_can_be_computed_again(engine, random, shaken, monkeypatch):
+def test_activations_can_be_computed_again(
+    engine: Any, random: np.random.RandomState, shaken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As it is done for what does not fit the memory."""
-    from tinker_local.engine.hf import training
+    from tinker_local.engine.hf import memory
 
     adapter = shaken("gemma2")
     data = [example(random, n) for n in LENGTHS]
     _, kept = engine.forward(adapter, data, "cross_entropy", {}, backward=True)
-    monkeypatch.setattr(training.memory, "available", lambda device: 0)
+    monkeypatch.setattr(memory, "available", lambda device: 0)
     _, again = engine.forward(adapter, data, "cross_entropy", {}, backward=True)
     for name, gradient in engine.save(kept).grads.items():
         np.testing.assert_allclose(gradient, engine.save(again).grads[name], rtol=1e-4, atol=1e-4)
 
 
-def test_pieces_of_the_vocabulary_change_nothing(engine, kind, random, shaken, monkeypatch):
+def test_pieces_of_the_vocabulary_change_nothing(
+    engine: Any,
+    kind: str,
+    random: np.random.RandomState,
+    shaken: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from tinker_local.engine.hf import logprobs
 
     adapter = shaken(kind)
@@ -189,7 +217,9 @@ def test_pieces_of_the_vocabulary_change_nothing(engine, kind, random, shaken, m
         np.testing.assert_allclose(gradient, engine.save(pieces).grads[name], rtol=1e-4, atol=1e-4)
 
 
-def test_targets_of_several_tokens_a_position(engine, kind, reference, random):
+def test_targets_of_several_tokens_a_position(
+    engine: Any, kind: str, reference: Any, random: np.random.RandomState
+) -> None:
     """[T, K] targets with weights, beside a datum with one target a position."""
     soft = example(random, 20)
     targets, weights = random.randint(0, 380, (20, 5)), random.normal(size=(20, 5))
@@ -222,7 +252,9 @@ def test_targets_of_several_tokens_a_position(engine, kind, reference, random):
         ),
     ],
 )
-def test_bad_data_is_refused_by_name(engine, random, change, reason):
+def test_bad_data_is_refused_by_name(
+    engine: Any, random: np.random.RandomState, change: Any, reason: str
+) -> None:
     adapter = engine.new_adapter("qwen3", LoraSpec(rank=2))
     with pytest.raises(EngineError, match=rf"data\[1\].*{reason}"):
         engine.forward(
@@ -234,7 +266,9 @@ def test_bad_data_is_refused_by_name(engine, random, change, reason):
         )
 
 
-def test_what_is_not_finite_changes_nothing(engine, random, shaken):
+def test_what_is_not_finite_changes_nothing(
+    engine: Any, random: np.random.RandomState, shaken: Any
+) -> None:
     adapter = shaken("qwen3")
     state = engine.save(adapter)
     with pytest.raises(EngineError, match="nothing was changed"):
@@ -247,8 +281,8 @@ def test_what_is_not_finite_changes_nothing(engine, random, shaken):
         np.testing.assert_array_equal(weight, state.weights[name])
 
 
-def test_seeds_and_parts(engine, kind):
-    def weights(**spec) -> dict[str, np.ndarray]:
+def test_seeds_and_parts(engine: Any, kind: str) -> None:
+    def weights(**spec: Any) -> Any:
         return engine.save(engine.new_adapter(kind, LoraSpec(rank=2, **spec))).weights
 
     first, same, other = weights(seed=1), weights(seed=1), weights(seed=2)
@@ -267,7 +301,9 @@ def test_seeds_and_parts(engine, kind):
         engine.new_adapter(kind, LoraSpec(rank=0))
 
 
-def test_what_files_hold_is_the_adapter(engine, random, shaken, tmp_path: Path):
+def test_what_files_hold_is_the_adapter(
+    engine: Any, random: np.random.RandomState, shaken: Any, tmp_path: Path
+) -> None:
     adapter = shaken("llama")
     _, adapter = engine.forward(adapter, [example(random, 9)], "cross_entropy", {}, backward=True)
     _, adapter = engine.optim_step(adapter, AdamSpec(learning_rate=1e-2))

@@ -35,7 +35,7 @@ from tinker_local.engine.base import (
     SampleResult,
     SampleSpec,
 )
-from tinker_local.engine.hf import optimizer, sampling, training
+from tinker_local.engine.hf import logprobs, optimizer, sampling, training
 from tinker_local.engine.hf.folder import ModelError, open_folder
 from tinker_local.engine.hf.logprobs import Head
 from tinker_local.engine.hf.lora import (
@@ -77,6 +77,8 @@ class HfEngine:
         self._bases: dict[str, BaseModel] = {
             folder.name: load(folder, chosen, precision) for folder in folders
         }
+        for base in self._bases.values():
+            logprobs.check(base)
         self._hooks = {name: Hooks(base) for name, base in self._bases.items()}
         self._models = {name: base.spec for name, base in self._bases.items()}
 
@@ -122,7 +124,8 @@ class HfEngine:
     def optim_step(
         self, adapter: HfAdapter, params: AdamSpec
     ) -> tuple[dict[str, float], HfAdapter]:
-        return optimizer.step(adapter, params)
+        stepped: tuple[dict[str, float], HfAdapter] = optimizer.step(adapter, params)
+        return stepped
 
     def token_bytes(self, base_model: str, token_id: int) -> bytes:
         text = self._base(base_model).text
@@ -143,7 +146,8 @@ class HfEngine:
         for spec in specs:
             self.check_sample(base_model, spec)
         with _memory_errors(base), self._hooks[base_model].using(adapter):
-            return sampling.sample(base, Head.of(base, adapter), specs)
+            results: list[SampleResult] = sampling.sample(base, Head.of(base, adapter), specs)
+            return results
 
     def _base(self, name: str) -> BaseModel:
         base = self._bases.get(name)
@@ -153,7 +157,7 @@ class HfEngine:
 
 
 class _memory_errors:  # noqa: N801  # reads as the function it stands for
-    """An operation that runs out of the device's memory fails, and says so; what is there goes on."""
+    """An operation that runs out of the device's memory fails and says so; others go on."""
 
     def __init__(self, base: BaseModel) -> None:
         self._base = base

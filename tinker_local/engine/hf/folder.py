@@ -34,8 +34,12 @@ class Folder:
         ends: set[int] = set()
         for file in ("generation_config.json", "config.json"):
             given = read_json(self.path / file).get("eos_token_id")
-            ends |= set(given) if isinstance(given, list) else {given}
-        return frozenset(int(one) for one in ends if one is not None)
+            ends |= {
+                int(one)
+                for one in (given if isinstance(given, list) else [given])
+                if one is not None
+            }
+        return frozenset(ends)
 
 
 def open_folder(name: str | None, path: Path) -> Folder:

@@ -13,6 +13,7 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
+from tinker_local.engine.hf.folder import ModelError
 from tinker_local.engine.hf.lora import HfAdapter
 from tinker_local.engine.hf.model import BaseModel
 
@@ -114,3 +115,16 @@ class _TargetLogProbs(torch.autograd.Function):
                 by_factors[1] += (by_logits.T @ (x @ a.T)).float() * head.scale
             by_hidden[at] = by_x
         return by_hidden, None, None, *by_factors
+
+
+@torch.no_grad()
+def check(model: BaseModel) -> None:
+    """Raise ModelError if the model computes its logits in another way than `Head` does."""
+    tokens = torch.arange(4, device=model.device)[None]
+    expected = model.network(input_ids=tokens, use_cache=False).logits[0].float()
+    hidden = model.hidden(input_ids=tokens, use_cache=False).last_hidden_state[0]
+    if not torch.allclose(Head.of(model, None).logits(hidden), expected, rtol=1e-2, atol=1e-2):
+        raise ModelError(
+            f"{model.spec.name} ({model.spec.arch}) cannot be offered: its logits are more than the unembedding "
+            "of its last hidden state"
+        )

@@ -16,9 +16,9 @@ def available(device: torch.device) -> int:
     """Bytes that can be allocated on a device."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
     if device.type == "mps":
-        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     if _MEMINFO.exists():
         for line in _MEMINFO.read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -30,7 +30,7 @@ def of_activations(layers: nn.Module, size: int) -> int:
     """About how many bytes training keeps of one token until its gradient is taken: what goes into and comes out
     of the matrices, and half as much for what is between them."""
     linears = [module for module in layers.modules() if isinstance(module, nn.Linear)]
-    return 3 * size * sum(one.in_features + one.out_features for one in linears) // 2
+    return int(1.5 * size * sum(one.in_features + one.out_features for one in linears))
 
 
 def of_cache(config: Any, size: int) -> int:
