@@ -29,6 +29,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "qwen3": {"tie_word_embeddings": False},
     "llama": {"tie_word_embeddings": True},
     "gemma2": {
+        "initializer_range": 0.1,
         "final_logit_softcapping": 30.0,
         "attn_logit_softcapping": 20.0,
         "sliding_window": 16,

@@ -107,7 +107,7 @@ def _compile(template: str) -> jinja2.Template:
         import jinja2.parser  # noqa: PLC0415
         import jinja2.sandbox  # noqa: PLC0415
     except ImportError:
-        raise ImportError("Chat templates need jinja2: pip install 'tinker[hf]'.") from None
+        raise ImportError("Chat templates need jinja2: pip install 'tinker[tokenizers]'.") from None
 
     class Generation(jinja2.ext.Extension):
         """`{% generation %}` marks what the assistant wrote; here it is printed like the rest."""

@@ -26,7 +26,7 @@ class HuggingFaceBackend:
             import tokenizers  # noqa: PLC0415 - only when a model needs it
         except ImportError:
             raise ImportError(
-                f"{path} needs Hugging Face's tokenizers ({reason}): pip install 'tinker[hf]'."
+                f"{path} needs Hugging Face's tokenizers ({reason}): pip install 'tinker[tokenizers]'."
             ) from None
         try:
             tokenizer = tokenizers.Tokenizer.from_file(str(path))

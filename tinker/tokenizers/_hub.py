@@ -34,7 +34,7 @@ def download(source: HubSource) -> Path:
     except ImportError:
         raise ImportError(
             f"The tokenizer of {source.repo!r} is downloaded from the Hugging Face hub, which needs"
-            " more packages: pip install 'tinker[hf]'. Or pass the path of its files."
+            " more packages: pip install 'tinker[tokenizers]'. Or pass the path of its files."
         ) from None
 
     def fetch(*, local_only: bool) -> Path:

@@ -72,7 +72,9 @@ def load(folder: Folder, device: torch.device, dtype: torch.dtype) -> BaseModel:
     not fit the memory.
     """
     from transformers import AutoModelForCausalLM  # noqa: PLC0415 - takes seconds
+    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
+    disable_progress_bar()
     with torch.device("meta"):
         shape = AutoModelForCausalLM.from_config(folder.config)
     parts = _parts(shape, folder)
