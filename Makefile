@@ -7,7 +7,7 @@ TEXT ?= README.md
 CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo test official-sdk interop lint codegen codegen-check contract-diff contract-deep bench bench-smoke clean
+.PHONY: help demo test official-sdk interop lint codegen codegen-check codegen-diff contract-diff contract-deep bench bench-smoke clean
 
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint            contract, format, lint and types"
 	@echo "make codegen         rebuild generated/ from openapi.yaml"
 	@echo "make codegen-check   fail if generated/ is not what openapi.yaml gives"
+	@echo "make codegen-diff    upstream's templates of the generator -> ours"
 	@echo "make contract-diff   what openapi.yaml changes since BASE=<rev> (default: main), and the version it asks for"
 	@echo "make contract-deep   schemathesis for long, with random seeds "
 	@echo "make bench           compare with the official SDK on this machine; writes benchmarks/RESULTS.md"
@@ -58,6 +59,10 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Every operation with every fault, one by one, and thousands of random combinations; takes about half an hour.
+faults-deep: $(VENV)/.dev
+	FAULTS_DEEP=1 $(BIN)/python -m pytest tests/faults/test_matrix.py --timeout=0 -n auto $(ARGS)
+
 codegen: $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./codegen.sh
 
@@ -66,6 +71,13 @@ codegen-check: $(VENV)/.dev
 
 contract-deep: $(VENV)/.dev
 	CONTRACT_DEEP=1 $(BIN)/python -m pytest tests/contract -p no:randomly --timeout=0 $(ARGS)
+
+# Upstream's templates, of the pinned version, against the forks in codegen/templates.
+codegen-diff: $(VENV)/.dev
+	@upstream=$$($(BIN)/python -c 'import openapi_python_client as o; print(o.__path__[0])')/templates; \
+	cd codegen/templates && find . -name '*.jinja' | sort | while read -r file; do \
+	  if [ -f "$$upstream/$$file" ]; then diff -u --label "upstream/$$file" --label "ours/$$file" "$$upstream/$$file" "$$file"; \
+	  else echo "Only ours: $$file"; fi; done; true
 
 # Fails if the version in `info` is not raised as far as the changes ask for.
 contract-diff:

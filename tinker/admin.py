@@ -59,7 +59,9 @@ class AdminClient:
             raise TypeError(f"day is {day!r}; it must be a datetime.date.")
         progress = Progress("get_audit_log")
         request = get_audit_log.request(event_type=event_type, day=UNSET if day is None else day)
-        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
+        return APIFuture.start(
+            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+        )
 
     def get_billing_usage(
         self, starting_on: datetime | str, ending_before: datetime | str
@@ -82,7 +84,9 @@ class AdminClient:
             )
         progress = Progress("list_billing_usage")
         request = list_billing_usage.request(starting_on=begin, ending_before=end)
-        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
+        return APIFuture.start(
+            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+        )
 
     def get_current_checkpoint_storage_usage(
         self, project_id: str | None = None
@@ -92,7 +96,9 @@ class AdminClient:
         request = get_checkpoint_storage.request(
             project_id=UNSET if project_id is None else project_id
         )
-        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
+        return APIFuture.start(
+            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+        )
 
     def get_telemetry(self) -> None:
         """None: this client records nothing about how it is used. The official SDK returns its recorder."""

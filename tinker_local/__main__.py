@@ -39,6 +39,14 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "--port", type=_port, default=8000, help="port; 0 picks a free one (default %(default)s)"
     )
     parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        dest="allow_hosts",
+        help="name under which clients reach the server, besides localhost; may be given several times",
+    )
+    parser.add_argument(
         "--data",
         type=Path,
         default=Path(".tinker-local"),
@@ -67,6 +75,12 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         type=Path,
         metavar="FILE",
         help="accepted API keys, one a line, each perhaps with a user's name and `admin`; without, any will do",
+    )
+    parser.add_argument(
+        "--adopt",
+        action="store_true",
+        help="take over checkpoints in --data that its database does not know, as when it was lost; they "
+        "belong to the first administrator",
     )
     parser.add_argument(
         "--fault",
@@ -108,11 +122,12 @@ def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    from tinker_local.access.hosts import bracketed  # noqa: PLC0415
     from tinker_local.access.keys import KeysFileError  # noqa: PLC0415  # --help needs no server
     from tinker_local.engine.select import ModelError, select  # noqa: PLC0415
     from tinker_local.options import Options  # noqa: PLC0415
     from tinker_local.server import Server  # noqa: PLC0415
-    from tinker_local.state.store import DataFolderError  # noqa: PLC0415
+    from tinker_local.state.folder import DataFolderError  # noqa: PLC0415
 
     try:
         engine, summaries = select(args.models, device=args.device, dtype=args.dtype)
@@ -124,7 +139,8 @@ def main(argv: list[str] | None = None) -> int:
             port=args.port,
             keys=args.keys,
             engine=engine,
-            options=Options(jwt=args.jwt, feed=args.feed),
+            adopt=args.adopt,
+            options=Options(jwt=args.jwt, feed=args.feed, allow_hosts=tuple(args.allow_hosts)),
             faults=args.faults,
             verbose=args.verbose,
         )
@@ -133,14 +149,13 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         if error.filename is not None:
             return _fail(f"cannot use {error.filename}: {error.strerror}")
-        return _fail(f"cannot listen on {args.host}:{args.port}: {error.strerror}")
+        return _fail(f"cannot listen on {bracketed(args.host)}:{args.port}: {error.strerror}")
     return asyncio.run(_serve(server))
 
 
 async def _serve(server: Server) -> int:
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, server.stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
     await server.serve(lambda: print(f"ready {server.url}", flush=True))
     logging.shutdown()
     # The engine's thread may be in the middle of a step. What it has not committed has not happened, so

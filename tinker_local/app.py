@@ -8,13 +8,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tinker._codec import media_types
+from tinker_local.access.hosts import Hosts
 from tinker_local.access.keys import KeysFile
+from tinker_local.chat import error_bodies
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
 from tinker_local.options import Options
@@ -38,9 +43,12 @@ def make_app(
 ) -> Starlette:
     """The server, with its state in `store`; `ready` is called when it can answer."""
 
+    hosts = Hosts(options.allow_hosts)
+
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.intake = Intake(options)
+        app.state.hosts = hosts
         backend = app.state.backend = Backend(store, engine, keys, options)
         ready()
         try:
@@ -69,6 +77,7 @@ def make_app(
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
+        middleware=[Middleware(_Guard, hosts)],
         exception_handlers={
             HTTPException: _http_exception,
             ClientDisconnect: _gone,
@@ -78,6 +87,24 @@ def make_app(
     # The contract has no redirects; a path with a slash behind it is another path.
     app.router.redirect_slashes = False
     return app
+
+
+class _Guard:
+    """Lets in requests that are meant for this server."""
+
+    def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            try:
+                self._hosts.check(Headers(scope=scope), (scope.get("server") or (None,))[0])
+            except Refusal as refusal:
+                form = error_bodies.of_path(scope["path"])
+                await _refused(refusal, form)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 def _page(content: bytes, media_type: str) -> Callable[[Request], Awaitable[Response]]:
@@ -95,7 +122,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
         try:
             user = ""
             if operation.needs_key:
-                user = backend.keys.user(request.headers.get("x-api-key"))
+                user = backend.keys.user(_credential(request, operation))
             media_type, content = "", b""
             body: Any = {}
             if operation.media_types:
@@ -108,11 +135,13 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                 request.path_params,
                 request.headers,
                 validation.parameters(operation, request.query_params, request.headers),
-                str(request.base_url).rstrip("/"),
+                request.app.state.hosts.base_url(
+                    request.headers, request.url.scheme, request.scope["server"]
+                ),
             )
             answer = await handle(backend, call)
         except Refusal as refusal:
-            return _refused(refusal)
+            return _refused(refusal, error_bodies.FORMS.get(operation.tag, error_bodies.native))
         if isinstance(answer, Response):
             return answer
         return Response(bodies.dumps(answer), media_type=media_types.JSON)
@@ -120,10 +149,24 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
     return endpoint
 
 
-def _refused(refusal: Refusal) -> Response:
-    content = bodies.dumps({"detail": refusal.detail})
+def _credential(request: Request, operation: Operation) -> str | None:
+    if operation.takes_bearer:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            return token.strip()
+        if "x-api-key" not in request.headers:
+            raise Refusal(
+                401,
+                "Missing credential: send it as Authorization: Bearer … or X-API-Key",
+                {"WWW-Authenticate": "Bearer"},
+            )
+    return request.headers.get("x-api-key")
+
+
+def _refused(refusal: Refusal, form: error_bodies.Form) -> Response:
+    status, body = form(refusal)
     return Response(
-        content, status_code=refusal.status, media_type=media_types.JSON, headers=refusal.headers
+        bodies.dumps(body), status_code=status, media_type=media_types.JSON, headers=refusal.headers
     )
 
 
@@ -135,7 +178,8 @@ async def _http_exception(request: Request, error: Exception) -> Response:
         path = next(one.path for one in routes if one.path_regex.match(request.url.path))
         methods = sorted(name for one in routes if one.path == path for name in one.methods or ())
         error.headers = {"Allow": ", ".join(methods)}
-    return _refused(Refusal(error.status_code, error.detail, error.headers))
+    refusal = Refusal(error.status_code, error.detail, error.headers)
+    return _refused(refusal, error_bodies.of_path(request.url.path))
 
 
 async def _gone(request: Request, error: Exception) -> Response:
@@ -145,4 +189,4 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     logger.error("%s %s", request.method, request.url.path, exc_info=error)
-    return _refused(Refusal(500, "Internal error"))
+    return _refused(Refusal(500, "Internal error"), error_bodies.of_path(request.url.path))

@@ -15,6 +15,12 @@ _server: LocalServer | None = None
 _pid = -1
 
 
+def _close() -> None:
+    """Close this process's server; what a forked process has inherited is the parent's."""
+    if _server is not None and _pid == os.getpid():
+        _server.close()
+
+
 def url() -> str:
     """The address of this process's server. Its state is deleted when the process ends.
 
@@ -31,5 +37,6 @@ def url() -> str:
             for line in summaries:
                 print(line, file=sys.stderr)
             _server, _pid = LocalServer(engine=engine), os.getpid()
-            atexit.register(_server.close)
+            atexit.unregister(_close)
+            atexit.register(_close)
         return _server.url

@@ -39,6 +39,8 @@ class Options:
     """Tell clients to exchange their keys for JWTs."""
     jwt_seconds: float = 3600.0
     """How long a JWT works."""
+    allow_hosts: tuple[str, ...] = ()
+    """Names under which clients reach the server, besides those of this machine; `*` allows any."""
     receive_seconds: float = 30.0
     """How long the server waits for more of a request before it gives up on the connection."""
     protobuf: bool = True

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,13 +16,18 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from tinker_local.access.hosts import bracketed
 from tinker_local.access.keys import KeysFile
 from tinker_local.app import make_app
 from tinker_local.engine.base import Engine
 from tinker_local.engine.tiny.engine import TinyEngine
 from tinker_local.options import Options
 from tinker_local.protocol.faults import Fault, FaultyApp
-from tinker_local.state.store import DataFolder, Store
+from tinker_local.state import adoption
+from tinker_local.state.catalog import Catalog
+from tinker_local.state.folder import DataFolder, DataFolderError
+from tinker_local.state.store import Store
+from tinker_local.state.temporary import TemporaryFolder
 
 _SHUTDOWN_SECONDS = 1
 
@@ -48,7 +52,7 @@ class Server:
 
     Raises:
         OSError: The port is taken, or the folder cannot be used.
-        DataFolderError: Another server uses the folder, or what is in it is not a server's.
+        DataFolderError: Another server uses the folder, or what is in it is not this server's or does not match.
         KeysFileError: The keys file cannot be used.
     """
 
@@ -59,6 +63,7 @@ class Server:
         host: str = "127.0.0.1",
         port: int = 0,
         keys: Path | None = None,
+        adopt: bool = False,
         engine: Engine[Any] | None = None,
         options: Options | None = None,
         faults: Sequence[Fault] = (),
@@ -66,10 +71,13 @@ class Server:
     ) -> None:
         self._keys = KeysFile(keys)
         self._options = options or Options()
-        self._store = Store(DataFolder(folder), self._options.clock)
+        self._store = Store(DataFolder(folder, adopt=adopt), self._options.clock)
         try:
-            self._socket = socket.create_server((host, port), backlog=2048)
-        except OSError:
+            adoption.reconcile(
+                self._store, Catalog(self._store), self._keys.first_administrator, adopt=adopt
+            )
+            self._socket = _listen(host, port)
+        except (OSError, DataFolderError):
             self._store.close()
             raise
         # Accepted connections inherit it. asyncio, which sets it otherwise, does not know this socket as TCP,
@@ -83,7 +91,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"http://{bracketed(self.host)}:{self.port}"
 
     async def serve(self, ready: Callable[[], None]) -> None:
         """Answer until `stop` is called; `ready` is called when answers are to be had."""
@@ -114,6 +122,13 @@ class Server:
             self._uvicorn.should_exit = True
 
 
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket; `::` takes IPv4 too, where the machine can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
+
+
 class LocalServer:
     """The embedded server in a thread of this process.
 
@@ -125,13 +140,14 @@ class LocalServer:
         host: Address to listen on.
         port: Port; 0 picks a free one.
         keys: File of accepted keys; None accepts any of the right shape.
+        adopt: Take over checkpoints in the folder that its database does not know.
         engine: What computes; None is the tiny engine.
         options: Waiting times and limits.
         faults: Rules of `tinker_local.faults`, as `optim_step:drop=after:times=1`.
 
     Raises:
         OSError: The port is taken.
-        DataFolderError: Another server uses the folder, or what is in it is not a server's.
+        DataFolderError: Another server uses the folder, or what is in it is not this server's or does not match.
         FaultRuleError: A rule is not one.
     """
 
@@ -142,18 +158,20 @@ class LocalServer:
         host: str = "127.0.0.1",
         port: int = 0,
         keys: str | os.PathLike[str] | None = None,
+        adopt: bool = False,
         engine: Engine[Any] | None = None,
         options: Options | None = None,
         faults: Sequence[str] = (),
     ) -> None:
         self.faults = [Fault.parse(rule) for rule in faults]
-        self._temporary = tempfile.TemporaryDirectory("-tinker") if data is None else None
-        folder = Path(self._temporary.name if self._temporary else os.fspath(data or ""))
+        self._temporary = TemporaryFolder() if data is None else None
+        folder = self._temporary.path if self._temporary else Path(os.fspath(data or ""))
         self._server = Server(
             folder,
             host=host,
             port=port,
             keys=None if keys is None else Path(keys),
+            adopt=adopt,
             engine=engine,
             options=options,
             faults=self.faults,
@@ -171,9 +189,14 @@ class LocalServer:
         return self._server.url
 
     def _run(self) -> None:
+        # Not asyncio.run: it ends with a new thread, which Python 3.12 refuses while the interpreter exits.
+        loop = asyncio.new_event_loop()
         try:
-            asyncio.run(self._server.serve(self._ready.set))
+            loop.run_until_complete(self._server.serve(self._ready.set))
+            loop.run_until_complete(_cancel_all())
+            loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
+            loop.close()
             self._ready.set()
 
     def close(self) -> None:
@@ -181,7 +204,7 @@ class LocalServer:
         self._server.stop()
         self._thread.join(_SHUTDOWN_SECONDS + 5)
         if self._temporary is not None:
-            self._temporary.cleanup()
+            self._temporary.delete()
 
     def __enter__(self) -> Self:
         return self
@@ -193,3 +216,11 @@ class LocalServer:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+async def _cancel_all() -> None:
+    """End what still runs on the loop."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)

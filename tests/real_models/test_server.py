@@ -237,7 +237,7 @@ def test_without_a_tokenizer_tokens_still_work(tmp_path: Path, folders: dict[str
         prompt = tinker.ModelInput.from_ints([5, 6])
         assert len(sampler.sample(prompt, 1, params).result(timeout=60).sequences[0].tokens) == 4
         with pytest.raises(tinker.TinkerError, match="No tokenizer in"):
-            sampler.get_tokenizer()
+            service.create_lora_training_client("bare", rank=1).result(timeout=60).get_tokenizer()
         with pytest.raises(tinker.TinkerError, match="stop token ids"):
             stops = tinker.SamplingParams(max_tokens=4, stop=["a"])
             sampler.sample(prompt, 1, stops).result(timeout=60)

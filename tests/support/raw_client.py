@@ -34,8 +34,8 @@ class Raw:
         assert response.status_code == status, (response.status_code, response.text)
         return orjson.loads(response.content)
 
-    def get(self, route: str, status: int = 200) -> Any:
-        response = self.http.get(route)
+    def get(self, route: str, status: int = 200, /, **headers: str) -> Any:
+        response = self.http.get(route, headers=headers)
         assert response.status_code == status, (response.status_code, response.text)
         return orjson.loads(response.content)
 

@@ -60,6 +60,13 @@ class HuggingFaceBackend:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids
         return ids
 
+    def normalize(self, text: str) -> str:
+        return text  # the library's offsets point into the text as it was
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        return encoded.ids, encoded.offsets
+
     def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:
         for id_ in set(ids):
             # The library leaves unknown ids out without a word.

@@ -32,6 +32,18 @@ class KeysFile:
         self.administrators = {LOCAL_USER}
         if file is not None:
             self.users, self.administrators = _read(file)
+        self._fingerprints = {fingerprint(key): user for key, user in (self.users or {}).items()}
+
+    def has(self, hashed: str, user: str) -> bool:
+        """Whether the key with this fingerprint is still this user's."""
+        if self.users is None:
+            return user == LOCAL_USER
+        return self._fingerprints.get(hashed) == user
+
+    @property
+    def first_administrator(self) -> str:
+        """Who owns what nobody is known to own."""
+        return min(self.administrators or set((self.users or {}).values()))
 
 
 class Keys:
@@ -83,6 +95,8 @@ class Keys:
             raise _invalid_token("The token was not signed by this server") from None
         if self._is_revoked(claims["key"]):
             raise _refused("This API key was revoked")
+        if not self._file.has(claims["key"], claims["user"]):
+            raise _invalid_token("The API key behind this token is not valid any more")
         return str(claims["user"])
 
     def _is_revoked(self, hashed: str) -> bool:

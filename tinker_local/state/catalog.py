@@ -14,6 +14,7 @@ import orjson
 
 from tinker_local.errors import Refusal
 from tinker_local.state.checkpoints import CheckpointFiles, Location, parse
+from tinker_local.state.folder import CHECKPOINTS
 from tinker_local.state.store import Row, Store
 from tinker_local.times import timestamp
 
@@ -27,11 +28,8 @@ class Catalog:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.files = CheckpointFiles(store.folder / "checkpoints")
+        self.files = CheckpointFiles(store.folder / CHECKPOINTS, self._name)
         self.expire()
-        self.files.keep_only(
-            {row["folder"] for row in store.select("SELECT folder FROM checkpoints")}
-        )
 
     # ---- reading ----------------------------------------------------------------------------
 
@@ -109,6 +107,7 @@ class Catalog:
             if older is not None:
                 self._forget(older)
                 details["overwritten"] = True
+            self._store.write("DELETE FROM unreferenced WHERE folder = ?", folder)
             self._store.insert(
                 "checkpoints",
                 path=location.path,
@@ -124,7 +123,7 @@ class Catalog:
             )
             self.note(event, owner, location.path, **details)
         if older is not None:
-            self._store.after_commit(lambda: self.files.delete(older["folder"]))
+            self._store.after_commit(lambda: self._delete_files(older["folder"]))
 
     def delete(self, row: Row, event: str = "checkpoint_deleted") -> None:
         """Delete a checkpoint, unless somebody else just has."""
@@ -132,19 +131,45 @@ class Catalog:
             if not self._forget(row):
                 return
             self.note(event, row["owner"], row["path"])
-        self._store.after_commit(lambda: self.files.delete(row["folder"]))
+        self._store.after_commit(lambda: self._delete_files(row["folder"]))
 
     def _forget(self, row: Row) -> bool:
         """Delete the row of exactly this save; counts what it has taken."""
         query = "DELETE FROM checkpoints WHERE path = ? AND folder = ?"
         if not self._store.write(query, row["path"], row["folder"]):
             return False
+        self._name(row["folder"])
         run = self._store.get("models", row["model_id"])
         session_id = "" if run is None else run["session_id"]
         base_model = row["facts"]["base_model"]
         for hour, amount in stored(row, self._store.now()):
             self._store.use(row["owner"], session_id, base_model, "storage", amount, hour)
         return True
+
+    # ---- folders ----------------------------------------------------------------------------
+
+    def _name(self, folder: str) -> None:
+        """Name a folder that no checkpoint has: files are about to be written to it, or deleted."""
+        self._store.write("INSERT OR IGNORE INTO unreferenced VALUES (?)", folder)
+
+    def _delete_files(self, folder: str) -> None:
+        self.files.delete(folder)
+        self._store.write("DELETE FROM unreferenced WHERE folder = ?", folder)
+
+    def discard(self, folder: str) -> None:
+        """Delete files that were written and are not wanted."""
+        self._delete_files(folder)
+
+    def delete_unreferenced(self) -> None:
+        """Delete what a process that was killed has left. Only while nothing is written."""
+        for row in self._store.select("SELECT folder FROM unreferenced"):
+            self._delete_files(row["folder"])
+
+    def unknown_folders(self) -> list[str]:
+        """The folders of saves that the database does not name."""
+        query = "SELECT folder FROM checkpoints UNION SELECT folder FROM unreferenced"
+        known = {row["folder"] for row in self._store.select(query)}
+        return [folder for folder in self.files.folders() if folder not in known]
 
     def expire(self) -> None:
         """Delete what is past its time."""

@@ -5,25 +5,27 @@
                                         optimizer.safetensors        moments; of training checkpoints alone
                                         archive.tar                  made when it is first asked for
 
-The store says which folder a tinker path leads to. What no row leads to is deleted at the next start, so that
-a save and an overwrite take effect whole or not at all.
+The store says which folder a tinker path leads to, and names each folder before anything is written to it and until
+it is deleted. What it names and no path leads to is deleted at the next start, so that a save and an overwrite take
+effect whole or not at all.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
 import tarfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import safetensors.numpy
 from attrs import asdict, frozen
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from tinker_local.engine.base import AdapterState, LoraSpec, Tensors
 from tinker_local.state import encryption, peft
@@ -35,6 +37,7 @@ _WEIGHTS = "adapter_model.safetensors"
 _CONFIG = "adapter_config.json"
 _OPTIMIZER = "optimizer.safetensors"
 _ARCHIVE = "archive.tar"
+_DELETED = ".deleted"
 _EPOCH = 1767225600
 """The time of all files in an archive, so that the same checkpoint is always the same bytes."""
 
@@ -58,11 +61,16 @@ def parse(path: str) -> Location | None:
     return Location(*match.groups()) if match else None
 
 
+class DamagedCheckpoint(ValueError):
+    """A file is not what was written."""
+
+
 class CheckpointFiles:
     """The files of one server. A `folder` is relative to theirs, as the store keeps it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, name: Callable[[str], None] = lambda folder: None) -> None:
         self._root = root
+        self._name = name
 
     # ---- writing ----------------------------------------------------------------------------
 
@@ -100,12 +108,19 @@ class CheckpointFiles:
             shutil.copyfile(file, self._root / target / name)
         return target
 
+    def rename(self, folder: str, save: str) -> str:
+        """Give a save another name; returns its folder."""
+        renamed = f"{folder.rpartition('/')[0]}/{save}"
+        (self._root / folder).rename(self._root / renamed)
+        return renamed
+
     def _new_folder(self, location: Location, save: str) -> str:
         # A model's id has colons, which not every file system takes; quoting keeps it one segment.
         run = quote(location.model_id, safe="")
         if parse(location.path) != location or run.strip(".") == "":
             raise ValueError(f"{location.path} leads out of the checkpoint folder")
         folder = f"{run}/{location.kind}/{location.name}/{save}"
+        self._name(folder)
         self.delete(folder)
         (self._root / folder).mkdir(parents=True)
         return folder
@@ -126,6 +141,7 @@ class CheckpointFiles:
 
         Raises:
             FileNotFoundError: It is not there, or is encrypted.
+            DamagedCheckpoint: A file is cut short, or is not what was written.
         """
         tensors, facts = _read(self._root / folder / _WEIGHTS)
         moments: Tensors = {}
@@ -163,26 +179,35 @@ class CheckpointFiles:
         """Delete a checkpoint's files, if they are there."""
         path = self._root / folder
         # Out of the way first: an archive that is being made in it would keep the folder from being empty.
-        away = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-        try:
-            path.rename(away)
-        except FileNotFoundError:
-            return
+        away = path.with_name(f"{path.name}{_DELETED}")
         shutil.rmtree(away, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(away)
+        shutil.rmtree(away, ignore_errors=True)
+        for parent in path.relative_to(self._root).parents[:-1]:
+            try:
+                (self._root / parent).rmdir()
+            except OSError:  # not empty, or never there
+                return
 
-    def keep_only(self, folders: set[str]) -> None:
-        """Delete what a process that was killed has left. Only while nothing is written."""
-        for path in self._root.glob("*/*/*/*"):
-            if path.relative_to(self._root).as_posix() not in folders:
-                shutil.rmtree(path, ignore_errors=True)
-        for pattern in ("*/*/*", "*/*", "*"):
-            for path in self._root.glob(pattern):
-                if path.is_dir() and not any(path.iterdir()):
-                    path.rmdir()
+    def folders(self) -> list[str]:
+        """What lies where saves have their folders, apart from what is being deleted."""
+        return sorted(
+            path.relative_to(self._root).as_posix()
+            for path in self._root.glob("*/*/*/*")
+            if not path.name.endswith(_DELETED)
+        )
 
 
 def _read(file: Path) -> tuple[Tensors, dict[str, Any]]:
     if not file.exists():
         raise FileNotFoundError(file)
-    with safe_open(file, framework="numpy") as opened:
-        return {name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata()  # noqa: SIM118  # not a mapping
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  # not a mapping
+            return tensors, opened.metadata()
+    except (SafetensorError, OSError) as error:
+        size = file.stat().st_size
+        raise DamagedCheckpoint(
+            f"{file.name} is damaged: it has {size} bytes and cannot be read ({error})"
+        ) from None

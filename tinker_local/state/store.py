@@ -8,16 +8,17 @@ pending requests are executed from the last committed state.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from attrs import frozen
+
+from tinker_local.state.folder import DATABASE, DataFolder, DataFolderError
 
 _VERSION = 4
 """Of the schema; to be raised with every change that older databases do not fit."""
@@ -80,20 +81,13 @@ CREATE TABLE IF NOT EXISTS recordings (
     id TEXT PRIMARY KEY, session_id TEXT NOT NULL, used REAL NOT NULL, content BLOB
 );
 CREATE INDEX IF NOT EXISTS kept_recordings ON recordings (used) WHERE content IS NOT NULL;
+CREATE TABLE IF NOT EXISTS unreferenced (folder TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS revoked_keys (hash TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS losses (id TEXT PRIMARY KEY, owner TEXT NOT NULL, facts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS copies (key TEXT PRIMARY KEY, digest BLOB NOT NULL, path TEXT NOT NULL);
 """
 
 PENDING, DONE, FAILED, DROPPED = "pending", "done", "failed", "dropped"
-
-
-class DataFolderError(RuntimeError):
-    """The folder cannot be used."""
-
-
-class DataFolderInUse(DataFolderError):
-    """Another server uses the folder."""
 
 
 @frozen
@@ -131,28 +125,6 @@ class Row(dict[str, Any]):
     """A row by column; columns that hold JSON are decoded."""
 
 
-class DataFolder:
-    """A folder that one server at a time may use.
-
-    Raises:
-        DataFolderInUse: Another one uses it.
-        OSError: It cannot be made or written to.
-    """
-
-    def __init__(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._held: IO[str] = (path / "lock").open("w")
-        try:
-            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._held.close()
-            raise DataFolderInUse(f"{path} is used by another server") from None
-
-    def release(self) -> None:
-        self._held.close()
-
-
 class Store:
     """The database in a folder. Use from any thread.
 
@@ -167,7 +139,7 @@ class Store:
         self._folder = folder
         self._clock = clock
         self._after_commit: list[Callable[[], None]] = []
-        file = folder.path / "state.sqlite"
+        file = folder.path / DATABASE
         self._lock = threading.RLock()
         try:
             self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
@@ -176,16 +148,29 @@ class Store:
             raise DataFolderError(f"{file} cannot be used: {error}") from None
         self._connection.row_factory = sqlite3.Row
         try:
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if version not in (0, _VERSION):
-                raise sqlite3.DatabaseError("another version of this server made it")
+            self._check_own()
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.executescript(_SCHEMA)
             self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+        except DataFolderError:
+            self.close()
+            raise
         except sqlite3.Error as error:
             self.close()
             raise DataFolderError(f"{file} cannot be used: {error}") from None
+
+    def _check_own(self) -> None:
+        """Refuse, before anything is written, a database that is not this server's."""
+        names = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master")}
+        if not names:  # new, or all of it was in a journal that is lost
+            self._folder.check_new()
+            return
+        if "sessions" not in names or "requests" not in names:
+            raise sqlite3.DatabaseError("it is not a database of this server")
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version != _VERSION:
+            raise sqlite3.DatabaseError("another version of this server made it")
 
     @property
     def folder(self) -> Path:

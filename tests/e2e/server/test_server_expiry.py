@@ -295,20 +295,3 @@ def test_what_was_answered_outlives_a_kill(tmp_path: Path) -> None:
         assert raw.http.get(url).content == content
         on_disk = {name.partition("/")[0] for name in files(data)}
         assert on_disk == {"published", "withdrawn", "limited"}
-
-
-def test_files_of_a_save_or_a_delete_that_was_cut_short_are_removed_at_the_next_start(
-    tmp_path: Path,
-) -> None:
-    with LocalServer(data=tmp_path) as running, Raw(running.url) as raw:
-        model_id, _ = raw.saved()
-    (kept,) = (tmp_path / "checkpoints").glob("*/weights/a/*")
-    for orphan in (kept.with_name("7"), kept.parent.with_name("lost") / "1"):
-        orphan.mkdir(parents=True)
-        (orphan / "adapter_model.safetensors").write_bytes(b"x")
-    with LocalServer(data=tmp_path) as running, Raw(running.url) as raw:
-        assert files(tmp_path) == [f"a/{name}" for name in WHOLE]
-        assert [path.name for path in (tmp_path / "checkpoints").glob("*/weights/*")] == ["a"]
-        into = {"session_id": raw.session(), "model_seq_id": 0, "optimizer": True}
-        path = f"tinker://{model_id}/weights/a"
-        assert raw.do("load_weights", {**into, "path": path})["path"] == path

@@ -91,12 +91,12 @@ async def copy_weights(backend: Backend, call: Call) -> dict[str, Any]:
                         "copies", key=f"{call.user} {key}", digest=digest, path=path
                     )
     except BaseException:
-        backend.catalog.files.delete(folder)
+        backend.catalog.discard(folder)
         raise
     if known is None:
         backend.scheduler.model(location.model_id, 1)
     else:
-        backend.catalog.files.delete(folder)
+        backend.catalog.discard(folder)
     return {"tinker_path": known or location.path}
 
 

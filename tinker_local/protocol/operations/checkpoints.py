@@ -11,7 +11,7 @@ from tinker_local.engine.base import AdapterState
 from tinker_local.errors import OperationFailed
 from tinker_local.protocol.operations.outcome import Context, Outcome, json_outcome
 from tinker_local.state.catalog import SAVES, may_read
-from tinker_local.state.checkpoints import Location
+from tinker_local.state.checkpoints import DamagedCheckpoint, Location
 from tinker_local.state.store import Row
 
 _OPERATIONS = {kind: operation for operation, kind in SAVES.items()}
@@ -116,11 +116,13 @@ def load_weights(context: Context, model_id: str, body: Mapping[str, Any]) -> Ou
 
 
 def read(context: Context, checkpoint: Row, *, with_moments: bool) -> AdapterState:
-    """The adapter in a checkpoint; the operation fails if its files are gone."""
+    """The adapter in a checkpoint; the operation fails if its files are gone or damaged."""
     try:
         return context.catalog.files.read(checkpoint["folder"], with_moments=with_moments)
     except FileNotFoundError:
         raise OperationFailed(f"The files of {checkpoint['path']} are gone.", "server") from None
+    except DamagedCheckpoint as error:
+        raise OperationFailed(f"{checkpoint['path']}: {error}", "server") from None
 
 
 def _checkpoint(context: Context, path: str, user: str) -> Row:
