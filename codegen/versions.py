@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def tools() -> dict[str, str | None]:
     """The tools and their pinned versions; None for one that may have any."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    requirements = project["project"]["optional-dependencies"]["codegen"]
+    requirements = project["dependency-groups"]["codegen"]
     matches = (re.match(r"([\w.-]+)(?:==([\w.]+))?", requirement) for requirement in requirements)
     return {match[1]: match[2] for match in matches if match}
 
@@ -35,7 +35,7 @@ def check() -> int:
             "codegen.sh: the tools are not the pinned ones, nothing was generated.", file=sys.stderr
         )
         print("\n".join(f"  {line}" for line in wrong), file=sys.stderr)
-        print("Install them with: pip install -e '.[codegen]' -c constraints.txt", file=sys.stderr)
+        print("Install them with: pip install --group codegen -c constraints.txt", file=sys.stderr)
     return 1 if wrong else 0
 
 

@@ -60,7 +60,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         metavar="[NAME=]PATH",
         dest="models",
         help="offer the language model of a Hugging Face folder or GGUF file in place of the small one; may be given "
-        "several times; needs pip install 'tinker[local,hf]'",
+        "several times; needs the extra hf",
     )
     parser.add_argument(
         "--device", help="where models compute, as torch names it (default: a GPU if there is one)"

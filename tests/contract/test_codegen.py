@@ -209,7 +209,7 @@ def test_other_versions_of_the_tools_stop_it(repository: Path, tmp_path: Path) -
     result = run(repository / "codegen.sh", "--check", PYTHONPATH=str(tmp_path))
     assert result.returncode == 1
     assert "ruff: 0.1.0, pinned is" in result.stderr
-    assert "pip install -e '.[codegen]'" in result.stderr
+    assert "pip install --group codegen" in result.stderr
 
 
 def test_an_operation_imports_the_models_it_reads_when_it_reads_them() -> None:

@@ -14,9 +14,10 @@ from attrs import evolve, frozen
 
 from tinker._http import credentials
 from tinker._http.client import CONNECT_TIMEOUT, make_client, proxy_for, unresolved_host
-from tinker._http.config import SDK_VERSION, Settings
+from tinker._http.config import Settings
 from tinker._protocol import outcome, retry, server_traits
 from tinker._protocol.progress import Progress
+from tinker._version import SDK_VERSION
 from tinker.errors import (
     APIConnectionError,
     APIError,

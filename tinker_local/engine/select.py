@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tinker import _extras
 from tinker_local.engine.base import Engine
 from tinker_local.engine.hf.folder import ModelError
 from tinker_local.engine.tiny.engine import TinyEngine
@@ -26,7 +27,7 @@ def select(
         from tinker_local.engine.hf.engine import HfEngine  # noqa: PLC0415 - takes seconds
     except ModuleNotFoundError as error:
         raise ModelError(
-            f"models from folders need {error.name}: pip install 'tinker[local,hf]'"
+            f"models from folders need the package {error.name}: {_extras.install('hf')}"
         ) from None
     engine = HfEngine([_parsed(model) for model in models], device=device, dtype=dtype)
     return engine, engine.summaries
