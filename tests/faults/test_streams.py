@@ -250,6 +250,15 @@ def test_tokens_that_come_without_their_text_are_given_it(caplog: pytest.LogCapt
     assert sum("come without their text" in line for line in caplog.messages) == 1
 
 
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_a_sample_that_ends_inside_a_character_loses_no_text(pieces: int) -> None:
+    ids = "né".encode()[:2]  # the é has begun
+    sent = [*(event(token_id=n, index=0) for n in ids), event(**END)]
+    with SamplingServer(stream=sends(*sent if pieces > 1 else [b"".join(sent)])) as server:
+        events = list(server.sampler().sample_stream(PROMPT, PARAMS))
+    assert "".join(e.token or "" for e in events) == ids.decode(errors="replace") == "n\ufffd"
+
+
 def test_leaving_a_sample_that_is_not_streamed_cancels_it() -> None:
     with SamplingServer(per_tick=0) as server:
         stream = server.sampler().sample_stream(PROMPT, PARAMS)

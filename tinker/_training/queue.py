@@ -79,12 +79,13 @@ class TrainingRun:
         async def first() -> T:
             return (await results)[0]
 
-        return APIFuture.start(first(), progress)
+        return APIFuture.start(first(), progress, session=self.session)
 
     def unnumbered(
         self, request: Request[models.UntypedAPIFuture], model: type[T], *, kind: str
     ) -> APIFuture[T]:
         """Submit an operation that has no seq_id, behind those submitted so far."""
+        self.session.check_open()
         progress = self.progress(request.operation)
         turn = self._sequencer.turn()
 
@@ -95,7 +96,7 @@ class TrainingRun:
                 decode = result_of(model, request.operation)
                 return await self.session.result(promise, decode, progress, kind=kind)
 
-        return APIFuture.start(run(), progress)
+        return APIFuture.start(run(), progress, session=self.session)
 
     def submit(
         self,
@@ -111,6 +112,7 @@ class TrainingRun:
 
         Returns a coroutine for the library's loop. The turn is taken at the call, not at the await.
         """
+        self.session.check_open()
         self._sequencer.check()
         return self._execute(
             self._sequencer.turn(), submits, decode, progress, kind, accept, parallel
@@ -146,33 +148,35 @@ class TrainingRun:
 
             polls: dict[int, asyncio.Task[T]] = {}
             failures: dict[int, Exception] = {}
-            async with turn:
-                seq_ids = turn.draw(len(submits))
-                progress.seq_ids.extend(seq_ids)
+            try:
+                async with turn:
+                    seq_ids = turn.draw(len(submits))
+                    progress.seq_ids.extend(seq_ids)
 
-                async def submit(number: int) -> None:
-                    try:
-                        promise = await submits[number](seq_ids[number])
-                    except Exception as error:  # noqa: BLE001  # settled below, with the others
-                        failures[number] = error
+                    async def submit(number: int) -> None:
+                        try:
+                            promise = await submits[number](seq_ids[number])
+                        except Exception as error:  # noqa: BLE001  # settled below, with the others
+                            failures[number] = error
+                        else:
+                            result = self._missed_turns.result(
+                                seq_ids[number], promise, wait, submits[number]
+                            )
+                            polls[number] = asyncio.create_task(result)
+
+                    if parallel:
+                        await asyncio.gather(*(submit(n) for n in range(len(submits))))
                     else:
-                        result = self._missed_turns.result(
-                            seq_ids[number], promise, wait, submits[number]
-                        )
-                        polls[number] = asyncio.create_task(result)
-
-                if parallel:
-                    await asyncio.gather(*(submit(n) for n in range(len(submits))))
-                else:
-                    for number in range(len(submits)):
-                        await submit(number)
-                        if failures:
-                            break
-                if failures:
-                    for task in polls.values():
-                        task.cancel()
-                    raise await self._settle(turn, seq_ids, set(polls), failures)
-            return list(await asyncio.gather(*(polls[n] for n in sorted(polls))))
+                        for number in range(len(submits)):
+                            await submit(number)
+                            if failures:
+                                break
+                    if failures:
+                        raise await self._settle(turn, seq_ids, set(polls), failures)
+                return list(await asyncio.gather(*(polls[n] for n in sorted(polls))))
+            finally:
+                for task in polls.values():
+                    task.cancel()
 
     async def _settle(
         self, turn: Turn, seq_ids: list[int], accepted: set[int], failures: Mapping[int, Exception]
