@@ -18,9 +18,7 @@ pytest.importorskip("huggingface_hub")
 class Hub(BaseHTTPRequestHandler):
     """What huggingface_hub asks for when it creates a repository and commits small files; keeps what it is sent."""
 
-    created: list[dict[str, Any]]
-    files: dict[str, bytes]
-    refuses: bool
+    server: HubServer
 
     def do_POST(self) -> None:
         import base64
@@ -28,12 +26,12 @@ class Hub(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         if self.headers.get("authorization") != "Bearer hf_test":
             return self.reply(401, {"error": "who are you?"})
-        if self.server.refuses:  # type: ignore[attr-defined]
+        if self.server.refuses:
             return self.reply(403, {"error": "no rights"})
         if self.path.endswith("/validate-yaml"):
             return self.reply(200, {"errors": [], "warnings": []})
         if self.path.endswith("/repos/create"):
-            self.server.created.append(json.loads(body))  # type: ignore[attr-defined]
+            self.server.created.append(json.loads(body))
             return self.reply(
                 200, {"url": f"http://{self.headers['host']}/me/{json.loads(body)['name']}"}
             )
@@ -54,7 +52,7 @@ class Hub(BaseHTTPRequestHandler):
                 if entry["key"] == "file":
                     self.server.files[entry["value"]["path"]] = base64.b64decode(
                         entry["value"]["content"]
-                    )  # type: ignore[attr-defined]
+                    )
             return self.reply(
                 200,
                 {
@@ -80,10 +78,17 @@ class Hub(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+class HubServer(ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Hub)
+        self.created: list[dict[str, Any]] = []
+        self.files: dict[str, bytes] = {}
+        self.refuses = False
+
+
 @pytest.fixture
-def hub() -> Iterator[Any]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.created, server.files, server.refuses = [], {}, False  # type: ignore[attr-defined]
+def hub() -> Iterator[HubServer]:
+    server = HubServer()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -92,7 +97,9 @@ def hub() -> Iterator[Any]:
     server.server_close()
 
 
-def test_the_adapter_and_a_card_are_pushed(cli: Cli, saved: tuple[str, str], hub: Any) -> None:
+def test_the_adapter_and_a_card_are_pushed(
+    cli: Cli, saved: tuple[str, str], hub: HubServer
+) -> None:
     env = {
         "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
         "HF_TOKEN": "hf_test",
@@ -124,7 +131,7 @@ def test_the_adapter_and_a_card_are_pushed(cli: Cli, saved: tuple[str, str], hub
 
 
 def test_what_the_hub_refuses_is_told_without_the_token(
-    cli: Cli, saved: tuple[str, str], hub: Any
+    cli: Cli, saved: tuple[str, str], hub: HubServer
 ) -> None:
     hub.refuses = True
     env = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_TOKEN": "hf_test"}
