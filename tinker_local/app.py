@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -28,6 +29,7 @@ from tinker_local.protocol.contract import Operation
 from tinker_local.protocol.handlers import Handler, handler
 from tinker_local.protocol.intake import Intake
 from tinker_local.protocol.wire import bodies
+from tinker_local.state import disk
 from tinker_local.state.store import Store
 
 logger = logging.getLogger("tinker_local")
@@ -140,6 +142,12 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
             answer = await handle(backend, call)
         except Refusal as refusal:
             return _refused(refusal)
+        except (sqlite3.Error, OSError) as error:
+            why = disk.reason(error)
+            if why is None:
+                raise
+            backend.refused = why
+            return _refused(Refusal(503, why[:1].upper() + why[1:], {"Retry-After": "1"}))
         if isinstance(answer, Response):
             return answer
         return Response(bodies.dumps(answer), media_type=media_types.JSON)

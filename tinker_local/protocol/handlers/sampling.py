@@ -179,8 +179,7 @@ async def stream_sample(backend: Backend, call: Call) -> Response:
         finally:
             done.cancel()
             listeners.pop(request_id, None)
-            if backend.scheduler.cancel(request):  # nobody reads it any more
-                backend.fail(request, "The reader of the stream has gone")
+            backend.cancel(request, "The reader of the stream has gone")
 
     return StreamingResponse(
         events(), media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"}
