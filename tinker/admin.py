@@ -6,8 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Literal, Self, TypeAlias, get_args
 
-import dateutil.parser
-
 from tinker import types
 from tinker._compat.deprecated import awaited
 from tinker._http import config
@@ -59,7 +57,9 @@ class AdminClient:
             raise TypeError(f"day is {day!r}; it must be a datetime.date.")
         progress = Progress("get_audit_log")
         request = get_audit_log.request(event_type=event_type, day=UNSET if day is None else day)
-        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
+        return APIFuture.start(
+            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+        )
 
     def get_billing_usage(
         self, starting_on: datetime | str, ending_before: datetime | str
@@ -82,7 +82,9 @@ class AdminClient:
             )
         progress = Progress("list_billing_usage")
         request = list_billing_usage.request(starting_on=begin, ending_before=end)
-        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
+        return APIFuture.start(
+            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+        )
 
     def get_current_checkpoint_storage_usage(
         self, project_id: str | None = None
@@ -92,7 +94,9 @@ class AdminClient:
         request = get_checkpoint_storage.request(
             project_id=UNSET if project_id is None else project_id
         )
-        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
+        return APIFuture.start(
+            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+        )
 
     def get_telemetry(self) -> None:
         """None: this client records nothing about how it is used. The official SDK returns its recorder."""
@@ -128,6 +132,8 @@ def _hour(name: str, value: datetime | str) -> datetime:
     if isinstance(value, str):
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         try:
+            import dateutil.parser  # noqa: PLC0415 - for times as people write them alone
+
             time = dateutil.parser.parse(value, default=midnight)
         except (ValueError, OverflowError):
             raise ValueError(f"{name} is {value!r}; it must be a time.") from None

@@ -264,7 +264,7 @@ class RestClient:
             )
             return answer.tinker_path
 
-        return APIFuture.start(copy())
+        return APIFuture.start(copy(), session=self.holder)
 
     # ---- files ------------------------------------------------------------------------------
 
@@ -308,6 +308,7 @@ class RestClient:
                 overwrite=overwrite,
                 callback=progress,
             ),
+            session=self.holder,
             cancellable=True,
         )
 
@@ -365,7 +366,8 @@ class RestClient:
             self._call(
                 assign_session_project.request(session_id=session_id, body=body),
                 Progress("assign_session_project", {"session_id": session_id}),
-            )
+            ),
+            session=self.holder,
         )
 
     def export_session_trace(self, session_id: str) -> APIFuture[str]:
@@ -388,7 +390,7 @@ class RestClient:
                 raise TinkerError(f"{progress.name()} failed: {why}.")
             return answer.url
 
-        return APIFuture.start(export(), progress, cancellable=True)
+        return APIFuture.start(export(), progress, session=self.holder, cancellable=True)
 
     # ---- the server and the user ------------------------------------------------------------
 
@@ -427,7 +429,7 @@ class RestClient:
             org_name = details.org_details.name if details and details.org_details else None
             return types.WhoamiResponse(info.name, org_name or "", user)
 
-        return APIFuture.start(tell())
+        return APIFuture.start(tell(), session=self.holder)
 
     def _check_accessible(self) -> None:
         async def check() -> None:
@@ -437,7 +439,7 @@ class RestClient:
                 policy=NEVER,
             )
 
-        APIFuture.start(check()).result()
+        APIFuture.start(check(), session=self.holder).result()
 
     # ---- administration: `AdminClient` has these now ----------------------------------------
 
@@ -491,12 +493,14 @@ class RestClient:
 
     def _ask(self, request: Request[T], ids: Mapping[str, str] | None = None) -> APIFuture[T]:
         progress = Progress(request.operation, dict(ids or {}))
-        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
+        return APIFuture.start(
+            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+        )
 
     def _do(self, request: Request[T], tinker_path: str) -> APIFuture[None]:
         """Do something to a checkpoint; what a success returns does not matter."""
         progress = Progress(request.operation, {"path": tinker_path})
-        return APIFuture.start(self._call(request, progress), progress)
+        return APIFuture.start(self._call(request, progress), progress, session=self.holder)
 
     async def _call(self, request: Request[T], progress: Progress) -> None:
         with self.holder.watched(progress):

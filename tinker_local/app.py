@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tinker._codec import media_types
 from tinker_local.access.hosts import Hosts
 from tinker_local.access.keys import KeysFile
+from tinker_local.chat import error_bodies
 from tinker_local.engine.base import Engine
 from tinker_local.errors import Refusal
 from tinker_local.options import Options
@@ -102,7 +103,8 @@ class _Guard:
             try:
                 self._hosts.check(Headers(scope=scope), (scope.get("server") or (None,))[0])
             except Refusal as refusal:
-                await _refused(refusal)(scope, receive, send)
+                form = error_bodies.of_path(scope["path"])
+                await _refused(refusal, form)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -117,12 +119,14 @@ def _page(content: bytes, media_type: str) -> Callable[[Request], Awaitable[Resp
 
 
 def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awaitable[Response]]:
+    form = error_bodies.FORMS.get(operation.tag, error_bodies.native)
+
     async def endpoint(request: Request) -> Response:
         backend: Backend = request.app.state.backend
         try:
             user = ""
             if operation.needs_key:
-                user = backend.keys.user(request.headers.get("x-api-key"))
+                user = backend.keys.user(_credential(request, operation))
             media_type, content = "", b""
             body: Any = {}
             if operation.media_types:
@@ -141,13 +145,13 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
             )
             answer = await handle(backend, call)
         except Refusal as refusal:
-            return _refused(refusal)
+            return _refused(refusal, form)
         except (sqlite3.Error, OSError) as error:
             why = disk.reason(error)
             if why is None:
                 raise
             backend.refused = why
-            return _refused(Refusal(503, why[:1].upper() + why[1:], {"Retry-After": "1"}))
+            return _refused(Refusal(503, why[:1].upper() + why[1:], {"Retry-After": "1"}), form)
         if isinstance(answer, Response):
             return answer
         return Response(bodies.dumps(answer), media_type=media_types.JSON)
@@ -155,10 +159,24 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
     return endpoint
 
 
-def _refused(refusal: Refusal) -> Response:
-    content = bodies.dumps({"detail": refusal.detail})
+def _credential(request: Request, operation: Operation) -> str | None:
+    if operation.takes_bearer:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            return token.strip()
+        if "x-api-key" not in request.headers:
+            raise Refusal(
+                401,
+                "Missing credential: send it as Authorization: Bearer … or X-API-Key",
+                {"WWW-Authenticate": "Bearer"},
+            )
+    return request.headers.get("x-api-key")
+
+
+def _refused(refusal: Refusal, form: error_bodies.Form) -> Response:
+    status, body = form(refusal)
     return Response(
-        content, status_code=refusal.status, media_type=media_types.JSON, headers=refusal.headers
+        bodies.dumps(body), status_code=status, media_type=media_types.JSON, headers=refusal.headers
     )
 
 
@@ -170,7 +188,8 @@ async def _http_exception(request: Request, error: Exception) -> Response:
         path = next(one.path for one in routes if one.path_regex.match(request.url.path))
         methods = sorted(name for one in routes if one.path == path for name in one.methods or ())
         error.headers = {"Allow": ", ".join(methods)}
-    return _refused(Refusal(error.status_code, error.detail, error.headers))
+    refusal = Refusal(error.status_code, error.detail, error.headers)
+    return _refused(refusal, error_bodies.of_path(request.url.path))
 
 
 async def _gone(request: Request, error: Exception) -> Response:
@@ -180,4 +199,4 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     logger.error("%s %s", request.method, request.url.path, exc_info=error)
-    return _refused(Refusal(500, "Internal error"))
+    return _refused(Refusal(500, "Internal error"), error_bodies.of_path(request.url.path))

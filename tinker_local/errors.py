@@ -7,18 +7,25 @@ from typing import Any
 
 
 class Refusal(Exception):
-    """The request is answered with this status and `{"detail": …}`."""
+    """The request is answered with this status and, in the form of its route, this detail."""
 
     def __init__(
         self,
         status: int,
         detail: str | Sequence[Mapping[str, Any]],
         headers: Mapping[str, str] | None = None,
+        *,
+        parameter: str | None = None,
+        code: str | None = None,
     ) -> None:
         super().__init__(str(detail))
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+        self.parameter = parameter
+        """What is wrong, for the forms that have a place for it."""
+        self.code = code
+        """For programs, for the forms that have a place for it."""
 
 
 class OperationFailed(Exception):

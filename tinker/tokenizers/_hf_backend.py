@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tinker import _extras
+
 from ._added_tokens import AddedToken
 from ._errors import TokenizerError
 
@@ -26,7 +28,7 @@ class HuggingFaceBackend:
             import tokenizers  # noqa: PLC0415 - only when a model needs it
         except ImportError:
             raise ImportError(
-                f"{path} needs Hugging Face's tokenizers ({reason}): pip install 'tinker[hf]'."
+                f"{path} needs Hugging Face's tokenizers ({reason}): {_extras.install('tokenizers')}"
             ) from None
         try:
             tokenizer = tokenizers.Tokenizer.from_file(str(path))
@@ -59,6 +61,13 @@ class HuggingFaceBackend:
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids
         return ids
+
+    def normalize(self, text: str) -> str:
+        return text  # the library's offsets point into the text as it was
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        return encoded.ids, encoded.offsets
 
     def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:
         for id_ in set(ids):

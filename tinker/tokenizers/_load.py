@@ -90,6 +90,7 @@ def _embedded_tokenizer() -> Tokenizer:
         ByteLevelBackend(_embedded.embedded_parts()),
         name_or_path="tinker-local/bytes",
         named_tokens={"eos_token": _embedded.EOS, "pad_token": _embedded.EOS},
+        chat_template=_embedded.CHAT_TEMPLATE,
     )
 
 

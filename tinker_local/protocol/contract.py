@@ -20,6 +20,9 @@ class Operation:
     media_types: tuple[str, ...]
     """What its body may be; empty when it has none."""
     needs_key: bool
+    takes_bearer: bool
+    """Whether the key may come as `Authorization: Bearer`."""
+    tag: str
     parameters: tuple[Mapping[str, Any], ...]
     """As the contract describes them."""
 
@@ -52,6 +55,8 @@ def operations() -> list[Operation]:
                     path,
                     tuple(body),
                     operation.get("security") != [],
+                    {"bearer": []} in operation.get("security", []),
+                    operation["tags"][0],
                     tuple(resolved(one) for one in operation.get("parameters", ())),
                 )
             )

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from .active_session_status_query import ActiveSessionStatusQuery
     from .adam_optimizer_config import AdamOptimizerConfig
     from .adam_params import AdamParams
+    from .anthropic_error_detail import AnthropicErrorDetail
+    from .anthropic_error_response import AnthropicErrorResponse
     from .api_key_details import ApiKeyDetails
     from .api_key_info import ApiKeyInfo
     from .api_key_organization import ApiKeyOrganization
@@ -25,6 +27,17 @@ if TYPE_CHECKING:
     from .cancel_future_request import CancelFutureRequest
     from .cancel_future_response import CancelFutureResponse
     from .cancelled_session_status_query import CancelledSessionStatusQuery
+    from .chat_choice import ChatChoice
+    from .chat_choice_finish_reason import ChatChoiceFinishReason
+    from .chat_completion import ChatCompletion
+    from .chat_completion_chunk import ChatCompletionChunk
+    from .chat_completion_message import ChatCompletionMessage
+    from .chat_completion_request import ChatCompletionRequest
+    from .chat_function_call import ChatFunctionCall
+    from .chat_logprobs import ChatLogprobs
+    from .chat_message import ChatMessage
+    from .chat_message_role import ChatMessageRole
+    from .chat_tool_call import ChatToolCall
     from .checkpoint import Checkpoint
     from .checkpoint_archive_url_response import CheckpointArchiveUrlResponse
     from .checkpoint_billing_event import CheckpointBillingEvent
@@ -44,8 +57,15 @@ if TYPE_CHECKING:
     from .client_session_finish_success import ClientSessionFinishSuccess
     from .client_session_finished import ClientSessionFinished
     from .complete_metadata_response import CompleteMetadataResponse
+    from .completion import Completion
+    from .completion_choice import CompletionChoice
+    from .completion_event import CompletionEvent
+    from .completion_logprobs import CompletionLogprobs
+    from .completion_request import CompletionRequest
+    from .completion_usage import CompletionUsage
     from .copy_weights_request import CopyWeightsRequest
     from .copy_weights_response import CopyWeightsResponse
+    from .count_tokens_request import CountTokensRequest
     from .create_custom_loss_request import CreateCustomLossRequest
     from .create_custom_loss_response import CreateCustomLossResponse
     from .create_model_request import CreateModelRequest
@@ -112,10 +132,21 @@ if TYPE_CHECKING:
     from .loss_fn_output import LossFnOutput
     from .loss_fn_type import LossFnType
     from .loss_metrics import LossMetrics
+    from .message import Message
+    from .message_event import MessageEvent
+    from .message_param import MessageParam
+    from .message_param_role import MessageParamRole
+    from .message_request import MessageRequest
+    from .message_token_count import MessageTokenCount
+    from .message_usage import MessageUsage
     from .metric_reduction import MetricReduction
     from .metrics import Metrics
     from .model_data import ModelData
     from .model_input import ModelInput
+    from .open_ai_error_detail import OpenAIErrorDetail
+    from .open_ai_error_response import OpenAIErrorResponse
+    from .open_ai_model import OpenAIModel
+    from .open_ai_model_list import OpenAIModelList
     from .optim_params_base import OptimParamsBase
     from .optim_step_request import OptimStepRequest
     from .optim_step_response import OptimStepResponse
@@ -167,6 +198,13 @@ if TYPE_CHECKING:
     from .telemetry_send_request import TelemetrySendRequest
     from .tensor_data import TensorData
     from .tensor_data_dtype import TensorDataDtype
+    from .text_block import TextBlock
+    from .thinking_block import ThinkingBlock
+    from .token_logprob import TokenLogprob
+    from .token_usage_of_completion import TokenUsageOfCompletion
+    from .token_usage_of_prompt import TokenUsageOfPrompt
+    from .tool_use_block import ToolUseBlock
+    from .tool_use_input import ToolUseInput
     from .training_billing_event import TrainingBillingEvent
     from .training_run import TrainingRun
     from .training_runs_response import TrainingRunsResponse
@@ -187,6 +225,8 @@ _MODULE_OF = {
     "ActiveSessionStatusQuery": ".active_session_status_query",
     "AdamOptimizerConfig": ".adam_optimizer_config",
     "AdamParams": ".adam_params",
+    "AnthropicErrorDetail": ".anthropic_error_detail",
+    "AnthropicErrorResponse": ".anthropic_error_response",
     "ApiKeyDetails": ".api_key_details",
     "ApiKeyInfo": ".api_key_info",
     "ApiKeyOrganization": ".api_key_organization",
@@ -204,6 +244,17 @@ _MODULE_OF = {
     "CancelFutureRequest": ".cancel_future_request",
     "CancelFutureResponse": ".cancel_future_response",
     "CancelledSessionStatusQuery": ".cancelled_session_status_query",
+    "ChatChoice": ".chat_choice",
+    "ChatChoiceFinishReason": ".chat_choice_finish_reason",
+    "ChatCompletion": ".chat_completion",
+    "ChatCompletionChunk": ".chat_completion_chunk",
+    "ChatCompletionMessage": ".chat_completion_message",
+    "ChatCompletionRequest": ".chat_completion_request",
+    "ChatFunctionCall": ".chat_function_call",
+    "ChatLogprobs": ".chat_logprobs",
+    "ChatMessage": ".chat_message",
+    "ChatMessageRole": ".chat_message_role",
+    "ChatToolCall": ".chat_tool_call",
     "Checkpoint": ".checkpoint",
     "CheckpointArchiveUrlResponse": ".checkpoint_archive_url_response",
     "CheckpointBillingEvent": ".checkpoint_billing_event",
@@ -223,8 +274,15 @@ _MODULE_OF = {
     "ClientSessionFinishSuccess": ".client_session_finish_success",
     "ClientSessionFinished": ".client_session_finished",
     "CompleteMetadataResponse": ".complete_metadata_response",
+    "Completion": ".completion",
+    "CompletionChoice": ".completion_choice",
+    "CompletionEvent": ".completion_event",
+    "CompletionLogprobs": ".completion_logprobs",
+    "CompletionRequest": ".completion_request",
+    "CompletionUsage": ".completion_usage",
     "CopyWeightsRequest": ".copy_weights_request",
     "CopyWeightsResponse": ".copy_weights_response",
+    "CountTokensRequest": ".count_tokens_request",
     "CreateCustomLossRequest": ".create_custom_loss_request",
     "CreateCustomLossResponse": ".create_custom_loss_response",
     "CreateModelRequest": ".create_model_request",
@@ -291,10 +349,21 @@ _MODULE_OF = {
     "LossFnOutput": ".loss_fn_output",
     "LossFnType": ".loss_fn_type",
     "LossMetrics": ".loss_metrics",
+    "Message": ".message",
+    "MessageEvent": ".message_event",
+    "MessageParam": ".message_param",
+    "MessageParamRole": ".message_param_role",
+    "MessageRequest": ".message_request",
+    "MessageTokenCount": ".message_token_count",
+    "MessageUsage": ".message_usage",
     "MetricReduction": ".metric_reduction",
     "Metrics": ".metrics",
     "ModelData": ".model_data",
     "ModelInput": ".model_input",
+    "OpenAIErrorDetail": ".open_ai_error_detail",
+    "OpenAIErrorResponse": ".open_ai_error_response",
+    "OpenAIModel": ".open_ai_model",
+    "OpenAIModelList": ".open_ai_model_list",
     "OptimParamsBase": ".optim_params_base",
     "OptimStepRequest": ".optim_step_request",
     "OptimStepResponse": ".optim_step_response",
@@ -346,6 +415,13 @@ _MODULE_OF = {
     "TelemetrySendRequest": ".telemetry_send_request",
     "TensorData": ".tensor_data",
     "TensorDataDtype": ".tensor_data_dtype",
+    "TextBlock": ".text_block",
+    "ThinkingBlock": ".thinking_block",
+    "TokenLogprob": ".token_logprob",
+    "TokenUsageOfCompletion": ".token_usage_of_completion",
+    "TokenUsageOfPrompt": ".token_usage_of_prompt",
+    "ToolUseBlock": ".tool_use_block",
+    "ToolUseInput": ".tool_use_input",
     "TrainingBillingEvent": ".training_billing_event",
     "TrainingRun": ".training_run",
     "TrainingRunsResponse": ".training_runs_response",
@@ -380,6 +456,8 @@ __all__ = (
     "ActiveSessionStatusQuery",
     "AdamOptimizerConfig",
     "AdamParams",
+    "AnthropicErrorDetail",
+    "AnthropicErrorResponse",
     "ApiKeyDetails",
     "ApiKeyInfo",
     "ApiKeyOrganization",
@@ -397,6 +475,17 @@ __all__ = (
     "CancelFutureRequest",
     "CancelFutureResponse",
     "CancelledSessionStatusQuery",
+    "ChatChoice",
+    "ChatChoiceFinishReason",
+    "ChatCompletion",
+    "ChatCompletionChunk",
+    "ChatCompletionMessage",
+    "ChatCompletionRequest",
+    "ChatFunctionCall",
+    "ChatLogprobs",
+    "ChatMessage",
+    "ChatMessageRole",
+    "ChatToolCall",
     "Checkpoint",
     "CheckpointArchiveUrlResponse",
     "CheckpointBillingEvent",
@@ -416,8 +505,15 @@ __all__ = (
     "ClientSessionFinishReasonType",
     "ClientSessionFinishSuccess",
     "CompleteMetadataResponse",
+    "Completion",
+    "CompletionChoice",
+    "CompletionEvent",
+    "CompletionLogprobs",
+    "CompletionRequest",
+    "CompletionUsage",
     "CopyWeightsRequest",
     "CopyWeightsResponse",
+    "CountTokensRequest",
     "CreateCustomLossRequest",
     "CreateCustomLossResponse",
     "CreateModelRequest",
@@ -484,10 +580,21 @@ __all__ = (
     "LossFnOutput",
     "LossFnType",
     "LossMetrics",
+    "Message",
+    "MessageEvent",
+    "MessageParam",
+    "MessageParamRole",
+    "MessageRequest",
+    "MessageTokenCount",
+    "MessageUsage",
     "MetricReduction",
     "Metrics",
     "ModelData",
     "ModelInput",
+    "OpenAIErrorDetail",
+    "OpenAIErrorResponse",
+    "OpenAIModel",
+    "OpenAIModelList",
     "OptimizerConfigBase",
     "OptimParamsBase",
     "OptimStepRequest",
@@ -539,6 +646,13 @@ __all__ = (
     "TelemetrySendRequest",
     "TensorData",
     "TensorDataDtype",
+    "TextBlock",
+    "ThinkingBlock",
+    "TokenLogprob",
+    "TokenUsageOfCompletion",
+    "TokenUsageOfPrompt",
+    "ToolUseBlock",
+    "ToolUseInput",
     "TrainingBillingEvent",
     "TrainingRun",
     "TrainingRunsResponse",

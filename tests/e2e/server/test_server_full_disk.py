@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def make_room(server: ServerProcess) -> None:
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
 
 
-def poll(raw: Raw, promise: object) -> dict[str, object]:
+def poll(raw: Raw, promise: dict[str, Any]) -> dict[str, object]:
     answer: dict[str, object] = raw.poll(promise).json()
     return answer
 

@@ -14,11 +14,13 @@ from starlette.responses import Response
 from tinker_local.protocol.backend import Backend, Call
 from tinker_local.protocol.handlers import (
     admin,
+    anthropic,
     auth,
     checkpoint_search,
     checkpoints,
     futures,
     models,
+    openai,
     sampling,
     service,
     sessions,
@@ -42,6 +44,8 @@ MODULES = (
     checkpoint_search,
     admin,
     telemetry,
+    openai,
+    anthropic,
 )
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import codecs
-import math
 import uuid
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-import orjson
-from starlette.responses import Response, StreamingResponse
+from attrs import evolve
+from starlette.responses import Response
 
-from tinker._codec.media_types import EVENT_STREAM
-from tinker_local.errors import Refusal
+from tinker._codec.media_types import JSON
+from tinker_local.errors import OperationFailed, Refusal
 from tinker_local.model_names import ModelName, are_variants
 from tinker_local.protocol.backend import Backend, Call, digest_of
-from tinker_local.protocol.wire import bodies, results
-from tinker_local.state.store import DONE, FAILED
+from tinker_local.protocol.drawing import Drawing, Token, event_stream
+from tinker_local.protocol.wire import bodies
 
 
 async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any]:
@@ -108,11 +107,13 @@ def _promise_sample(backend: Backend, call: Call, request_id: str) -> str:
     sampler_id = call.body.get("sampling_session_id")
     if sampler_id is None:
         model = ModelName(*source(backend, call.user, _model(call)))
+        _check_context(backend, call, model.base_model or "")
         backend.promise(call, "asample", str(model), request_id, seq_id=None, digest=b"")
         return model.base_model or ""
     sampler = backend.own("samplers", "sampling_session_id", sampler_id, call.user)
     digest = digest_of("asample", call)
     if not backend.repeated(request_id, digest, "seq_id"):
+        _check_context(backend, call, sampler["base_model"])
         query = "SELECT 1 FROM ephemeral_weights WHERE sampler_id = ?"
         if sampler["model_id"] is not None and not backend.store.select(query, sampler_id):
             raise Refusal(
@@ -121,6 +122,20 @@ def _promise_sample(backend: Backend, call: Call, request_id: str) -> str:
         backend.promise(call, "asample", sampler_id, request_id, seq_id=None, digest=digest)
     base_model: str = sampler["base_model"]
     return base_model
+
+
+def _check_context(backend: Backend, call: Call, base_model: str) -> None:
+    """Refuse a prompt that leaves no room for `max_tokens`, with the numbers."""
+    limit = backend.engine.models[base_model].max_context_length
+    length = sum(len(chunk.get("tokens", ())) for chunk in call.body["prompt"]["chunks"])
+    wanted = int(call.body["sampling_params"].get("max_tokens") or 0)
+    if length + wanted > limit:
+        raise Refusal(
+            400,
+            "Prompt length plus max_tokens exceeds the model's context window: "
+            f"{length} + {wanted} > {limit}",
+            parameter="max_tokens",
+        )
 
 
 async def join_sampling_session(backend: Backend, call: Call) -> dict[str, Any]:
@@ -133,73 +148,45 @@ async def join_sampling_session(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 async def stream_sample(backend: Backend, call: Call) -> Response:
-    loop = asyncio.get_running_loop()
-    drawn: asyncio.Queue[_Token | None] = asyncio.Queue()
-    listeners = backend.operations.listeners
-
-    def heard(index: int, token: int, logprob: float) -> None:  # on the engine's thread
-        loop.call_soon_threadsafe(drawn.put_nowait, (index, token, logprob))
-
     request_id = _request_id(call)
-    listeners[request_id] = heard
+    drawing = Drawing(backend, request_id, lambda: _promise_sample(backend, call, request_id))
+    return event_stream(_events(backend, drawing))
+
+
+async def _events(backend: Backend, drawing: Drawing) -> AsyncIterator[bytes]:
+    texts: defaultdict[int, codecs.IncrementalDecoder] = defaultdict(partial(_utf8, "replace"))
+    token_bytes = partial(backend.engine.token_bytes, drawing.base_model)
     try:
-        base_model = _promise_sample(backend, call, request_id)
-    except BaseException:
-        del listeners[request_id]
-        raise
-    request = backend.store.request(request_id)
-    assert request is not None, "it is promised"
-    token_bytes = partial(backend.engine.token_bytes, base_model)
-
-    async def events() -> AsyncIterator[bytes]:
-        texts: defaultdict[int, codecs.IncrementalDecoder] = defaultdict(partial(_utf8, "replace"))
-        told: Counter[int] = Counter()
-        done = asyncio.create_task(backend.scheduler.wait(request_id, math.inf))
-        done.add_done_callback(lambda _: drawn.put_nowait(None))
-        try:
-            while (token := await drawn.get()) is not None:
-                told[token[0]] += 1
-                yield _event(_token_event(token_bytes, token, texts))
-            settled = backend.store.request(request_id)
-            assert settled is not None
-            if settled.state == FAILED:
-                yield _event({"error": orjson.loads(backend.store.result(request_id))["error"]})
-                return
-            if settled.state != DONE:
-                yield _event({"error": "The result is no longer kept"})
-                return
-            sample = orjson.loads(results.sample_to_json(backend.store.result(request_id)))
-            for index, sequence in enumerate(sample["sequences"]):
-                # What was drawn before anybody listened: a repeated request, or one taken up after a crash.
-                rest = zip(sequence["tokens"], sequence["logprobs"], strict=True)
-                for token_id, logprob in list(rest)[told[index] :]:
-                    yield _event(_token_event(token_bytes, (index, token_id, logprob), texts))
-                end = {"index": index, "finish_reason": sequence["stop_reason"]}
-                yield _event({**end, "total_tokens": len(sequence["tokens"])})
-        finally:
-            done.cancel()
-            listeners.pop(request_id, None)
-            backend.cancel(request, "The reader of the stream has gone")
-
-    return StreamingResponse(
-        events(), media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"}
-    )
+        async with aclosing(drawing.tokens()) as tokens:
+            async for token in tokens:
+                yield _event(_token_event(token_bytes, token, texts[token.index]))
+    except OperationFailed as failure:
+        yield _event({"error": str(failure)})
+        return
+    for index, sequence in enumerate(drawing.result["sequences"]):
+        end = {"index": index, "finish_reason": sequence["stop_reason"]}
+        if unfinished := texts[index].decode(b"", final=True):  # the sample ends in a character
+            end["token"] = unfinished
+        yield _event({**end, "total_tokens": len(sequence["tokens"])})
 
 
-_Token = tuple[int, int, float]
 _utf8 = codecs.getincrementaldecoder("utf-8")
 
 
 def _token_event(
-    token_bytes: Callable[[int], bytes],
-    token: _Token,
-    texts: Mapping[int, codecs.IncrementalDecoder],
+    token_bytes: Callable[[int], bytes], token: Token, text: codecs.IncrementalDecoder
 ) -> dict[str, Any]:
     """A token, and the text it completes: a character may take several tokens."""
-    index, token_id, logprob = token
-    text = texts[index].decode(token_bytes(token_id))
-    return {"index": index, "token_id": token_id, "token": text, "logprob": logprob}
+    added = text.decode(token_bytes(token.id))
+    return {"index": token.index, "token_id": token.id, "token": added, "logprob": token.logprob}
 
 
 def _event(body: Mapping[str, Any]) -> bytes:
     return b"data: " + bodies.dumps(body) + b"\n\n"
+
+
+def draw(backend: Backend, call: Call, body: dict[str, Any]) -> Drawing:
+    """Begin a sample of a model, without a sampler, for the user of another request."""
+    request_id = str(uuid.uuid4())
+    asked = evolve(call, body=body, content=bodies.dumps(body), media_type=JSON)
+    return Drawing(backend, request_id, lambda: _promise_sample(backend, asked, request_id))

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+from ..types import const
+
+
+@_attrs_frozen
+class AnthropicErrorResponse(Schema):
+    """An error, in Anthropic's form."""
+
+    error: AnthropicErrorDetail
+    """ What is wrong. """
+
+    type: Literal["error"] = "error"
+    """ Tag. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "error": self.error.to_dict(),
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            type=const(src["type"], "error", "type"),
+            error=AnthropicErrorDetail.from_dict(src["error"]),
+        )
+
+
+from ..models.anthropic_error_detail import AnthropicErrorDetail  # noqa: E402

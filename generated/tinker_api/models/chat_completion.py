@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+from ..types import const
+
+
+@_attrs_frozen
+class ChatCompletion(Schema):
+    """Completions of a conversation."""
+
+    id: str
+    """ Identifies the completion. """
+
+    created: int
+    """ When, in seconds since 1970. """
+
+    model: str
+    """ The model as the request names it. """
+
+    choices: list[ChatChoice]
+    """ The completions. """
+
+    object_: Literal["chat.completion"] = "chat.completion"
+    """ Tag. """
+
+    usage: CompletionUsage | None = None
+    """ The tokens that were used. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "id": self.id,
+            "object": self.object_,
+            "created": self.created,
+            "model": self.model,
+            "choices": [item.to_dict() for item in self.choices],
+        }
+        if self.usage is not None:
+            result["usage"] = self.usage.to_dict()
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        usage = src.get("usage")
+        return cls(
+            id=src["id"],
+            object_=const(src["object"], "chat.completion", "object"),
+            created=src["created"],
+            model=src["model"],
+            choices=[ChatChoice.from_dict(item) for item in src["choices"]],
+            usage=None if usage is None else CompletionUsage.from_dict(usage),
+        )
+
+
+from ..models.chat_choice import ChatChoice  # noqa: E402
+from ..models.completion_usage import CompletionUsage  # noqa: E402

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import field as _attrs_field
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+
+
+@_attrs_frozen
+class ChatFunctionCall(Schema):
+    """The function that a tool call calls."""
+
+    name: str
+    """ Name of the function. """
+
+    arguments: str
+    """ The arguments """
+
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict)
+    """ Members the schema does not name. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            **self.additional_properties,
+            "name": self.name,
+            "arguments": self.arguments,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            name=src["name"],
+            arguments=src["arguments"],
+            additional_properties={key: value for key, value in src.items() if key not in _MEMBERS},
+        )
+
+
+_MEMBERS = frozenset(
+    {
+        "name",
+        "arguments",
+    }
+)

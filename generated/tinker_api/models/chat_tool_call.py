@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import field as _attrs_field
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+from ..types import const
+
+
+@_attrs_frozen
+class ChatToolCall(Schema):
+    """A tool call that the model makes."""
+
+    id: str
+    """ Identifies the call; the message with its result names it. """
+
+    function: ChatFunctionCall
+    """ The function that a tool call calls. """
+
+    type: Literal["function"] = "function"
+    """ Tag. """
+
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict)
+    """ Members the schema does not name. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            **self.additional_properties,
+            "id": self.id,
+            "type": self.type,
+            "function": self.function.to_dict(),
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            id=src["id"],
+            type=const(src["type"], "function", "type"),
+            function=ChatFunctionCall.from_dict(src["function"]),
+            additional_properties={key: value for key, value in src.items() if key not in _MEMBERS},
+        )
+
+
+_MEMBERS = frozenset(
+    {
+        "id",
+        "type",
+        "function",
+    }
+)
+
+from ..models.chat_function_call import ChatFunctionCall  # noqa: E402

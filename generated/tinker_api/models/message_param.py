@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import field as _attrs_field
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+from ..models.message_param_role import MessageParamRole
+
+
+@_attrs_frozen
+class MessageParam(Schema):
+    """A message of a conversation."""
+
+    role: MessageParamRole
+    """ Who speaks. """
+
+    content: list[Any] | str
+    """ Text, or a list of blocks of type `text`, `thinking`, `redacted_thinking`, `tool_use` or `tool_result`. """
+
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict)
+    """ Members the schema does not name. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            **self.additional_properties,
+            "role": self.role,
+            "content": self.content,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            role=src["role"],
+            content=src["content"],
+            additional_properties={key: value for key, value in src.items() if key not in _MEMBERS},
+        )
+
+
+_MEMBERS = frozenset(
+    {
+        "role",
+        "content",
+    }
+)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+
+
+@_attrs_frozen
+class OpenAIErrorDetail(Schema):
+    """What is wrong."""
+
+    message: str
+    """ What is wrong """
+
+    type: str
+    """ The kind of error, as `invalid_request_error`. """
+
+    param: None | str = None
+    """ The parameter that is wrong. """
+
+    code: None | str = None
+    """ A code for programs, as `unsupported_parameter`. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "message": self.message,
+            "type": self.type,
+        }
+        if self.param is not None:
+            result["param"] = self.param
+        if self.code is not None:
+            result["code"] = self.code
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        param = src.get("param")
+        code = src.get("code")
+        return cls(
+            message=src["message"],
+            type=src["type"],
+            param=param,
+            code=code,
+        )

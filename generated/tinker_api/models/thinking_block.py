@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+from ..types import const
+
+
+@_attrs_frozen
+class ThinkingBlock(Schema):
+    """Reasoning."""
+
+    thinking: str
+    """ The reasoning. """
+
+    type: Literal["thinking"] = "thinking"
+    """ Tag. """
+
+    signature: str = ""
+    """ Empty: this API signs nothing. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "type": self.type,
+            "thinking": self.thinking,
+            "signature": self.signature,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        signature = src.get("signature")
+        return cls(
+            type=const(src["type"], "thinking", "type"),
+            thinking=src["thinking"],
+            signature="" if signature is None else signature,
+        )

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+
+
+@_attrs_frozen
+class TokenUsageOfCompletion(Schema):
+    """More about the sampled tokens."""
+
+    reasoning_tokens: int = 0
+    """ Tokens of the reasoning. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "reasoning_tokens": self.reasoning_tokens,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        reasoning_tokens = src.get("reasoning_tokens")
+        return cls(
+            reasoning_tokens=0 if reasoning_tokens is None else reasoning_tokens,
+        )
