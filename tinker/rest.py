@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self, TypeAlias, TypeVar, cast
+from typing import Protocol, Self, TypeVar, cast
 
 from tinker import types
 from tinker._compat.deprecated import awaited
@@ -19,7 +19,7 @@ from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
 from tinker._protocol.retry import NEVER
 from tinker._protocol.session import Session
-from tinker.admin import AdminClient
+from tinker.admin import AdminClient, AuditEventType
 from tinker.errors import TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
@@ -47,10 +47,10 @@ from tinker_api.api.sessions import (
 )
 from tinker_api.api.weights import copy_weights, weights_info
 from tinker_api.model import Model
+from tinker_api.models.list_sessions_access_scope import ListSessionsAccessScope as AccessScope
 from tinker_api.types import UNSET, Request
 
 T = TypeVar("T")
-AccessScope: TypeAlias = Literal["owned", "accessible"]
 
 _PAGE = 100
 _TRACE_INTERVAL = 5.0
@@ -445,7 +445,7 @@ class RestClient:
 
     def get_audit_log(
         self,
-        event_type: Literal["all", "checkpoints", "projects", "teams", "organizations"] = "all",
+        event_type: AuditEventType = "all",
         day: date | None = None,
     ) -> APIFuture[types.AuditLogResponse]:
         """As `AdminClient.get_audit_log`."""

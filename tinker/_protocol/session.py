@@ -15,7 +15,7 @@ import uuid
 import weakref
 from collections.abc import Coroutine, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from tinker import types
 from tinker._codec.media_types import JSON, ResultType
@@ -33,6 +33,7 @@ from tinker.errors import APIError, APIStatusError, TinkerError
 from tinker_api import models
 from tinker_api.api.service import client_config, client_dynamic_config
 from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
+from tinker_api.models.client_session_finish_reason_type import ClientSessionFinishReasonType
 from tinker_api.types import Request
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tinker")
 
 T = TypeVar("T")
-FinishStatus = Literal["success", "errored", "interrupted"]
+FinishStatus: TypeAlias = ClientSessionFinishReasonType
 
 HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_WARNING = 120.0
