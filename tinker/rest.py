@@ -18,7 +18,7 @@ from tinker._protocol.download import CheckpointRoute, ProgressCallback, downloa
 from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
 from tinker._protocol.retry import NEVER
-from tinker._protocol.session import Session
+from tinker._protocol.session import Session, describe
 from tinker.admin import AdminClient, AuditEventType
 from tinker.errors import TinkerError
 from tinker.futures import APIFuture
@@ -83,7 +83,7 @@ class RestClient:
         self._admin = AdminClient(self.holder)
 
     def __repr__(self) -> str:
-        return f"<RestClient {self.holder.settings.base_url}>"
+        return describe(self)
 
     # ---- training runs ----------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ class Session:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
-        self.headers = dict(headers or {})
+        self.headers = configuration.check_headers(headers or {})
         self.connection = Connection(settings, self.headers)
         self.traits = Traits()
         self.watch = Watch()
@@ -465,6 +465,13 @@ def join(
         joined = JoinedSession(session_id, configuration.resolve(base_url, api_key), headers)
         joined.check_open()
         return joined
+
+
+def describe(client: object, name: str = "") -> str:
+    """The `repr` of a client; one whose construction failed has no server."""
+    session: Session | None = getattr(client, "holder", None)
+    place = session.settings.base_url if session is not None else "(construction failed)"
+    return f"<{type(client).__name__} {f'{name} on ' if name else ''}{place}>"
 
 
 def finish_status(exc_type: type[BaseException] | None) -> FinishStatus:
