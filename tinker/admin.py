@@ -6,8 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Literal, Self, TypeAlias, get_args
 
-import dateutil.parser
-
 from tinker import types
 from tinker._compat.deprecated import awaited
 from tinker._http import config
@@ -134,6 +132,8 @@ def _hour(name: str, value: datetime | str) -> datetime:
     if isinstance(value, str):
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         try:
+            import dateutil.parser  # noqa: PLC0415 - for times as people write them alone
+
             time = dateutil.parser.parse(value, default=midnight)
         except (ValueError, OverflowError):
             raise ValueError(f"{name} is {value!r}; it must be a time.") from None

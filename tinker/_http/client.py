@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tinker._http.config import SDK_VERSION, Settings
+from tinker._http.config import Settings
 from tinker._http.http1 import Http1Transport
+from tinker._version import SDK_VERSION
 
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=90.0)
 

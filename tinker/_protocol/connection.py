@@ -14,9 +14,10 @@ from attrs import evolve, frozen
 
 from tinker._http import credentials
 from tinker._http.client import CONNECT_TIMEOUT, make_client, proxy_for, unresolved_host
-from tinker._http.config import SDK_VERSION, Settings
+from tinker._http.config import Settings
 from tinker._protocol import outcome, retry, server_traits
 from tinker._protocol.progress import Progress
+from tinker._version import SDK_VERSION
 from tinker.errors import (
     APIConnectionError,
     APIError,
@@ -25,7 +26,7 @@ from tinker.errors import (
     APITimeoutError,
     status_error_class,
 )
-from tinker_api import models
+from tinker_api import models, security
 from tinker_api.api.auth import auth_token
 from tinker_api.types import File, JSONBody, Message, Request, Response, StreamRequest, loads
 
@@ -84,7 +85,7 @@ class Connection:
         if self._http is None or self._pid != os.getpid():
             self._pid = os.getpid()
             self._http = make_client(
-                self.settings, {credentials.HEADER: self.settings.api_key, **self._headers}
+                self.settings, {security.HEADER: self.settings.api_key, **self._headers}
             )
         return self._http
 
@@ -120,7 +121,7 @@ class Connection:
             attempts.made += 1
             progress.tries += 1
             try:
-                key = {credentials.HEADER: self.settings.api_key}
+                key = {security.HEADER: self.settings.api_key}
                 raw = await self.http.send(exchange.build(self.http, headers=key))
             except httpx.TransportError as reason:
                 error: APIError = self._no_response(reason, progress)
@@ -136,7 +137,7 @@ class Connection:
             await asyncio.sleep(pause)
 
     def _use(self, credential: str) -> None:
-        self.http.headers[credentials.HEADER] = credential
+        self.http.headers[security.HEADER] = credential
 
     # ---- requests ---------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from tinker._protocol.connection import Connection, ignore
 from tinker._protocol.polling import Decoder, poll
 from tinker._protocol.progress import Progress, Watch
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE, Traits
+from tinker._version import SDK_VERSION
 from tinker.errors import APIError, APIStatusError, TinkerError
 from tinker_api import models
 from tinker_api.api.service import client_config, client_dynamic_config
@@ -141,7 +142,7 @@ class Session:
             body=models.CreateSessionRequest(
                 tags=configuration.tags(),
                 user_metadata=models.UserMetadata(self._user_metadata),
-                sdk_version=configuration.SDK_VERSION,
+                sdk_version=SDK_VERSION,
                 project_id=self.project_id,
                 display_name=self._display_name,
             ),
@@ -179,7 +180,7 @@ class Session:
 
     async def _read_config(self, progress: Progress) -> None:
         """Read the server's settings; a server without the routes has the defaults."""
-        body = models.ClientConfigRequest(sdk_version=configuration.SDK_VERSION)
+        body = models.ClientConfigRequest(sdk_version=SDK_VERSION)
         connection = self.connection
         response = await connection.call(
             client_config.request(body=body), progress, passed=REFUSALS_OF_A_ROUTE

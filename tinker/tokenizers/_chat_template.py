@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import attrs
 import numpy as np
 
+from tinker import _extras
+
 from ._errors import TokenizerError
 
 if TYPE_CHECKING:
@@ -224,8 +226,10 @@ def _compile(template: str, *, mark: bool = False) -> jinja2.Template:
         import jinja2.nodes  # noqa: PLC0415
         import jinja2.parser  # noqa: PLC0415
         import jinja2.sandbox  # noqa: PLC0415
-    except ImportError:
-        raise ImportError("Chat templates need jinja2: pip install 'tinker[hf]'.") from None
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"Chat templates need the package {error.name}: {_extras.install('tokenizers')}"
+        ) from None
     if tuple(map(int, re.findall(r"\d+", version("jinja2"))[:3])) < _OLDEST_JINJA:
         raise ImportError(
             f"Chat templates need jinja2 3.1.6 or newer, found {version('jinja2')}: older sandboxes leak."

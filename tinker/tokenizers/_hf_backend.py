@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tinker import _extras
+
 from ._added_tokens import AddedToken
 from ._errors import TokenizerError
 
@@ -26,7 +28,7 @@ class HuggingFaceBackend:
             import tokenizers  # noqa: PLC0415 - only when a model needs it
         except ImportError:
             raise ImportError(
-                f"{path} needs Hugging Face's tokenizers ({reason}): pip install 'tinker[hf]'."
+                f"{path} needs Hugging Face's tokenizers ({reason}): {_extras.install('tokenizers')}"
             ) from None
         try:
             tokenizer = tokenizers.Tokenizer.from_file(str(path))

@@ -142,5 +142,5 @@ def test_templates_run_in_a_sandbox(folder: Folder) -> None:
 
 def test_without_the_extra(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(ImportError, match=r"pip install 'tinker\[hf\]'"):
+    with pytest.raises(ImportError, match=r"pip install .*\[tokenizers\]'"):
         get_tokenizer(path).apply_chat_template(HI, chat_template="{{ never_compiled }}")
