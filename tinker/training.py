@@ -44,7 +44,26 @@ if TYPE_CHECKING:
 _MOST_RECIPIENTS = 10
 
 
-class TrainingClient:
+class _Unloadable:
+    """What the official client does not have. tinker-cookbook instruments each method that `TrainingClient` itself defines,
+    and a test of it fails if there is one that it does not know."""
+
+    model_id: str
+    _run: TrainingRun
+
+    def unload_model(self) -> APIFuture[types.UnloadModelResponse]:
+        """Free the model on the server after the operations submitted so far. Checkpoints stay."""
+        return self._run.unnumbered(
+            unload_model.request(
+                body=models.UnloadModelRequest(model_id=self.model_id),
+                **sdk_headers("TrainingClient.unload_model"),
+            ),
+            models.UnloadModelResponse,
+            kind="UnloadModel",
+        )
+
+
+class TrainingClient(_Unloadable):
     """One training run: a base model with an adapter that is trained.
 
     Methods check their arguments, submit, and return an `APIFuture` at once. Calls take effect in the
@@ -308,6 +327,7 @@ class TrainingClient:
         """
         arguments.check_name(name)
         arguments.check_ttl(ttl_seconds)
+        metadata = arguments.metadata(user_metadata)
         return self._run.one(
             lambda seq_id, sdk: save_weights.request(
                 body=models.SaveWeightsRequest(
@@ -316,7 +336,7 @@ class TrainingClient:
                     seq_id=seq_id,
                     ttl_seconds=ttl_seconds,
                     overwrite=overwrite,
-                    user_metadata=_metadata(user_metadata),
+                    user_metadata=metadata,
                 ),
                 **sdk,
             ),
@@ -372,6 +392,7 @@ class TrainingClient:
         """Save the weights under a name, to sample from; the result's `path` is the tinker path."""
         arguments.check_name(name)
         arguments.check_ttl(ttl_seconds)
+        metadata = arguments.metadata(user_metadata)
         saved = self._run.one(
             lambda seq_id, sdk: save_weights_for_sampler.request(
                 body=models.SaveWeightsForSamplerRequest(
@@ -379,7 +400,7 @@ class TrainingClient:
                     path=name,
                     seq_id=seq_id,
                     ttl_seconds=ttl_seconds,
-                    user_metadata=_metadata(user_metadata),
+                    user_metadata=metadata,
                 ),
                 **sdk,
             ),
@@ -555,17 +576,6 @@ class TrainingClient:
             self._tokenizer = get_tokenizer(name)
         return self._tokenizer
 
-    def unload_model(self) -> APIFuture[types.UnloadModelResponse]:
-        """Free the model on the server after the operations submitted so far. Checkpoints stay."""
-        return self._run.unnumbered(
-            unload_model.request(
-                body=models.UnloadModelRequest(model_id=self.model_id),
-                **sdk_headers("TrainingClient.unload_model"),
-            ),
-            models.UnloadModelResponse,
-            kind="UnloadModel",
-        )
-
     def get_telemetry(self) -> None:
         """None: this client records nothing about how it is used. The official SDK returns its recorder."""
 
@@ -597,10 +607,6 @@ async def fetch_info(session: Session, model_id: str) -> types.GetInfoResponse:
     progress = Progress("get_info", {"model_id": model_id})
     request = get_info.request(body=models.GetInfoRequest(model_id=model_id))
     return await session.fetch(request, progress)
-
-
-def _metadata(values: Mapping[str, str] | None) -> models.UserMetadata | None:
-    return None if values is None else models.UserMetadata(values)
 
 
 class BackcompatTrainingClientFuture(BackcompatClientFuture[TrainingClient], TrainingClient):
