@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
-from typing import Literal, Self, TypeAlias, get_args
+from typing import Self, TypeAlias
 
 from tinker import types
 from tinker._compat.deprecated import awaited
 from tinker._http import config
 from tinker._protocol.progress import Progress
-from tinker._protocol.session import Session
+from tinker._protocol.session import Session, describe
 from tinker.futures import APIFuture
 from tinker_api.api.admin import get_audit_log, get_checkpoint_storage, list_billing_usage
+from tinker_api.models.get_audit_log_event_type import (
+    GET_AUDIT_LOG_EVENT_TYPE_VALUES,
+    GetAuditLogEventType,
+)
 from tinker_api.types import UNSET
 
-AuditEventType: TypeAlias = Literal["all", "checkpoints", "projects", "teams", "organizations"]
+AuditEventType: TypeAlias = GetAuditLogEventType
 
 _LONGEST = timedelta(days=14)
 
@@ -39,7 +43,7 @@ class AdminClient:
         self.holder = _holder or Session(config.resolve(base_url, api_key))
 
     def __repr__(self) -> str:
-        return f"<AdminClient {self.holder.settings.base_url}>"
+        return describe(self)
 
     def get_audit_log(
         self, event_type: AuditEventType = "all", day: date | None = None
@@ -50,8 +54,8 @@ class AdminClient:
             event_type: Which kind of events.
             day: From midnight to midnight UTC; None is all that is kept.
         """
-        if event_type not in get_args(AuditEventType):
-            allowed = ", ".join(get_args(AuditEventType))
+        if event_type not in GET_AUDIT_LOG_EVENT_TYPE_VALUES:
+            allowed = ", ".join(sorted(GET_AUDIT_LOG_EVENT_TYPE_VALUES))
             raise ValueError(f"event_type is {event_type!r}; it must be one of {allowed}.")
         if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
             raise TypeError(f"day is {day!r}; it must be a datetime.date.")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self, TypeAlias, TypeVar, cast
+from typing import Protocol, Self, TypeVar, cast
 
 from tinker import types
 from tinker._compat.deprecated import awaited
@@ -18,8 +18,8 @@ from tinker._protocol.download import CheckpointRoute, ProgressCallback, downloa
 from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
 from tinker._protocol.retry import NEVER
-from tinker._protocol.session import Session
-from tinker.admin import AdminClient
+from tinker._protocol.session import Session, describe
+from tinker.admin import AdminClient, AuditEventType
 from tinker.errors import PermissionDeniedError, TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
@@ -47,10 +47,10 @@ from tinker_api.api.sessions import (
 )
 from tinker_api.api.weights import copy_weights, weights_info
 from tinker_api.model import Model
+from tinker_api.models.list_sessions_access_scope import ListSessionsAccessScope as AccessScope
 from tinker_api.types import UNSET, Request
 
 T = TypeVar("T")
-AccessScope: TypeAlias = Literal["owned", "accessible"]
 
 _PAGE = 100
 _TRACE_INTERVAL = 5.0
@@ -83,7 +83,7 @@ class RestClient:
         self._admin = AdminClient(self.holder)
 
     def __repr__(self) -> str:
-        return f"<RestClient {self.holder.settings.base_url}>"
+        return describe(self)
 
     # ---- training runs ----------------------------------------------------------------------
 
@@ -447,7 +447,7 @@ class RestClient:
 
     def get_audit_log(
         self,
-        event_type: Literal["all", "checkpoints", "projects", "teams", "organizations"] = "all",
+        event_type: AuditEventType = "all",
         day: date | None = None,
     ) -> APIFuture[types.AuditLogResponse]:
         """As `AdminClient.get_audit_log`."""

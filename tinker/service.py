@@ -15,7 +15,7 @@ from tinker._protocol import arguments, retry
 from tinker._protocol.connection import HELD_TIMEOUT
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_FORM, expected_seq_id
-from tinker._protocol.session import FinishStatus, Session, finish_status
+from tinker._protocol.session import FinishStatus, Session, describe, finish_status
 from tinker._training.queue import result_of
 from tinker.errors import APIStatusError, RequestFailedError, TinkerError
 from tinker.futures import APIFuture
@@ -88,7 +88,7 @@ class ServiceClient:
         )
 
     def __repr__(self) -> str:
-        return f"<ServiceClient {self.holder.settings.base_url}>"
+        return describe(self)
 
     # ---- training clients -------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from tinker._protocol import arguments, loop
 from tinker._protocol.connection import HELD_TIMEOUT, sdk_headers
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import Encoding, documented_path, wants_a_name
-from tinker._protocol.session import Session
+from tinker._protocol.session import Session, describe
 from tinker._training import batch as batches
 from tinker._training.batch import Batch
 from tinker._training.chunking import Chunk, ChunkLimits, split
@@ -83,7 +83,7 @@ class TrainingClient(_Unloadable):
         self._tokenizer: Tokenizer | None = None
 
     def __repr__(self) -> str:
-        return f"<TrainingClient {self.model_id} on {self.holder.settings.base_url}>"
+        return describe(self, getattr(self, "model_id", ""))
 
     # ---- training ---------------------------------------------------------------------------
 

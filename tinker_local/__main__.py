@@ -54,6 +54,23 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         help="folder of its state and checkpoints (default %(default)s)",
     )
     parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="[NAME=]PATH",
+        dest="models",
+        help="offer the language model of a Hugging Face folder or GGUF file in place of the small one; may be given "
+        "several times; needs the extra hf",
+    )
+    parser.add_argument(
+        "--device", help="where models compute, as torch names it (default: a GPU if there is one)"
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16", "float16"),
+        help="precision of models (default: bfloat16 on CUDA devices, else float32)",
+    )
+    parser.add_argument(
         "--keys",
         type=Path,
         metavar="FILE",
@@ -107,22 +124,27 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     from tinker_local.access.hosts import bracketed  # noqa: PLC0415
     from tinker_local.access.keys import KeysFileError  # noqa: PLC0415  # --help needs no server
+    from tinker_local.engine.select import ModelError, select  # noqa: PLC0415
     from tinker_local.options import Options  # noqa: PLC0415
     from tinker_local.server import Server  # noqa: PLC0415
     from tinker_local.state.folder import DataFolderError  # noqa: PLC0415
 
     try:
+        engine, summaries = select(args.models, device=args.device, dtype=args.dtype)
+        for line in summaries:
+            print(line, file=sys.stderr, flush=True)
         server = Server(
             args.data,
             host=args.host,
             port=args.port,
             keys=args.keys,
+            engine=engine,
             adopt=args.adopt,
             options=Options(jwt=args.jwt, feed=args.feed, allow_hosts=tuple(args.allow_hosts)),
             faults=args.faults,
             verbose=args.verbose,
         )
-    except (KeysFileError, DataFolderError) as error:
+    except (KeysFileError, DataFolderError, ModelError) as error:
         return _fail(str(error))
     except OSError as error:
         if error.filename is not None:

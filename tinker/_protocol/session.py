@@ -15,7 +15,7 @@ import uuid
 import weakref
 from collections.abc import Coroutine, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from tinker import types
 from tinker._codec.media_types import JSON, ResultType
@@ -34,6 +34,7 @@ from tinker.errors import APIError, APIStatusError, TinkerError
 from tinker_api import models
 from tinker_api.api.service import client_config, client_dynamic_config
 from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
+from tinker_api.models.client_session_finish_reason_type import ClientSessionFinishReasonType
 from tinker_api.types import Request
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tinker")
 
 T = TypeVar("T")
-FinishStatus = Literal["success", "errored", "interrupted"]
+FinishStatus: TypeAlias = ClientSessionFinishReasonType
 
 HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_WARNING = 120.0
@@ -67,7 +68,7 @@ class Session:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
-        self.headers = dict(headers or {})
+        self.headers = configuration.check_headers(headers or {})
         self.connection = Connection(settings, self.headers)
         self.traits = Traits()
         self.watch = Watch()
@@ -465,6 +466,13 @@ def join(
         joined = JoinedSession(session_id, configuration.resolve(base_url, api_key), headers)
         joined.check_open()
         return joined
+
+
+def describe(client: object, name: str = "") -> str:
+    """The `repr` of a client; one whose construction failed has no server."""
+    session: Session | None = getattr(client, "holder", None)
+    place = session.settings.base_url if session is not None else "(construction failed)"
+    return f"<{type(client).__name__} {f'{name} on ' if name else ''}{place}>"
 
 
 def finish_status(exc_type: type[BaseException] | None) -> FinishStatus:

@@ -10,6 +10,7 @@ from typing import get_args
 import numpy as np
 from attrs import evolve, frozen
 
+from tinker._codec.json import LOSSES_BY_PROVENANCE
 from tinker.types import Datum, ForwardBackwardOutput, LossFnType, TensorData
 from tinker.types._numbers import is_number
 
@@ -22,8 +23,6 @@ class _Loss:
     """Other inputs it is known to read; None: any."""
     config: tuple[str, ...] | None = ()
     """Keys its configuration may have, those of open servers included; None: not known."""
-    by_provenance: bool = False
-    """Whether the data must name the samples they come from."""
 
 
 _POLICY_INPUTS = ("target_tokens", "logprobs", "advantages")
@@ -35,9 +34,7 @@ _LOSSES: dict[str, _Loss] = {
     "cispo": _Loss(_POLICY_INPUTS, _CLIP, _CLIP),
     "dro": _Loss(_POLICY_INPUTS, (), ("beta",)),
     "gspo": _Loss(_POLICY_INPUTS, (*_CLIP, "sequence_ratio_mask"), _CLIP),
-    "stable_reinforce": _Loss(
-        ("target_tokens", "advantages"), ("logprobs",), None, by_provenance=True
-    ),
+    "stable_reinforce": _Loss(("target_tokens", "advantages"), ("logprobs",), None),
     "custom": _Loss(("target_tokens",), None, None),
 }
 assert set(_LOSSES) == set(get_args(LossFnType)), "one entry for each loss of the contract"
@@ -136,7 +133,7 @@ def _prepare_datum(index: int, datum: Datum, loss_fn: str, loss: _Loss) -> Datum
             f"data[{index}].loss_fn_inputs['weights'][-1] is {last:g}; without target_tokens the last position "
             "has no next token to predict, and its weight must be 0. To train it, give target_tokens."
         )
-    if loss.by_provenance:
+    if loss_fn in LOSSES_BY_PROVENANCE:
         _check_provenance(f"data[{index}]", datum, loss_fn)
     return datum
 
