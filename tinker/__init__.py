@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         TensorData as TensorData,
         TensorDtype as TensorDtype,
         TrainingRun as TrainingRun,
+        UploadInterruptedError as UploadInterruptedError,
     )
 
 __title__ = "tinker"
@@ -163,6 +164,7 @@ lazy(
             "TensorData",
             "TensorDtype",
             "TrainingRun",
+            "UploadInterruptedError",
         ),
     },
 )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from attrs import evolve, frozen
@@ -44,6 +44,8 @@ class Call:
     """Parameters behind the `?`, as the contract types them, with their defaults."""
     base_url: str
     """Where the client sees this server, without a slash at the end."""
+    stream: AsyncIterator[bytes] | None = None
+    """The body as it arrives, of an operation that takes bytes."""
 
 
 class Backend:
