@@ -4,59 +4,113 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 TEXT ?= README.md
+# Processes that run tests at once.
+JOBS ?= auto
 CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
+PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test official-sdk interop lint codegen codegen-check contract-diff contract-deep bench bench-smoke clean
+.PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep faults-deep bench bench-smoke torch tokenizer-files official-sdk interop release-check clean
 
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
-	@echo "make test            install what the tests need and run them"
-	@echo "make official-sdk    install the official SDK for the tests that compare this package with it"
-	@echo "make interop         sessions with SkyRL, TuFT and Hatchery, and of four official SDKs with our server"
-	@echo "make lint            contract, format, lint and types"
+	@echo
+	@echo "make unit            run the unit tests, which start no server: seconds"
+	@echo "make test            run all tests that need nothing but Python packages (ARGS=tests/e2e for some)"
+	@echo "make test-all        fetch what the other tests need, and run everything"
+	@echo "make coverage        run the tests and print which branches of tinker/ they reach"
+	@echo "make lint            check contract, format, lint, import order and types"
+	@echo "make format          format the code and mend what the linter can mend"
+	@echo "make check           run all that CI runs"
+	@echo
 	@echo "make codegen         rebuild generated/ from openapi.yaml"
-	@echo "make codegen-check   fail if generated/ is not what openapi.yaml gives"
-	@echo "make contract-diff   what openapi.yaml changes since BASE=<rev> (default: main), and the version it asks for"
-	@echo "make contract-deep   schemathesis for long, with random seeds "
+	@echo "make codegen-check   fail if generated/ differs from what openapi.yaml gives"
+	@echo "make codegen-diff    show how our templates of the generator differ from upstream's"
+	@echo "make contract-lint   lint openapi.yaml by the strict rules"
+	@echo "make contract-diff   list what openapi.yaml changes since BASE=<rev> (default: main), and the version that takes"
+	@echo "make contract-deep   run schemathesis for long, with random seeds"
+	@echo "make faults-deep     try every fault with every operation: half an hour"
+	@echo
 	@echo "make bench           compare with the official SDK on this machine; writes benchmarks/RESULTS.md"
 	@echo "make bench-smoke     run each benchmark once, tiny"
+	@echo
+	@echo "make torch           install torch (CPU), for the tests that compare with it"
+	@echo "make tokenizer-files fetch tokenizers of real models, for the tests that compare ids"
+	@echo "make official-sdk    install the official SDK, for the tests that compare with it"
+	@echo "make interop         run sessions with SkyRL, TuFT and Hatchery, and of four official SDKs with our server"
 
-# One stamp for each set of extras, so that the demo does not install the test tools.
-$(VENV)/.demo: pyproject.toml $(CONSTRAINTS)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 demo")'
+# One stamp for each set of packages, so that the demo does not install the test tools. Dependency groups need pip 25.1.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 $@")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (once) …"
-	@$(PIP) -e '.[demo]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	@$(PIP) -e $(1)
 	@touch $@
+endef
+
+$(VENV)/.demo: pyproject.toml $(CONSTRAINTS)
+	$(call install,'.[local]' --group demo)
 
 $(VENV)/.dev: pyproject.toml $(CONSTRAINTS)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 test")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV) (once) …"
-	@$(PIP) -e '.[dev]'
-	@touch $@ $(VENV)/.demo
+	$(call install,'.[local$(comma)age$(comma)cli$(comma)tokenizers]' --group dev)
+	@touch $(VENV)/.demo
+
+comma := ,
 
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py --text '$(TEXT)'
 
+unit: $(VENV)/.dev
+	$(PYTEST) -q -n $(JOBS) tests/unit $(ARGS)
+
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) -n $(JOBS) --dist worksteal $(ARGS)
 
-# In an environment of its own, under .cache; `make test` then runs the tests of tests/compat that need it too.
-official-sdk: $(VENV)/.dev
-	$(BIN)/python tests/compat/official.py
+test-all: torch tokenizer-files official-sdk
+	INTEROP=1 $(PYTEST) -n $(JOBS) --dist worksteal $(ARGS)
 
-# Servers that others wrote, installed from their packages under .cache/interop: takes many minutes the first time.
-interop: $(VENV)/.dev
-	INTEROP=1 $(BIN)/python -m pytest tests/interop -m interop -s $(ARGS)
+coverage: $(VENV)/.dev
+	$(PYTEST) -q -n $(JOBS) --dist worksteal --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/openapi-spec-validator openapi.yaml
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# All that CI runs, the quick steps first; it ends with pytest's summary.
+check: $(VENV)/.dev
+	$(MAKE) contract-lint
+	$(MAKE) contract-diff
+	$(MAKE) lint
+	$(MAKE) codegen-check
+	$(MAKE) torch tokenizer-files official-sdk
+	$(MAKE) bench-smoke
+	$(MAKE) test
+
+torch: $(VENV)/.dev
+	@$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+
+tokenizer-files: $(VENV)/.dev
+	$(BIN)/python tests/compat/tokenizers/fetch.py .cache/tokenizers
+
+# In an environment of its own, under .cache.
+official-sdk: $(VENV)/.dev
+	$(BIN)/python tests/compat/official.py
+
+# Servers that others wrote, installed from their packages under .cache/interop: takes many minutes the first time.
+interop: $(VENV)/.dev
+	INTEROP=1 $(PYTEST) tests/interop -m interop -s $(ARGS)
+
+# Every operation with every fault, one by one, and thousands of random combinations; takes about half an hour.
+faults-deep: $(VENV)/.dev
+	FAULTS_DEEP=1 $(PYTEST) tests/faults/test_matrix.py --timeout=0 -n auto $(ARGS)
 
 codegen: $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./codegen.sh
@@ -64,12 +118,22 @@ codegen: $(VENV)/.dev
 codegen-check: $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./codegen.sh --check
 
-contract-deep: $(VENV)/.dev
-	CONTRACT_DEEP=1 $(BIN)/python -m pytest tests/contract -p no:randomly --timeout=0 $(ARGS)
+contract-lint:
+	codegen/redocly.sh lint --extends recommended-strict openapi.yaml
+
+# Upstream's templates, of the pinned version, against the forks in codegen/templates.
+codegen-diff: $(VENV)/.dev
+	@upstream=$$($(BIN)/python -c 'import openapi_python_client as o; print(o.__path__[0])')/templates; \
+	cd codegen/templates && find . -name '*.jinja' | sort | while read -r file; do \
+	  if [ -f "$$upstream/$$file" ]; then diff -u --label "upstream/$$file" --label "ours/$$file" "$$upstream/$$file" "$$file"; \
+	  else echo "Only ours: $$file"; fi; done; true
 
 # Fails if the version in `info` is not raised as far as the changes ask for.
 contract-diff:
 	@codegen/contract_diff.sh $(BASE)
+
+contract-deep: $(VENV)/.dev
+	CONTRACT_DEEP=1 $(PYTEST) tests/contract -p no:randomly --timeout=0 $(ARGS)
 
 # The benchmarks make environments of their own, one for each client (see benchmarks/environments.py).
 bench: $(VENV)/.dev
@@ -79,4 +143,4 @@ bench-smoke: $(VENV)/.dev
 	@$(BIN)/python benchmarks/run.py --smoke $(ARGS)
 
 clean:
-	rm -rf $(VENV) .cache demo-output
+	rm -rf $(VENV) .cache demo-output dist site

@@ -1,8 +1,9 @@
-"""What all tests share: deterministic properties, and embedded servers over a real socket."""
+"""What all tests share: deterministic properties, embedded servers over a real socket, one line about what is skipped."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,14 @@ settings.load_profile("default")
 for name in list(os.environ):
     if name.startswith("TINKER_"):
         del os.environ[name]
+
+GROUPS = {
+    "'torch'": "torch (make torch)",
+    "official SDK": "official SDK (make official-sdk)",
+    "tokenizers/fetch.py": "tokenizers of real models (make tokenizer-files)",
+    "make interop": "other projects' servers (make interop)",
+}
+"""Tests that need more than Python packages: by a part of the reason, and how to get what they need."""
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +38,15 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def repository() -> Path:
     return Path(__file__).parent.parent
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line which groups of tests were skipped and how to run them."""
+    groups: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        known = [group for part, group in GROUPS.items() if part in reason]
+        groups[known[0] if known else reason.removeprefix("Skipped: ")] += 1
+    if groups:
+        listed = "; ".join(f"{count} tests of {group}" for group, count in groups.most_common())
+        terminalreporter.write_line(f"Skipped: {listed}. make test-all runs them all.")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tinker import _version
 from tinker._compat import official_paths
 from tinker._lazy import lazy
 
@@ -98,7 +99,7 @@ if TYPE_CHECKING:
     )
 
 __title__ = "tinker"
-__version__ = "0.38.0+openapi.1"
+__version__ = _version.__version__
 
 lazy(
     __name__,

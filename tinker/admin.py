@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
-from typing import Literal, Self, TypeAlias, get_args
-
-import dateutil.parser
+from typing import Self, TypeAlias
 
 from tinker import types
 from tinker._compat.deprecated import awaited
@@ -15,9 +13,13 @@ from tinker._protocol.progress import Progress
 from tinker._protocol.session import Session
 from tinker.futures import APIFuture
 from tinker_api.api.admin import get_audit_log, get_checkpoint_storage, list_billing_usage
+from tinker_api.models.get_audit_log_event_type import (
+    GET_AUDIT_LOG_EVENT_TYPE_VALUES,
+    GetAuditLogEventType,
+)
 from tinker_api.types import UNSET
 
-AuditEventType: TypeAlias = Literal["all", "checkpoints", "projects", "teams", "organizations"]
+AuditEventType: TypeAlias = GetAuditLogEventType
 
 _LONGEST = timedelta(days=14)
 
@@ -52,14 +54,16 @@ class AdminClient:
             event_type: Which kind of events.
             day: From midnight to midnight UTC; None is all that is kept.
         """
-        if event_type not in get_args(AuditEventType):
-            allowed = ", ".join(get_args(AuditEventType))
+        if event_type not in GET_AUDIT_LOG_EVENT_TYPE_VALUES:
+            allowed = ", ".join(sorted(GET_AUDIT_LOG_EVENT_TYPE_VALUES))
             raise ValueError(f"event_type is {event_type!r}; it must be one of {allowed}.")
         if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
             raise TypeError(f"day is {day!r}; it must be a datetime.date.")
         progress = Progress("get_audit_log")
         request = get_audit_log.request(event_type=event_type, day=UNSET if day is None else day)
-        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
+        return APIFuture.start(
+            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+        )
 
     def get_billing_usage(
         self, starting_on: datetime | str, ending_before: datetime | str
@@ -82,7 +86,9 @@ class AdminClient:
             )
         progress = Progress("list_billing_usage")
         request = list_billing_usage.request(starting_on=begin, ending_before=end)
-        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
+        return APIFuture.start(
+            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+        )
 
     def get_current_checkpoint_storage_usage(
         self, project_id: str | None = None
@@ -92,7 +98,9 @@ class AdminClient:
         request = get_checkpoint_storage.request(
             project_id=UNSET if project_id is None else project_id
         )
-        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
+        return APIFuture.start(
+            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+        )
 
     def get_telemetry(self) -> None:
         """None: this client records nothing about how it is used. The official SDK returns its recorder."""
@@ -128,6 +136,8 @@ def _hour(name: str, value: datetime | str) -> datetime:
     if isinstance(value, str):
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         try:
+            import dateutil.parser  # noqa: PLC0415 - for times as people write them alone
+
             time = dateutil.parser.parse(value, default=midnight)
         except (ValueError, OverflowError):
             raise ValueError(f"{name} is {value!r}; it must be a time.") from None

@@ -79,12 +79,14 @@ class APIError(TinkerError):
     """A request failed.
 
     `message` is the text, `request` the `httpx.Request`, `body` the decoded JSON body of the
-    answer, its text when it is not JSON, or None when there was no answer.
+    response, its text when it is not JSON, or None when there was no response. `outcome_unknown` is True when
+    the server may have carried out the request all the same, False when it has not.
     """
 
     message: str
     request: httpx.Request
     body: object | None
+    outcome_unknown: bool = False
 
     def __init__(self, message: str, request: httpx.Request, *, body: object | None) -> None:
         super().__init__(message)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Generator
 from concurrent.futures import Future
-from typing import Any, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 
 from tinker._protocol import loop
 from tinker._protocol.progress import Progress
+
+if TYPE_CHECKING:
+    from tinker._protocol.session import Session
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -36,13 +39,21 @@ class APIFuture(Generic[T_co]):
         coroutine: Coroutine[Any, Any, T_co],
         progress: Progress | None = None,
         *,
+        session: Session | None = None,
         cancellable: bool = False,
     ) -> Self:
         """Run a coroutine on the library's own event loop.
 
-        When nobody waits for a `cancellable` one any more, it is cancelled; others go on.
+        Args:
+            coroutine: The operation.
+            progress: What it is doing.
+            session: Whose operation it is; closing the session ends it.
+            cancellable: Whether to cancel it when its future is cancelled; otherwise it goes on.
+
+        Raises:
+            TinkerError: The session is closed, or belongs to another process.
         """
-        future = loop.submit(coroutine, cancellable=cancellable)
+        future = _submit(coroutine, None, progress, session, cancellable)
         return cls(future, progress, cancellable=cancellable)
 
     def result(self, timeout: float | None = None) -> T_co:
@@ -135,9 +146,28 @@ class SampleFuture(APIFuture[T], Future[T]):
         coroutine: Coroutine[Any, Any, T],
         progress: Progress | None = None,
         *,
+        session: Session | None = None,
         cancellable: bool = True,
     ) -> Self:
         """As `APIFuture.start`; always cancellable."""
         future = cls(progress)
-        loop.submit(coroutine, future, cancellable=cancellable)
+        _submit(coroutine, future, progress, session, cancellable)
         return future
+
+
+def _submit(
+    coroutine: Coroutine[Any, Any, T],
+    future: Future[T] | None,
+    progress: Progress | None,
+    session: Session | None,
+    cancellable: bool,
+) -> Future[T]:
+    try:
+        if session is not None:
+            session.check_open()
+        return loop.submit(
+            coroutine, future, cancellable=cancellable, owner=session, progress=progress
+        )
+    except BaseException:  # a Ctrl-C among them
+        coroutine.close()
+        raise

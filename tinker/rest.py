@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self, TypeAlias, TypeVar, cast
+from typing import Protocol, Self, TypeVar, cast
 
 from tinker import types
 from tinker._compat.deprecated import awaited
@@ -19,7 +19,7 @@ from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
 from tinker._protocol.retry import NEVER
 from tinker._protocol.session import Session
-from tinker.admin import AdminClient
+from tinker.admin import AdminClient, AuditEventType
 from tinker.errors import TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
@@ -47,10 +47,10 @@ from tinker_api.api.sessions import (
 )
 from tinker_api.api.weights import copy_weights, weights_info
 from tinker_api.model import Model
+from tinker_api.models.list_sessions_access_scope import ListSessionsAccessScope as AccessScope
 from tinker_api.types import UNSET, Request
 
 T = TypeVar("T")
-AccessScope: TypeAlias = Literal["owned", "accessible"]
 
 _PAGE = 100
 _TRACE_INTERVAL = 5.0
@@ -264,7 +264,7 @@ class RestClient:
             )
             return answer.tinker_path
 
-        return APIFuture.start(copy())
+        return APIFuture.start(copy(), session=self.holder)
 
     # ---- files ------------------------------------------------------------------------------
 
@@ -308,6 +308,7 @@ class RestClient:
                 overwrite=overwrite,
                 callback=progress,
             ),
+            session=self.holder,
             cancellable=True,
         )
 
@@ -450,7 +451,8 @@ class RestClient:
             self._call(
                 assign_session_project.request(session_id=session_id, body=body),
                 Progress("assign_session_project", {"session_id": session_id}),
-            )
+            ),
+            session=self.holder,
         )
 
     def export_session_trace(self, session_id: str) -> APIFuture[str]:
@@ -473,7 +475,7 @@ class RestClient:
                 raise TinkerError(f"{progress.name()} failed: {why}.")
             return answer.url
 
-        return APIFuture.start(export(), progress, cancellable=True)
+        return APIFuture.start(export(), progress, session=self.holder, cancellable=True)
 
     # ---- the server and the user ------------------------------------------------------------
 
@@ -512,7 +514,7 @@ class RestClient:
             org_name = details.org_details.name if details and details.org_details else None
             return types.WhoamiResponse(info.name, org_name or "", user)
 
-        return APIFuture.start(tell())
+        return APIFuture.start(tell(), session=self.holder)
 
     def _check_accessible(self) -> None:
         async def check() -> None:
@@ -522,13 +524,13 @@ class RestClient:
                 policy=NEVER,
             )
 
-        APIFuture.start(check()).result()
+        APIFuture.start(check(), session=self.holder).result()
 
     # ---- administration: `AdminClient` has these now ----------------------------------------
 
     def get_audit_log(
         self,
-        event_type: Literal["all", "checkpoints", "projects", "teams", "organizations"] = "all",
+        event_type: AuditEventType = "all",
         day: date | None = None,
     ) -> APIFuture[types.AuditLogResponse]:
         """As `AdminClient.get_audit_log`."""
@@ -576,12 +578,14 @@ class RestClient:
 
     def _ask(self, request: Request[T], ids: Mapping[str, str] | None = None) -> APIFuture[T]:
         progress = Progress(request.operation, dict(ids or {}))
-        return APIFuture.start(self.holder.fetch(request, progress), progress, cancellable=True)
+        return APIFuture.start(
+            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+        )
 
     def _do(self, request: Request[T], tinker_path: str) -> APIFuture[None]:
         """Do something to a checkpoint; what a success returns does not matter."""
         progress = Progress(request.operation, {"path": tinker_path})
-        return APIFuture.start(self._call(request, progress), progress)
+        return APIFuture.start(self._call(request, progress), progress, session=self.holder)
 
     async def _call(self, request: Request[T], progress: Progress) -> None:
         with self.holder.watched(progress):

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Self
 
 from tinker._protocol import loop
 from tinker._protocol.progress import Progress
+from tinker.futures import APIFuture
 
 if TYPE_CHECKING:
+    from tinker._protocol.session import Session
     from tinker._sampling.streaming import Events
     from tinker_api.models import StreamSampleEvent
 
@@ -28,13 +30,15 @@ class SampleStream(Iterator["StreamSampleEvent"], AsyncIterator["StreamSampleEve
     Leaving it, by `close`, the end of a `with` block or the last reference, cancels what is not sampled yet.
     """
 
-    def __init__(self, events: Events, progress: Progress) -> None:
+    def __init__(self, events: Events, progress: Progress, session: Session) -> None:
         self._events = events
         self._progress = progress
+        self._session = session
         self._here: deque[StreamSampleEvent] = deque()
         self._one_at_a_time = asyncio.Lock()
-        self._is_over = False
+        self._is_over = True  # until it has begun
         self._coming: Future[list[StreamSampleEvent] | None] = self._ask()
+        self._is_over = False
 
     def __repr__(self) -> str:
         return f"<SampleStream {self._progress.name()}>"
@@ -91,7 +95,9 @@ class SampleStream(Iterator["StreamSampleEvent"], AsyncIterator["StreamSampleEve
             async with lock:
                 return await anext(events, None)
 
-        return loop.submit(ask(), cancellable=True)
+        return APIFuture.start(
+            ask(), self._progress, session=self._session, cancellable=True
+        ).future()
 
     # ---- the end ----------------------------------------------------------------------------
 
@@ -101,6 +107,8 @@ class SampleStream(Iterator["StreamSampleEvent"], AsyncIterator["StreamSampleEve
             return
         self._is_over = True
         self._here.clear()
+        if not self._session.is_of_this_process:
+            return  # the parent's to end
         self._coming.cancel()
         events, lock = self._events, self._one_at_a_time
 

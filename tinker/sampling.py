@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-import os
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import httpx
 import orjson
 from attrs import asdict, evolve, frozen
 
@@ -72,7 +72,6 @@ class SamplingClient:
         self._retry_config = retry_config
         self._record_stability_info = record_stability_info
         self._sampler = Sampler(holder, sampling_session_id, retry_config, is_clone=shadow)
-        self._pid = os.getpid()
         self._queue_state: tuple[str, str | None] = ("active", None)
         self._queue_logged = float("-inf")
         self._tokenizer: Tokenizer | None = None
@@ -127,7 +126,7 @@ class SamplingClient:
                 record_stability_info=record_stability_info,
             )
 
-        return APIFuture.start(create(), progress)
+        return APIFuture.start(create(), progress, session=holder)
 
     def sample(
         self,
@@ -170,7 +169,7 @@ class SamplingClient:
             prompt_alt_tokens_k=prompt_alt_tokens_k,
             prompt_logprobs_last_n=prompt_logprobs_last_n,
         )
-        return SampleFuture.start(ask(), progress)
+        return SampleFuture.start(ask(), progress, session=self.holder)
 
     def _asking(
         self,
@@ -209,8 +208,10 @@ class SamplingClient:
             prompt_logprobs_last_n=prompt_logprobs_last_n,
         )
 
+        sampler = self._in_this_process()
+
         async def ask() -> types.SampleResponse:
-            return await self._in_this_process().sample(request, prompt, progress)
+            return await sampler.sample(request, prompt, progress)
 
         return ask, progress
 
@@ -238,8 +239,9 @@ class SamplingClient:
         checks.check_sample(prompt, num_samples, sampling_params)
         progress = self._begin("stream_sample")
         request = self._request(prompt, num_samples, sampling_params)
-        events = stream(self._in_this_process, request, prompt, self.get_tokenizer, progress)
-        return SampleStream(events, progress)
+        sampler = self._in_this_process()
+        events = stream(sampler, request, prompt, self.get_tokenizer, progress)
+        return SampleStream(events, progress, self.holder)
 
     def _begin(self, operation: str) -> Progress:
         ids = {"sampling_session_id": self.sampling_session_id}
@@ -280,7 +282,7 @@ class SamplingClient:
                 raise ValueError("The server has returned no prompt_logprobs.")
             return response.prompt_logprobs
 
-        return SampleFuture.start(logprobs(), progress)
+        return SampleFuture.start(logprobs(), progress, session=self.holder)
 
     def get_tokenizer(self) -> Tokenizer:
         """The tokenizer of the base model."""
@@ -373,16 +375,16 @@ class SamplingClient:
         )
 
     def _in_this_process(self) -> Sampler:
-        """The way to the sampler. A client inherited by fork is a clone of the parent's. On the loop only."""
-        if self._pid != os.getpid():
+        """The sampler. In a forked process, the client becomes a clone of the parent's."""
+        if not self.holder.is_of_this_process:
             place, settings = self._place(), self.holder.settings
-            self.holder = join(
+            session = join(
                 place.session_id, settings.base_url, settings.api_key, self.holder.headers
             )
             self._sampler = Sampler(
-                self.holder, self.sampling_session_id, self._retry_config, is_clone=True
+                session, self.sampling_session_id, self._retry_config, is_clone=True
             )
-            self._pid = os.getpid()
+            self.holder = session
         return self._sampler
 
     def get_telemetry(self) -> None:
@@ -423,19 +425,24 @@ async def _sampler_id(
 ) -> str:
     """Create a sampler. Some servers answer with a promise of it."""
     connection = session.connection
+    sent = create_sampling_session.request(body=request)
+
+    def read(response: httpx.Response) -> models.CreateSamplingSessionResponse | str:
+        """The sampler, or the promise's id."""
+        body = decode_body(response.content)
+        if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
+            return models.UntypedAPIFuture.from_dict(body).request_id
+        return sent.read(response)
+
     response = await connection.call(
-        create_sampling_session.request(body=request),
-        progress,
-        policy=retry.CREATION,
-        timeout=HELD_TIMEOUT,
+        sent, progress, policy=retry.CREATION, timeout=HELD_TIMEOUT, read=read
     )
-    body = decode_body(response.content)
-    if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
-        promise = models.UntypedAPIFuture.from_dict(body)
+    created = read(response.raw)
+    if isinstance(created, str):
+        promise = models.UntypedAPIFuture(request_id=created)
         decode = result_of(models.CreateSamplingSessionResponse, "create_sampling_session")
         created = await session.result(promise, decode, progress, kind="CreateSamplingSession")
-        return created.sampling_session_id
-    return connection.parse(response, progress).sampling_session_id
+    return created.sampling_session_id
 
 
 @frozen(kw_only=True)

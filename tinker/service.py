@@ -137,7 +137,7 @@ class ServiceClient:
                     number, base_model, lora, user_metadata, optimizer, progress
                 )
 
-        return BackcompatTrainingClientFuture.start(create(), progress)
+        return BackcompatTrainingClientFuture.start(create(), progress, session=self.holder)
 
     async def _create(
         self,
@@ -238,7 +238,7 @@ class ServiceClient:
                 model_id = answer.model_id or f"{request.session_id}:train:{number}"
                 return await self._client(model_id, number, request.optimizer_config)
 
-        return BackcompatTrainingClientFuture.start(create(), progress)
+        return BackcompatTrainingClientFuture.start(create(), progress, session=self.holder)
 
     async def _load_as_new_model(
         self, request: models.LoadWeightsRequest, progress: Progress
@@ -398,13 +398,13 @@ class ServiceClient:
                 )
                 return LossHandle(name, tuple(inputs), session_id, module, answer.loss_id)
 
-        return APIFuture.start(create(), progress)
+        return APIFuture.start(create(), progress, session=self.holder)
 
     # ---- the server -------------------------------------------------------------------------
 
     def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
         """The models the server offers. Asks the server, and waits."""
-        return APIFuture.start(self._capabilities()).result()
+        return APIFuture.start(self._capabilities(), session=self.holder).result()
 
     def create_rest_client(self) -> RestClient:
         """A client that reads and manages what is on the server, over this one's connection."""
@@ -447,14 +447,21 @@ class ServiceClient:
 
     # ---- the end ----------------------------------------------------------------------------
 
-    def close(self, status: FinishStatus = "success", detail: str | None = None) -> APIFuture[None]:
-        """Finish the session: heartbeats stop, and the server is told how the work ended.
+    def close(
+        self, status: FinishStatus = "success", detail: str | None = None, *, wait: bool = False
+    ) -> APIFuture[None]:
+        """Finish the session: new calls are refused from now on, and the server is told how the work ended.
+
+        A `with` block that ends without an error waits for pending operations; one that ends with an error
+        does not.
 
         Args:
-            status: `success`, `errored` or `interrupted`.
+            status: `success`, `errored` or `interrupted`. If operations are lost that the server has not accepted,
+                `success` becomes `interrupted`, and the log names them.
             detail: More, for people.
+            wait: Wait for pending operations first. Otherwise their futures fail with a `TinkerError`.
         """
-        return APIFuture.start(self.holder.close(status, detail))
+        return APIFuture.start(self.holder.close(status, detail, wait=wait))
 
     def __enter__(self) -> Self:
         return self
@@ -465,7 +472,22 @@ class ServiceClient:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close(finish_status(exc_type), exc_type.__name__ if exc_type else None).result()
+        self._leave(exc_type).result()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._leave(exc_type)
+
+    def _leave(self, exc_type: type[BaseException] | None) -> APIFuture[None]:
+        detail = exc_type.__name__ if exc_type else None
+        return self.close(finish_status(exc_type), detail, wait=exc_type is None)
 
 
 def _unless_adam(optimizer: types.OptimizerConfig | None) -> types.OptimizerConfig | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +12,7 @@ from tinker import types
 from tinker._codec.media_types import PROTOBUF
 from tinker._compat.client_futures import BackcompatClientFuture
 from tinker._compat.deprecated import awaited, in_thread, submitted
-from tinker._protocol import arguments
+from tinker._protocol import arguments, loop
 from tinker._protocol.connection import HELD_TIMEOUT, sdk_headers
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import Encoding, documented_path, wants_a_name
@@ -202,7 +201,7 @@ class TrainingClient:
             try:
                 scores = combine(await forward)
                 logprobs = [output["logprobs"].to_numpy() for output in scores.loss_fn_outputs]
-                value, metrics, gradients = await asyncio.to_thread(
+                value, metrics, gradients = await loop.in_thread(
                     custom_loss.evaluate, function, data, logprobs
                 )
                 given = iter(zip(scored, gradients, strict=True))
@@ -216,7 +215,7 @@ class TrainingClient:
                 raise
             return custom_loss.merged(combine(await outputs), value, metrics)
 
-        return APIFuture.start(run(), progress)
+        return APIFuture.start(run(), progress, session=self.holder)
 
     def _loss(
         self,
@@ -239,7 +238,7 @@ class TrainingClient:
         async def combined() -> types.ForwardBackwardOutput:
             return combine(await outputs)
 
-        return APIFuture.start(combined(), progress)
+        return APIFuture.start(combined(), progress, session=self.holder)
 
     async def _send(self, batch: Batch, progress: Progress, seq_id: int) -> models.UntypedAPIFuture:
         return await batches.send(self.holder, batch, seq_id, progress)
@@ -382,7 +381,7 @@ class TrainingClient:
             found = await saved
             return evolve(found, path=documented_path(found.path, "sampler_weights"))
 
-        return APIFuture.start(answer(), saved.progress)
+        return APIFuture.start(answer(), saved.progress, session=self.holder)
 
     def save_weights_external(
         self,
@@ -470,7 +469,11 @@ class TrainingClient:
 
         results = self._run.submit(
             [send],
-            result_of(models.SaveWeightsForSamplerResponse, "save_weights_for_sampler"),
+            result_of(
+                models.SaveWeightsForSamplerResponse,
+                "save_weights_for_sampler",
+                needs=("sampling_session_id", "path"),
+            ),
             progress,
             kind="SaveWeightsForSampler",
         )
@@ -484,7 +487,7 @@ class TrainingClient:
                     retry_config=retry_config,
                     record_stability_info=record_stability_info,
                 )
-            assert saved.sampling_session_id is not None, "an answer has one of the two"
+            assert saved.sampling_session_id is not None, "a result has one of the two"
             return SamplingClient(
                 self.holder,
                 sampling_session_id=saved.sampling_session_id,
@@ -493,7 +496,7 @@ class TrainingClient:
                 record_stability_info=record_stability_info,
             )
 
-        return BackcompatSamplingClientFuture.start(client(), progress)
+        return BackcompatSamplingClientFuture.start(client(), progress, session=self.holder)
 
     def create_sampling_client(
         self,
@@ -524,7 +527,8 @@ class TrainingClient:
 
     def get_info(self) -> types.GetInfoResponse:
         """Facts about the run: base model, tokenizer, rank. Asks the server, and waits."""
-        return APIFuture.start(fetch_info(self.holder, self.model_id)).result()
+        asking = fetch_info(self.holder, self.model_id)
+        return APIFuture.start(asking, session=self.holder).result()
 
     def get_console_url(self) -> str:
         """The run's page in the hosted service's console."""

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from tinker_local.state import adoption
 from tinker_local.state.catalog import Catalog
 from tinker_local.state.folder import DataFolder, DataFolderError
 from tinker_local.state.store import Store
+from tinker_local.state.temporary import TemporaryFolder
 
 _SHUTDOWN_SECONDS = 1
 
@@ -164,8 +164,8 @@ class LocalServer:
         faults: Sequence[str] = (),
     ) -> None:
         self.faults = [Fault.parse(rule) for rule in faults]
-        self._temporary = tempfile.TemporaryDirectory("-tinker") if data is None else None
-        folder = Path(self._temporary.name if self._temporary else os.fspath(data or ""))
+        self._temporary = TemporaryFolder() if data is None else None
+        folder = self._temporary.path if self._temporary else Path(os.fspath(data or ""))
         self._server = Server(
             folder,
             host=host,
@@ -189,9 +189,14 @@ class LocalServer:
         return self._server.url
 
     def _run(self) -> None:
+        # Not asyncio.run: it ends with a new thread, which Python 3.12 refuses while the interpreter exits.
+        loop = asyncio.new_event_loop()
         try:
-            asyncio.run(self._server.serve(self._ready.set))
+            loop.run_until_complete(self._server.serve(self._ready.set))
+            loop.run_until_complete(_cancel_all())
+            loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
+            loop.close()
             self._ready.set()
 
     def close(self) -> None:
@@ -199,7 +204,7 @@ class LocalServer:
         self._server.stop()
         self._thread.join(_SHUTDOWN_SECONDS + 5)
         if self._temporary is not None:
-            self._temporary.cleanup()
+            self._temporary.delete()
 
     def __enter__(self) -> Self:
         return self
@@ -211,3 +216,11 @@ class LocalServer:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+async def _cancel_all() -> None:
+    """End what still runs on the loop."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""A client library for accessing Tinker training API"""
+"""The low-level client of the Tinker training API, made from openapi.yaml."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,6 @@ __all__ = (
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import client
+    from . import client  # noqa: PLC0415
 
     return getattr(client, name)

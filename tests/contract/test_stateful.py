@@ -12,7 +12,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import FlakyStrategyDefinition
 
-from tests.support.contract_schema import CONFIG, DEEP, SERVERS, contract, serving
+from tests.support.contract_schema import CONFIG, DEEP, SERVERS, contract, serving, unnamed_members
 
 WALKS = 20 if DEEP else 6
 
@@ -43,7 +43,9 @@ def test_sequences_of_operations(which: str, tmp_path: Path) -> None:
                 self, response: schemathesis.Response, case: schemathesis.Case[Any]
             ) -> None:
                 if 200 <= response.status_code < 300:
-                    walked.add(case.operation.definition.raw["operationId"])
+                    operation = case.operation.definition.raw["operationId"]
+                    walked.add(operation)
+                    assert unnamed_members(operation, response) == []
 
         for seed in range(WALKS):
             Walk._hypothesis_internal_use_seed = seed

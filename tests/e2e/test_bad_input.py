@@ -213,7 +213,8 @@ def web_page() -> Iterator[str]:
 def test_a_server_that_speaks_something_else(web_page: str) -> None:
     service = tinker.ServiceClient(base_url=web_page)
     with pytest.raises(
-        tinker.APIResponseValidationError, match=r"text/html.*Is it a Tinker server\?"
+        tinker.APIResponseValidationError,
+        match="text/html.*is not a Tinker server. Check TINKER_BASE_URL",
     ):
         service.create_lora_training_client("tinker-local/tiny").result(timeout=60)
     service.close().result(timeout=10)

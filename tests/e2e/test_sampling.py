@@ -114,3 +114,16 @@ def test_a_sample_that_fails_says_why_with_a_feed_too(
         beyond = tinker.ModelInput.from_ints([10**6])
         with pytest.raises(tinker.TinkerError, match="1000000"):
             client.sample(beyond, 1, tinker.SamplingParams(max_tokens=1)).result(timeout=60)
+
+
+def test_a_stream_has_the_text_of_all_its_tokens(sampler: tinker.SamplingClient) -> None:
+    """Also of a sample whose last token is not the end of a character."""
+    cut = 0
+    for seed in range(8):
+        params = tinker.SamplingParams(max_tokens=6, temperature=2.0, seed=seed)
+        events = list(sampler.sample_stream(PROMPT, params))
+        tokens = bytes(e.token_id for e in events if e.token_id is not None and e.token_id < 256)
+        whole = tokens.decode(errors="replace")
+        assert "".join(e.token or "" for e in events) == whole
+        cut += whole.endswith("\ufffd")
+    assert cut

@@ -266,7 +266,7 @@ def test_a_refused_upload_can_be_mended(
         begun = raw.post("external_weights_upload_start", body)
         finish = {"upload_id": begun["upload_id"]}
         raw.post("external_weights_upload_finish", finish, 400)
-        for name, place in begun["urls"].items():
+        for place in begun["urls"].values():
             assert (
                 httpx.put(place["url"], content=b"?", headers=place["headers"]).status_code == 204
             )

@@ -19,12 +19,15 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "GIVE_UP", quick)
     original = retry.Attempts.pause
 
-    def pause(self: retry.Attempts, status: int | None, headers: object) -> float | None:
-        if self.policy in (retry.DEFAULT, retry.CREATION, retry.PERSISTENT):
+    def pause(
+        self: retry.Attempts, status: int | None, headers: object, *, doubtful: bool = False
+    ) -> float | None:
+        if self.policy in (retry.DEFAULT, retry.CREATION, retry.PERSISTENT, retry.FIRST_CONTACT):
             self.policy = quick
-        return original(self, status, headers)  # type: ignore[arg-type]
+        return original(self, status, headers, doubtful=doubtful)  # type: ignore[arg-type]
 
     monkeypatch.setattr(retry.Attempts, "pause", pause)
+    monkeypatch.setattr(retry, "first_pause", lambda: 0.01)
 
 
 @pytest.fixture

@@ -98,7 +98,13 @@ Check = Callable[[tinker.TinkerError], bool]
         ((404, {"detail": "unknown"}), tinker.NotFoundError, "unknown"),
         ((410, {"detail": "expired"}), tinker.APIStatusError, "410: expired"),
         ((500, {"detail": "oops"}), tinker.InternalServerError, r"oops \(tried \d+ times"),
-        ((200, b"<html>hello</html>"), tinker.APIResponseValidationError, "Is it a Tinker server"),
+        ((200, b"<html>hello</html>"), tinker.APIResponseValidationError, "Perhaps a proxy"),
+        ((200, {}), tinker.APIResponseValidationError, "none of the fields of optim_step"),
+        ((200, {"status": "completed", "result": {}}), tinker.APIResponseValidationError, "none"),
+        ((200, b""), tinker.APIResponseValidationError, "returned 200 with 0 bytes"),
+        ((400, b""), tinker.BadRequestError, "400: Bad Request"),
+        ((404, b"<html>"), tinker.NotFoundError, "404: Not Found, in a web page: a proxy"),
+        ((409, b"<html>"), tinker.ConflictError, "409: Conflict, in a web page: a proxy"),
         ((200, ["a", "list"]), tinker.APIResponseValidationError, "do not fit the contract"),
     ],
 )
@@ -200,7 +206,7 @@ def test_the_protobuf_body_a_json_server_cannot_read(
     }
     accepted: Answer = (200, {"request_id": "r"})
     server.script(
-        forward_backward=[(500, {"detail": "cannot print bytes"}), accepted],
+        forward_backward=[*[(500, {"detail": "cannot print bytes"})] * 3, accepted],
         retrieve_future=[(200, result)],
     )
     datum = tinker.Datum(tinker.ModelInput.from_ints([1, 2, 3]))
@@ -208,7 +214,7 @@ def test_the_protobuf_body_a_json_server_cannot_read(
         output = training.forward_backward([datum], "cross_entropy").result(timeout=10)
         assert output.metrics == {"loss:sum": 2.0}
     kinds = [r["headers"]["content-type"] for r in server.seen["forward_backward"]]
-    assert kinds == ["application/x-protobuf", *["application/json"] * 3]
+    assert kinds == [*["application/x-protobuf"] * 3, *["application/json"] * 3]
 
 
 def test_a_server_that_reads_protobuf_alone(
@@ -233,12 +239,15 @@ def test_a_batch_refused_in_both_encodings_says_why(
     server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
     server.script(
-        forward_backward=[(422, {"detail": "bytes"}), (422, {"detail": "token 9 is unknown"})]
+        forward_backward=[
+            *[(422, {"detail": "bytes"})] * 2,
+            (422, {"detail": "token 9 is unknown"}),
+        ]
     )
     datum = tinker.Datum(tinker.ModelInput.from_ints([1, 2, 3]))
     with pytest.raises(tinker.UnprocessableEntityError, match="token 9 is unknown"):
         training.forward_backward([datum], "cross_entropy").result(timeout=10)
-    assert len(server.seen["forward_backward"]) == 2
+    assert len(server.seen["forward_backward"]) == 3
 
 
 def test_samples_are_sent_again_when_the_server_says_later(

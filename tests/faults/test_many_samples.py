@@ -123,8 +123,13 @@ def test_what_is_left_is_acknowledged_at_the_end(monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_without_its_route_or_when_it_fails_each_sample_is_asked_for(
-    answer: tuple[int, object], level: int, caplog: pytest.LogCaptureFixture
+    answer: tuple[int, object],
+    level: int,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(completions_feed, "_POLICY", retry.NEVER)
+
     async def route(body: object) -> tuple[int, object]:
         return answer
 

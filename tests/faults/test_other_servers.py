@@ -14,7 +14,7 @@ import pytest
 
 import tinker
 from tests.support.other_servers import Early, Loose, OtherServer, Strict
-from tests.support.scripted_server import ScriptedServer
+from tests.support.scripted_server import Answer, ScriptedServer
 from tinker import types
 
 TOKENS = tinker.ModelInput.from_ints([1, 2])
@@ -112,7 +112,8 @@ def test_what_matters_is_refused_in_one_sentence(strict: Strict) -> None:
             tinker.UnprocessableEntityError, match=f"{strict.url} does not know {name}$"
         ):
             call().result(timeout=10)
-    no_more_than(strict, before, 8)  # the last one opens a session, and asks for the models
+    # The last one opens a session, and asks for the models and twice for a route that is not there.
+    no_more_than(strict, before, 9)
     # None of it has cost a number.
     client.optim_step().result(timeout=10)
     assert strict.executed == [(1, "optim_step")]
@@ -146,7 +147,7 @@ def test_a_load_that_is_counted_against_another_run_is_said(strict: Strict) -> N
         match=f"^load_weights .*{strict.url} loads a checkpoint only into the run that saved it",
     ):
         future.result(timeout=10)
-    no_more_than(strict, before, 12)
+    no_more_than(strict, before, 13)
 
 
 def test_a_failure_that_keeps_its_number_ends_no_run(strict: Strict) -> None:
@@ -237,7 +238,8 @@ def test_a_session_with_a_loose_server(loose: Loose) -> None:
     samples = sampler.sample(TOKENS, 1, ONE, include_prompt_logprobs=True).result(timeout=10)
     assert samples.prompt_logprobs == [None, -1.0]
     kinds = [r["headers"]["content-type"] for r in loose.seen["forward_backward"]]
-    assert kinds == ["application/x-protobuf", "application/json"]
+    # A 500 may be anything: it is believed to be about the encoding when it is told three times.
+    assert kinds == [*["application/x-protobuf"] * 3, "application/json"]
 
 
 def test_what_is_not_implemented_is_not_repeated(loose: Loose) -> None:
@@ -353,19 +355,25 @@ def test_a_page_of_a_proxy_is_not_shown() -> None:
         with pytest.raises(TimeoutError) as waiting:
             future.result(timeout=0.2)
         text = str(waiting.value)
-        server.script(optim_step=[(200, {"request_id": "r"})], retrieve_future=[(200, {})])
+        server.script(
+            optim_step=[(200, {"request_id": "r"})], retrieve_future=[(200, {"type": "optim_step"})]
+        )
         future.result(timeout=10)
     assert "status 502: Bad Gateway" in text
     assert "<" not in text
 
 
-def test_a_web_server_is_no_server() -> None:
-    with ScriptedServer(config=[(404, PAGE)], create_session=[(404, PAGE)]) as server:
+@pytest.mark.parametrize("status", [200, 400, 404, 405, 500, 501, 503])
+def test_a_web_server_is_not_a_tinker_server(status: int, short_pauses: None) -> None:
+    page: list[Answer] = [(status, PAGE)]
+    with ScriptedServer(config=page, dynamic_config=page, create_session=page) as server:
         client = tinker.ServiceClient(base_url=server.url)
         with pytest.raises(
-            tinker.NotFoundError, match=f"{server.url} does not offer this operation.*TINKER_BASE_"
-        ):
+            tinker.APIError, match=f"{server.url} is not a Tinker server.*Check TINKER_BASE_URL"
+        ) as failed:
             client.create_lora_training_client("m").result(timeout=10)
+    assert "<" not in str(failed.value)
+    assert not server.seen["create_model"]
 
 
 def test_a_server_that_is_elsewhere_says_where() -> None:
@@ -439,7 +447,7 @@ def test_forward_passes_that_are_there_in_no_encoding(loose: Loose) -> None:
     before = loose.requests
     with pytest.raises(tinker.NotFoundError, match=f"404: {loose.url} does not offer this op"):
         client.forward([DATUM], "cross_entropy").result(timeout=10)
-    no_more_than(loose, before, 2)
+    no_more_than(loose, before, 5)  # three times in protobuf, twice in JSON
     client.forward_backward([DATUM], "cross_entropy").result(timeout=10)
 
 

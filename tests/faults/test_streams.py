@@ -232,7 +232,7 @@ def test_a_server_without_streams_gives_all_tokens_at_once(
         for _ in range(2):
             events = list(client.sample_stream(PROMPT, PARAMS))
             assert [(e.token_id, e.finish_reason) for e in events] == [(7, None), (None, "stop")]
-    assert len(server.requests["stream_sample"]) == 1  # remembered
+    assert len(server.requests["stream_sample"]) == 2  # believed when told twice, and remembered
     assert [line for line in caplog.messages if "does not stream samples" in line] == [
         f"{server.url} does not stream samples: their tokens come when they are complete."
     ]
@@ -248,6 +248,15 @@ def test_tokens_that_come_without_their_text_are_given_it(caplog: pytest.LogCapt
             events = list(unknown.sample_stream(prompt, PARAMS))
     assert [(e.token_id, e.token) for e in events[:-1]] == [(n, None) for n in "né".encode()]
     assert sum("come without their text" in line for line in caplog.messages) == 1
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_a_sample_that_ends_inside_a_character_loses_no_text(pieces: int) -> None:
+    ids = "né".encode()[:2]  # the é has begun
+    sent = [*(event(token_id=n, index=0) for n in ids), event(**END)]
+    with SamplingServer(stream=sends(*sent if pieces > 1 else [b"".join(sent)])) as server:
+        events = list(server.sampler().sample_stream(PROMPT, PARAMS))
+    assert "".join(e.token or "" for e in events) == ids.decode(errors="replace") == "n\ufffd"
 
 
 def test_leaving_a_sample_that_is_not_streamed_cancels_it() -> None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 
+from tinker._codec.media_types import JSON
 from tinker_local import LocalServer
 from tinker_local.options import Options
 from tinker_local.protocol.contract import document
@@ -59,6 +62,41 @@ def contract() -> dict[str, Any]:
     stripped: dict[str, Any] = without(document())
     stripped["components"]["parameters"]["ContentEncoding"]["schema"]["enum"] = ["identity"]
     return stripped
+
+
+@cache
+def _closed() -> dict[str, Any]:
+    """The contract with no members except those it names, where it does not say that there are others."""
+
+    def closed(value: Any) -> Any:
+        if isinstance(value, list):
+            return [closed(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        found = {name: closed(part) for name, part in value.items()}
+        if isinstance(found.get("properties"), dict):
+            found.setdefault("additionalProperties", False)
+        return found
+
+    document_: dict[str, Any] = document()
+    return {**document_, "components": closed(document_["components"])}
+
+
+def unnamed_members(operation_id: str, response: schemathesis.Response) -> list[str]:
+    """What a success has that the contract does not name, such as a member under its old name."""
+    contract = _closed()
+    (operation,) = (
+        one
+        for methods in contract["paths"].values()
+        for one in methods.values()
+        if one["operationId"] == operation_id
+    )
+    documented = operation["responses"].get(str(response.status_code), {})
+    schema = documented.get("content", {}).get(JSON, {}).get("schema")
+    if schema is None or JSON not in str(response.headers.get("content-type", "")):
+        return []
+    validator = jsonschema_rs.Draft202012Validator({**schema, "components": contract["components"]})
+    return [error.message for error in validator.iter_errors(response.json())]
 
 
 schema = schemathesis.openapi.from_dict(contract(), config=CONFIG)

@@ -10,15 +10,20 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from tinker import types
 from tinker_api import models
+from tinker_api.models.loss_fn_type import LossFnType
 from tinker_api.types import loads
 
 # ---- requests -------------------------------------------------------------------------------
+
+
+LOSSES_BY_PROVENANCE: Final = frozenset[LossFnType]({"stable_reinforce"})
+"""The losses that need to know which samples the data come from."""
 
 
 def training_input(
@@ -33,9 +38,9 @@ def training_input(
         ValueError: There is a NaN or an infinity in it; the message says where. Or the loss goes by what this
             encoding has no place for.
     """
-    if loss_fn == "stable_reinforce":
+    if loss_fn in LOSSES_BY_PROVENANCE:
         raise ValueError(
-            "stable_reinforce goes by the provenance spans of the data, which have no place in JSON, the "
+            f"{loss_fn} goes by the provenance spans of the data, which have no place in JSON, the "
             "encoding that this server reads."
         )
     check_finite(data, loss_fn_config, first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import socket
 import urllib.request
 from collections.abc import Mapping
@@ -11,8 +12,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tinker._http.config import SDK_VERSION, Settings
+from tinker._http.config import Settings
 from tinker._http.http1 import Http1Transport
+from tinker._version import SDK_VERSION
 
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=90.0)
 
@@ -99,15 +101,36 @@ def make_client(settings: Settings, headers: dict[str, str]) -> httpx.AsyncClien
         "timeout": httpx.Timeout(60.0, connect=CONNECT_TIMEOUT),
         "follow_redirects": False,
     }
-    if not settings.is_loopback and _has_proxy(settings.base_url):
+    if proxy_for(settings) is not None:
         return httpx.AsyncClient(limits=_LIMITS, **options)
     return LeanClient(Http1Transport(_keepalive_options()), **options)
 
 
-def _has_proxy(url: str) -> bool:
-    """Whether the environment names a proxy for this address."""
-    parts = urlsplit(url)
+def proxy_for(settings: Settings) -> str | None:
+    """The proxy that the environment names for the server, and the variable that names it, for people to read."""
+    parts = urlsplit(settings.base_url)
+    if settings.is_loopback or urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
     proxies = urllib.request.getproxies()
-    if not (proxies.get(parts.scheme) or proxies.get("all")):
-        return False
-    return not urllib.request.proxy_bypass(parts.hostname or "")
+    for scheme in (parts.scheme, "all"):
+        if url := proxies.get(scheme):
+            found = next(
+                (v for v in (f"{scheme}_proxy", f"{scheme}_PROXY".upper()) if v in os.environ), None
+            )
+            return f"the proxy {_without_user(url)} ({found or 'from the settings of this system'})"
+    return None
+
+
+def _without_user(url: str) -> str:
+    scheme, separator, rest = url.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def unresolved_host(error: BaseException, url: str) -> str | None:
+    """The name of the URL's host, if that it cannot be resolved is what the error is about."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror | UnicodeError):
+            return urlsplit(url).hostname
+        cause = cause.__cause__ or cause.__context__
+    return None

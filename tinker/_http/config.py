@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from tinker import _extras
 from tinker._http import credentials
 from tinker.errors import TinkerError
 
 DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 LOCAL = "local"
-SDK_VERSION = "0.38.0"
-"""The generation of the official SDK that servers are told we are compatible with."""
+_API_PATH = "/api/v1"
 _LOCAL_API_KEY = "tml-local"
 
 
@@ -44,6 +44,7 @@ def resolve(base_url: str | None, api_key: str | None) -> Settings:
         TinkerError: There is no key, and the server is not on this machine.
     """
     url = (base_url or os.environ.get("TINKER_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
+    url = url.removesuffix(_API_PATH)  # every route has it
     if url == LOCAL:
         url = _start_local_server()
     parts = urlsplit(url)
@@ -82,6 +83,6 @@ def _start_local_server() -> str:
         from tinker_local import embedded  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise TinkerError(
-            f"The embedded server needs {error.name}: pip install 'tinker[local]'."
+            f"The embedded server needs the package {error.name}: {_extras.install('local')}"
         ) from None
     return embedded.url()

@@ -23,8 +23,6 @@ from attrs import define, field, frozen
 
 from tinker.errors import TinkerError
 
-HEADER = "X-API-Key"
-"""Carries the credential: the contract's security scheme."""
 COMMAND_VARIABLE = "TINKER_CREDENTIAL_CMD"
 _COMMAND_SECONDS = 60.0
 _RETRY_SECONDS = 60.0

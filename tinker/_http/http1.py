@@ -39,6 +39,9 @@ _AHEAD = 256 * 1024
 """Bytes of a stream kept for a slow reader before reading stops."""
 _STREAMED = EVENT_STREAM.encode()
 
+SENT_TWICE = "sent_twice"
+"""Extension of a response whose request was sent on two connections: the first ended without a byte of a response."""
+
 SocketOption = tuple[int, int, int]
 Timeouts = dict[str, float | None]
 
@@ -69,9 +72,17 @@ class Http1Transport(httpx.AsyncBaseTransport):
         if connection is not None:
             try:
                 return await connection.exchange(head, body, timeouts)
-            except (httpx.ReadError, httpx.RemoteProtocolError):
+            except (httpx.ReadError, httpx.RemoteProtocolError) as lost:
                 if connection.has_received or self._closed:
                     raise
+                # It may have been received all the same: whoever counts must know.
+                try:
+                    connection = await self._connect_or_wait(request.url, timeouts)
+                except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+                    raise lost from None
+                response = await connection.exchange(head, body, timeouts)
+                response.extensions[SENT_TWICE] = True
+                return response
         connection = await self._connect_or_wait(request.url, timeouts)
         return await connection.exchange(head, body, timeouts)
 

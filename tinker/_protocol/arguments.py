@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tinker.types._numbers import is_number, is_whole
+from tinker_api.models.list_sessions_access_scope import LIST_SESSIONS_ACCESS_SCOPE_VALUES
 
 if TYPE_CHECKING:
     from tinker.types import AdamParams
@@ -99,5 +100,6 @@ def check_page(limit: int, offset: int) -> None:
 
 
 def check_scope(access_scope: str) -> None:
-    if access_scope not in ("owned", "accessible"):
-        raise ValueError(f"access_scope is {access_scope!r}; it must be 'owned' or 'accessible'.")
+    if access_scope not in LIST_SESSIONS_ACCESS_SCOPE_VALUES:
+        allowed = " or ".join(map(repr, sorted(LIST_SESSIONS_ACCESS_SCOPE_VALUES)))
+        raise ValueError(f"access_scope is {access_scope!r}; it must be {allowed}.")

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections import deque
 
-from tinker._protocol.connection import Connection
+from tinker._protocol.connection import Connection, ignore
 from tinker._protocol.progress import Progress
 from tinker.errors import TinkerError
 from tinker_api import models
@@ -68,6 +68,7 @@ class Cancellations:
                     cancel_future.request(body=models.CancelFutureRequest(request_id=request_id)),
                     Progress("cancel_future", {"request_id": request_id}),
                     timeout=_TIMEOUT,
+                    read=ignore,
                 )
             except TinkerError as error:
                 logger.debug("A sample could not be cancelled: %s", error)

@@ -18,6 +18,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import TypeAlias
 
+from attrs import evolve
+
 from tinker._protocol import retry
 from tinker._protocol.connection import Connection
 from tinker._protocol.polling import GIVE_UP
@@ -45,6 +47,8 @@ MOST_ACKS = 1000
 """In one poll."""
 MOST_FETCHED = 64
 """Results being fetched at once."""
+_POLICY = evolve(GIVE_UP, fault_budget=15.0)
+"""Shorter than that of other polls: without the feed, each sample is asked for by itself."""
 _BATCHING = 0.02
 """Seconds between polls that find something, so that completions come by the dozen."""
 _HELD = 0.5
@@ -176,7 +180,7 @@ class CompletionsFeed:
         answer = await self._connection.fetch(
             request,
             self._progress,
-            policy=GIVE_UP if hold else retry.NEVER,
+            policy=_POLICY if hold else retry.NEVER,
             timeout=POLL_TIMEOUT if hold else ACK_TIMEOUT,
         )
         for request_id in retrieved:

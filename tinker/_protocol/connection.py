@@ -13,10 +13,11 @@ import orjson
 from attrs import evolve, frozen
 
 from tinker._http import credentials
-from tinker._http.client import CONNECT_TIMEOUT, make_client
-from tinker._http.config import SDK_VERSION, Settings
-from tinker._protocol import retry, server_traits
+from tinker._http.client import CONNECT_TIMEOUT, make_client, proxy_for, unresolved_host
+from tinker._http.config import Settings
+from tinker._protocol import outcome, retry, server_traits
 from tinker._protocol.progress import Progress
+from tinker._version import SDK_VERSION
 from tinker.errors import (
     APIConnectionError,
     APIError,
@@ -25,18 +26,26 @@ from tinker.errors import (
     APITimeoutError,
     status_error_class,
 )
-from tinker_api import models
+from tinker_api import models, security
 from tinker_api.api.auth import auth_token
 from tinker_api.types import File, JSONBody, Message, Request, Response, StreamRequest, loads
 
 logger = logging.getLogger("tinker")
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 ANSWER_TIMEOUT = 60.0
 """Seconds for an answer."""
 HELD_TIMEOUT = 600.0
 """Seconds for an answer that may have to wait until a model is loaded or saved: some servers hold the request."""
+UNUSABLE = (ValueError, KeyError, TypeError, AttributeError)
+"""What a `Reader` raises for a 2xx that does not fit the operation."""
+_SECOND_LOOK = 0.2
+"""Seconds at most until a route that seems missing is tried once more."""
+
+Reader = Callable[[httpx.Response], object]
+"""Reads a 2xx. Raises ValueError, KeyError, TypeError or AttributeError for one that cannot be used."""
 
 
 @frozen
@@ -63,7 +72,7 @@ class Connection:
         self.settings = settings
         self.billing_budget = 3600.0
         self._headers = dict(headers or {})
-        self._has_answered = False
+        self._has_responded = False
         self._exchange: credentials.Exchange | None = None
         self._http: httpx.AsyncClient | None = None
         self._pid = -1
@@ -76,7 +85,7 @@ class Connection:
         if self._http is None or self._pid != os.getpid():
             self._pid = os.getpid()
             self._http = make_client(
-                self.settings, {credentials.HEADER: self.settings.api_key, **self._headers}
+                self.settings, {security.HEADER: self.settings.api_key, **self._headers}
             )
         return self._http
 
@@ -112,10 +121,10 @@ class Connection:
             attempts.made += 1
             progress.tries += 1
             try:
-                key = {credentials.HEADER: self.settings.api_key}
+                key = {security.HEADER: self.settings.api_key}
                 raw = await self.http.send(exchange.build(self.http, headers=key))
             except httpx.TransportError as reason:
-                error: APIError = self._no_answer(reason, progress)
+                error: APIError = self._no_response(reason, progress)
                 pause = attempts.pause(None, None)
             else:
                 response = Response(raw, exchange.read)
@@ -128,7 +137,7 @@ class Connection:
             await asyncio.sleep(pause)
 
     def _use(self, credential: str) -> None:
-        self.http.headers[credentials.HEADER] = credential
+        self.http.headers[security.HEADER] = credential
 
     # ---- requests ---------------------------------------------------------------------------
 
@@ -153,18 +162,29 @@ class Connection:
         policy: retry.RetryPolicy = retry.DEFAULT,
         timeout: float = ANSWER_TIMEOUT,
         passed: Collection[int] = (),
+        read: Reader | None = None,
     ) -> Response[T]:
-        """Send a request until the server returns a 2xx, or raise why it does not.
+        """Send a request until the server returns a usable 2xx, or raise why it does not.
+
+        A raised `APIError` says in `outcome_unknown` whether the server may have carried out the request.
 
         Args:
             request: What to send.
             progress: The operation it belongs to; named in errors and log lines.
             policy: How long to retry.
             timeout: Seconds to wait for one response.
-            passed: Other status codes to return instead of raising; `parse` only the 2xx.
+            passed: Other status codes to return instead of raising. A missing route (404, 405) is believed when the
+                server says so twice.
+            read: Tells a usable 2xx, instead of the request's own parser; `ignore` if the body does not matter.
         """
-        raw = await self._send(request, progress, policy, timeout, passed, stream=False)
-        return Response(raw, request.read)
+
+        def use(response: Response[T]) -> None:
+            _ = response.parsed if read is None else read(response.raw)
+
+        def wrap(raw: httpx.Response) -> Response[T]:
+            return Response(raw, request.read)
+
+        return await self._send(request, progress, policy, timeout, passed, wrap, use)
 
     async def stream(
         self,
@@ -176,8 +196,11 @@ class Connection:
         passed: Collection[int] = (),
     ) -> Stream[T]:
         """As `call`, for a stream of events: of a 2xx only the headers have arrived."""
-        raw = await self._send(request, progress, policy, timeout, passed, stream=True)
-        return Stream(raw, request.parse)
+
+        def wrap(raw: httpx.Response) -> Stream[T]:
+            return Stream(raw, request.parse)
+
+        return await self._send(request, progress, policy, timeout, passed, wrap, None)
 
     async def _send(
         self,
@@ -186,13 +209,14 @@ class Connection:
         policy: retry.RetryPolicy,
         timeout: float,
         passed: Collection[int],
-        *,
-        stream: bool,
-    ) -> httpx.Response:
+        wrap: Callable[[httpx.Response], R],
+        use: Callable[[R], object] | None,
+    ) -> R:
+        """What `wrap` makes of the response. `use` raises if a 2xx cannot be used; None: it is a stream."""
         attempts = retry.Attempts(policy, self.billing_budget)
         limits = httpx.Timeout(timeout, connect=CONNECT_TIMEOUT)
         progress.tries = 0
-        replayed = False
+        replayed = lacked_route = False
         waiting = progress.doing
         message = self._without_unknown(message)
         while True:
@@ -202,39 +226,89 @@ class Connection:
             error: APIError
             credential = ""
             if self._exchange is not None:
-                credential = await self._exchange.token()
+                try:
+                    credential = await self._exchange.token()
+                except APIError as reason:
+                    reason.outcome_unknown = attempts.outcome_unknown
+                    raise
                 self._use(credential)
             try:
                 request = message.build(self.http, timeout=limits)
-                raw = await self.http.send(request, stream=stream)
-                if stream and not raw.is_success:
+                raw = await self.http.send(request, stream=use is None)
+                if use is None and not raw.is_success:
                     await raw.aread()
             except httpx.TransportError as reason:
-                if not self._has_answered:
-                    attempts.policy = min(policy, retry.FIRST_CONTACT, key=lambda p: p.budget)
-                error = self._no_answer(reason, progress)
-                pause = attempts.pause(None, None)
+                attempts.outcome_unknown |= not outcome.was_not_sent(reason)
+                error = self._no_response(reason, progress)
+                pause = self._pause(attempts, None)
             else:
-                self._has_answered = True
+                attempts.outcome_unknown |= outcome.was_sent_twice(raw)
                 status = raw.status_code
-                if 200 <= status < 300 or status in passed:
-                    return raw
-                if self._exchange is not None and not replayed and _is_invalid_token(raw):
+                body = None if raw.is_success else decode_body(raw.content)
+                from_proxy = outcome.is_from_proxy(status, body)
+                if raw.is_success:
+                    response = wrap(raw)
+                    try:
+                        if use is not None:
+                            use(response)
+                    except UNUSABLE as reason:
+                        attempts.outcome_unknown = True
+                        error = self.unexpected(raw, progress, reason)
+                        pause = self._pause(attempts, raw, doubtful=True)
+                    else:
+                        self._has_responded = True
+                        return response
+                elif status in passed and status in server_traits.REFUSALS_OF_A_ROUTE:
+                    self._has_responded |= not from_proxy
+                    pause = None if lacked_route else self._pause(attempts, raw, doubtful=True)
+                    if pause is None:
+                        return wrap(raw)
+                    lacked_route = True
+                    await asyncio.sleep(min(pause, _SECOND_LOOK))
+                    continue
+                elif status in passed and not from_proxy:
+                    self._has_responded = True
+                    return wrap(raw)
+                elif self._exchange is not None and not replayed and _is_invalid_token(raw):
                     replayed = True
                     self._exchange.forget(credential)
                     continue
-                error = refusal = self.refusal(raw, progress)
-                if self._learns_unknown(message.body, refusal):
-                    message = self._without_unknown(message)
-                    continue
-                final = server_traits.is_final(status, refusal.body)
-                pause = None if final else attempts.pause(status, raw.headers)
+                else:
+                    error = refusal = self.refusal(raw, progress)
+                    if self._learns_unknown(message.body, refusal):
+                        message = self._without_unknown(message)
+                        continue
+                    if server_traits.is_final(status, body):
+                        pause = None
+                    else:
+                        may_be_done = attempts.outcome_unknown and outcome.may_follow_success(
+                            status
+                        )
+                        attempts.outcome_unknown |= outcome.is_unknown(status) or from_proxy
+                        doubtful = from_proxy or may_be_done
+                        pause = self._pause(attempts, raw, doubtful=doubtful)
+                    if pause is None and status in passed:
+                        return wrap(raw)
+                    self._has_responded |= body is not None and not server_traits.is_html(body)
             if pause is None:
+                error.outcome_unknown = attempts.outcome_unknown
+                if attempts.outcome_unknown and attempts.made > 1:
+                    error.add_note("An earlier attempt may have been carried out by the server.")
                 raise error
             progress.doing = f"waiting {pause:.1f} s to try again ({error.message.rstrip('.')})"
             if attempts.made > 1:
                 logger.warning("%s; trying again in %.1f s", error.message.rstrip("."), pause)
             await asyncio.sleep(pause)
+
+    def _pause(
+        self, attempts: retry.Attempts, response: httpx.Response | None, *, doubtful: bool = False
+    ) -> float | None:
+        """Seconds until the next attempt; a server that has never responded as one is not waited for."""
+        if not self._has_responded and (response is None or doubtful):
+            attempts.policy = min(attempts.policy, retry.FIRST_CONTACT, key=lambda p: p.budget)
+        if response is None:
+            return attempts.pause(None, None)
+        return attempts.pause(response.status_code, response.headers, doubtful=doubtful)
 
     def _learns_unknown(self, body: JSONBody | File | None, refusal: APIStatusError) -> bool:
         """Whether a refusal is of members alone that the request can do without. They are remembered."""
@@ -257,7 +331,7 @@ class Connection:
         """The parsed body of a 2xx."""
         try:
             return response.parsed
-        except (ValueError, KeyError, TypeError, AttributeError) as reason:
+        except UNUSABLE as reason:
             raise self.unexpected(response.raw, progress, reason) from None
 
     def unexpected(
@@ -267,12 +341,18 @@ class Connection:
         kind = response.headers.get("content-type", "no content type")
         why = f" ({type(reason).__name__}: {reason})" if reason and "json" in kind else ""
         hide_credentials(response.request)
+        body, server = decode_body(response.content), self.settings.base_url
+        if self._has_responded:
+            hint = "Perhaps a proxy returned it."
+        elif server_traits.is_html(body):
+            hint = f"{server} is not a Tinker server. Check TINKER_BASE_URL."
+        else:
+            hint = "Is it a Tinker server? Check TINKER_BASE_URL."
         return APIResponseValidationError(
             response,
-            decode_body(response.content),
-            f"{progress.name()}: {self.settings.base_url} answered {response.status_code} with "
-            f"{len(response.content)} bytes of {kind} that do not fit the contract{why}. "
-            "Is it a Tinker server? Check TINKER_BASE_URL.",
+            body,
+            f"{progress.name()}: {server} returned {response.status_code} with "
+            f"{len(response.content)} bytes of {kind} that do not fit the contract{why}. {hint}",
         )
 
     def refusal(self, response: httpx.Response, progress: Progress) -> APIStatusError:
@@ -293,6 +373,11 @@ class Connection:
         if status < 400 and location:
             place = location.partition("?")[0]
             return f"{server} says to go to {place}: check TINKER_BASE_URL"
+        if server_traits.is_html(body):
+            phrase = httpx.codes.get_reason_phrase(status) or "no reason given"
+            if not self._has_responded:
+                return f"{phrase}, in a web page: {server} is not a Tinker server. Check TINKER_BASE_URL"
+            return f"{phrase}, in a web page: a proxy returned it in place of {server}"
         if server_traits.lacks_route(status, body):
             return f"{server} does not offer this operation. If it should, check TINKER_BASE_URL"
         if unknown := server_traits.unknown_members(body):
@@ -304,27 +389,35 @@ class Connection:
             return f"{detail}: {meaning}"
         return detail
 
-    def _no_answer(self, reason: httpx.TransportError, progress: Progress) -> APIConnectionError:
+    def _no_response(self, reason: httpx.TransportError, progress: Progress) -> APIConnectionError:
         server = self.settings.base_url
         what = str(reason) or type(reason).__name__
         tries = f" (tried {progress.tries} times)" if progress.tries > 1 else ""
         request = getattr(reason, "_request", None) or httpx.Request("POST", server)
         hide_credentials(request)
+        name = progress.name()
         if isinstance(reason, httpx.TimeoutException) and not isinstance(
             reason, httpx.ConnectTimeout
         ):
-            return APITimeoutError(
-                request, f"{progress.name()}: no answer from {server} in time{tries}."
-            )
-        if isinstance(reason, httpx.ConnectError | httpx.ConnectTimeout):
+            return APITimeoutError(request, f"{name}: no response from {server} in time{tries}.")
+        if not isinstance(reason, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
             return APIConnectionError(
-                request,
-                f"{progress.name()}: cannot connect to {server}: {what}{tries}. "
-                "Is the server running? Check TINKER_BASE_URL.",
+                request, f"{name}: the connection to {server} broke: {what}{tries}."
             )
-        return APIConnectionError(
-            request, f"{progress.name()}: the connection to {server} broke: {what}{tries}."
-        )
+        if (proxy := proxy_for(self.settings)) is not None:
+            text = f"{proxy} does not connect to {server}: {what}{tries}. Check the proxy"
+        elif (host := unresolved_host(reason, server)) is not None:
+            text = f"the name {host} cannot be resolved: {what}{tries}. Check TINKER_BASE_URL"
+        else:
+            text = (
+                f"cannot connect to {server}: {what}{tries}. "
+                "Is the server running? Check TINKER_BASE_URL"
+            )
+        return APIConnectionError(request, f"{name}: {text}.")
+
+
+def ignore(response: httpx.Response) -> None:
+    """Reads a 2xx whose body does not matter."""
 
 
 def hide_credentials(request: httpx.Request) -> None:

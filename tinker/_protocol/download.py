@@ -23,7 +23,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 from attrs import define, frozen
 
-from tinker._protocol import retry
+from tinker._protocol import loop, retry
 from tinker._protocol.progress import Progress
 from tinker._protocol.session import Session
 from tinker.errors import TinkerError
@@ -88,7 +88,7 @@ async def download(
             await _Download(holder, archive, progress, callback).run(
                 lambda: _archive(holder, parts, progress)
             )
-            await asyncio.to_thread(_extract, archive, files, tinker_path)
+            await loop.in_thread(_extract, archive, files, tinker_path)
         if target.exists():
             shutil.rmtree(target)
         files.replace(target)
@@ -198,7 +198,7 @@ class _Download:
             if response.status_code == 416:  # it was whole already, or is another one now
                 self.path.unlink()
                 raise httpx.ReadError("the file has changed", request=response.request)
-            if response.status_code == 429 or response.status_code >= 500:
+            if response.status_code in (408, 425, 429) or response.status_code >= 500:
                 raise httpx.ReadError(f"status {response.status_code}", request=response.request)
             if response.status_code not in (200, 206):
                 host = urlsplit(url).hostname
@@ -211,7 +211,7 @@ class _Download:
             total = begin + int(length) if length is not None else None
             self._notes.write_text(json.dumps({"etag": response.headers.get("etag")}))
             await self._receive(response, begin, total)
-            await asyncio.to_thread(self._verify, response.headers, total)
+            await loop.in_thread(self._verify, response.headers, total)
         return True
 
     async def _receive(self, response: httpx.Response, begin: int, total: int | None) -> None:

@@ -1,20 +1,58 @@
-"""One private event loop, in one daemon thread, for all I/O of the process."""
+"""One private event loop, in one daemon thread, for all I/O of the process.
+
+Every operation that runs on it is known here until it ends: to close a client is to end its operations, and a forked
+process, which has none of the parent's threads, fails those that the parent had under way.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from tinker.errors import TinkerError
+
+if TYPE_CHECKING:
+    from tinker._protocol.progress import Progress
+
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _thread: threading.Thread | None = None
-_running: set[asyncio.Task[Any]] = set()  # the loop itself keeps only weak references
+
+
+class Operation:
+    """A coroutine that was submitted, until it ends."""
+
+    __slots__ = ("cancellable", "future", "owner", "progress", "task")
+
+    def __init__(
+        self, future: Future[Any], owner: object, progress: Progress | None, cancellable: bool
+    ) -> None:
+        self.future = future
+        self.owner = owner
+        self.progress = progress
+        self.cancellable = cancellable
+        self.task: asyncio.Task[Any] | None = None
+
+    def fail(self, error: Exception) -> None:
+        """End it with an error. On the loop only."""
+        with contextlib.suppress(InvalidStateError):  # cancelled by the caller
+            self.future.set_exception(error)
+        if self.task is not None:
+            self.task.cancel()
+
+
+_operations: dict[Operation, None] = {}
+_of_the_parent: list[object] = []
+"""What a forked process inherits and must neither run nor destroy: destroying it would run its `finally` blocks."""
 
 
 def get() -> asyncio.AbstractEventLoop:
@@ -31,22 +69,29 @@ def get() -> asyncio.AbstractEventLoop:
 
 
 def submit(
-    coroutine: Coroutine[Any, Any, T], future: Future[T] | None = None, *, cancellable: bool = False
+    coroutine: Coroutine[Any, Any, T],
+    future: Future[T] | None = None,
+    *,
+    cancellable: bool = False,
+    owner: object = None,
+    progress: Progress | None = None,
 ) -> Future[T]:
     """Run a coroutine on the loop, from any thread, for `future` or a new one.
 
     Cancelling the future of a `cancellable` coroutine cancels it. Others run to their end, because
-    later work depends on them, and only their result is dropped.
+    later work depends on them, and only their result is dropped; `Operation.fail` alone ends them.
     """
     future = Future() if future is None else future
     loop = get()
+    operation = Operation(future, owner, progress, cancellable)
+    _operations[operation] = None
 
     def start() -> None:
         if cancellable and future.cancelled():
+            _operations.pop(operation, None)
             coroutine.close()
             return
-        task = loop.create_task(coroutine)
-        _running.add(task)
+        operation.task = task = loop.create_task(coroutine)
         task.add_done_callback(finish)
         if cancellable:
             future.add_done_callback(
@@ -54,7 +99,7 @@ def submit(
             )
 
     def finish(task: asyncio.Task[T]) -> None:
-        _running.discard(task)
+        _operations.pop(operation, None)
         if task.cancelled():
             future.cancel()
             return
@@ -65,10 +110,45 @@ def submit(
             else:
                 future.set_exception(error)
         except InvalidStateError:
-            pass  # cancelled by the caller in the meantime
+            pass  # cancelled by the caller in the meantime, or failed
 
     loop.call_soon_threadsafe(start)
     return future
+
+
+def operations(owner: object) -> list[Operation]:
+    """The operations of an owner that are under way."""
+    return [operation for operation in tuple(_operations) if operation.owner is owner]
+
+
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function in a thread of its own, for which the interpreter's exit does not wait.
+
+    `asyncio.to_thread` makes it wait: Ctrl-C would take as long as the function.
+    """
+    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(settler: Callable[[Any], None], value: object) -> None:
+        if not future.done():
+            settler(value)
+
+    def run() -> None:
+        settler: Callable[[Any], None] = future.set_exception
+        value: object
+        try:
+            value = context.run(function, *args, **kwargs)
+            settler = future.set_result
+        except StopIteration as error:  # which no future can hold
+            value = RuntimeError(f"{function!r} raised StopIteration")
+            value.__cause__ = error
+        except BaseException as error:  # noqa: BLE001  # for whoever awaits it
+            value = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(settle, settler, value)
+
+    threading.Thread(target=run, name="tinker-worker", daemon=True).start()
+    return await future
 
 
 def is_current_thread() -> bool:
@@ -76,13 +156,37 @@ def is_current_thread() -> bool:
     return threading.current_thread() is _thread
 
 
-def _forget_after_fork() -> None:
+def _begin_anew_after_fork() -> None:
     """A forked child has the parent's loop without its thread: it starts one of its own."""
     global _loop, _thread, _lock  # noqa: PLW0603
-    _loop = _thread = None
-    _running.clear()
     _lock = threading.Lock()
+    if _loop is None:
+        return
+    inherited = tuple(_operations)
+    for task in asyncio.all_tasks(_loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # the parent goes on with it
+        _of_the_parent.append(task)
+    _of_the_parent.extend((_loop, inherited))
+    _loop = _thread = None
+    _operations.clear()
+    for operation in inherited:
+        _fail_after_fork(operation)
+
+
+def _fail_after_fork(operation: Operation) -> None:
+    future = operation.future
+    # A thread of the parent may have held the lock; whoever waits or is called back is there.
+    future._condition = threading.Condition()
+    future._done_callbacks.clear()  # type: ignore[attr-defined]
+    future._waiters.clear()
+    what = operation.progress.name() if operation.progress else "The operation"
+    error = TinkerError(
+        f"{what} was under way when this process was forked. Its result arrives in the parent process; in this one, "
+        "submit it with a client that this process has created."
+    )
+    with contextlib.suppress(InvalidStateError):  # cancelled by the caller
+        future.set_exception(error)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+    os.register_at_fork(after_in_child=_begin_anew_after_fork)

@@ -1,16 +1,18 @@
 """From a promise to its result: long polls of `retrieve_future`.
 
-What a server may answer, and what follows:
+What a server may return, and what follows:
 
     the result                          decoded by the operation that made the promise
-    `type: try_again`, 408              ask again; at once if the server held the request, else after
+    `type: try_again`, `status: pending`, 408   ask again; at once if the server held the request, else after
                                         a pause that grows to 1 s
     `status: complete_metadata`         wait for room among the results in flight, then fetch it
     any body with `error`, 400, 409, 422,   `RequestFailedError`
     words that say that it failed
     402                                 ask again every 5 s while billing may be paused
-    429, 5xx, no answer                 ask again after a pause that grows to 30 s, for an hour; after
+    429, 5xx, no response               ask again after a pause that grows to 30 s, for an hour; after
                                         a plain 500 for a minute
+    a 200 that is none of these; 400,   ask again for a minute; then `APIResponseValidationError`, or the
+    404, 409 without a body, with HTML  `APIStatusError` of a proxy's status
     410                                 the promise is lost: `APIStatusError`
     401, 403, 404, 413, …               their `APIStatusError`
 """
@@ -20,13 +22,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx
 import orjson
 
 from tinker._codec.media_types import ResultType
-from tinker._protocol import retry
+from tinker._protocol import outcome, retry
 from tinker._protocol.byte_budget import Room
 from tinker._protocol.connection import Connection, detail_of
 from tinker._protocol.progress import Progress
@@ -91,45 +93,83 @@ async def poll(
                 accept=accept,
             )
             asked = time.monotonic()
-            response = await _ask(connection, request, request_id, progress)
+            poll = _Poll(decode, progress, takes_metadata=size is None)
+            await _ask(connection, request, request_id, progress, poll)
             progress.polls += 1
             progress.doing = "waiting for the result"
-            answer = _control_message(response)
-            if response.status_code == 408 and is_final(408, answer):
-                raise _refused(connection.refusal(response, progress), request_id, progress)
-            if response.status_code == 408 or (answer and answer.get("type") == "try_again"):
-                _tell_queue(answer or {}, progress)
+            if poll.is_pending:
                 held = time.monotonic() - asked >= _HELD
                 pause = 0.0 if held else min(_LONGEST_PAUSE, pause * 2 or 0.05)
                 if pause:
                     await asyncio.sleep(pause)
-            elif answer and answer.get("status") == "complete_metadata" and size is None:
-                size = int(answer["response_payload_size"])
-            elif answer and "error" in answer:
-                raise _failure(answer, request_id, progress)
+            elif poll.size is not None:
+                size = poll.size
+            elif poll.failure is not None:
+                raise _failure(poll.failure, request_id, progress)
             else:
-                progress.in_queue("active", None)
-                try:
-                    return decode(response)
-                except (ValueError, KeyError, TypeError, AttributeError) as reason:
-                    raise connection.unexpected(response, progress, reason) from None
+                return poll.results[0]
     finally:
         room.release(reserved)
 
 
+class _Poll(Generic[T]):
+    """What one poll has come to. A 200 that is neither a result nor a known message is asked for again."""
+
+    def __init__(self, decode: Decoder[T], progress: Progress, *, takes_metadata: bool) -> None:
+        self.is_pending = True
+        self.size: int | None = None
+        """Bytes of the result, which is there."""
+        self.failure: dict[str, Any] | None = None
+        self.results: list[T] = []
+        self._decode, self._progress, self._takes_metadata = decode, progress, takes_metadata
+
+    def read(self, response: httpx.Response) -> None:
+        message = _control_message(response)
+        if message and (message.get("type") == "try_again" or message.get("status") == "pending"):
+            self.tell_queue(message)
+            return
+        if message and message.get("status") == "complete_metadata" and self._takes_metadata:
+            self.size = int(message["response_payload_size"])
+        elif message and "error" in message:
+            self.failure = message
+        else:
+            self.results.append(self._decode(response))
+        self.is_pending = False
+        self._progress.in_queue("active", None)
+
+    def tell_queue(self, message: dict[str, Any]) -> None:
+        state, reason = message.get("queue_state"), message.get("queue_state_reason")
+        self._progress.in_queue(str(state or "active"), str(reason) if reason else None)
+
+
 async def _ask(
-    connection: Connection, request: Request[T], request_id: str, progress: Progress
-) -> httpx.Response:
+    connection: Connection,
+    request: Request[Any],
+    request_id: str,
+    progress: Progress,
+    poll: _Poll[Any],
+) -> None:
     try:
         response = await connection.call(
-            request, progress, policy=GIVE_UP, timeout=POLL_TIMEOUT, passed=(408,)
+            request,
+            progress,
+            policy=GIVE_UP,
+            timeout=POLL_TIMEOUT,
+            passed=(408,),
+            read=poll.read,
         )
     except APIStatusError as error:
+        if outcome.is_from_proxy(error.status_code, error.body):
+            raise
         retried = error.status_code == 429 or error.status_code >= 500
         if error.status_code in _FAILURES or (retried and is_final(error.status_code, error.body)):
             raise _refused(error, request_id, progress) from None
         raise
-    return response.raw
+    if response.status_code == 408:
+        message = _control_message(response.raw) or {}
+        if is_final(408, message):
+            raise _refused(connection.refusal(response.raw, progress), request_id, progress)
+        poll.tell_queue(message)
 
 
 def _control_message(response: httpx.Response) -> dict[str, Any] | None:
@@ -142,11 +182,6 @@ def _control_message(response: httpx.Response) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return answer if isinstance(answer, dict) else None
-
-
-def _tell_queue(answer: dict[str, Any], progress: Progress) -> None:
-    state, reason = answer.get("queue_state"), answer.get("queue_state_reason")
-    progress.in_queue(str(state or "active"), str(reason) if reason else None)
 
 
 def _refused(error: APIStatusError, request_id: str, progress: Progress) -> RequestFailedError:

@@ -1,16 +1,23 @@
-"""When a request is repeated, and after how long.
+"""When a request is retried, and after how long.
 
-Repeated: no connection, no answer in time, 408, 425, 429, 5xx; `x-should-retry` overrules.
-Not repeated: every other status, 409 among them, because repeating cannot change the answer, and a 5xx
-that says so (see `tinker._protocol.server_traits`). All requests are safe to repeat: those that change something carry a
-number (`seq_id`, `model_seq_id`, `sampling_session_seq_id`) by which the server knows a repetition.
+Retried: no connection, no response in time, 408, 425, 429, 5xx; `x-should-retry` overrules.
+Not retried: every other status, 409 among them, because retrying cannot change the response, and a 5xx
+that says so (see `tinker._protocol.server_traits`). All requests are safe to retry: those that change something carry a
+number (`seq_id`, `model_seq_id`, `sampling_session_seq_id`) or a key by which the server knows a repetition.
+
+Retried as well, but for the `fault_budget` only, because nobody knows whether it helps:
+
+- a response that the server cannot have sent: a 400, 404, 405 or 409 without a body or with an HTML page. A proxy sent it.
+- a 2xx whose body is not what the operation returns.
+- a refusal (4xx) of a request whose earlier attempt ended without a response: it may be refused *because* the earlier
+  attempt was carried out.
 
 Pauses double from 0.5 s to 10 s, times a random 0.75 to 1; `retry-after-ms` and `Retry-After` up to
-60 s are obeyed. The last try begins within 300 s of the first. A server that has never answered is
+60 s are obeyed. The last attempt begins within 300 s of the first. A server that has never responded is
 given 5 s, so that a wrong address is known at once. A plain 500 is a fault of the server, which time seldom
-cures, and the answer of some to what they do not know: it is given 3 s, 15 s where a client is created, and
+cures, and the response of some to what they do not know: it is given 3 s, 15 s where a client is created, and
 a minute where giving up would end a training run or lose a result; all the time only if `x-should-retry`
-says so. 402 means that billing is paused: the request is repeated every 5 s for as long as the server's
+says so. 402 means that billing is paused: the request is retried every 5 s for as long as the server's
 settings allow, an hour by default.
 """
 
@@ -33,7 +40,7 @@ class RetryPolicy:
     budget: float = 300.0
     """Seconds after the first try within which the last one begins."""
     fault_budget: float = 3.0
-    """The same when the answer is a 500."""
+    """The same when the response is a 500, is unusable, or comes from a proxy."""
     first_pause: float = 0.5
     longest_pause: float = 10.0
 
@@ -45,8 +52,13 @@ FIRST_CONTACT = RetryPolicy(budget=5.0)
 NEVER = RetryPolicy(budget=0.0)
 
 
+def first_pause() -> float:
+    """Seconds before the second attempt of a request."""
+    return DEFAULT.first_pause * random.uniform(0.75, 1.0)  # noqa: S311
+
+
 def is_retried(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether an answer with this status is worth repeating the request for."""
+    """Whether a response with this status is worth another attempt."""
     verdict = headers.get("x-should-retry")
     if verdict in ("true", "false"):
         return verdict == "true"
@@ -55,26 +67,37 @@ def is_retried(status: int, headers: Mapping[str, str]) -> bool:
 
 @define
 class Attempts:
-    """The tries of one request."""
+    """The attempts of one request."""
 
     policy: RetryPolicy
     billing_budget: float = 3600.0
     made: int = 0
+    outcome_unknown: bool = False
+    """Whether the server may have carried the request out: an attempt ended without a word of the server about it."""
     _started: float = field(factory=time.monotonic)
 
-    def pause(self, status: int | None, headers: Mapping[str, str] | None) -> float | None:
-        """Seconds to wait before the next try; None to give up. `status` None: no answer."""
+    def pause(
+        self, status: int | None, headers: Mapping[str, str] | None, *, doubtful: bool = False
+    ) -> float | None:
+        """Seconds to wait before the next attempt; None to give up.
+
+        Args:
+            status: Of the response; None if there was none.
+            headers: Of the response.
+            doubtful: The response may not be the server's last word: retry for the `fault_budget`, whatever the
+                status is.
+        """
         elapsed = time.monotonic() - self._started
         if status == 402:
             return BILLING_PAUSE if elapsed + BILLING_PAUSE <= self.billing_budget else None
-        if status is not None and not is_retried(status, headers or {}):
+        if status is not None and not doubtful and not is_retried(status, headers or {}):
             return None
         pause = retry_after(headers or {})
         if pause is None:
             doubled = self.policy.first_pause * 2.0 ** min(self.made - 1, 30)
             pause = min(doubled, self.policy.longest_pause) * random.uniform(0.75, 1.0)  # noqa: S311
         budget = self.policy.budget
-        if status == 500 and (headers or {}).get("x-should-retry") != "true":
+        if (doubtful or status == 500) and (headers or {}).get("x-should-retry") != "true":
             budget = min(budget, self.policy.fault_budget)
         return pause if elapsed + pause <= budget else None
 

@@ -5,7 +5,7 @@ answer that overrules it, and what the client does then:
 
 | trait | first guess | overruled by | then |
 |---|---|---|---|
-| `training_encoding` | protobuf where there is a `client/config`, else JSON | 400, 415, 422 or 500 to the first batch in it | the other encoding, once, for that batch and all later ones |
+| `training_encoding` | protobuf where there is a `client/config`, else JSON | to the first batch: one 415, two 400 or 422, or three 500, and then a 2xx in the other encoding | the other encoding for that batch and all later ones; a warning says so |
 | forward passes | a `forward_backward` with `forward_only` in protobuf, `forward` in JSON | - | follows the encoding |
 | encoding of results | protobuf is asked for | a JSON body | read as JSON |
 | `creates_from_checkpoint` | one `load_weights` with a session | 400, 404, 405 or 422 | `weights_info`, `create_model`, then `load_weights` as the run's first operation |
@@ -26,8 +26,11 @@ answer that overrules it, and what the client does then:
 | tags (`type`) of answers | there | absent, null | the operation tells |
 | members of requests | known | 422 that calls them extra | left out from then on where they only inform or save work (`display_name`, `user_metadata`, `prompt_logprobs_last_n`); else it is the error |
 | 5xx, 429, and 408 to a poll | may pass | words that say what failed, or how many are allowed | final, like a 4xx |
-| a 500 to the first batch, and no route in the other encoding | - | - | the server has no such operation |
+| a 500 to the first forward pass, and no route in the other encoding | - | - | the server has no such operation |
+| `{}` as a result | unusable: asked for again | no `client/config` | an empty result |
 | failed operations | use up their seq_id | "Sequence conflict: expected …" | the number is used up by a forward pass over one token, and the request is sent again |
+
+A missing route (404, 405) is believed when it is told twice.
 
 Members of requests that are newer than some servers are sent only when the user asks for what they mean.
 """
@@ -51,9 +54,9 @@ class Encoding(StrEnum):
         return Encoding.JSON if self is Encoding.PROTOBUF else Encoding.PROTOBUF
 
 
-REFUSALS_OF_AN_ENCODING = frozenset({400, 415, 422, 500})
-"""Statuses by which servers say that they do not read a body. One of them answers 500, because it cannot
-print the bytes in its 422."""
+REFUSALS_OF_AN_ENCODING = {400: 2, 415: 1, 422: 2, 500: 3}
+"""Statuses by which servers say that they do not read a body, and how often one is repeated before it is believed: only
+415 says nothing else. One server returns 500, because it cannot print the bytes in its 422."""
 REFUSALS_OF_A_ROUTE = (404, 405)
 """Statuses by which servers say that they do not know a route."""
 REFUSALS_OF_A_FORM = frozenset({400, 404, 405, 422})
@@ -145,6 +148,11 @@ class Traits:
     saves_without_a_name: bool = True
     learning: asyncio.Lock = field(factory=asyncio.Lock)
     """Held by the batch that tries which encoding is accepted; the others wait for what it learns."""
+
+    @property
+    def returns_empty_results(self) -> bool:
+        """Whether `{}` is a result: skyrl-tx 0.3.0, which has no client/config, returns it for what has no numbers."""
+        return not self.has_client_config
 
     @property
     def first_guess(self) -> Encoding:

@@ -11,10 +11,11 @@ import os
 import sys
 import threading
 import time
+import uuid
 import weakref
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from tinker import types
 from tinker._codec.media_types import JSON, ResultType
@@ -23,14 +24,16 @@ from tinker._protocol import loop, retry
 from tinker._protocol.back_pressure import Backpressure
 from tinker._protocol.byte_budget import Room
 from tinker._protocol.cancellation import Cancellations
-from tinker._protocol.connection import Connection
+from tinker._protocol.connection import Connection, ignore
 from tinker._protocol.polling import Decoder, poll
 from tinker._protocol.progress import Progress, Watch
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE, Traits
+from tinker._version import SDK_VERSION
 from tinker.errors import APIError, APIStatusError, TinkerError
 from tinker_api import models
 from tinker_api.api.service import client_config, client_dynamic_config
 from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
+from tinker_api.models.client_session_finish_reason_type import ClientSessionFinishReasonType
 from tinker_api.types import Request
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tinker")
 
 T = TypeVar("T")
-FinishStatus = Literal["success", "errored", "interrupted"]
+FinishStatus: TypeAlias = ClientSessionFinishReasonType
 
 HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_WARNING = 120.0
@@ -80,21 +83,45 @@ class Session:
         self._user_metadata = dict(user_metadata or {})
         self.project_id = project_id or os.environ.get("TINKER_PROJECT_ID")
         self._display_name = display_name
+        self._key = str(uuid.uuid4())
+        """By it, a server recognizes a repeated create_session, whose response was lost."""
         self._configuring: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[str] | None = None
         self._heartbeat: asyncio.Task[None] | None = None
-        self._closed = False
-        _open_sessions.add(self)
+        self._pid: int | None = None
+        """The process that uses it; known with the first use."""
+        self._is_closing = False
+        self._is_closed = False
+        self._end: asyncio.Task[None] | None = None
         # Before what was registered earlier, such as the end of a server inside this process.
         atexit.unregister(_finish_all)
         atexit.register(_finish_all)
 
+    @property
+    def is_of_this_process(self) -> bool:
+        """False in a forked process that has inherited a session in use."""
+        return self._pid in (None, os.getpid())
+
+    def check_open(self) -> None:
+        """Raise if no operation may begin. From any thread."""
+        if not self.is_of_this_process:
+            raise TinkerError(
+                f"This client belongs to process {self._pid}, from which this one was forked, and two processes "
+                "cannot share its session. Create a ServiceClient in this process, and a TrainingClient from a "
+                "checkpoint; a SamplingClient can be used as it is."
+            )
+        # What has begun may go on while a close waits for it.
+        if self._is_closed or (self._is_closing and not loop.is_current_thread()):
+            raise TinkerError("The client is closed: create a new ServiceClient.")
+        if self._pid is None:
+            self._pid = os.getpid()
+            _open_sessions.add(self)
+
     # ---- opening ----------------------------------------------------------------------------
 
     async def id(self) -> str:
-        """The session's id; opens the session on first use. A failed opening is tried anew."""
-        if self._closed:
-            raise TinkerError("The client is closed: create a new ServiceClient.")
+        """The session's id; opens the session on first use, and again after a failure."""
+        self.check_open()
         task = self._opening
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = self._opening = asyncio.get_running_loop().create_task(self._open())
@@ -112,13 +139,14 @@ class Session:
         progress = Progress("create_session")
         await self.ready()
         request = create_session.request(
+            x_idempotency_key=self._key,
             body=models.CreateSessionRequest(
                 tags=configuration.tags(),
                 user_metadata=models.UserMetadata(self._user_metadata),
-                sdk_version=configuration.SDK_VERSION,
+                sdk_version=SDK_VERSION,
                 project_id=self.project_id,
                 display_name=self._display_name,
-            )
+            ),
         )
         answer = await self.connection.fetch(request, progress, policy=retry.CREATION)
         for level, message in (
@@ -138,8 +166,7 @@ class Session:
 
     async def ready(self) -> None:
         """Know the server's settings; asks for them on first use."""
-        if self._closed:
-            raise TinkerError("The client is closed: create a new one.")
+        self.check_open()
         task = self._configuring
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             reading = self._read_config(Progress("client_config"))
@@ -154,7 +181,7 @@ class Session:
 
     async def _read_config(self, progress: Progress) -> None:
         """Read the server's settings; a server without the routes has the defaults."""
-        body = models.ClientConfigRequest(sdk_version=configuration.SDK_VERSION)
+        body = models.ClientConfigRequest(sdk_version=SDK_VERSION)
         connection = self.connection
         response = await connection.call(
             client_config.request(body=body), progress, passed=REFUSALS_OF_A_ROUTE
@@ -218,11 +245,67 @@ class Session:
 
     # ---- the end ----------------------------------------------------------------------------
 
-    async def close(self, status: FinishStatus, detail: str | None = None) -> None:
-        """Finish the session, if it was opened, and close the connections. Once."""
-        if self._closed:
-            return
-        self._closed = True
+    def close(
+        self, status: FinishStatus, detail: str | None = None, *, wait: bool = False
+    ) -> Coroutine[Any, Any, None]:
+        """Refuse new operations at once; the coroutine ends those under way, the session and the connections.
+
+        Args:
+            status: How the work ended. A success with operations that the server has not accepted is none: they are
+                named in the log, and the session ends as interrupted.
+            detail: More, for people.
+            wait: Wait for the operations under way; otherwise they fail.
+        """
+        self._is_closing = True
+        return self._close(status, detail, wait)
+
+    async def _close(self, status: FinishStatus, detail: str | None, wait: bool) -> None:
+        if not self.is_of_this_process:
+            return  # the parent's to close
+        if wait:
+            while under_way := loop.operations(self):
+                tasks = {one.task for one in under_way if one.task is not None}
+                await (asyncio.wait(tasks) if tasks else asyncio.sleep(0))
+        self._is_closed = True
+        if self._end is None:
+            ending = self._end_with(status, detail)
+            self._end = asyncio.get_running_loop().create_task(ending)
+        await asyncio.shield(self._end)
+
+    async def _end_with(self, status: FinishStatus, detail: str | None) -> None:
+        if status == "success" and (unsent := self._unsent()):
+            status, lost = "interrupted", _listed(unsent)
+            detail = detail or f"closed before the server had accepted {lost}"
+            logger.warning(
+                "The client was closed before the server had accepted %s: wait for results before the end, or "
+                "close with wait=True.",
+                lost,
+            )
+        await self._abandon()
+        await self._finish(status, detail)
+
+    async def _abandon(self) -> None:
+        """Fail what is under way."""
+        under_way = loop.operations(self)
+        for operation in under_way:
+            name = operation.progress.name() if operation.progress else "The operation"
+            operation.fail(TinkerError(f"{name} was not done when the client was closed."))
+        if tasks := {one.task for one in under_way if one.task is not None}:
+            await asyncio.wait(tasks, timeout=_FINISH_TIMEOUT)
+
+    def _unsent(self) -> list[Progress]:
+        """Operations that change something and that the server has not accepted, or not in whole."""
+        found = [
+            operation.progress
+            for operation in loop.operations(self)
+            if operation.progress is not None
+            and not operation.cancellable
+            and len(operation.progress.request_ids) < max(1, len(operation.progress.seq_ids))
+        ]
+        return list({id(progress): progress for progress in found}.values())
+
+    async def _finish(self, status: FinishStatus, detail: str | None) -> None:
+        """Finish the session, if it was opened, and close the connections."""
         _open_sessions.discard(self)
         if self._heartbeat is not None:
             self._heartbeat.cancel()
@@ -230,9 +313,23 @@ class Session:
             async with asyncio.timeout(_FINISH_TIMEOUT):
                 feeds = [feed.close() for feed in self.feeds]
                 await asyncio.gather(self.cancellations.flush(), *feeds)
+                if self._opening is not None:
+                    await asyncio.wait({self._opening})  # what the server has opened is finished
+        for task in (self._opening, self._configuring):
+            if task is not None and not task.done():
+                task.cancel()
         if (session_id := self.known_id) is not None and self._is_ours:
             await _finish(self.connection, session_id, status, detail)
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
         await self.connection.close()
+
+
+def _listed(progresses: Sequence[Progress]) -> str:
+    """Operations by their names, on one line."""
+    shown = ", ".join(progress.name() for progress in progresses[:3])
+    more = len(progresses) - 3
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 async def _finish(
@@ -247,6 +344,7 @@ async def _finish(
             Progress("finish_session", {"session_id": session_id}),
             policy=retry.NEVER,
             timeout=_FINISH_TIMEOUT,
+            read=ignore,
             passed=REFUSALS_OF_A_ROUTE,  # most servers do not have the route
         )
     except APIError as error:
@@ -284,6 +382,7 @@ async def _beat(
                 progress,
                 policy=retry.NEVER,
                 timeout=HEARTBEAT_INTERVAL,
+                read=ignore,
             )
         except APIError as error:
             if isinstance(error, APIStatusError) and error.status_code == 410:
@@ -363,7 +462,9 @@ def join(
                 api_key in (None, settings.api_key)
             ):
                 return session
-        return JoinedSession(session_id, configuration.resolve(base_url, api_key), headers)
+        joined = JoinedSession(session_id, configuration.resolve(base_url, api_key), headers)
+        joined.check_open()
+        return joined
 
 
 def finish_status(exc_type: type[BaseException] | None) -> FinishStatus:

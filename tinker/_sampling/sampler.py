@@ -285,6 +285,8 @@ def _decode(
     response: httpx.Response, prompt: types.ModelInput, sequence_ids: Sequence[str]
 ) -> types.SampleResponse:
     """The samples, in whichever encoding they came."""
+    if not response.content:
+        raise ValueError("the body is empty")
     length = length_of(prompt)
     if is_protobuf(response.headers):
         return protobuf.decode_sample_response(response.content, sequence_ids, length)

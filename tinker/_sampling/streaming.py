@@ -14,7 +14,7 @@ from attrs import evolve
 from tinker import types
 from tinker._codec.media_types import EVENT_STREAM
 from tinker._http.sse import SSEDecoder
-from tinker._protocol import retry
+from tinker._protocol import loop, retry
 from tinker._protocol.connection import Stream, hide_credentials
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
@@ -39,7 +39,7 @@ Events = AsyncGenerator[list[StreamSampleEvent], None]
 
 
 async def stream(
-    get_sampler: Callable[[], Sampler],
+    sampler: Sampler,
     request: models.SampleRequest,
     prompt: types.ModelInput,
     tokenizer: Callable[[], Tokenizer],
@@ -47,7 +47,6 @@ async def stream(
 ) -> Events:
     """The events of a request. When they are no longer asked for, so is the sample."""
     text = _TextOfTokens(tokenizer)
-    sampler = get_sampler()
     with ExitStack() as waiting:
         waiting.enter_context(sampler.session.watched(progress))
         await sampler.prepare()
@@ -198,11 +197,15 @@ class _TextOfTokens:
         self._is_unknown = False
 
     async def complete(self, events: list[StreamSampleEvent]) -> list[StreamSampleEvent]:
-        if self._is_unknown or all(e.token is not None or e.token_id is None for e in events):
+        needs_text = any(
+            e.token is None and (e.token_id is not None or (e.index or 0) in self._samples)
+            for e in events
+        )
+        if self._is_unknown or not needs_text:
             return events
         if self._tokenizer is None:
             try:
-                self._tokenizer = await asyncio.to_thread(self._get_tokenizer)
+                self._tokenizer = await loop.in_thread(self._get_tokenizer)
             except (TinkerError, ImportError, OSError, ValueError) as reason:
                 logger.warning("The tokens of the stream come without their text: %s", reason)
                 self._is_unknown = True

@@ -6,6 +6,8 @@ The codecs are imported with the first chunk: they need numpy, which takes longe
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -14,14 +16,17 @@ from attrs import frozen
 
 from tinker import types
 from tinker._codec.media_types import is_protobuf
-from tinker._protocol import retry
+from tinker._protocol import outcome, retry
 from tinker._protocol.connection import sdk_headers
 from tinker._protocol.progress import Progress
-from tinker._protocol.server_traits import REFUSALS_OF_AN_ENCODING, Encoding
+from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE, REFUSALS_OF_AN_ENCODING, Encoding
 from tinker._protocol.session import Session
+from tinker.errors import APIError, APIStatusError
 from tinker_api import models
 from tinker_api.api.training import forward, forward_backward
 from tinker_api.types import UNSET, File, Request, Response, Unset
+
+logger = logging.getLogger("tinker")
 
 
 @frozen
@@ -61,56 +66,105 @@ async def _encoded(
         async with traits.learning:
             # Another chunk may have found out while this one waited.
             if traits.training_encoding is None:
-                response = await _try(session, batch, seq_id, progress)
+                response = await _learn(session, batch, seq_id, progress)
                 return session.connection.parse(response, progress)
     response = await _send(session, batch, seq_id, progress, traits.training_encoding)
     return session.connection.parse(response, progress)
 
 
-async def _try(
+async def _learn(
     session: Session, batch: Batch, seq_id: int, progress: Progress
 ) -> Response[models.UntypedAPIFuture]:
-    """Send in the likelier encoding; if that is refused, in the other one; remember which was taken."""
+    """Send in the likelier encoding; if that is refused for certain, in the other one; remember which was taken.
+
+    A 500 does not tell whether the batch was taken. It is sent again in the same encoding first, so that a server that
+    has taken it recognizes it; and when the other encoding does not go through, it is not taken for refused.
+    """
     traits = session.traits
-    guess = traits.first_guess
-    passed = tuple(REFUSALS_OF_AN_ENCODING)
-    refused: list[tuple[Encoding, Response[models.UntypedAPIFuture]]] = []
-    unsayable: ValueError | None = None
-    for encoding in (guess, guess.other):
+    guess, other = traits.first_guess, traits.first_guess.other
+    try:
+        first = await _insist(session, batch, seq_id, progress, guess)
+    except ValueError as unsayable:
         try:
-            response = await _send(session, batch, seq_id, progress, encoding, passed)
-        except ValueError as reason:
-            unsayable = unsayable or reason
-            continue
-        if response.status_code < 300:
-            traits.training_encoding = encoding
-            return response
-        refused.append((encoding, response))
-        passed = (*passed, 404, 405)
-    if unsayable is not None:
-        if not refused:
-            raise unsayable
-        encoding, response = refused[0]
-        refusal = session.connection.refusal(response.raw, progress).message.rstrip(".")
-        raise ValueError(
-            f"{refusal} - in {encoding}; and in {encoding.other} it cannot be sent: {unsayable}"
-        )
-    # Refused in both: the reason is the content. Said best by the answer that has read it, and by JSON's, which
-    # people can read, if both have.
-    has_read = [(e, r) for e, r in refused if r.status_code not in (404, 405, 415)]
-    in_json = [pair for pair in has_read if pair[0] is Encoding.JSON]
-    encoding, response = (in_json or has_read or refused)[0]
-    _, last = refused[-1]
-    if response.status_code >= 500 and last.status_code in (404, 405):
-        error = session.connection.refusal(last.raw, progress)
-        error.add_note(f"In {encoding} it was refused with status {response.status_code}.")
-        raise error
-    if response.status_code >= 500:
-        # Not a refusal after all: repeat it as any other request.
-        response = await _send(session, batch, seq_id, progress, encoding)
-        traits.training_encoding = encoding
+            response = await _send(session, batch, seq_id, progress, other)
+        except APIStatusError as refused:
+            if refused.outcome_unknown:
+                raise
+            raise _unsayable(refused.message, other, unsayable) from None
+        traits.training_encoding = other
         return response
+    if first.status_code < 300:
+        traits.training_encoding = guess
+        return first
+    may_be_taken = outcome.is_unknown(first.status_code)
+    refusals = (*REFUSALS_OF_AN_ENCODING, *REFUSALS_OF_A_ROUTE, 409)
+    try:
+        second = await _send(session, batch, seq_id, progress, other, refusals)
+    except ValueError as unsayable:
+        refusal = session.connection.refusal(first.raw, progress).message
+        raise _unsayable(refusal, guess, unsayable) from None
+    except APIError as failed:
+        failed.outcome_unknown |= may_be_taken
+        raise
+    if second.status_code < 300:
+        reason = session.connection.refusal(first.raw, progress).message.rstrip(".")
+        logger.warning(
+            "%s; it took the batch in %s, in which all batches of this session are sent from now on",
+            reason,
+            other,
+        )
+        traits.training_encoding = other
+        return second
+    if may_be_taken:
+        if second.status_code in REFUSALS_OF_A_ROUTE and not batch.backward:
+            error = session.connection.refusal(second.raw, progress)
+            error.add_note(f"In {guess} it was refused with status {first.status_code}.")
+            raise error
+        return await _persist(session, batch, seq_id, progress, guess)
+    if outcome.is_unknown(second.status_code):
+        return await _persist(session, batch, seq_id, progress, other)
+    # Refused in both: the reason is the content. Said best by the response to what was read, and by JSON's, which
+    # people can read, if both were.
+    responses = [(guess, first), (other, second)]
+    was_read = [(e, r) for e, r in responses if r.status_code not in (404, 405, 415)]
+    in_json = [pair for pair in was_read if pair[0] is Encoding.JSON]
+    _, response = (in_json or was_read or responses)[0]
     raise session.connection.refusal(response.raw, progress)
+
+
+async def _insist(
+    session: Session, batch: Batch, seq_id: int, progress: Progress, encoding: Encoding
+) -> Response[models.UntypedAPIFuture]:
+    """Send a batch until it is accepted, or refused so often that the encoding must be the reason."""
+    refusals: Counter[int] = Counter()
+    while True:
+        response = await _send(
+            session, batch, seq_id, progress, encoding, tuple(REFUSALS_OF_AN_ENCODING)
+        )
+        status = response.status_code
+        refusals[status] += 1
+        if status < 300 or refusals[status] >= REFUSALS_OF_AN_ENCODING[status]:
+            return response
+        await asyncio.sleep(retry.first_pause() * refusals.total())
+
+
+async def _persist(
+    session: Session, batch: Batch, seq_id: int, progress: Progress, encoding: Encoding
+) -> Response[models.UntypedAPIFuture]:
+    """Send a batch that may have been taken like any other request, in the encoding in which it may have been."""
+    try:
+        response = await _send(session, batch, seq_id, progress, encoding)
+    except APIError as error:
+        error.outcome_unknown = True
+        raise
+    session.traits.training_encoding = encoding
+    return response
+
+
+def _unsayable(refusal: str, encoding: Encoding, reason: ValueError) -> ValueError:
+    return ValueError(
+        f"{refusal.rstrip('.')} - in {encoding}; and in {encoding.other} it cannot be sent: {reason}"
+    )
 
 
 async def _send(
@@ -163,6 +217,8 @@ def decode(response: httpx.Response) -> types.ForwardBackwardOutput:
     """The result of a chunk, in whichever encoding it came."""
     from tinker._codec import json as json_codec, protobuf  # noqa: PLC0415  # with numpy
 
+    if not response.content:
+        raise ValueError("the body is empty")
     if is_protobuf(response.headers):
         return protobuf.decode_forward_backward_output(response.content)
     return json_codec.forward_backward_output(response.content)

@@ -9,6 +9,7 @@ from typing import get_args
 import numpy as np
 from attrs import evolve, frozen
 
+from tinker._codec.json import LOSSES_BY_PROVENANCE
 from tinker.types import Datum, LossFnType, TensorData
 from tinker.types._numbers import is_number
 
@@ -19,8 +20,6 @@ class _Loss:
     """Inputs without which the loss is not defined."""
     config: tuple[str, ...] | None = ()
     """Keys its configuration may have, those of open servers included; None: not known."""
-    by_provenance: bool = False
-    """Whether the data must say which samples they come from."""
 
 
 _POLICY_INPUTS = ("target_tokens", "logprobs", "advantages")
@@ -32,7 +31,7 @@ _LOSSES: dict[str, _Loss] = {
     "cispo": _Loss(_POLICY_INPUTS, _CLIP),
     "dro": _Loss(_POLICY_INPUTS, ("beta",)),
     "gspo": _Loss(_POLICY_INPUTS, _CLIP),
-    "stable_reinforce": _Loss(("target_tokens", "advantages"), None, by_provenance=True),
+    "stable_reinforce": _Loss(("target_tokens", "advantages"), None),
     "custom": _Loss((), None),
 }
 assert set(_LOSSES) == set(get_args(LossFnType)), "one entry for each loss of the contract"
@@ -114,7 +113,7 @@ def _prepare_datum(index: int, datum: Datum, loss_fn: str, loss: _Loss) -> Datum
             wrong = _not_finite(name, tensor)
         if wrong:
             raise ValueError(f"data[{index}].loss_fn_inputs[{name!r}]{wrong}")
-    if loss.by_provenance:
+    if loss_fn in LOSSES_BY_PROVENANCE:
         _check_provenance(f"data[{index}]", datum, loss_fn)
     return datum
 

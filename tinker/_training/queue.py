@@ -5,7 +5,7 @@ What becomes of seq_ids when a request of a call is not accepted:
     refused (4xx), nothing after it accepted     its number is used again by the next call
     refused, a later chunk of the call accepted  a forward pass over one token takes its number, so that
                                                  the server does not wait for it for ever
-    not known (no answer, 5xx, to the end)       the run is poisoned: later calls are refused, because
+    not known (no response, 5xx, to the end)     the run is poisoned: later calls are refused, because
                                                  nobody can say in which order they would take effect
 """
 
@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import httpx
+from attrs import fields
 
 from tinker import types
 from tinker._codec.media_types import JSON, ResultType
@@ -23,13 +24,12 @@ from tinker._protocol import retry
 from tinker._protocol.connection import ANSWER_TIMEOUT, HELD_TIMEOUT, SdkHeaders, sdk_headers
 from tinker._protocol.polling import Decoder
 from tinker._protocol.progress import Progress
-from tinker._protocol.server_traits import is_final
 from tinker._protocol.session import Session
 from tinker._training import batch
 from tinker._training.batch import Batch
 from tinker._training.missed_turns import MissedTurns
 from tinker._training.sequencing import Sequencer, Turn
-from tinker.errors import APIError, APIStatusError, RunPoisonedError, TinkerError
+from tinker.errors import APIError, RunPoisonedError, TinkerError
 from tinker.futures import APIFuture
 from tinker.types._numbers import with_nan
 from tinker_api import models
@@ -68,17 +68,24 @@ class TrainingRun:
             return await self.send(request(seq_id, sdk), progress, timeout)
 
         progress, sdk = self.progress(operation), sdk_headers(f"TrainingClient.{operation}")
-        results = self.submit([send], result_of(model, operation), progress, kind=kind)
+        decode = result_of(
+            model,
+            operation,
+            needs=_NEEDED.get(operation, ()),
+            may_be_empty=lambda: self.session.traits.returns_empty_results,
+        )
+        results = self.submit([send], decode, progress, kind=kind)
 
         async def first() -> T:
             return (await results)[0]
 
-        return APIFuture.start(first(), progress)
+        return APIFuture.start(first(), progress, session=self.session)
 
     def unnumbered(
         self, request: Request[models.UntypedAPIFuture], model: type[T], *, kind: str
     ) -> APIFuture[T]:
         """Submit an operation that has no seq_id, behind those submitted so far."""
+        self.session.check_open()
         progress = self.progress(request.operation)
         turn = self._sequencer.turn()
 
@@ -89,7 +96,7 @@ class TrainingRun:
                 decode = result_of(model, request.operation)
                 return await self.session.result(promise, decode, progress, kind=kind)
 
-        return APIFuture.start(run(), progress)
+        return APIFuture.start(run(), progress, session=self.session)
 
     def submit(
         self,
@@ -105,6 +112,7 @@ class TrainingRun:
 
         Returns a coroutine for the library's loop. The turn is taken at the call, not at the await.
         """
+        self.session.check_open()
         self._sequencer.check()
         return self._execute(
             self._sequencer.turn(), submits, decode, progress, kind, accept, parallel
@@ -140,33 +148,35 @@ class TrainingRun:
 
             polls: dict[int, asyncio.Task[T]] = {}
             failures: dict[int, Exception] = {}
-            async with turn:
-                seq_ids = turn.draw(len(submits))
-                progress.seq_ids.extend(seq_ids)
+            try:
+                async with turn:
+                    seq_ids = turn.draw(len(submits))
+                    progress.seq_ids.extend(seq_ids)
 
-                async def submit(number: int) -> None:
-                    try:
-                        promise = await submits[number](seq_ids[number])
-                    except Exception as error:  # noqa: BLE001  # settled below, with the others
-                        failures[number] = error
+                    async def submit(number: int) -> None:
+                        try:
+                            promise = await submits[number](seq_ids[number])
+                        except Exception as error:  # noqa: BLE001  # settled below, with the others
+                            failures[number] = error
+                        else:
+                            result = self._missed_turns.result(
+                                seq_ids[number], promise, wait, submits[number]
+                            )
+                            polls[number] = asyncio.create_task(result)
+
+                    if parallel:
+                        await asyncio.gather(*(submit(n) for n in range(len(submits))))
                     else:
-                        result = self._missed_turns.result(
-                            seq_ids[number], promise, wait, submits[number]
-                        )
-                        polls[number] = asyncio.create_task(result)
-
-                if parallel:
-                    await asyncio.gather(*(submit(n) for n in range(len(submits))))
-                else:
-                    for number in range(len(submits)):
-                        await submit(number)
-                        if failures:
-                            break
-                if failures:
-                    for task in polls.values():
-                        task.cancel()
-                    raise await self._settle(turn, seq_ids, set(polls), failures)
-            return list(await asyncio.gather(*(polls[n] for n in sorted(polls))))
+                        for number in range(len(submits)):
+                            await submit(number)
+                            if failures:
+                                break
+                    if failures:
+                        raise await self._settle(turn, seq_ids, set(polls), failures)
+                return list(await asyncio.gather(*(polls[n] for n in sorted(polls))))
+            finally:
+                for task in polls.values():
+                    task.cancel()
 
     async def _settle(
         self, turn: Turn, seq_ids: list[int], accepted: set[int], failures: Mapping[int, Exception]
@@ -219,19 +229,39 @@ class TrainingRun:
 
 def _was_refused(error: Exception) -> bool:
     """Whether it is certain that the server has not taken the request."""
-    if isinstance(error, APIStatusError):
-        return error.status_code < 500 or is_final(error.status_code, error.body)
-    return not isinstance(error, APIError)  # it failed before it was sent
+    return not (isinstance(error, APIError) and error.outcome_unknown)
 
 
-def result_of(model: type[T], tag: str) -> Decoder[T]:
+_NEEDED = dict.fromkeys(
+    ("save_weights", "save_weights_for_sampler", "save_weights_external"), ("path",)
+)
+
+
+def result_of(
+    model: type[T],
+    tag: str,
+    *,
+    needs: Sequence[str] = (),
+    may_be_empty: Callable[[], bool] = lambda: False,
+) -> Decoder[T]:
     """A decoder for a generated model. Some servers leave out the tag, or make it null; the operation tells it.
 
     A metric that is not finite is null in JSON, and NaN here.
+
+    Args:
+        model: What the operation returns.
+        tag: Its name.
+        needs: At least one of these fields has a value.
+        may_be_empty: Whether `{}` is a result of this server.
     """
+    known = {attribute.name for attribute in fields(model)}  # type: ignore[arg-type]  # attrs makes them
 
     def decode(response: httpx.Response) -> T:
         body = loads(response.content)
+        if needs and not any(body.get(name) is not None for name in needs):
+            raise ValueError(f"there is no {' or '.join(needs)}")
+        if known.isdisjoint(body) and (body or not may_be_empty()):
+            raise ValueError(f"none of the fields of {tag} is there")
         if isinstance(metrics := body.get("metrics"), dict):
             body["metrics"] = with_nan(metrics)
         return model.from_dict({**body, "type": body.get("type") or tag})  # type: ignore[attr-defined, no-any-return]

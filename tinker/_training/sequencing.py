@@ -60,12 +60,12 @@ class Turn:
         self._waiter: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Self:
-        # Operations are never cancelled before their turn (see _loop.submit), so a turn always ends.
+        # Only the end of the session cancels an operation before its turn, and then all of them.
         before, self._before = self._before, None
-        if before is not None and not before._over:
-            before._waiter = asyncio.get_running_loop().create_future()
-            await before._waiter
         try:
+            if before is not None and not before._over:
+                before._waiter = asyncio.get_running_loop().create_future()
+                await before._waiter
             self._sequencer.check()
         except BaseException:
             self.end()

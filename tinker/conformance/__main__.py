@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from tinker import _extras
+
 if TYPE_CHECKING:
     from tinker.conformance.report import Report
 
@@ -54,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         from tinker.conformance.run import run  # noqa: PLC0415  # --help needs nothing of it
     except ModuleNotFoundError as error:
-        return _fail(f"needs {error.name}: pip install 'tinker[local]'")
+        return _fail(f"needs the package {error.name}: {_extras.install('local')}")
     from tinker._http import config  # noqa: PLC0415
     from tinker.errors import TinkerError  # noqa: PLC0415
 

@@ -15,6 +15,7 @@ from tinker.conformance.report import Outcome, Report, Result
 from tinker.conformance.server import OutOfTime
 from tinker.conformance.subject import Subject
 from tinker.types import ParsedCheckpointTinkerPath
+from tinker_api import security
 
 _CLEANING = 30.0
 _AREAS = [
@@ -61,7 +62,7 @@ def run(
         httpx.TransportError: The server cannot be reached.
     """
     begun = time.monotonic()
-    headers = {"x-api-key": api_key, "user-agent": "tinker-conformance"}
+    headers = {security.HEADER: api_key, "user-agent": "tinker-conformance"}
     with httpx.Client(
         base_url=f"{base_url.rstrip('/')}/", headers=headers, transport=transport
     ) as http:

@@ -22,6 +22,7 @@ from tinker.conformance.contract import (
 )
 from tinker.conformance.exchange import Exchange
 from tinker.conformance.outcomes import Failed, NotOffered, expect
+from tinker_api import security
 
 _PENDING = 200.0
 """Seconds for which a promise may be pending before a check gives up on it."""
@@ -80,7 +81,7 @@ class Server:
             timeout=timeout,
         )
         if not key:
-            request.headers.pop("x-api-key", None)
+            request.headers.pop(security.HEADER, None)
         begun = time.monotonic()
         try:
             try:

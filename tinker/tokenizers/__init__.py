@@ -13,5 +13,13 @@ fast; every other kind runs on Hugging Face's `tokenizers` (extra `hf`).
 from ._errors import TokenizerError
 from ._load import get_tokenizer
 from ._tokenizer import Tokenizer
+from ._trained_tokens import TrainedTokens, TrainOn, trained_tokens
 
-__all__ = ["Tokenizer", "TokenizerError", "get_tokenizer"]
+__all__ = [
+    "Tokenizer",
+    "TokenizerError",
+    "TrainOn",
+    "TrainedTokens",
+    "get_tokenizer",
+    "trained_tokens",
+]

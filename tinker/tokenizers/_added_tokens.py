@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 # Unicode's White_Space, which is not quite Python's str.isspace().
-_WHITE_SPACE = frozenset(
+WHITE_SPACE = frozenset(
     "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
     "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 )
@@ -67,9 +67,9 @@ class _Finder:
         for match in self._pattern.finditer(text) if self._pattern else ():
             token = self._tokens[match.group()]
             start, end = match.span()
-            while token.lstrip and start > begin and text[start - 1] in _WHITE_SPACE:
+            while token.lstrip and start > begin and text[start - 1] in WHITE_SPACE:
                 start -= 1
-            while token.rstrip and end < len(text) and text[end] in _WHITE_SPACE:
+            while token.rstrip and end < len(text) and text[end] in WHITE_SPACE:
                 end += 1
             if begin < start:
                 yield text[begin:start]

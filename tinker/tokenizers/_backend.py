@@ -20,6 +20,12 @@ class Backend(Protocol):
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
 
+    def normalize(self, text: str) -> str:
+        """The text that the offsets of `encode_with_offsets` point into."""
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Ids without those around a text, and the characters that each one covers."""
+
     def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str: ...
 
     def token_to_id(self, token: str) -> int | None: ...

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 
 import tiktoken
 
-from ._added_tokens import AddedToken, AddedTokens
+from ._added_tokens import WHITE_SPACE, AddedToken, AddedTokens
 from ._byte_alphabet import to_bytes, to_characters
 from ._errors import TokenizerError
 from ._normalize import normalize
@@ -124,14 +124,38 @@ class ByteLevelBackend:
             special_tokens={},
         )
 
+    def normalize(self, text: str) -> str:
+        form = self._parts.normal_form
+        return normalize(form, text) if form else text
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """As `Backend` has it; `text` must be normal."""
+        ids = self.encode(text, add_special_tokens=False)
+        content = text.encode()
+        # Of each byte, the index of its character; one more for the end.
+        characters = [n for n, one in enumerate(text) for _ in one.encode()] + [len(text)]
+        offsets = []
+        place = 0
+        for id_ in ids:
+            token = self._bytes[id_]
+            begin = place
+            while not content.startswith(token, place):
+                # White space that an added token swallows belongs to it.
+                if place >= len(content) or text[characters[place]] not in WHITE_SPACE:
+                    raise TokenizerError(f"Token {id_} does not match the text: is it normalized?")
+                place += 1
+            place += len(token)
+            offsets.append((characters[begin], characters[place - 1] + 1))
+        return ids, offsets
+
     def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:
         table = self._ordinary_bytes if skip_special_tokens else self._bytes
         try:
             text = b"".join(map(table.__getitem__, ids))
         except KeyError as error:
             raise TokenizerError(
-                f"{error.args[0]!r} is no token's id: they go from 0 to {max(self._bytes)}"
-                f" in {self._parts.name}."
+                f"{error.args[0]!r} is not a token id of {self._parts.name}: they go from 0 to"
+                f" {max(self._bytes)}."
             ) from None
         return text.decode("utf-8", errors="replace")
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tinker import _extras
+
 from ._added_tokens import AddedToken
 from ._errors import TokenizerError
 
@@ -26,7 +28,7 @@ class HuggingFaceBackend:
             import tokenizers  # noqa: PLC0415 - only when a model needs it
         except ImportError:
             raise ImportError(
-                f"{path} needs Hugging Face's tokenizers ({reason}): pip install 'tinker[hf]'."
+                f"{path} needs Hugging Face's tokenizers ({reason}): {_extras.install('tokenizers')}"
             ) from None
         try:
             tokenizer = tokenizers.Tokenizer.from_file(str(path))
@@ -60,11 +62,18 @@ class HuggingFaceBackend:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids
         return ids
 
+    def normalize(self, text: str) -> str:
+        return text  # the library's offsets point into the text as it was
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        return encoded.ids, encoded.offsets
+
     def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:
         for id_ in set(ids):
             # The library leaves unknown ids out without a word.
             if not hasattr(id_, "__index__") or self.id_to_token(id_) is None:
-                raise TokenizerError(f"{id_!r} is no token's id in {self._name}.")
+                raise TokenizerError(f"{id_!r} is not a token id of {self._name}.")
         text: str = self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
         return text
 

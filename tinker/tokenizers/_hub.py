@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tinker import _extras
+
 from ._errors import TokenizerError
 from ._files import VOCABULARY_FILES, has_tokenizer
 from ._resolve import HubSource
@@ -31,10 +33,10 @@ def download(source: HubSource) -> Path:
     try:
         from huggingface_hub import HfApi, constants, snapshot_download  # noqa: PLC0415 - only if needed
         from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
-    except ImportError:
+    except ModuleNotFoundError as error:
         raise ImportError(
-            f"The tokenizer of {source.repo!r} is downloaded from the Hugging Face hub, which needs"
-            " more packages: pip install 'tinker[hf]'. Or pass the path of its files."
+            f"Downloading the tokenizer of {source.repo!r} from the Hugging Face hub needs the package"
+            f" {error.name}: {_extras.install('tokenizers')}. Or pass the path of its files."
         ) from None
 
     def fetch(*, local_only: bool) -> Path:

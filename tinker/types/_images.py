@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from tinker.types._numbers import is_whole
-
-ImageFormat: TypeAlias = Literal["png", "jpeg"]
+from tinker_api.models.image_format import IMAGE_FORMAT_VALUES
 
 
 def check_format(instance: object, attribute: object, value: object) -> None:
-    if value not in ("png", "jpeg"):
+    if value not in IMAGE_FORMAT_VALUES:
         kind = type(instance).__name__
-        raise ValueError(f"{kind}.format is {value!r}; it must be 'png' or 'jpeg'.")
+        allowed = " or ".join(map(repr, sorted(IMAGE_FORMAT_VALUES)))
+        raise ValueError(f"{kind}.format is {value!r}; it must be {allowed}.")
 
 
 def check_expected_tokens(instance: object, attribute: object, value: Any) -> None:
@@ -21,7 +21,7 @@ def check_expected_tokens(instance: object, attribute: object, value: Any) -> No
     if not is_whole(value) or value < 0:
         kind = type(instance).__name__
         raise ValueError(
-            f"{kind}.expected_tokens is {value!r}; it must be a whole number from 0, or None."
+            f"{kind}.expected_tokens is {value!r}; it must be an integer of at least 0, or None."
         )
 
 

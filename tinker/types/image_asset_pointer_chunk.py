@@ -7,8 +7,8 @@ from typing import Literal
 import attrs
 
 from tinker.types import _images
-from tinker.types._images import ImageFormat
 from tinker_api.model import Model, tag
+from tinker_api.models.image_format import ImageFormat
 
 
 @attrs.frozen(kw_only=True)

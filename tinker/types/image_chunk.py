@@ -8,8 +8,8 @@ import attrs
 
 from tinker.types import _images
 from tinker.types._base64 import to_bytes
-from tinker.types._images import ImageFormat
 from tinker_api.model import Model, tag
+from tinker_api.models.image_format import ImageFormat
 
 
 @attrs.frozen(kw_only=True)

@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from tinker_api.models.loss_fn_type import LossFnType
 
-LossFnType: TypeAlias = Literal[
-    "cross_entropy",
-    "importance_sampling",
-    "ppo",
-    "cispo",
-    "dro",
-    "gspo",
-    "stable_reinforce",
-    "custom",
-]
+__all__ = ["LossFnType"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from tinker_api.models.stop_reason import StopReason
 
-StopReason: TypeAlias = Literal["length", "stop"]
-"""`"stop"`: a stop string, a stop token or the end of the text; `"length"`: max_tokens reached."""
+__all__ = ["StopReason"]

@@ -1,7 +1,7 @@
-"""`TensorDtype`: the element types that the API knows."""
+"""`TensorDtype`: the element types that the API has."""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from tinker_api.models.tensor_dtype import TensorDtype
 
-TensorDtype: TypeAlias = Literal["int64", "float32"]
+__all__ = ["TensorDtype"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, TypeAlias
+from typing import Self
 
 import attrs
 
 from tinker_api.model import Model
+from tinker_api.models.checkpoint_type import CheckpointType
 
-CheckpointType: TypeAlias = Literal["training", "sampler", "external"]
+__all__ = ["CheckpointType", "ParsedCheckpointTinkerPath"]
 
 _SCHEME = "tinker://"
 _KINDS: dict[str, CheckpointType] = {

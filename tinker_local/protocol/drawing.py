@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -45,7 +46,8 @@ class Drawing:
         loop = asyncio.get_running_loop()
 
         def heard(index: int, token: int, logprob: float) -> None:  # on the engine's thread
-            loop.call_soon_threadsafe(self._drawn.put_nowait, Token(index, token, logprob))
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the server is going down
+                loop.call_soon_threadsafe(self._drawn.put_nowait, Token(index, token, logprob))
 
         backend.operations.listeners[request_id] = heard
         try:
@@ -70,6 +72,7 @@ class Drawing:
             while (token := await self._drawn.get()) is not None:
                 told[token.index] += 1
                 yield token
+                await asyncio.sleep(0)  # to notice that the reader has gone
             settled = store.request(self._id)
             assert settled is not None
             if settled.state == FAILED:

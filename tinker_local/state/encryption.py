@@ -1,9 +1,10 @@
-"""age encryption of files for use elsewhere, when the `pyrage` package is there (`pip install 'tinker[age]'`)."""
+"""age encryption of files for use elsewhere, when the `pyrage` package is installed (extra `age`)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tinker import _extras
 from tinker_local.errors import Refusal
 
 
@@ -15,7 +16,7 @@ def check(recipients: Sequence[str]) -> None:
         raise Refusal(
             400,
             "age_encryption_recipients: this server cannot encrypt; "
-            "install pyrage beside it (pip install 'tinker[age]')",
+            f"it needs the package pyrage: {_extras.install('age')}",
         ) from None
     for number, recipient in enumerate(recipients):
         try:

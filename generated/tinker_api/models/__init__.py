@@ -123,9 +123,8 @@ if TYPE_CHECKING:
     from .get_training_run_access_scope import GetTrainingRunAccessScope
     from .health_response import HealthResponse
     from .image_asset_pointer_chunk import ImageAssetPointerChunk
-    from .image_asset_pointer_chunk_format import ImageAssetPointerChunkFormat
     from .image_chunk import ImageChunk
-    from .image_chunk_format import ImageChunkFormat
+    from .image_format import ImageFormat
     from .join_sampling_session_request import JoinSamplingSessionRequest
     from .join_sampling_session_response import JoinSamplingSessionResponse
     from .list_sessions_access_scope import ListSessionsAccessScope
@@ -167,7 +166,6 @@ if TYPE_CHECKING:
     from .sample_request import SampleRequest
     from .sample_response import SampleResponse
     from .sampled_sequence import SampledSequence
-    from .sampled_sequence_stop_reason import SampledSequenceStopReason
     from .sampling_params import SamplingParams
     from .sampling_prefill_billing_event import SamplingPrefillBillingEvent
     from .sampling_sample_billing_event import SamplingSampleBillingEvent
@@ -198,13 +196,14 @@ if TYPE_CHECKING:
     from .session_trace_export_response_status import SessionTraceExportResponseStatus
     from .set_checkpoint_ttl_request import SetCheckpointTtlRequest
     from .severity import Severity
+    from .stop_reason import StopReason
     from .storage_billing_event import StorageBillingEvent
     from .stream_sample_event import StreamSampleEvent
     from .supported_model import SupportedModel
     from .telemetry_response import TelemetryResponse
     from .telemetry_send_request import TelemetrySendRequest
     from .tensor_data import TensorData
-    from .tensor_data_dtype import TensorDataDtype
+    from .tensor_dtype import TensorDtype
     from .text_block import TextBlock
     from .thinking_block import ThinkingBlock
     from .token_logprob import TokenLogprob
@@ -347,9 +346,8 @@ _MODULE_OF = {
     "GetTrainingRunAccessScope": ".get_training_run_access_scope",
     "HealthResponse": ".health_response",
     "ImageAssetPointerChunk": ".image_asset_pointer_chunk",
-    "ImageAssetPointerChunkFormat": ".image_asset_pointer_chunk_format",
     "ImageChunk": ".image_chunk",
-    "ImageChunkFormat": ".image_chunk_format",
+    "ImageFormat": ".image_format",
     "JoinSamplingSessionRequest": ".join_sampling_session_request",
     "JoinSamplingSessionResponse": ".join_sampling_session_response",
     "ListSessionsAccessScope": ".list_sessions_access_scope",
@@ -391,7 +389,6 @@ _MODULE_OF = {
     "SampleRequest": ".sample_request",
     "SampleResponse": ".sample_response",
     "SampledSequence": ".sampled_sequence",
-    "SampledSequenceStopReason": ".sampled_sequence_stop_reason",
     "SamplingParams": ".sampling_params",
     "SamplingPrefillBillingEvent": ".sampling_prefill_billing_event",
     "SamplingSampleBillingEvent": ".sampling_sample_billing_event",
@@ -422,13 +419,14 @@ _MODULE_OF = {
     "SessionTraceExportResponseStatus": ".session_trace_export_response_status",
     "SetCheckpointTtlRequest": ".set_checkpoint_ttl_request",
     "Severity": ".severity",
+    "StopReason": ".stop_reason",
     "StorageBillingEvent": ".storage_billing_event",
     "StreamSampleEvent": ".stream_sample_event",
     "SupportedModel": ".supported_model",
     "TelemetryResponse": ".telemetry_response",
     "TelemetrySendRequest": ".telemetry_send_request",
     "TensorData": ".tensor_data",
-    "TensorDataDtype": ".tensor_data_dtype",
+    "TensorDtype": ".tensor_dtype",
     "TextBlock": ".text_block",
     "ThinkingBlock": ".thinking_block",
     "TokenLogprob": ".token_logprob",
@@ -585,9 +583,8 @@ __all__ = (
     "GetTrainingRunAccessScope",
     "HealthResponse",
     "ImageAssetPointerChunk",
-    "ImageAssetPointerChunkFormat",
     "ImageChunk",
-    "ImageChunkFormat",
+    "ImageFormat",
     "JoinSamplingSessionRequest",
     "JoinSamplingSessionResponse",
     "ListSessionsAccessScope",
@@ -627,7 +624,6 @@ __all__ = (
     "RequestErrorCategory",
     "RequestFailedResponse",
     "SampledSequence",
-    "SampledSequenceStopReason",
     "SampleRequest",
     "SampleResponse",
     "SamplingParams",
@@ -660,13 +656,14 @@ __all__ = (
     "SessionTraceExportResponseStatus",
     "SetCheckpointTtlRequest",
     "Severity",
+    "StopReason",
     "StorageBillingEvent",
     "StreamSampleEvent",
     "SupportedModel",
     "TelemetryResponse",
     "TelemetrySendRequest",
     "TensorData",
-    "TensorDataDtype",
+    "TensorDtype",
     "TextBlock",
     "ThinkingBlock",
     "TokenLogprob",

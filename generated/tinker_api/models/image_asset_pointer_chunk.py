@@ -6,9 +6,7 @@ from typing import Any, Literal, Self
 from attrs import frozen as _attrs_frozen
 
 from ..model import Schema
-from ..models.image_asset_pointer_chunk_format import (
-    ImageAssetPointerChunkFormat,
-)
+from ..models.image_format import ImageFormat
 from ..types import const
 
 
@@ -19,8 +17,8 @@ class ImageAssetPointerChunk(Schema):
     location: str
     """ Where it is. """
 
-    format: ImageAssetPointerChunkFormat
-    """ Its format. """
+    format: ImageFormat
+    """ The format of an image. """
 
     type: Literal["image_asset_pointer"] = "image_asset_pointer"
     """ Tag. """

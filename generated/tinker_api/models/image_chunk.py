@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from attrs import frozen as _attrs_frozen
 
 from ..model import Schema
-from ..models.image_chunk_format import ImageChunkFormat
+from ..models.image_format import ImageFormat
 from ..types import const
 
 
@@ -17,8 +17,8 @@ class ImageChunk(Schema):
     data: str
     """ The file, in base64. """
 
-    format: ImageChunkFormat
-    """ Its format. """
+    format: ImageFormat
+    """ The format of an image. """
 
     type: Literal["image"] = "image"
     """ Tag. """

@@ -6,17 +6,16 @@ from typing import Any, Self
 from attrs import frozen as _attrs_frozen
 
 from ..model import Schema
-from ..models.sampled_sequence_stop_reason import (
-    SampledSequenceStopReason,
-)
+from ..models.stop_reason import StopReason
 
 
 @_attrs_frozen
 class SampledSequence(Schema):
     """One completion."""
 
-    stop_reason: SampledSequenceStopReason
-    """ `stop`: a stop text or token; `length`: max_tokens or the context. """
+    stop_reason: StopReason
+    """ Why a sample ended: `stop`, at a stop string, a stop token or the end of the text; `length`, at max_tokens or
+    the end of the context. """
 
     tokens: list[int]
     """ Token ids, a stop token included. """

@@ -6,7 +6,7 @@ from typing import Any, Self
 from attrs import frozen as _attrs_frozen
 
 from ..model import Schema
-from ..models.tensor_data_dtype import TensorDataDtype
+from ..models.tensor_dtype import TensorDtype
 
 
 @_attrs_frozen
@@ -18,8 +18,8 @@ class TensorData(Schema):
     data: list[float]
     """ The values. Whole numbers where dtype is int64. """
 
-    dtype: TensorDataDtype
-    """ Type of the values. """
+    dtype: TensorDtype
+    """ The type of a tensor's values. """
 
     shape: list[int] | None = None
     """ Dimensions; null means one dimension. """

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy
 import pytest
 
+import tinker
 from tests.compat import official
 
 PIP = ["-m", "pip", "--disable-pip-version-check", "--no-input"]
@@ -35,7 +36,7 @@ strict = true
 [mypy-torch.*]
 follow_imports = skip
 """
-OURS = "0.38.0+openapi.1"
+OURS = tinker.__version__
 REQUIRING = """\
 Metadata-Version: 2.1
 Name: requiring

@@ -52,9 +52,7 @@ from tinker_api.types import File, Response
 
 @pytest.fixture
 def client(shared: str) -> Iterator[AuthenticatedClient]:
-    with AuthenticatedClient(
-        base_url=shared, token="tml-anna", prefix="", auth_header_name="X-API-Key"
-    ) as generated:
+    with AuthenticatedClient(base_url=shared, token="tml-anna") as generated:
         yield generated
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinker.conformance.checks import check
 from tinker.conformance.outcomes import NotOffered, expect
 from tinker.conformance.subject import Subject
+from tinker_api import security
 
 
 @check("auth_token", "auth")
@@ -12,7 +13,7 @@ def auth_token(s: Subject) -> None:
     """Exchanges a credential for a JWT, which replaces it in the header."""
     jwt = s.call("auth_token", {})["jwt"]
     expect(jwt.count(".") == 2, "expected a `jwt` of three parts separated by dots")
-    exchange = s.send("get_server_capabilities", headers={"x-api-key": jwt})
+    exchange = s.send("get_server_capabilities", headers={security.HEADER: jwt})
     expect(
         exchange.status == 200,
         f"a request with the JWT: expected status 200, found {exchange.status}",
@@ -32,7 +33,7 @@ def get_api_key(s: Subject) -> None:
 @check("revoke_api_key", "auth")
 def revoke_api_key(s: Subject) -> None:
     """Revokes exactly the key of the request; an unknown key is refused, and no key is revoked."""
-    exchange = s.send("revoke_api_key", headers={"x-api-key": "tml-conformance-no-such-key"})
+    exchange = s.send("revoke_api_key", headers={security.HEADER: "tml-conformance-no-such-key"})
     s.offered(exchange)
     if 200 <= exchange.status < 300:
         raise NotOffered("the server accepts any key, and revokes none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from tinker._version import SDK_VERSION
 from tinker.conformance.checks import check
 from tinker.conformance.outcomes import expect
 from tinker.conformance.subject import Subject
@@ -29,13 +30,13 @@ def get_server_capabilities(s: Subject) -> None:
 @check("client_config", "service")
 def client_config(s: Subject) -> None:
     """Settings, read once; every field of the response is optional."""
-    s.keep("config", s.call("client_config", {"sdk_version": "0.38.0"}))
+    s.keep("config", s.call("client_config", {"sdk_version": SDK_VERSION}))
 
 
 @check("client_dynamic_config", "service")
 def client_dynamic_config(s: Subject) -> None:
     """Settings that a client reads again from time to time; without the route, clients use the defaults."""
-    s.call("client_dynamic_config", {"sdk_version": "0.38.0"})
+    s.call("client_dynamic_config", {"sdk_version": SDK_VERSION})
 
 
 @check("telemetry", "service")
@@ -56,6 +57,6 @@ def telemetry_body() -> dict[str, object]:
     return {
         "events": [],
         "platform": "Linux",
-        "sdk_version": "0.38.0",
+        "sdk_version": SDK_VERSION,
         "session_id": "sessionless-conformance",
     }

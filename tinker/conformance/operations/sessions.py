@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from tinker._version import SDK_VERSION
 from tinker.conformance.checks import check
 from tinker.conformance.outcomes import expect
 from tinker.conformance.subject import Subject
@@ -15,7 +16,7 @@ def create_session(s: Subject) -> None:
     body = {
         "tags": ["conformance"],
         "user_metadata": {"conformance": s.name},
-        "sdk_version": "0.38.0",
+        "sdk_version": SDK_VERSION,
         "type": "create_session",
     }
     s.session_id = s.call("create_session", body)["session_id"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tinker._codec.media_types import JSON, PROTOBUF
+from tinker._version import SDK_VERSION
 from tinker.conformance.checks import check
 from tinker.conformance.operations.service import telemetry_body
 from tinker.conformance.outcomes import Failed, NotOffered, expect
@@ -41,7 +42,7 @@ def null_is_absent(s: Subject) -> None:
     body: dict[str, object] = {
         "tags": [],
         "user_metadata": None,
-        "sdk_version": "0.38.0",
+        "sdk_version": SDK_VERSION,
         "project_id": None,
         "type": "create_session",
     }

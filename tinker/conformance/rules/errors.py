@@ -7,6 +7,7 @@ from tinker.conformance.checks import check
 from tinker.conformance.outcomes import NotOffered, expect
 from tinker.conformance.payloads import Example, json_batch, protobuf_batch
 from tinker.conformance.subject import Subject
+from tinker_api import security
 
 _NOWHERE = "00000000-0000-4000-8000-000000000000"
 
@@ -114,6 +115,6 @@ def credential(s: Subject) -> None:
 def error_bodies(s: Subject) -> None:
     """The body of a failed request is `{"detail": …}` in JSON, without any credential."""
     exchange = s.refused("weights_info", {"tinker_path": "not-a-path"}, (400, 404, 422))
-    key = s.http.headers.get("x-api-key", "")
+    key = s.http.headers.get(security.HEADER, "")
     expect(not key or key.encode() not in exchange.body, "the body repeats the credential")
     expect(exchange.media_type == JSON, f"expected {JSON}, found {exchange.media_type}")

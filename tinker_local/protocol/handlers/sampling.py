@@ -165,6 +165,8 @@ async def _events(backend: Backend, drawing: Drawing) -> AsyncIterator[bytes]:
         return
     for index, sequence in enumerate(drawing.result["sequences"]):
         end = {"index": index, "finish_reason": sequence["stop_reason"]}
+        if unfinished := texts[index].decode(b"", final=True):  # the sample ends in a character
+            end["token"] = unfinished
         yield _event({**end, "total_tokens": len(sequence["tokens"])})
 
 

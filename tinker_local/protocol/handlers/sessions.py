@@ -21,6 +21,8 @@ from tinker_local.state.catalog import LIVE
 from tinker_local.state.store import FAILED, Row
 from tinker_local.times import moment, timestamp
 
+_SESSIONS = uuid.UUID("a2cf1e38-6f5c-5e0b-9f5e-0a6f4f5a7d11")
+"""Names the ids of sessions that are opened with an idempotency key."""
 DEFAULT_PROJECT = "default"
 PROJECT = f"coalesce(nullif(json_extract(sessions.facts, '$.project_id'), ''), '{DEFAULT_PROJECT}')"
 """The project of a session, in a query."""
@@ -28,8 +30,15 @@ PROJECT = f"coalesce(nullif(json_extract(sessions.facts, '$.project_id'), ''), '
 
 async def create_session(backend: Backend, call: Call) -> dict[str, Any]:
     kept = ("tags", "user_metadata", "sdk_version", "project_id", "display_name")
-    session_id = str(uuid.uuid4())
-    open_session(backend, call.user, {name: call.body.get(name) for name in kept}, session_id)
+    facts = {name: call.body.get(name) for name in kept}
+    if (key := call.headers.get("x-idempotency-key")) is None:
+        open_session(backend, call.user, facts, session_id := str(uuid.uuid4()))
+    else:
+        session_id = str(uuid.uuid5(_SESSIONS, f"{call.user}\n{key}"))
+        if (session := backend.store.get("sessions", session_id)) is None:
+            open_session(backend, call.user, facts, session_id)
+        elif session["facts"] != facts:
+            raise Refusal(409, "X-Idempotency-Key was used by a different request")
     return {
         "type": "create_session",
         "session_id": session_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ...types import Request, Response, loads
+from ...types import UNSET, Request, Response, Unset, loads
 
 if TYPE_CHECKING:
     import httpx
@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 def request(
     *,
     body: CreateSessionRequest,
+    x_idempotency_key: str | Unset = UNSET,
 ) -> Request[CreateSessionResponse]:
     """Open a session
 
-    Models and samplers belong to a session. A session lives while heartbeats arrive, until it is finished.
+    Models and samplers belong to a session. A session lives while heartbeats arrive, until it is finished. The same
+    `X-Idempotency-Key` gets the same session.
 
     Args:
+        x_idempotency_key (str | Unset):
         body (CreateSessionRequest): A client introduces itself.
     """
 
     headers: dict[str, str] = {}
+    if not isinstance(x_idempotency_key, Unset):
+        headers["X-Idempotency-Key"] = x_idempotency_key
 
     headers["Accept"] = "application/json"
     headers["Content-Type"] = "application/json"
@@ -72,6 +77,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient,
     body: CreateSessionRequest,
+    x_idempotency_key: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CreateSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
@@ -79,6 +85,7 @@ def sync_detailed(
     http = client.get_httpx_client()
     message = request(
         body=body,
+        x_idempotency_key=x_idempotency_key,
     )
     raw = http.send(message.build(http, headers=headers, timeout=timeout))
     return Response(raw, _parse_response)
@@ -88,6 +95,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient,
     body: CreateSessionRequest,
+    x_idempotency_key: str | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CreateSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
@@ -95,6 +103,7 @@ async def asyncio_detailed(
     http = client.get_async_httpx_client()
     message = request(
         body=body,
+        x_idempotency_key=x_idempotency_key,
     )
     raw = await http.send(message.build(http, headers=headers, timeout=timeout))
     return Response(raw, _parse_response)

@@ -1,7 +1,3 @@
-{#- Forked from openapi-python-client 0.29.1, types.py.jinja.
-    Changed: Request and StreamRequest, what an operation sends, without I/O; JSON by orjson, with numpy arrays by reference, and NaN and Infinity
-    read as well; a Response that parses on demand and takes any integer as its status code (upstream #1442); the helpers that the model templates call.
-    Left out: multipart. -#}
 """What the generated modules share."""
 
 from __future__ import annotations

@@ -1,8 +1,5 @@
-{#- Forked from openapi-python-client 0.29.1, package_init.py.jinja.
-    Changed: the client is imported when it is first used, because it imports httpx. -#}
-{% from "helpers.jinja" import docstring %}
+"""The low-level client of the Tinker training API, made from openapi.yaml."""
 
-{{ docstring(package_description | safe_for_docstring) }}
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +14,6 @@ __all__ = (
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import client
+    from . import client  # noqa: PLC0415
 
     return getattr(client, name)

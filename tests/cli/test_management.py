@@ -1,0 +1,317 @@
+"""The commands that the official one has, with its flags and exit codes, and JSON that is valid when nothing is found."""
+
+from __future__ import annotations
+
+import csv
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+import tinker
+from tests.support.command import Cli
+
+
+def run_of(path: str) -> str:
+    return path.removeprefix("tinker://").split("/")[0]
+
+
+def test_checkpoints_of_a_run_as_table_and_as_json(cli: Cli, saved: tuple[str, str]) -> None:
+    run = run_of(saved[0])
+    listed = cli.ok("-f", "json", "checkpoint", "list", "--run-id", run).json
+    assert listed["run_id"] == run
+    assert {one["tinker_path"] for one in listed["checkpoints"]} == set(saved)
+    assert {one["checkpoint_type"] for one in listed["checkpoints"]} == {"training", "sampler"}
+    # The option may come last, too, and a table in a pipe cuts nothing.
+    assert cli.ok("checkpoint", "list", "--run-id", run, "-f", "json").json == listed
+    table = cli.ok("checkpoint", "list", "--run-id", run).stdout
+    assert all(path in table for path in saved)
+
+
+def test_all_checkpoints_by_limit(cli: Cli, saved: tuple[str, str]) -> None:
+    assert len(cli.ok("-f", "json", "checkpoint", "list", "--limit", "1").json["checkpoints"]) == 1
+    everything = cli.ok("-f", "json", "checkpoint", "list", "--limit", "0").json["checkpoints"]
+    assert set(saved) <= {one["tinker_path"] for one in everything}
+
+
+def test_one_checkpoint(cli: Cli, saved: tuple[str, str]) -> None:
+    found = cli.ok("-f", "json", "checkpoint", "info", saved[0]).json
+    assert found["tinker_path"] == saved[0]
+    assert (found["is_lora"], found["lora_rank"]) == (True, 4)
+    assert saved[0] in cli.ok("checkpoint", "info", saved[0]).stdout
+
+
+def test_publish_unpublish_and_expiry(cli: Cli, saved: tuple[str, str]) -> None:
+    path = saved[1]
+    cli.ok("checkpoint", "publish", path)
+    assert cli.ok("-f", "json", "checkpoint", "info", path).json["public"] is True
+    cli.ok("checkpoint", "unpublish", path)
+    assert cli.ok("-f", "json", "checkpoint", "info", path).json["public"] is False
+    cli.ok("checkpoint", "set-ttl", path, "--ttl", "86400")
+    assert cli.ok("-f", "json", "checkpoint", "info", path).json["expires_at"] is not None
+    cli.ok("checkpoint", "set-ttl", path, "--remove")
+    assert cli.ok("-f", "json", "checkpoint", "info", path).json["expires_at"] is None
+    assert cli("checkpoint", "set-ttl", path).status == 2
+
+
+def test_what_destroys_asks_and_nobody_answering_is_no(cli: Cli, saved: tuple[str, str]) -> None:
+    refused = cli("checkpoint", "delete", saved[0])
+    assert refused.status == 1
+    assert "--yes" in refused.stderr
+    assert cli.ok("-f", "json", "checkpoint", "info", saved[0]).json["tinker_path"] == saved[0]
+    unknown = f"tinker://{run_of(saved[0])}/weights/unknown"
+    some = cli("-f", "json", "checkpoint", "delete", "-y", saved[0], unknown)
+    assert some.status == 1
+    assert some.json["deleted_count"] == 1
+    assert [one["tinker_path"] for one in some.json["failed"]] == [unknown]
+    assert saved[0] not in cli.ok("checkpoint", "list", "--run-id", run_of(saved[0])).stdout
+
+
+def test_delete_by_run_and_filter(cli: Cli, saved: tuple[str, str]) -> None:
+    run = run_of(saved[0])
+    none = cli.ok(
+        "-f", "json", "checkpoint", "delete", "--run-id", run, "--before", "2020-01-01", "-y"
+    )
+    assert none.json == {"deleted_count": 0, "failed": []}
+    cli.ok("checkpoint", "delete", "--run-id", run, "--type", "weights", "-y")
+    left = cli.ok("-f", "json", "checkpoint", "list", "--run-id", run).json["checkpoints"]
+    assert [one["tinker_path"] for one in left] == [saved[1]]
+
+
+def test_prune_keeps_the_newest_of_each_type(cli: Cli, server: str) -> None:
+    with tinker.ServiceClient(base_url=server) as service:
+        client = service.create_lora_training_client("tinker-local/tiny", rank=4).result()
+        paths = [client.save_state(f"s{n}").result().path for n in range(3)]
+        sampler = client.save_weights_for_sampler("one").result().path
+    run = run_of(sampler)
+    planned = cli.ok(
+        "-f", "json", "checkpoint", "prune", "--keep", "1", "--run-id", run, "--dry-run"
+    ).json
+    assert {one["tinker_path"] for one in planned["checkpoints"]} == set(paths[:2])
+    assert len(cli.ok("-f", "json", "checkpoint", "list", "--run-id", run).json["checkpoints"]) == 4
+    assert (
+        cli.ok(
+            "-f",
+            "json",
+            "checkpoint",
+            "prune",
+            "--keep",
+            "0",
+            "--older-than",
+            "1d",
+            "--run-id",
+            run,
+            "-y",
+        ).json["deleted_count"]
+        == 0
+    )
+    cli.ok("checkpoint", "prune", "--keep", "1", "--run-id", run, "-y")
+    left = cli.ok("-f", "json", "checkpoint", "list", "--run-id", run).json["checkpoints"]
+    assert {one["tinker_path"] for one in left} == {paths[2], sampler}
+
+
+def test_download_into_a_folder_named_for_it(cli: Cli, saved: tuple[str, str]) -> None:
+    done = cli.ok("-f", "json", "checkpoint", "download", saved[0], "--output", "models").json
+    folder = Path(done["destination"])
+    assert folder.parent == (cli.folder / "models").resolve()
+    assert json.loads((folder / "adapter_config.json").read_text())["r"] == 4
+    assert (folder / "adapter_model.safetensors").stat().st_size <= done["file_size_bytes"]
+    again = cli("checkpoint", "download", saved[0], "--output", "models")
+    assert again.status == 1
+    assert "--force" in again.stderr
+    cli.ok("checkpoint", "download", saved[0], "--output", "models", "--force")
+    # What it was exported through is gone again.
+    kinds = {
+        one["checkpoint_type"]
+        for one in cli.ok("-f", "json", "checkpoint", "list", "--limit", "0").json["checkpoints"]
+    }
+    assert "external" not in kinds
+
+
+def test_create_a_checkpoint_to_train_from(cli: Cli) -> None:
+    made = cli.ok(
+        "-f", "json", "checkpoint", "create", "--base-model", "tinker-local/tiny", "--rank", "2"
+    ).json
+    assert cli.ok("-f", "json", "checkpoint", "info", made["tinker_path"]).json["lora_rank"] == 2
+
+
+def test_runs(cli: Cli, saved: tuple[str, str]) -> None:
+    run = run_of(saved[0])
+    listed = cli.ok("-f", "json", "run", "list", "--limit", "0").json["runs"]
+    assert run in {one["training_run_id"] for one in listed}
+    assert cli.ok("-f", "json", "run", "info", run).json["lora_rank"] == 4
+    assert run in cli.ok("run", "list", "-c", "id,checkpoint_time", "--limit", "0").stdout
+    wrong = cli("run", "list", "-c", "id,size")
+    assert wrong.status == 2
+    assert "size" in wrong.stderr
+
+
+def test_models_by_part_of_the_name(cli: Cli) -> None:
+    assert [
+        m["model_name"] for m in cli.ok("-f", "json", "model", "list", "TINY").json["models"]
+    ] == ["tinker-local/tiny"]
+    assert cli.ok("-f", "json", "model", "list", "absent").json == {"models": []}
+    assert "No models found" in cli.ok("model", "list", "absent").stdout
+
+
+def test_sessions_and_their_trace(cli: Cli, saved: tuple[str, str]) -> None:
+    session = run_of(saved[0]).split(":")[0]
+    assert session in cli.ok("-f", "json", "session", "list", "--limit", "0").json["sessions"]
+    assert (
+        run_of(saved[0])
+        in cli.ok("-f", "json", "session", "info", session).json["training_run_ids"]
+    )
+    done = cli.ok("-f", "json", "session", "export-trace", session).json
+    assert Path(done["destination"]).stat().st_size == done["file_size_bytes"] > 0
+    assert cli.ok("session", "export-trace", session, "--url-only").stdout.startswith(
+        "http://127.0.0.1"
+    )
+
+
+def test_billing_as_csv(cli: Cli, saved: tuple[str, str]) -> None:
+    day = ("2026-11-27T00:00:00Z", "2026-11-28T00:00:00Z")
+    assert set(cli.ok("-f", "json", "billing", "usage", *day).json) >= {"data", "sessions"}
+    rows = list(
+        csv.DictReader(cli.ok("billing", "checkpoint-storage", "--csv", "-").stdout.splitlines())
+    )
+    assert int(rows[0]["checkpoint_count"]) >= 2
+    wrong = cli("billing", "usage", "yesterday", day[1])
+    assert wrong.status == 1
+    assert "yesterday" in wrong.stderr
+
+
+def test_log_in_and_out_with_the_official_file(cli: Cli, server: str) -> None:
+    assert cli("auth", "logout").status == 1
+    done = cli("auth", "login", stdin="tml-local\n")
+    assert done.status == 0, done.stderr
+    path = cli.folder / ".tinker" / "credentials.json"
+    stored = json.loads(path.read_text())
+    record = stored["keys"][stored["default"]]
+    assert (stored["version"], record["type"], record["key"]) == (1, "manual", "tml-local")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "tml-local" not in done.stdout + done.stderr.replace("tml-local\n", "")
+    assert cli("auth", "login", stdin="tml-local\n").status == 1
+    assert cli.ok("-f", "json", "auth", "status").json == {"credentials": True, "accessible": True}
+    assert cli.ok("-f", "json", "auth", "whoami").json["org_urn"]
+    cli.ok("auth", "logout")
+    assert json.loads(path.read_text()) == {"version": 1, "default": None, "keys": {}}
+
+
+def test_doctor_shows_no_secret(cli: Cli) -> None:
+    secret = "tml-not-for-eyes"
+    done = cli(
+        "doctor",
+        env={"TINKER_API_KEY": secret, "HTTPS_PROXY": "http://user:hunter2@proxy.example:3128"},
+    )
+    assert done.status == 0, done.stdout
+    assert "TINKER_API_KEY" in done.stdout
+    assert "proxy.example:3128" in done.stdout
+    assert secret not in done.stdout + done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_doctor_fails_where_nothing_answers(cli: Cli) -> None:
+    done = cli("-f", "json", "doctor", env={"TINKER_BASE_URL": "http://127.0.0.1:9"})
+    assert done.status == 1
+    assert {one["check"] for one in done.json["checks"] if one["status"] == "failed"} >= {
+        "connection"
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["checkpoint", "lst"], "Did you mean 'list'?"),
+        (["trian"], "No such command 'trian'"),
+        (["checkpoint", "list", "--limt", "3"], "--limit"),
+        (["checkpoint", "info", "nonsense"], "tinker://"),
+        (["checkpoint", "delete", "--yes"], "--run-id"),
+        (["train", "data.jsonl", "--lr-schedule", "step"], "cosine"),
+    ],
+)
+def test_wrong_usage_is_told_with_exit_status_2(cli: Cli, arguments: list[str], words: str) -> None:
+    done = cli(*arguments)
+    assert done.status == 2
+    assert words in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_failure_is_one_sentence_and_debug_shows_more(cli: Cli) -> None:
+    done = cli("run", "info", "unknown")
+    assert done.status == 1
+    assert done.stderr.startswith("Error: ")
+    assert "unknown" in done.stderr
+    import subprocess
+
+    from tests.support.command import COMMAND, environment
+
+    more = subprocess.run(
+        [*COMMAND, "--debug", "run", "info", "unknown"],
+        capture_output=True,
+        text=True,
+        env=environment(cli.url, cli.folder),
+        timeout=60,
+        check=False,
+    )
+    assert more.returncode == 1
+    assert "Traceback" in more.stderr
+
+
+def test_a_server_that_is_down_is_named(cli: Cli) -> None:
+    done = cli("model", "list", env={"TINKER_BASE_URL": "http://127.0.0.1:9"})
+    assert done.status == 1
+    assert "http://127.0.0.1:9" in done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(cli: Cli, shell: str) -> None:
+    assert "_TINKER_COMPLETE" in cli.ok("completion", shell).stdout
+
+
+def test_completion_of_subcommands(cli: Cli) -> None:
+    done = cli(
+        env={
+            "_TINKER_COMPLETE": "bash_complete",
+            "COMP_WORDS": "tinker checkpoint pu",
+            "COMP_CWORD": "2",
+        }
+    )
+    assert {"plain,publish", "plain,push-hf"} <= set(done.stdout.split())
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_tables_fit_the_terminal_and_cut_no_path(
+    cli: Cli, saved: tuple[str, str], columns: int
+) -> None:
+    import re
+
+    status, printed = cli.in_terminal(
+        "checkpoint", "list", "--run-id", run_of(saved[0]), columns=columns
+    )
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", printed)
+    assert status == 0
+    assert max(len(line.rstrip()) for line in plain.splitlines()) <= columns
+    assert "…" not in plain
+    assert "\x1b[" in printed  # bold headers
+    bare = cli.in_terminal("--no-color", "checkpoint", "list", columns=columns)[1]
+    assert "\x1b[3" not in bare.replace("\x1b[3m", "")
+
+
+def test_help_has_examples_everywhere(cli: Cli) -> None:
+    import click
+
+    from tinker.cli.app import _COMMANDS, tinker as root
+
+    def walk(command: click.Command, path: list[str]) -> None:
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                child = command.get_command(context, name)
+                assert child is not None
+                walk(child, [*path, name])
+        elif path[0] not in ("serve", "conformance"):
+            assert "tinker " + path[0] in (command.epilog or ""), f"{' '.join(path)} has no example"
+
+    walk(root, [])
+    assert set(_COMMANDS) == set(root.list_commands(click.Context(root)))

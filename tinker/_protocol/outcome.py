@@ -1,0 +1,54 @@
+"""What is known of a request after an attempt: whether the server has carried it out, and who has responded. Pure.
+
+| the attempt ended with | the request was |
+|---|---|
+| no connection: refused, a name that cannot be resolved, no token, a proxy that does not work | not sent |
+| a usable 2xx | carried out |
+| 4xx, and a 5xx that says that it is final | refused, if no earlier attempt may have been carried out |
+| a broken connection, no response in time, 408, 5xx, a 2xx whose body cannot be used | perhaps carried out |
+| 400, 404, 405, 409 without a body or with an HTML page | perhaps carried out: a proxy has responded, not the server |
+
+Only a request that was not sent, or was refused, leaves its number (`seq_id`) free for another.
+"""
+
+from __future__ import annotations
+
+import httpx
+
+from tinker._http.http1 import SENT_TWICE
+from tinker._protocol.server_traits import is_html
+
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
+_STATUSES_OF_PROXIES = frozenset({400, 404, 405, 409})
+_FOLLOW_SUCCESS = frozenset({400, 404, 405, 409, 410, 415, 422})
+
+
+def was_not_sent(error: httpx.TransportError) -> bool:
+    """Whether it is certain that the server has not received the request."""
+    return isinstance(error, _NOT_SENT)
+
+
+def was_sent_twice(response: httpx.Response) -> bool:
+    return SENT_TWICE in response.extensions
+
+
+def is_from_proxy(status: int, body: object) -> bool:
+    """Whether a response comes from something between here and the server, which would say why it refuses."""
+    return status in _STATUSES_OF_PROXIES and (body is None or is_html(body))
+
+
+def is_unknown(status: int) -> bool:
+    """Whether a server that responds so may have carried out the request, or will."""
+    return status == 408 or status >= 500
+
+
+def may_follow_success(status: int) -> bool:
+    """Whether a repetition may be refused so because the request was carried out before."""
+    return status in _FOLLOW_SUCCESS

@@ -1,0 +1,16 @@
+"""The `tinker` command: a thin face over the public clients and recipes."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        import click as click  # noqa: PLC0415  # optional
+    except ModuleNotFoundError:
+        sys.exit("The tinker command needs the packages click and rich: pip install click rich")
+    from tinker.cli.app import run  # noqa: PLC0415
+
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,7 @@
+"""`python -m tinker.cli`: the same as the command `tinker`."""
+
+from __future__ import annotations
+
+from tinker.cli import main
+
+main()

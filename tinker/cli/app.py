@@ -1,0 +1,102 @@
+"""The group of all commands: what each one is for, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from tinker.cli.groups import CONTEXT, LazyGroup
+from tinker.cli.state import State
+
+_INTERRUPTED = 128 + signal.SIGINT
+
+_COMMANDS = {
+    "train": ("train:train", "Fine-tune a model on a data file."),
+    "data": ("data:data", "Check and show data files."),
+    "chat": ("chat:chat", "Chat with a model or a checkpoint."),
+    "sample": ("sample:sample", "Sample from a model or a checkpoint."),
+    "eval": ("evaluate:evaluate", "Score a model or a checkpoint on a data file."),
+    "export": ("export:export", "Write a checkpoint as a PEFT folder or a merged model."),
+    "init": ("init:init", "Make a folder to start from."),
+    "checkpoint": ("checkpoint:checkpoint", "Manage checkpoints."),
+    "run": ("run:run", "Look at training runs."),
+    "session": ("session:session", "Look at sessions."),
+    "model": ("model:model", "List the models of the server."),
+    "usage": ("usage:usage", "Tokens used, by run and session."),
+    "billing": ("billing:billing", "Billed usage and storage."),
+    "auth": ("auth:auth", "Log in and out."),
+    "serve": ("serve:serve", "Run a server on this machine."),
+    "conformance": ("conformance:conformance", "Test a server of this API."),
+    "doctor": ("doctor:doctor", "Check settings, connection and server."),
+    "completion": ("completion:completion", "Print the completion script of a shell."),
+    "version": ("version:version", "Show versions."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_by_name=_COMMANDS,
+    context_settings=CONTEXT,
+    epilog="""\b
+Examples:
+  tinker train data.jsonl --model Qwen/Qwen3-8B
+  tinker chat tinker-runs/my-run
+  tinker --format json checkpoint list
+  TINKER_BASE_URL=local tinker model list
+
+The server is TINKER_BASE_URL (`local` runs one inside the command); the key is TINKER_API_KEY.""",
+)
+@click.option(
+    "--base-url", metavar="URL", help="Server. Default: TINKER_BASE_URL, then the hosted service."
+)
+@click.option(
+    "--color/--no-color", default=None, help="Colors. Default: where the terminal has them."
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_obj
+def tinker(state: State, base_url: str | None, color: bool | None, debug: bool) -> None:
+    """Fine-tune and sample language models."""
+    state.base_url = base_url or state.base_url
+    state.color = color if color is not None else state.color
+    state.debug = state.debug or debug
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command, and return its exit status: 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
+    state = State()
+    try:
+        result = tinker.main(list(arguments), prog_name="tinker", obj=state, standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads the output has gone, as `head` does: nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001  # told in a sentence
+        if state.debug:
+            traceback.print_exc()
+        else:
+            click.echo(_sentence(error), err=True)
+        return 1
+    finally:
+        state.close()
+    return result if isinstance(result, int) else 0
+
+
+def _sentence(error: Exception) -> str:
+    from tinker.errors import TinkerError  # noqa: PLC0415  # --help does not need it
+
+    if isinstance(error, TinkerError | ValueError | TypeError | OSError | ImportError):
+        return f"Error: {error}"
+    return f"Error: unexpected {type(error).__name__}: {error}\nRun with --debug to see where it comes from."

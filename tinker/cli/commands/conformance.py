@@ -1,0 +1,20 @@
+"""`tinker conformance`."""
+
+from __future__ import annotations
+
+import click
+
+from tinker.cli.groups import Command
+
+
+@click.command(
+    cls=Command,
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def conformance(arguments: tuple[str, ...]) -> int:
+    """Test a server against the contract; `tinker conformance --help` lists the options."""
+    from tinker.conformance.__main__ import main  # noqa: PLC0415  # imported when used
+
+    return int(main(list(arguments)) or 0)

@@ -1,0 +1,43 @@
+"""What a person may give where a model is asked for: a base model, a checkpoint's path, or a run's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinker import SamplingClient
+from tinker.cli.state import State
+from tinker.recipes.errors import RecipeError
+from tinker.recipes.run_folder import CheckpointRecord, RunFolder
+
+
+def checkpoint_of(folder: Path) -> CheckpointRecord:
+    """The checkpoint of a run to use: the one with the best held-out loss, else the final or newest one."""
+    present = [c for c in RunFolder(folder).checkpoints() if not c.deleted]
+    if not present:
+        raise RecipeError(f"{folder} has no checkpoint yet.")
+    scored = [c for c in present if c.eval_loss is not None and c.sampler_path is not None]
+    if scored:
+        return min(scored, key=lambda c: c.eval_loss or 0.0)
+    return max(present, key=lambda c: (c.batch, c.final))
+
+
+def sampler_path(model: str) -> str | None:
+    """The path of the checkpoint that is meant, or None for a base model."""
+    if model.startswith("tinker://"):
+        return model
+    folder = Path(model)
+    if RunFolder(folder).exists:
+        record = checkpoint_of(folder)
+        return record.sampler_path or record.state_path
+    return None
+
+
+def sampler(state: State, model: str) -> SamplingClient:
+    """A client that samples from the model; a training checkpoint is made into a sampler first."""
+    path = sampler_path(model)
+    if path is None:
+        return state.service.create_sampling_client(base_model=model).result()
+    if "/weights/" in path:
+        client = state.service.create_training_client_from_state(path).result()
+        return client.save_weights_and_get_sampling_client().result()
+    return state.service.create_sampling_client(model_path=path).result()

@@ -1,0 +1,179 @@
+"""What a command works with: the connection, the output, the settings that all commands take."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tinker import AdminClient, RestClient, ServiceClient
+
+
+class State:
+    """One run of the command."""
+
+    def __init__(self) -> None:
+        self.base_url: str | None = None
+        self.color: bool | None = None
+        self.debug = False
+        self.format = "table"
+        self._closers: list[Callable[[], object]] = []
+
+    # ---- clients ----------------------------------------------------------------------------
+
+    @cached_property
+    def service(self) -> ServiceClient:
+        """A session on the server; it is finished when the command ends."""
+        from tinker import ServiceClient  # noqa: PLC0415  # imported when used
+
+        service = ServiceClient(base_url=self.base_url)
+        self._closers.append(lambda: service.close().result())
+        return service
+
+    @cached_property
+    def rest(self) -> RestClient:
+        """A client that opens no session."""
+        from tinker import RestClient  # noqa: PLC0415
+
+        rest = RestClient(base_url=self.base_url)
+        self._closers.append(lambda: rest.close().result())
+        return rest
+
+    @property
+    def rest_is_local(self) -> bool:
+        """Whether the server is on this machine, where no credential is needed."""
+        from urllib.parse import urlsplit  # noqa: PLC0415
+
+        url = self.base_url or os.environ.get("TINKER_BASE_URL") or ""
+        return url == "local" or urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
+
+    @cached_property
+    def admin(self) -> AdminClient:
+        from tinker import AdminClient  # noqa: PLC0415
+
+        admin = AdminClient(base_url=self.base_url)
+        self._closers.append(lambda: admin.close().result())
+        return admin
+
+    def close(self) -> None:
+        from contextlib import suppress  # noqa: PLC0415
+
+        while self._closers:
+            with suppress(Exception):
+                self._closers.pop()()
+
+    # ---- output -----------------------------------------------------------------------------
+
+    @property
+    def is_json(self) -> bool:
+        return self.format == "json"
+
+    def console(self, *, stderr: bool = False) -> Console:
+        """A console of rich; without a terminal it cuts nothing and has no colors."""
+        from rich.console import Console  # noqa: PLC0415  # imported when used
+
+        stream = sys.stderr if stderr else sys.stdout
+        terminal = stream.isatty()
+        wanted = self.color if self.color is not None else ("NO_COLOR" not in os.environ)
+        return Console(
+            file=stream,
+            no_color=not wanted,
+            force_terminal=True if self.color and not terminal else None,
+            width=None if terminal or "COLUMNS" in os.environ else 10_000,
+            highlight=False,
+            soft_wrap=False,
+        )
+
+    def say(self, text: str) -> None:
+        """A message for the person, on stderr: stdout is for what was asked for."""
+        click.echo(text, err=True)
+
+    def print_json(self, value: Any) -> None:
+        import orjson  # noqa: PLC0415
+
+        click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=_plain).decode())
+
+    def print_json_line(self, value: Any) -> None:
+        """One object on a line of its own, for output that goes on for long."""
+        import orjson  # noqa: PLC0415
+
+        click.echo(orjson.dumps(value, default=_plain).decode())
+
+    def show(
+        self, value: Any, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
+    ) -> None:
+        """Print `value` as JSON, or the rows as a table."""
+        if self.is_json:
+            self.print_json(value)
+            return
+        from rich import box  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        table = Table(
+            title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+        )
+        for name in columns:
+            # Paths and ids are useless when they are cut: they go over several lines instead.
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(*[Text(cell) for cell in row])
+        self.console().print(table)
+
+    def show_properties(self, value: Any, properties: Mapping[str, str], title: str = "") -> None:
+        """Print `value` as JSON, or names and values as a table."""
+        self.show(value, ["Property", "Value"], list(properties.items()), title)
+
+    @contextmanager
+    def progress(self, text: str) -> Iterator[Callable[[int, int | None], None]]:
+        """A bar on stderr while something goes on; nothing where stderr is not a terminal."""
+        if not sys.stderr.isatty():
+            yield lambda done, total: None
+            return
+        from rich.progress import (  # noqa: PLC0415
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console(stderr=True), transient=True) as bar:
+            task = bar.add_task(text, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before something is destroyed.
+
+        Raises:
+            click.Abort: The answer is no.
+            click.ClickException: Nobody can answer.
+        """
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            raise click.ClickException(f"{question} Nobody can answer here: pass --yes to confirm.")
+        click.confirm(question, abort=True, err=True)
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON does not have: models and numpy numbers."""
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be shown as JSON")

@@ -1,0 +1,58 @@
+"""Values as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def size(count: int | None) -> str:
+    """Bytes, as `151.8 KB`."""
+    if count is None:
+        return "unknown"
+    value, unit = float(count), "B"
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if value < 1024 or unit == "TB":
+            break
+        value /= 1024
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def ago(time: datetime | None, now: datetime | None = None) -> str:
+    """A time in the past, as `5 minutes ago`, or to come, as `in 2 days`."""
+    if time is None:
+        return "never"
+    seconds = ((now or datetime.now(UTC)) - time).total_seconds()
+    if abs(seconds) < 60:
+        return "just now" if seconds >= 0 else "in less than a minute"
+    for name, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        count = round(abs(seconds) / length)
+        if abs(seconds) >= length:
+            text = f"{count} {name}{'s' if count != 1 else ''}"
+            return f"{text} ago" if seconds > 0 else f"in {text}"
+    return "just now"
+
+
+def duration(seconds: float) -> str:
+    """As `1:02:03` or `2:03`."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{whole % 60:02}"
+    return f"{minutes}:{whole % 60:02}"
+
+
+def yes(value: bool | None) -> str:
+    return "Yes" if value else "No"
+
+
+def optional(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def money(dollars: float) -> str:
+    return f"${dollars:,.2f}" if dollars >= 0.01 else "less than $0.01"
+
+
+def printable(text: str) -> str:
+    """A model's text without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
