@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from tinker_local.state.store import Store
 
 STEP = ""
 """The name under which a step itself is recorded, with its time."""
-MAX_POINTS = 600
 
 
 class Curves:
@@ -56,12 +57,16 @@ class Curves:
             WHERE owner = ? AND name != ''"""
         return sorted(name for (name,) in self._store.tuples(query, owner))
 
-    def curve(self, model_id: str, name: str, first: int, last: int) -> dict[str, list[Any]]:
-        """The steps from first to last, thinned out evenly to about MAX_POINTS, and the values there."""
-        last = min(last, self._steps(model_id, name))
-        stride = max(1, math.ceil((last - first + 1) / MAX_POINTS))
-        query = """SELECT step, CASE weight WHEN 0 THEN total ELSE total / weight END AS value FROM metrics
-            WHERE model_id = ? AND name = ? AND step BETWEEN ? AND ? AND (step % ? = 0 OR step = ?)
-            ORDER BY step"""
-        rows = self._store.tuples(query, model_id, name, first, last, stride, last)
+    def curve(
+        self, model_id: str, name: str, first: int, last: int, points: int
+    ) -> dict[str, list[Any]]:
+        """The steps from first to last, thinned out evenly to about so many, and the values there."""
+        first, last = max(first, 0), min(last, self._steps(model_id, name))
+        stride = max(1, math.ceil((last - first + 1) / points))
+        # Every stride-th step wherever it begins, so that the curves of several runs have the same steps.
+        steps = [*range(-(-first // stride) * stride, last, stride), last]
+        query = """SELECT step, CASE weight WHEN 0 THEN total ELSE total / weight END
+            FROM json_each(?) AS wanted CROSS JOIN metrics
+            WHERE model_id = ? AND name = ? AND step = wanted.value"""
+        rows = self._store.tuples(query, orjson.dumps(steps).decode(), model_id, name)
         return {"steps": [row[0] for row in rows], "values": [row[1] for row in rows]}

@@ -23,6 +23,9 @@ from tinker_local.web.snapshot import Snapshot
 _SECONDS = 1.0
 """Between two looks at what has changed."""
 _JSON = "application/json"
+_MAX_POINTS = 10_000
+_MIN_POINTS = 150
+"""Of all curves together, and of each."""
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'self'; style-src 'unsafe-inline'; img-src data:; "
     "connect-src 'self'; font-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -124,13 +127,14 @@ async def _curves(request: Request) -> Response:
     except ValueError:
         return _refused(Refusal(422, "first and last are numbers of steps"))
     curves, runs = Curves(backend.store), asked.getlist("run")
+    metric, points = asked.get("metric", ""), max(_MIN_POINTS, _MAX_POINTS // max(1, len(runs)))
 
     def read() -> bytes:
         found = {}
         for run in runs:
             model = backend.store.get("models", run)
             if model is not None and model["owner"] == user:
-                found[run] = curves.curve(run, asked.get("metric", ""), first, last)
+                found[run] = curves.curve(run, metric, first, last, points)
         return orjson.dumps(found)
 
     return Response(await asyncio.to_thread(read), media_type=_JSON)
