@@ -26,6 +26,7 @@ from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
 from tinker._protocol.session import Session, describe, join
 from tinker._sampling import checks
+from tinker._sampling.options import SampleOptions
 from tinker._sampling.sampler import Sampler
 from tinker._training.queue import result_of
 from tinker.errors import APIStatusError, TinkerError
@@ -159,17 +160,15 @@ class SamplingClient(HasHolder):
 
         The last four are newer than some servers, and sent only when asked for.
         """
-        ask, progress = self._asking(
-            prompt,
-            num_samples,
-            sampling_params,
-            include_prompt_logprobs=include_prompt_logprobs,
-            topk_prompt_logprobs=topk_prompt_logprobs,
-            topk_sample_logprobs=topk_sample_logprobs,
-            target_prompt_logprobs=target_prompt_logprobs,
-            prompt_alt_tokens_k=prompt_alt_tokens_k,
-            prompt_logprobs_last_n=prompt_logprobs_last_n,
+        options = SampleOptions(
+            include_prompt_logprobs,
+            topk_prompt_logprobs,
+            topk_sample_logprobs,
+            target_prompt_logprobs,
+            prompt_alt_tokens_k,
+            prompt_logprobs_last_n,
         )
+        ask, progress = self._asking(prompt, num_samples, sampling_params, options)
         return SampleFuture.start(ask(), progress, session=self.session)
 
     def _asking(
@@ -177,38 +176,13 @@ class SamplingClient(HasHolder):
         prompt: types.ModelInput,
         num_samples: int,
         sampling_params: types.SamplingParams,
-        *,
-        include_prompt_logprobs: bool = False,
-        topk_prompt_logprobs: int = 0,
-        topk_sample_logprobs: int = 0,
-        target_prompt_logprobs: types.TensorData | None = None,
-        prompt_alt_tokens_k: int = 0,
-        prompt_logprobs_last_n: int | None = None,
+        options: SampleOptions,
     ) -> tuple[Callable[[], Coroutine[Any, Any, types.SampleResponse]], Progress]:
         """Check the arguments of `sample`; what is to be run then."""
         checks.check_sample(prompt, num_samples, sampling_params)
-        checks.check_scores(
-            prompt,
-            include_prompt_logprobs=include_prompt_logprobs,
-            topk_prompt_logprobs=topk_prompt_logprobs,
-            topk_sample_logprobs=topk_sample_logprobs,
-            target_prompt_logprobs=target_prompt_logprobs,
-            prompt_alt_tokens_k=prompt_alt_tokens_k,
-            prompt_logprobs_last_n=prompt_logprobs_last_n,
-        )
+        options.check(prompt)
         progress = self._begin("asample")
-        request = evolve(
-            self._request(prompt, num_samples, sampling_params),
-            prompt_logprobs=bool(include_prompt_logprobs),
-            topk_prompt_logprobs=topk_prompt_logprobs,
-            topk_sample_logprobs=topk_sample_logprobs or None,
-            target_prompt_logprobs=None
-            if target_prompt_logprobs is None
-            else json_codec.tensor_data(target_prompt_logprobs),
-            prompt_alt_tokens_k=prompt_alt_tokens_k or None,
-            prompt_logprobs_last_n=prompt_logprobs_last_n,
-        )
-
+        request = options.added_to(self._request(prompt, num_samples, sampling_params))
         sampler = self._in_this_process()
 
         async def ask() -> types.SampleResponse:
@@ -269,13 +243,8 @@ class SamplingClient(HasHolder):
             prompt: What to score.
             prompt_logprobs_last_n: Score only the last n tokens; the others are None.
         """
-        ask, progress = self._asking(
-            prompt,
-            1,
-            types.SamplingParams(max_tokens=1),
-            include_prompt_logprobs=True,
-            prompt_logprobs_last_n=prompt_logprobs_last_n,
-        )
+        options = SampleOptions(True, prompt_logprobs_last_n=prompt_logprobs_last_n)
+        ask, progress = self._asking(prompt, 1, types.SamplingParams(max_tokens=1), options)
 
         async def logprobs() -> list[float | None]:
             response = await ask()
