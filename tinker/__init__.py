@@ -95,6 +95,7 @@ if TYPE_CHECKING:
         TensorData as TensorData,
         TensorDtype as TensorDtype,
         TrainingRun as TrainingRun,
+        UploadInterruptedError as UploadInterruptedError,
     )
 
 __title__ = "tinker"
@@ -164,6 +165,7 @@ lazy(
             "TensorData",
             "TensorDtype",
             "TrainingRun",
+            "UploadInterruptedError",
         ),
     },
 )
