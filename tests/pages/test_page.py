@@ -79,7 +79,7 @@ def picture(page: Page, name: str) -> None:
 
 
 def text_of(page: Page, selector: str) -> str:
-    return page.locator(selector).inner_text()
+    return str(page.locator(selector).inner_text())
 
 
 def ready(page: Page, curves: int) -> None:
