@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import httpx
 import orjson
@@ -67,6 +68,12 @@ def test_the_embedded_server_passes_and_nothing_is_left_behind(server: str) -> N
     assert report.count(Outcome.PASS) > 55
     assert {result.name for result in report.results} == {check.name for check in CHECKS}
     assert KEY not in json.dumps(report.to_json())
+    suite = ElementTree.fromstring(report.junit())
+    assert suite.attrib["tests"] == str(len(report.results))
+    assert (suite.attrib["failures"], suite.attrib["errors"]) == ("0", "0")
+    assert len(suite.findall("./testcase/skipped")) == report.count(Outcome.NOT_OFFERED)
+    offered = {result.name for result in report.results if result.outcome is Outcome.PASS}
+    assert {"create_chat_completion", "create_message", "external_weights_upload_finish"} <= offered
 
 
 def no_length(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
