@@ -122,7 +122,8 @@ class Report:
             if result.outcome is Outcome.FAIL:
                 evidence = "" if result.exchange is None else result.exchange.text()
                 problem.text = _xml(f"The contract: {result.rule}\n\n{evidence}")
-        return ElementTree.tostring(suite, "utf-8", xml_declaration=True)
+        content: bytes = ElementTree.tostring(suite, "utf-8", xml_declaration=True)
+        return content
 
     def markdown(self) -> str:
         """The table and the failures, to paste into an issue."""
