@@ -11,12 +11,13 @@ Names are imported when they are first used, so that `import tinker` costs littl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tinker import _version
 from tinker._compat import official_paths
 from tinker._lazy import lazy
 
+TYPE_CHECKING = (
+    False  # for type checkers it is True; `typing` takes longer to import than all of this
+)
 if TYPE_CHECKING:
     from httpx import Timeout as Timeout
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any
+
+TYPE_CHECKING = (
+    False  # for type checkers it is True; `typing` takes longer to import than all of this
+)
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
 
 def lazy(package: str, homes: Mapping[str, Iterable[str]]) -> None:
