@@ -23,7 +23,7 @@ from tinker._protocol import arguments, retry
 from tinker._protocol.connection import HELD_TIMEOUT, decode_body
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
-from tinker._protocol.session import Session, join
+from tinker._protocol.session import Session, describe, join
 from tinker._sampling import checks
 from tinker._sampling.sampler import Sampler
 from tinker._training.queue import result_of
@@ -77,7 +77,7 @@ class SamplingClient:
         self._tokenizer: Tokenizer | None = None
 
     def __repr__(self) -> str:
-        return f"<SamplingClient {self.sampling_session_id} on {self.holder.settings.base_url}>"
+        return describe(self, getattr(self, "sampling_session_id", ""))
 
     @classmethod
     def create(
@@ -289,8 +289,17 @@ class SamplingClient:
         if self._tokenizer is None:
             from tinker.tokenizers import get_tokenizer  # noqa: PLC0415
 
-            self._tokenizer = get_tokenizer(self.get_base_model())
+            self._tokenizer = get_tokenizer(self._tokenizer_id() or self.get_base_model())
         return self._tokenizer
+
+    def _tokenizer_id(self) -> str | None:
+        """The tokenizer that the server names, asked once for each base model of a session."""
+        known = self.holder.tokenizer_ids
+        if self._base_model not in known:
+            progress = Progress("get_sampler", {"sampler_id": self.sampling_session_id})
+            asked = _tokenizer_id(self.holder, self.sampling_session_id, progress)
+            known[self._base_model] = APIFuture.start(asked, progress, session=self.holder).result()
+        return known[self._base_model]
 
     def get_base_model(self) -> str:
         """The base model's name."""
@@ -418,6 +427,16 @@ async def _base_model(session: Session, sampler_id: str, model_path: str) -> str
     except APIStatusError:
         return None  # needed for the tokenizer alone
     return info.model_data.model_name or info.model_name
+
+
+async def _tokenizer_id(session: Session, sampler_id: str, progress: Progress) -> str | None:
+    """The tokenizer of a sampler, where the server tells it."""
+    connection = session.connection
+    request = get_sampler.request(sampler_id=sampler_id)
+    response = await connection.call(request, progress, passed=REFUSALS_OF_A_ROUTE)
+    if response.status_code >= 300:
+        return None
+    return connection.parse(response, progress).tokenizer_id
 
 
 async def _sampler_id(

@@ -154,8 +154,8 @@ class ByteLevelBackend:
             text = b"".join(map(table.__getitem__, ids))
         except KeyError as error:
             raise TokenizerError(
-                f"{error.args[0]!r} is no token's id: they go from 0 to {max(self._bytes)}"
-                f" in {self._parts.name}."
+                f"{error.args[0]!r} is not a token id of {self._parts.name}: they go from 0 to"
+                f" {max(self._bytes)}."
             ) from None
         return text.decode("utf-8", errors="replace")
 

@@ -31,7 +31,9 @@ _UNFINISHED = "UNFINISHED_MESSAGE "
 _OLDEST_JINJA = (3, 1, 6)  # older sandboxes are known to leak
 _GENERATION = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 # Private characters stand for what must not be printed, and for where generated text begins and ends.
-_OBJECT = re.compile("\ue0f0(.*?)\ue0f1")
+_OBJECT = re.compile(
+    r"(?:\ue0f0|\\ue0f0)(.*?)(?:\ue0f1|\\ue0f1)"
+)  # also as Python and JSON escape it
 _BEGIN, _END = "\ue0f2", "\ue0f3"
 
 Span = tuple[int, int]

@@ -73,7 +73,7 @@ class HuggingFaceBackend:
         for id_ in set(ids):
             # The library leaves unknown ids out without a word.
             if not hasattr(id_, "__index__") or self.id_to_token(id_) is None:
-                raise TokenizerError(f"{id_!r} is no token's id in {self._name}.")
+                raise TokenizerError(f"{id_!r} is not a token id of {self._name}.")
         text: str = self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
         return text
 

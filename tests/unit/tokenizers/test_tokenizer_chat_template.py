@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import enum
+import json
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
+import numpy as np
 import pytest
 
 pytest.importorskip("jinja2")
@@ -108,7 +114,7 @@ def test_a_template_in_the_configuration_and_named_ones(folder: Folder) -> None:
 
 
 def test_no_template(folder: Folder) -> None:
-    with pytest.raises(TokenizerError, match="carry no chat template"):
+    with pytest.raises(TokenizerError, match="have no chat template"):
         get_tokenizer(folder()).apply_chat_template(HI)
 
 
@@ -144,3 +150,167 @@ def test_without_the_extra(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(ImportError, match=r"pip install .*\[tokenizers\]'"):
         get_tokenizer(path).apply_chat_template(HI, chat_template="{{ never_compiled }}")
+
+
+class Risky:
+    """What a user might put into a content block: an object with methods that do something."""
+
+    called = False
+
+    def unlink(self) -> None:
+        Risky.called = True
+
+    def __getitem__(self, key: object) -> object:
+        Risky.called = True
+        raise KeyError(key)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ messages[0].content[0].image.unlink() }}",
+        "{{ messages[0].content[0]['image'].unlink() }}",
+        "{{ (messages[0].content[0] | attr('image')).unlink() }}",
+        "{{ tools[0].image.unlink() }}",
+        "{{ documents[0].image.unlink() }}",
+        "{{ more.unlink() }}",
+        "{% for m in messages %}{% set _ = m.content[0].image.unlink() %}{% endfor %}",
+    ],
+)
+def test_a_template_cannot_call_what_users_pass(folder: Folder, template: str) -> None:
+    risky = Risky()
+    message = {"role": "user", "content": [{"type": "image", "image": risky}]}
+    with pytest.raises(TokenizerError, match="has no attribute '(unlink|image)'"):
+        get_tokenizer(folder(chat_template=template)).apply_chat_template(
+            [message],
+            tools=[{"image": risky}],
+            documents=[{"image": risky}],
+            more=risky,
+            tokenize=False,
+        )
+    assert not Risky.called
+
+
+def test_objects_can_be_looked_for_and_not_printed(folder: Folder) -> None:
+    template = (
+        "{% for b in messages[0].content %}{% if 'image' in b %}<image>{% endif %}{% endfor %}"
+    )
+    tokenizer = get_tokenizer(folder(chat_template=template))
+    message = {"role": "user", "content": [{"type": "image", "image": Risky()}]}
+    assert tokenizer.apply_chat_template([message], tokenize=False) == "<image>"
+    with pytest.raises(TokenizerError, match="prints an object of type Risky"):
+        tokenizer.apply_chat_template(
+            [message], tokenize=False, chat_template="{{ messages[0].content }}"
+        )
+
+
+def test_templates_see_plain_data(folder: Folder) -> None:
+    class Mode(enum.StrEnum):
+        FAST = "fast"
+
+    class Level(enum.IntEnum):
+        HIGH = 3
+
+    @attrs.frozen
+    class Point:
+        x: int
+
+    @dataclasses.dataclass
+    class Place:
+        point: Point
+
+    template = "{{ v | tojson }}"
+    tokenizer = get_tokenizer(folder(chat_template=template))
+    values = {
+        "numbers": [np.int64(3), np.float32(0.5), np.bool_(False), Level.HIGH, True],
+        "mode": Mode.FAST,
+        "place": Place(Point(2)),
+        "mapping": types.MappingProxyType({"a": (1, 2)}),
+    }
+    text = tokenizer.apply_chat_template(HI, v=values, tokenize=False)
+    assert json.loads(text) == {
+        "numbers": [3, 0.5, False, 3, True],
+        "mode": "fast",
+        "place": {"point": {"x": 2}},
+        "mapping": {"a": [1, 2]},
+    }
+
+
+def test_the_open_field_has_a_name(folder: Folder) -> None:
+    template = "{% for m in messages %}<{{ m.reasoning_content }}>{{ m.content }}[end]{% endfor %}"
+    tokenizer = get_tokenizer(folder(chat_template=template))
+    messages = [{"role": "assistant", "reasoning": "so I ", "content": ""}]
+    for name in ("reasoning", "reasoning_content", "thinking"):
+        messages = [{"role": "assistant", name: "so I ", "content": "no"}]
+        text = tokenizer.apply_chat_template(
+            messages, tokenize=False, continue_final_message="reasoning_content"
+        )
+        assert text == "<so I "
+    with pytest.raises(TokenizerError, match="'name'.*it has 'thinking'.*'role'"):
+        tokenizer.apply_chat_template(messages, continue_final_message="name")
+
+
+def test_masks_of_what_the_assistant_writes(path: Path) -> None:
+    tokenizer = get_tokenizer(path)
+    short, long = HI, [{"role": "user", "content": "日本 é!"}, *HI]
+    found = tokenizer.apply_chat_template(
+        [short, long],
+        return_dict=True,
+        return_assistant_tokens_mask=True,
+        add_generation_prompt=True,
+    )
+    for ids, mask, text in zip(
+        found.input_ids,
+        found["assistant_masks"],
+        ("[user] hi <é>", "[user]日本 é![user] hi <é>"),
+        strict=True,
+    ):
+        assert tokenizer.decode([i for i, m in zip(ids, mask, strict=True) if m]) == text
+        assert mask[0] == 0
+        assert mask[-1] == 0
+    one = tokenizer.apply_chat_template(
+        short, return_dict=True, return_assistant_tokens_mask=True, truncation=True, max_length=4
+    )
+    assert len(one.input_ids) == len(one["assistant_masks"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"sanitize_control_tokens": True}, "sanitize_control_tokens=True is not supported"),
+        ({"padding": True}, "padding=True is not supported"),
+        ({"padding": "longest"}, "padding='longest' is not supported"),
+        ({"truncation": "only_second"}, "truncation='only_second' is not supported"),
+        ({"truncation": True}, "truncation needs max_length"),
+        ({"max_length": 3}, "max_length=3 needs truncation=True"),
+        ({"return_tensors": "tf"}, "return_tensors is 'tf'; it can be 'np' or 'pt'"),
+        ({"tokenizer_kwargs": {"padding": True}}, "padding=True is not supported"),
+        ({"return_assistant_tokens_mask": True}, "needs tokenize=True and return_dict=True"),
+        (
+            {
+                "return_assistant_tokens_mask": True,
+                "return_dict": True,
+                "chat_template": "{{ messages[0].content }}",
+            },
+            "trained_tokens",
+        ),
+    ],
+)
+def test_arguments_that_are_not_supported_are_named(
+    path: Path, arguments: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(TokenizerError, match=words):
+        get_tokenizer(path).apply_chat_template(HI, **arguments)
+
+
+def test_arguments_for_the_tokenizer(path: Path) -> None:
+    tokenizer = get_tokenizer(path)
+    ids = tokenizer.apply_chat_template(HI)
+    for truncation in (True, "longest_first", "only_first"):
+        assert tokenizer.apply_chat_template(HI, truncation=truncation, max_length=3) == ids[:3]
+    cut = tokenizer.apply_chat_template(HI, tokenizer_kwargs={"truncation": True, "max_length": 2})
+    assert cut == ids[:2]
+    with pytest.raises(TypeError, match="stride"):
+        tokenizer.apply_chat_template(HI, tokenizer_kwargs={"stride": 2})
+    rows = tokenizer.apply_chat_template(HI, return_tensors="np")
+    assert rows.tolist() == [ids]

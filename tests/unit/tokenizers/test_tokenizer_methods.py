@@ -65,7 +65,7 @@ def test_calling_it(tokenizer: Tokenizer) -> None:
     array = tokenizer("the end", return_tensors="np").input_ids
     assert array.shape == (1, len(ids))
     assert array.dtype == np.int64
-    with pytest.raises(TokenizerError, match="no padding"):
+    with pytest.raises(TokenizerError, match="padding is not supported"):
         tokenizer(["the end", ""], return_tensors="np")
     with pytest.raises(TokenizerError, match="'np' or 'pt'"):
         tokenizer("the end", return_tensors="tf")
@@ -86,9 +86,9 @@ def test_tokens_and_ids(tokenizer: Tokenizer) -> None:
         None,
     ]
     for call in (tokenizer.convert_ids_to_tokens, tokenizer.decode):
-        with pytest.raises(TokenizerError, match="no token's id"):
+        with pytest.raises(TokenizerError, match="not a token id of"):
             call([len(tokenizer)])
-    with pytest.raises(TokenizerError, match="no token of"):
+    with pytest.raises(TokenizerError, match="not a token of"):
         tokenizer.convert_tokens_to_string(["no such token"])
 
 
@@ -116,7 +116,7 @@ def test_special_tokens_can_be_named(tokenizer: Tokenizer) -> None:
     own.pad_token = own.eos_token
     assert own.pad_token_id == own.eos_token_id
     assert tokenizer.pad_token is None
-    with pytest.raises(TokenizerError, match="no token of"):
+    with pytest.raises(TokenizerError, match="not a token of"):
         own.pad_token = "<no such token>"
 
 
