@@ -16,8 +16,8 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_importing_the_package_imports_nothing_that_takes_long() -> None:
-    others = {name for name in modules_after("import tinker") if not name.startswith("tinker")}
-    assert others <= {"__future__", "importlib", "importlib.machinery", "warnings", "_warnings"}
+    others = {name.partition(".")[0] for name in modules_after("import tinker")} - {"tinker"}
+    assert others <= {"__future__", "importlib", "warnings", "_warnings"}
 
 
 def test_a_client_leaves_httpx_without_its_command_line() -> None:
