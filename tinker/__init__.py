@@ -15,9 +15,8 @@ from tinker import _version
 from tinker._compat import official_paths
 from tinker._lazy import lazy
 
-TYPE_CHECKING = (
-    False  # for type checkers it is True; `typing` takes longer to import than all of this
-)
+# For type checkers it is True; `typing` takes longer to import than all of this.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from httpx import Timeout as Timeout
 
@@ -102,73 +101,6 @@ if TYPE_CHECKING:
 __title__ = "tinker"
 __version__ = _version.__version__
 
-lazy(
-    __name__,
-    {
-        "tinker": ("__title__", "__version__"),
-        "tinker.errors": (
-            "APIConnectionError",
-            "APIError",
-            "APIResponseValidationError",
-            "APIStatusError",
-            "APITimeoutError",
-            "AuthenticationError",
-            "BadRequestError",
-            "BillingError",
-            "ConflictError",
-            "ExperimentalWarning",
-            "InternalServerError",
-            "NotFoundError",
-            "PermissionDeniedError",
-            "RateLimitError",
-            "RequestFailedError",
-            "RunPoisonedError",
-            "TinkerError",
-            "UnprocessableEntityError",
-        ),
-        "tinker.admin": ("AdminClient",),
-        "tinker.auth": ("auth",),
-        "tinker.custom_loss": ("CustomLossFnV1", "LossHandle", "NumpyLoss", "PerDatumLossFn"),
-        "tinker.futures": ("APIFuture",),
-        "httpx": ("Timeout",),
-        "tinker.request_options": ("RequestOptions",),
-        "tinker.rest": ("RestClient",),
-        "tinker.sampling": ("BackcompatSamplingClientFuture", "SamplingClient"),
-        "tinker.service": ("ServiceClient",),
-        "tinker.training": ("BackcompatTrainingClientFuture", "TrainingClient"),
-        "tinker.types": (
-            "types",
-            "AdamOptimizerConfig",
-            "AdamParams",
-            "Checkpoint",
-            "CheckpointType",
-            "Datum",
-            "DimuonOptimizerConfig",
-            "DimuonParams",
-            "DmelChunk",
-            "EncodedTextChunk",
-            "ForwardBackwardOutput",
-            "LoraConfig",
-            "ModelID",
-            "ModelInput",
-            "ModelInputChunk",
-            "OptimParams",
-            "OptimStepRequest",
-            "OptimStepResponse",
-            "ParsedCheckpointTinkerPath",
-            "PromptProvenanceSpan",
-            "SampleRequest",
-            "SampleResponse",
-            "SampledProvenanceSpan",
-            "SampledSequence",
-            "SamplingParams",
-            "StopReason",
-            "TensorData",
-            "TensorDtype",
-            "TrainingRun",
-            "UploadInterruptedError",
-        ),
-    },
-)
+lazy(__name__, "__title__", "__version__")
 
 official_paths.install()

@@ -13,9 +13,8 @@ import importlib
 import sys
 from importlib.machinery import ModuleSpec
 
-TYPE_CHECKING = (
-    False  # for type checkers it is True; `typing` takes longer to import than all of this
-)
+# For type checkers it is True; `typing` takes longer to import than all of this.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
