@@ -13,10 +13,8 @@ from __future__ import annotations
 
 from tinker import _version
 from tinker._compat import official_paths
-from tinker._lazy import lazy
+from tinker._lazy import TYPE_CHECKING, lazy
 
-# For type checkers it is True; `typing` takes longer to import than all of this.
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from httpx import Timeout as Timeout
 
