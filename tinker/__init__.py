@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from tinker.rest import (
         RestClient as RestClient,
     )
+    from tinker.retry_policy import RetryPolicy as RetryPolicy
     from tinker.sampling import (
         BackcompatSamplingClientFuture as BackcompatSamplingClientFuture,
         SamplingClient as SamplingClient,
@@ -131,6 +132,7 @@ lazy(
         "httpx": ("Timeout",),
         "tinker.request_options": ("RequestOptions",),
         "tinker.rest": ("RestClient",),
+        "tinker.retry_policy": ("RetryPolicy",),
         "tinker.sampling": ("BackcompatSamplingClientFuture", "SamplingClient"),
         "tinker.service": ("ServiceClient",),
         "tinker.training": ("BackcompatTrainingClientFuture", "TrainingClient"),
