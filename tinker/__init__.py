@@ -96,6 +96,7 @@ if TYPE_CHECKING:
         TensorData as TensorData,
         TensorDtype as TensorDtype,
         TrainingRun as TrainingRun,
+        UploadInterruptedError as UploadInterruptedError,
     )
 
 __title__ = "tinker"
@@ -166,6 +167,7 @@ lazy(
             "TensorData",
             "TensorDtype",
             "TrainingRun",
+            "UploadInterruptedError",
         ),
     },
 )

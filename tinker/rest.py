@@ -13,7 +13,7 @@ from typing import Protocol, Self, TypeVar, cast
 from tinker import types
 from tinker._compat.deprecated import awaited
 from tinker._http import config, credentials
-from tinker._protocol import arguments as arguments_module
+from tinker._protocol import arguments as arguments_module, upload as upload_module
 from tinker._protocol.download import CheckpointRoute, ProgressCallback, download
 from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
@@ -310,6 +310,91 @@ class RestClient:
                 callback=progress,
             ),
             session=self.holder,
+            cancellable=True,
+        )
+
+    # ---- external weights -------------------------------------------------------------------
+
+    def external_weights_upload_start(
+        self,
+        base_model: str,
+        lora_config: types.LoraConfig,
+        destination_project_id: str | None = None,
+    ) -> APIFuture[types.ExternalWeightsUploadStartResult]:
+        """Begin to upload an adapter; experimental, and not offered by every server.
+
+        Put each file with `UploadURL.upload`, then call `external_weights_upload_finish`.
+        `upload_external_weights` does all three.
+
+        Args:
+            base_model: A name from `get_server_capabilities`.
+            lora_config: The adapter: its rank, and what it adapts.
+            destination_project_id: The project of the checkpoint.
+        """
+        arguments_module.check_text("base_model", base_model)
+        request = models.ExternalWeightsUploadStartRequest(
+            base_model=base_model,
+            lora_config=lora_config,
+            destination_project_id=destination_project_id,
+        )
+        progress = Progress("external_weights_upload_start", {"base_model": base_model})
+        return APIFuture.start(upload_module.start(self.holder, request, progress), progress)
+
+    def external_weights_upload_finish(
+        self, upload_id: str
+    ) -> APIFuture[types.ExternalWeightsUploadFinishResult]:
+        """Make a checkpoint of the uploaded files.
+
+        Raises:
+            BadRequestError: The files are not what they should be; the message lists what is wrong.
+        """
+        arguments_module.check_text("upload_id", upload_id)
+        progress = Progress("external_weights_upload_finish", {"upload_id": upload_id})
+
+        async def finish() -> types.ExternalWeightsUploadFinishResult:
+            path = await upload_module.finish(self.holder, upload_id, progress)
+            return types.ExternalWeightsUploadFinishResult(tinker_path=path)
+
+        return APIFuture.start(finish(), progress)
+
+    def upload_external_weights(
+        self,
+        path: str | Path,
+        base_model: str | None = None,
+        lora_config: types.LoraConfig | None = None,
+        *,
+        destination_project_id: str | None = None,
+        progress: ProgressCallback | None = None,
+        resume: types.ExternalWeightsUploadStartResult | None = None,
+    ) -> APIFuture[str]:
+        """Upload an adapter in PEFT's form; gives the tinker path of the checkpoint.
+
+        The files are checked before anything is sent, and streamed from disk.
+
+        Args:
+            path: A folder with `adapter_config.json` and `adapter_model.safetensors`, or a tar archive of them.
+            base_model: A name from `get_server_capabilities`; None takes the one in `adapter_config.json`.
+            lora_config: The adapter; None takes what the files say.
+            destination_project_id: The project of the checkpoint.
+            progress: Called with the bytes that were sent and those there are.
+            resume: The `upload` of an `UploadInterruptedError`: sends only what is still missing.
+
+        Raises:
+            FileNotFoundError: A file is missing.
+            ValueError: A file is not what it should be.
+            UploadInterruptedError: Sending failed, after retries.
+            BadRequestError: The server finds something wrong; the message lists it.
+        """
+        return APIFuture.start(
+            upload_module.upload(
+                self.holder,
+                Path(path),
+                base_model,
+                lora_config,
+                destination_project_id,
+                progress,
+                resume,
+            ),
             cancellable=True,
         )
 

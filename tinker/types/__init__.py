@@ -44,6 +44,11 @@ if TYPE_CHECKING:
     from tinker.types.encoded_text_chunk import (
         EncodedTextChunk as EncodedTextChunk,
     )
+    from tinker.types.external_weights_upload import (
+        ExternalWeightsUploadFinishResult as ExternalWeightsUploadFinishResult,
+        ExternalWeightsUploadStartResult as ExternalWeightsUploadStartResult,
+        UploadInterruptedError as UploadInterruptedError,
+    )
     from tinker.types.forward_backward_output import (
         ForwardBackwardOutput as ForwardBackwardOutput,
     )
@@ -106,6 +111,7 @@ if TYPE_CHECKING:
     from tinker.types.topk_logprobs import (
         TopkLogprobs as TopkLogprobs,
     )
+    from tinker.types.upload_url import UploadURL as UploadURL
     from tinker.types.whoami_response import WhoamiResponse as WhoamiResponse
     from tinker_api.models import (
         AccessibleSearchOwner as AccessibleSearchOwner,
@@ -154,6 +160,11 @@ if TYPE_CHECKING:
         CustomLossNodeOp as CustomLossNodeOp,
         DimuonOptimizerConfig as DimuonOptimizerConfig,
         DimuonParams as DimuonParams,
+        ExternalWeightsUploadFinishRequest as ExternalWeightsUploadFinishRequest,
+        ExternalWeightsUploadFinishResponse as ExternalWeightsUploadFinishResponse,
+        ExternalWeightsUploadStartRequest as ExternalWeightsUploadStartRequest,
+        ExternalWeightsUploadStartResponse as ExternalWeightsUploadStartResponse,
+        ExternalWeightsUploadURL as ExternalWeightsUploadURL,
         ExternalWeightsUrlsResponse as ExternalWeightsUrlsResponse,
         FailedSessionStatusQuery as FailedSessionStatusQuery,
         ForwardBackwardInput as ForwardBackwardInput,
@@ -252,6 +263,12 @@ lazy(
         "tinker.types.current_checkpoint_storage_usage_request": (
             "GetCurrentCheckpointStorageUsageRequest",
         ),
+        "tinker.types.external_weights_upload": (
+            "ExternalWeightsUploadFinishResult",
+            "ExternalWeightsUploadStartResult",
+            "UploadInterruptedError",
+        ),
+        "tinker.types.upload_url": ("UploadURL",),
         "tinker.types.datum": (
             "Datum",
             "UntypedInputError",
@@ -336,6 +353,11 @@ lazy(
             "CustomLossNodeOp",
             "DimuonOptimizerConfig",
             "DimuonParams",
+            "ExternalWeightsUploadFinishRequest",
+            "ExternalWeightsUploadFinishResponse",
+            "ExternalWeightsUploadStartRequest",
+            "ExternalWeightsUploadStartResponse",
+            "ExternalWeightsUploadURL",
             "ExternalWeightsUrlsResponse",
             "FailedSessionStatusQuery",
             "ForwardBackwardInput",

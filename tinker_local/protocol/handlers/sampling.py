@@ -65,8 +65,8 @@ def source(backend: Backend, user: str, model: ModelName) -> tuple[str, str | No
         backend.check_base_model(model.base_model or "")
         return model.base_model or "", None
     checkpoint = backend.catalog.readable(model.path, user)
-    if checkpoint["kind"] == "external_weights":
-        raise Refusal(400, f"{model.path} is for use elsewhere; sample from (sampler_)weights")
+    if backend.catalog.files.is_encrypted(checkpoint["folder"]):
+        raise Refusal(400, f"{model.path} is encrypted for use elsewhere")
     trained_on = checkpoint["facts"]["base_model"]
     if model.base_model is None:
         return trained_on, model.path
