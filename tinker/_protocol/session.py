@@ -78,6 +78,8 @@ class Session:
         self.model_numbers = itertools.count()
         self.sampler_numbers = itertools.count()
         self.loss_numbers = itertools.count()
+        self.tokenizer_ids: dict[str | None, str | None] = {}
+        """The tokenizers that the server names, by base model."""
         self.backpressure = Backpressure(self.config.sample_dispatch_bytes_semaphore_size)
         self.room = Room(self.config.inflight_response_bytes_semaphore_size)
         self.sending = Room(MOST_BYTES_BEING_SENT)

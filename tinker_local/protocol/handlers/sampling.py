@@ -78,10 +78,13 @@ def source(backend: Backend, user: str, model: ModelName) -> tuple[str, str | No
 
 async def get_sampler(backend: Backend, call: Call) -> dict[str, Any]:
     sampler = backend.own("samplers", "sampler_id", call.parameters["sampler_id"], call.user)
+    # A server that was restarted may not offer the model any more.
+    spec = backend.engine.models.get(sampler["base_model"])
     return {
         "sampler_id": sampler["id"],
         "base_model": sampler["base_model"],
         "model_path": sampler["model_path"],
+        "tokenizer_id": spec.tokenizer_id if spec else None,
     }
 
 
