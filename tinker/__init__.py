@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from tinker.rest import (
         RestClient as RestClient,
     )
+    from tinker.retry_policy import RetryPolicy as RetryPolicy
     from tinker.sampling import (
         BackcompatSamplingClientFuture as BackcompatSamplingClientFuture,
         SamplingClient as SamplingClient,
