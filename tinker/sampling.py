@@ -23,7 +23,7 @@ from tinker._protocol import arguments, retry
 from tinker._protocol.connection import HELD_TIMEOUT, decode_body
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
-from tinker._protocol.session import Session, join
+from tinker._protocol.session import Session, describe, join
 from tinker._sampling import checks
 from tinker._sampling.sampler import Sampler
 from tinker._training.queue import result_of
@@ -77,7 +77,7 @@ class SamplingClient:
         self._tokenizer: Tokenizer | None = None
 
     def __repr__(self) -> str:
-        return f"<SamplingClient {self.sampling_session_id} on {self.holder.settings.base_url}>"
+        return describe(self, getattr(self, "sampling_session_id", ""))
 
     @classmethod
     def create(

@@ -15,7 +15,7 @@ from tinker._protocol import arguments, retry
 from tinker._protocol.connection import HELD_TIMEOUT
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_FORM, expected_seq_id
-from tinker._protocol.session import FinishStatus, Session, finish_status
+from tinker._protocol.session import FinishStatus, Session, describe, finish_status
 from tinker._training.queue import result_of
 from tinker.errors import APIStatusError, RequestFailedError, TinkerError
 from tinker.futures import APIFuture
@@ -88,7 +88,7 @@ class ServiceClient:
         )
 
     def __repr__(self) -> str:
-        return f"<ServiceClient {self.holder.settings.base_url}>"
+        return describe(self)
 
     # ---- training clients -------------------------------------------------------------------
 
@@ -120,6 +120,7 @@ class ServiceClient:
         arguments.check_lora(
             rank, seed, train_mlp=train_mlp, train_attn=train_attn, train_unembed=train_unembed
         )
+        metadata = arguments.metadata(user_metadata)
         number = next(self.holder.model_numbers)
         progress = Progress("create_model", {"base_model": base_model})
 
@@ -133,9 +134,7 @@ class ServiceClient:
 
         async def create() -> TrainingClient:
             with self.holder.watched(progress):
-                return await self._create(
-                    number, base_model, lora, user_metadata, optimizer, progress
-                )
+                return await self._create(number, base_model, lora, metadata, optimizer, progress)
 
         return BackcompatTrainingClientFuture.start(create(), progress, session=self.holder)
 
@@ -144,7 +143,7 @@ class ServiceClient:
         number: int,
         base_model: str,
         lora: models.LoraConfig | None,
-        user_metadata: Mapping[str, str] | None,
+        user_metadata: models.UserMetadata | None,
         optimizer: types.OptimizerConfig | None,
         progress: Progress,
     ) -> TrainingClient:
@@ -153,7 +152,7 @@ class ServiceClient:
             model_seq_id=number,
             base_model=base_model,
             lora_config=lora,
-            user_metadata=_metadata(user_metadata),
+            user_metadata=user_metadata,
             optimizer_config=_unless_adam(optimizer),
         )
         try:
@@ -215,6 +214,7 @@ class ServiceClient:
         with_state: bool,
     ) -> BackcompatTrainingClientFuture:
         arguments.check_tinker_path(path)
+        metadata = arguments.metadata(user_metadata)
         number = next(self.holder.model_numbers)
         progress = Progress("load_weights", {"path": path})
 
@@ -227,7 +227,7 @@ class ServiceClient:
                     optimizer=with_state,
                     optimizer_config=_unless_adam(optimizer),
                     base_model=base_model,
-                    user_metadata=_metadata(user_metadata),
+                    user_metadata=metadata,
                     weights_access_token=weights_access_token,
                 )
                 promise = await self._load_as_new_model(request, progress)
@@ -493,7 +493,3 @@ class ServiceClient:
 def _unless_adam(optimizer: types.OptimizerConfig | None) -> types.OptimizerConfig | None:
     """Newer than some servers, which all have AdamW."""
     return None if optimizer is None or optimizer.type == "adamw" else optimizer
-
-
-def _metadata(values: Mapping[str, str] | None) -> models.UserMetadata | None:
-    return None if values is None else models.UserMetadata(values)

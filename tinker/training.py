@@ -16,7 +16,7 @@ from tinker._protocol import arguments, loop
 from tinker._protocol.connection import HELD_TIMEOUT, sdk_headers
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import Encoding, documented_path, wants_a_name
-from tinker._protocol.session import Session
+from tinker._protocol.session import Session, describe
 from tinker._training import batch as batches
 from tinker._training.batch import Batch
 from tinker._training.chunking import Chunk, ChunkLimits, split
@@ -44,7 +44,26 @@ if TYPE_CHECKING:
 _MOST_RECIPIENTS = 10
 
 
-class TrainingClient:
+class _Unloadable:
+    """What the official client does not have. tinker-cookbook instruments each method that `TrainingClient` itself defines,
+    and a test of it fails if there is one that it does not know."""
+
+    model_id: str
+    _run: TrainingRun
+
+    def unload_model(self) -> APIFuture[types.UnloadModelResponse]:
+        """Free the model on the server after the operations submitted so far. Checkpoints stay."""
+        return self._run.unnumbered(
+            unload_model.request(
+                body=models.UnloadModelRequest(model_id=self.model_id),
+                **sdk_headers("TrainingClient.unload_model"),
+            ),
+            models.UnloadModelResponse,
+            kind="UnloadModel",
+        )
+
+
+class TrainingClient(_Unloadable):
     """One training run: a base model with an adapter that is trained.
 
     Methods check their arguments, submit, and return an `APIFuture` at once. Calls take effect in the
@@ -64,7 +83,7 @@ class TrainingClient:
         self._tokenizer: Tokenizer | None = None
 
     def __repr__(self) -> str:
-        return f"<TrainingClient {self.model_id} on {self.holder.settings.base_url}>"
+        return describe(self, getattr(self, "model_id", ""))
 
     # ---- training ---------------------------------------------------------------------------
 
@@ -84,7 +103,9 @@ class TrainingClient:
 
         Returns:
             One output for each datum (`logprobs` has the shape of its `target_tokens`), and metrics
-            reduced over the chunks by their suffix. Losses are sums over tokens.
+            reduced over the chunks by their suffix. Losses are sums over tokens. For `cross_entropy`
+            without `target_tokens`, each token predicts the next; the last predicts nothing, so its
+            weight is 0 and its `logprobs` are NaN.
 
         Raises:
             ValueError: The input is wrong; nothing was sent.
@@ -144,7 +165,7 @@ class TrainingClient:
         that are submitted later wait behind both passes.
 
         Args:
-            data: The batch; without `target_tokens`, each position's target is the next token.
+            data: The batch; without `target_tokens`, the targets are the tokens after the first.
             loss_fn: A function of the data and, for each datum, a torch tensor of the log-probabilities of its
                 targets, that returns the loss, a tensor of one element, and metrics. Or a `tinker.NumpyLoss`,
                 which needs no torch. Or a `LossHandle`, which runs on the server.
@@ -164,7 +185,7 @@ class TrainingClient:
 
         if isinstance(loss_fn, custom_loss.LossHandle):
             return self._loss(data, "custom", {"loss_id": loss_fn.key}, backward=True)
-        function, data = loss_fn, checks.listed(data)
+        data = checks.listed(data)
         asked = checks.prepare(
             [
                 types.Datum(
@@ -200,9 +221,14 @@ class TrainingClient:
         async def run() -> types.ForwardBackwardOutput:
             try:
                 scores = combine(await forward)
-                logprobs = [output["logprobs"].to_numpy() for output in scores.loss_fn_outputs]
+                logprobs = [
+                    output["logprobs"].to_numpy()[
+                        : -1 if checks.has_invented_target(datum) else None
+                    ]
+                    for output, datum in zip(scores.loss_fn_outputs, data, strict=True)
+                ]
                 value, metrics, gradients = await loop.in_thread(
-                    custom_loss.evaluate, function, data, logprobs
+                    custom_loss.evaluate, loss_fn, data, logprobs
                 )
                 given = iter(zip(scored, gradients, strict=True))
                 for chunk in chunks:
@@ -213,7 +239,8 @@ class TrainingClient:
                 backwards.clear()
                 await outputs  # the turn passes by, empty
                 raise
-            return custom_loss.merged(combine(await outputs), value, metrics)
+            combined = checks.without_invented(combine(await outputs), data)
+            return custom_loss.merged(combined, value, metrics)
 
         return APIFuture.start(run(), progress, session=self.holder)
 
@@ -228,6 +255,7 @@ class TrainingClient:
         from tinker._codec import json as json_codec  # noqa: PLC0415
         from tinker._training import checks  # noqa: PLC0415  # with numpy
 
+        data = checks.listed(data)
         prepared = checks.prepare(data, loss_fn, loss_fn_config)
         if self.holder.traits.training_encoding is Encoding.JSON:
             json_codec.check_finite(prepared, loss_fn_config)  # before a chunk of it is sent
@@ -236,7 +264,10 @@ class TrainingClient:
         outputs = self._submit(chunks, loss_fn, loss_fn_config, progress, backward=backward)
 
         async def combined() -> types.ForwardBackwardOutput:
-            return combine(await outputs)
+            output = combine(await outputs)
+            if loss_fn == "cross_entropy" and any(map(checks.has_invented_target, data)):
+                output = checks.without_invented(output, data)
+            return output
 
         return APIFuture.start(combined(), progress, session=self.holder)
 
@@ -296,6 +327,7 @@ class TrainingClient:
         """
         arguments.check_name(name)
         arguments.check_ttl(ttl_seconds)
+        metadata = arguments.metadata(user_metadata)
         return self._run.one(
             lambda seq_id, sdk: save_weights.request(
                 body=models.SaveWeightsRequest(
@@ -304,7 +336,7 @@ class TrainingClient:
                     seq_id=seq_id,
                     ttl_seconds=ttl_seconds,
                     overwrite=overwrite,
-                    user_metadata=_metadata(user_metadata),
+                    user_metadata=metadata,
                 ),
                 **sdk,
             ),
@@ -360,6 +392,7 @@ class TrainingClient:
         """Save the weights under a name, to sample from; the result's `path` is the tinker path."""
         arguments.check_name(name)
         arguments.check_ttl(ttl_seconds)
+        metadata = arguments.metadata(user_metadata)
         saved = self._run.one(
             lambda seq_id, sdk: save_weights_for_sampler.request(
                 body=models.SaveWeightsForSamplerRequest(
@@ -367,7 +400,7 @@ class TrainingClient:
                     path=name,
                     seq_id=seq_id,
                     ttl_seconds=ttl_seconds,
-                    user_metadata=_metadata(user_metadata),
+                    user_metadata=metadata,
                 ),
                 **sdk,
             ),
@@ -543,17 +576,6 @@ class TrainingClient:
             self._tokenizer = get_tokenizer(name)
         return self._tokenizer
 
-    def unload_model(self) -> APIFuture[types.UnloadModelResponse]:
-        """Free the model on the server after the operations submitted so far. Checkpoints stay."""
-        return self._run.unnumbered(
-            unload_model.request(
-                body=models.UnloadModelRequest(model_id=self.model_id),
-                **sdk_headers("TrainingClient.unload_model"),
-            ),
-            models.UnloadModelResponse,
-            kind="UnloadModel",
-        )
-
     def get_telemetry(self) -> None:
         """None: this client records nothing about how it is used. The official SDK returns its recorder."""
 
@@ -585,10 +607,6 @@ async def fetch_info(session: Session, model_id: str) -> types.GetInfoResponse:
     progress = Progress("get_info", {"model_id": model_id})
     request = get_info.request(body=models.GetInfoRequest(model_id=model_id))
     return await session.fetch(request, progress)
-
-
-def _metadata(values: Mapping[str, str] | None) -> models.UserMetadata | None:
-    return None if values is None else models.UserMetadata(values)
 
 
 class BackcompatTrainingClientFuture(BackcompatClientFuture[TrainingClient], TrainingClient):

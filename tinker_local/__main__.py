@@ -8,6 +8,8 @@ import logging
 import os
 import signal
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -52,6 +54,23 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         default=Path(".tinker-local"),
         metavar="DIR",
         help="folder of its state and checkpoints (default %(default)s)",
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="[NAME=]PATH",
+        dest="models",
+        help="offer the language model of a Hugging Face folder or GGUF file in place of the small one; may be given "
+        "several times; needs the extra hf",
+    )
+    parser.add_argument(
+        "--device", help="where models compute, as torch names it (default: a GPU if there is one)"
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16", "float16"),
+        help="precision of models (default: bfloat16 on CUDA devices, else float32)",
     )
     parser.add_argument(
         "--keys",
@@ -101,28 +120,58 @@ def _fault(text: str) -> faults.Fault:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _bounded() -> Callable[[logging.LogRecord], bool]:
+    """Lets a warning through ten times a minute, whatever its arguments: clients can cause any number."""
+    minute, counts = 0.0, Counter[tuple[str, object]]()
+
+    def lets_through(record: logging.LogRecord) -> bool:
+        nonlocal minute
+        if record.levelno < logging.WARNING:
+            return True
+        if record.created - minute >= 60:
+            minute = record.created
+            counts.clear()
+        key = record.name, record.msg
+        counts[key] += 1
+        return counts[key] <= MAX_WARNINGS_A_MINUTE
+
+    return lets_through
+
+
+MAX_WARNINGS_A_MINUTE = 10
+
+
 def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_bounded())
     from tinker_local.access.hosts import bracketed  # noqa: PLC0415
     from tinker_local.access.keys import KeysFileError  # noqa: PLC0415  # --help needs no server
+    from tinker_local.connections import raise_file_limit  # noqa: PLC0415
+    from tinker_local.engine.select import ModelError, select  # noqa: PLC0415
     from tinker_local.options import Options  # noqa: PLC0415
     from tinker_local.server import Server  # noqa: PLC0415
     from tinker_local.state.folder import DataFolderError  # noqa: PLC0415
 
+    raise_file_limit()
     try:
+        engine, summaries = select(args.models, device=args.device, dtype=args.dtype)
+        for line in summaries:
+            print(line, file=sys.stderr, flush=True)
         server = Server(
             args.data,
             host=args.host,
             port=args.port,
             keys=args.keys,
+            engine=engine,
             adopt=args.adopt,
             options=Options(jwt=args.jwt, feed=args.feed, allow_hosts=tuple(args.allow_hosts)),
             faults=args.faults,
             verbose=args.verbose,
         )
-    except (KeysFileError, DataFolderError) as error:
+    except (KeysFileError, DataFolderError, ModelError) as error:
         return _fail(str(error))
     except OSError as error:
         if error.filename is not None:

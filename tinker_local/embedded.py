@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 
+from tinker_local.engine.select import select
 from tinker_local.server import LocalServer
 
 _lock = threading.Lock()
@@ -20,11 +22,21 @@ def _close() -> None:
 
 
 def url() -> str:
-    """The address of this process's server. Its state is deleted when the process ends."""
+    """The address of this process's server. Its state is deleted when the process ends.
+
+    TINKER_LOCAL_MODELS lists the models it offers, `[NAME=]PATH` each, with commas between them; without, it is
+    the small one.
+
+    Raises ModelError when one of them cannot be offered.
+    """
     global _server, _pid
     with _lock:
         if _server is None or _pid != os.getpid():
-            _server, _pid = LocalServer(), os.getpid()
+            models = os.environ.get("TINKER_LOCAL_MODELS", "").split(",")
+            engine, summaries = select([model.strip() for model in models if model.strip()])
+            for line in summaries:
+                print(line, file=sys.stderr)
+            _server, _pid = LocalServer(engine=engine), os.getpid()
             atexit.unregister(_close)
             atexit.register(_close)
         return _server.url

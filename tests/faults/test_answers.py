@@ -177,6 +177,101 @@ def test_a_submission_nobody_knows_about_poisons_the_run(
     assert len(server.seen["optim_step"]) == tried
 
 
+ACCEPTED: Answer = (200, {"request_id": "r"})
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 422])
+@pytest.mark.parametrize("before", [500, 503, 408, 200])
+def test_after_an_unknown_outcome_a_refusal_is_not_believed(
+    server: ScriptedServer, training: tinker.TrainingClient, before: int, status: int
+) -> None:
+    """The server may refuse the repetition because it has carried out the first attempt."""
+    refusal: Answer = (status, {"detail": "no"})
+    server.script(
+        optim_step=[(before, {"detail": "?"}), refusal, ACCEPTED], retrieve_future=[RESULT]
+    )
+    assert step(training) == {"a": 1.0}
+    server.script(optim_step=[(before, {"detail": "?"}), refusal])
+    with pytest.raises(tinker.APIStatusError, match=f"status {status}: no") as failed:
+        step(training)
+    assert failed.value.outcome_unknown
+    with pytest.raises(tinker.RunPoisonedError, match="seq_id 2"):
+        training.optim_step()
+
+
+def test_a_refusal_is_believed_at_first(
+    server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    server.script(optim_step=[(409, {"detail": "no"}), ACCEPTED], retrieve_future=[RESULT])
+    with pytest.raises(tinker.ConflictError) as failed:
+        step(training)
+    assert not failed.value.outcome_unknown
+    assert step(training) == {"a": 1.0}
+    assert [request["seq_id"] for request in server.seen["optim_step"]] == [1, 1]
+
+
+def test_a_token_that_is_not_given_leaves_the_run_as_it_was() -> None:
+    """Nothing was sent: the number is used again."""
+    token: Answer = (200, {"jwt": "eyJhbGciOiJub25lIn0.e30.x"})
+    expired: Answer = (401, {"detail": "?"}, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    refused: Answer = (403, {"detail": "no token for you"})
+    with ScriptedServer(config=[(200, {"pjwt_auth_enabled": True})], token=[token]) as server:
+        with tinker.ServiceClient(base_url=server.url) as service:
+            training = service.create_lora_training_client("m").result(timeout=10)
+            server.script(token=[refused], optim_step=[expired, ACCEPTED], retrieve_future=[RESULT])
+            with pytest.raises(tinker.PermissionDeniedError, match="no token for you") as failed:
+                step(training)
+            assert not failed.value.outcome_unknown
+            server.script(token=[token])
+            assert step(training) == {"a": 1.0}
+        assert [request["seq_id"] for request in server.seen["optim_step"]] == [1, 1]
+
+
+BATCH_RESULT: Answer = (
+    200,
+    {"loss_fn_output_type": "x", "loss_fn_outputs": [{}], "metrics": {"loss:sum": 2.0}},
+)
+
+
+@pytest.mark.parametrize(
+    "strange", [(400, {"detail": "?"}), (404, b"<html>"), (422, {"detail": "?"}), (500, {})]
+)
+def test_one_strange_response_does_not_change_the_encoding(
+    server: ScriptedServer, training: tinker.TrainingClient, strange: Answer
+) -> None:
+    server.script(forward_backward=[strange, ACCEPTED], retrieve_future=[BATCH_RESULT])
+    datum = tinker.Datum(tinker.ModelInput.from_ints([1, 2, 3]))
+    for _ in range(2):
+        training.forward_backward([datum], "cross_entropy").result(timeout=10)
+    kinds = {r["headers"]["content-type"] for r in server.seen["forward_backward"]}
+    assert kinds == {"application/x-protobuf"}
+
+
+def test_what_is_learned_of_an_encoding_is_logged(
+    server: ScriptedServer, training: tinker.TrainingClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusals: list[Answer] = [(400, {"detail": "JSON, please"})] * 2
+    server.script(forward_backward=[*refusals, ACCEPTED], retrieve_future=[BATCH_RESULT])
+    datum = tinker.Datum(tinker.ModelInput.from_ints([1, 2, 3]))
+    with caplog.at_level(logging.WARNING, "tinker"):
+        training.forward_backward([datum], "cross_entropy").result(timeout=10)
+    (line,) = [text for text in caplog.messages if "encod" in text or "batches" in text]
+    assert "status 400: JSON, please" in line
+    assert line.endswith("in json, in which all batches of this session are sent from now on")
+
+
+def test_one_missing_settings_route_does_not_change_the_encoding() -> None:
+    config: list[Answer] = [(404, {"detail": "Not Found"}), (200, {})]
+    with ScriptedServer(config=config, retrieve_future=[BATCH_RESULT]) as server:
+        server.script(retrieve_future=[(200, {"model_id": "m"}), BATCH_RESULT])
+        with tinker.ServiceClient(base_url=server.url) as service:
+            training = service.create_lora_training_client("m").result(timeout=10)
+            datum = tinker.Datum(tinker.ModelInput.from_ints([1, 2, 3]))
+            training.forward_backward([datum], "cross_entropy").result(timeout=10)
+    (request,) = server.seen["forward_backward"]
+    assert request["headers"]["content-type"] == "application/x-protobuf"
+
+
 def test_a_server_that_says_how_long_to_wait_is_obeyed(
     server: ScriptedServer, training: tinker.TrainingClient, caplog: pytest.LogCaptureFixture
 ) -> None:

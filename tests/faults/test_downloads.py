@@ -233,3 +233,20 @@ def test_a_server_that_never_gets_there_is_given_up_with_what_there_is(
     store = started(lambda store, handler: handler.reply(200, ARCHIVE[:10], length=len(ARCHIVE)))
     with pytest.raises(tinker.TinkerError, match="the same call goes on from there"):
         get(store, tmp_path)
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
+def test_a_store_that_is_slow_for_a_moment_is_asked_again(
+    started: Callable[[Callable[[Store, Any], None]], Store], tmp_path: Path, status: int
+) -> None:
+    def file(store: Store, handler: Any) -> None:
+        if len(store.files) == 1:
+            handler.reply(status, b"later")
+        else:
+            whole(store, handler)
+
+    store = started(file)
+    folder = tinker.ServiceClient(base_url=store.url).create_rest_client()
+    files = folder.download_checkpoint(PATH, tmp_path / "files").result(timeout=10)
+    assert (Path(files) / "adapter_model.safetensors").read_bytes() == CONTENT
+    assert len(store.files) == 2

@@ -94,16 +94,19 @@ def make_client(settings: Settings, headers: dict[str, str]) -> httpx.AsyncClien
     """A client for one server: our own transport, or httpx's where a proxy is to be used."""
     options: dict[str, Any] = {
         "base_url": settings.base_url,
-        "headers": {
-            "User-Agent": f"AsyncTinker/Python {SDK_VERSION}",
-            **headers,
-        },
         "timeout": httpx.Timeout(60.0, connect=CONNECT_TIMEOUT),
         "follow_redirects": False,
     }
+    client: httpx.AsyncClient
     if proxy_for(settings) is not None:
-        return httpx.AsyncClient(limits=_LIMITS, **options)
-    return LeanClient(Http1Transport(_keepalive_options()), **options)
+        client = httpx.AsyncClient(limits=_LIMITS, **options)
+    else:
+        client = LeanClient(Http1Transport(_keepalive_options()), **options)
+    client.headers.encoding = "latin-1"  # httpx refuses it in the constructor
+    client.headers["User-Agent"] = f"AsyncTinker/Python {SDK_VERSION}"
+    for name, value in headers.items():
+        client.headers[name] = value
+    return client
 
 
 def proxy_for(settings: Settings) -> str | None:

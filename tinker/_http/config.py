@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
@@ -22,6 +24,7 @@ from tinker.errors import TinkerError
 DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 LOCAL = "local"
 _API_PATH = "/api/v1"
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _LOCAL_API_KEY = "tml-local"
 
 
@@ -64,6 +67,33 @@ def resolve(base_url: str | None, api_key: str | None) -> Settings:
             )
         key = _LOCAL_API_KEY
     return Settings(base_url=url, api_key=key)
+
+
+def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers, if they can be sent.
+
+    Raises:
+        TypeError: A value is not a string.
+        ValueError: A name or a value has a character that HTTP does not carry. Values are not repeated: they may be secret.
+    """
+    for name, value in headers.items():
+        if not isinstance(value, str):
+            raise TypeError(
+                f"The header {name!r} is of type {type(value).__name__}; it must be a string."
+            )
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ValueError(
+                f"{name!r} is not the name of a header: it has letters, digits and '-' alone."
+            )
+        for place, character in enumerate(value):
+            if ord(character) > 255 or (
+                not character.isprintable() and character not in "\t\xa0\xad"
+            ):
+                raise ValueError(
+                    f"The header {name!r} has {character!r} at position {place}; it must have Latin-1 characters "
+                    "alone, and no line breaks."
+                )
+    return dict(headers)
 
 
 def tags() -> list[str]:

@@ -20,8 +20,9 @@ What a server may return, and what follows:
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 import httpx
@@ -38,12 +39,16 @@ from tinker_api.api.futures import retrieve_future
 from tinker_api.models import FutureRetrieveRequest
 from tinker_api.types import Request, loads
 
+logger = logging.getLogger("tinker")
+
 T = TypeVar("T")
 
 POLL_TIMEOUT = 330.0
 """Seconds for one poll. Servers hold one for 40 to 300 s, and some drop a result whose reader has
 gone; a peer that dies is noticed by TCP keep-alive."""
 GIVE_UP = retry.RetryPolicy(3600.0, fault_budget=60.0, first_pause=1.0, longest_pause=30.0)
+SILENCE = 55.0
+"""Seconds without a response to a poll after which a second one is sent. Most servers hold a poll for less."""
 _HELD = 0.5
 _LONGEST_PAUSE = 1.0
 
@@ -93,8 +98,15 @@ async def poll(
                 accept=accept,
             )
             asked = time.monotonic()
-            poll = _Poll(decode, progress, takes_metadata=size is None)
-            await _ask(connection, request, request_id, progress, poll)
+
+            async def ask(
+                request: Request[Any] = request, takes_metadata: bool = size is None
+            ) -> _Poll[T]:
+                poll = _Poll(decode, progress, takes_metadata=takes_metadata)
+                await _ask(connection, request, request_id, progress, poll)
+                return poll
+
+            poll = await _despite_silence(ask, progress)
             progress.polls += 1
             progress.doing = "waiting for the result"
             if poll.is_pending:
@@ -140,6 +152,51 @@ class _Poll(Generic[T]):
     def tell_queue(self, message: dict[str, Any]) -> None:
         state, reason = message.get("queue_state"), message.get("queue_state_reason")
         self._progress.in_queue(str(state or "active"), str(reason) if reason else None)
+
+
+async def _despite_silence(
+    ask: Callable[[], Coroutine[Any, Any, _Poll[T]]], progress: Progress
+) -> _Poll[T]:
+    """The outcome of a poll, or of a second one that is sent when the first has been silent for long.
+
+    What the first one waits for may have been lost between here and the server. It is not given up for that: the
+    server may hold it, and drop a result whose reader has gone. But when a later one has a response, it is dead.
+    """
+    loop = asyncio.get_running_loop()
+    others: list[asyncio.Task[_Poll[T]]] = []
+    try:
+        async with asyncio.timeout(None) as until:
+
+            def overtake(other: asyncio.Task[_Poll[T]]) -> None:
+                if other.cancelled():
+                    return
+                if (error := other.exception()) is not None and not isinstance(
+                    error, RequestFailedError
+                ):
+                    logger.debug("%s: the second poll failed: %s", progress.name(), error)
+                else:
+                    until.reschedule(loop.time())
+
+            def ask_again() -> None:
+                progress.polls += 1
+                logger.info(
+                    "%s: no response to a poll for %.0f s; asking again", progress.name(), SILENCE
+                )
+                other = loop.create_task(ask())
+                others.append(other)
+                other.add_done_callback(overtake)
+
+            timer = loop.call_later(SILENCE, ask_again)
+            try:
+                return await ask()
+            finally:
+                timer.cancel()
+    except TimeoutError:
+        (other,) = others
+        return other.result()
+    finally:
+        for other in others:
+            other.cancel()
 
 
 async def _ask(

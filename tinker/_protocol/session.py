@@ -21,6 +21,7 @@ from tinker import types
 from tinker._codec.media_types import JSON, ResultType
 from tinker._http import config as configuration, credentials
 from tinker._protocol import loop, retry
+from tinker._protocol.arguments import metadata
 from tinker._protocol.back_pressure import Backpressure
 from tinker._protocol.byte_budget import Room
 from tinker._protocol.cancellation import Cancellations
@@ -67,7 +68,7 @@ class Session:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
-        self.headers = dict(headers or {})
+        self.headers = configuration.check_headers(headers or {})
         self.connection = Connection(settings, self.headers)
         self.traits = Traits()
         self.watch = Watch()
@@ -80,7 +81,7 @@ class Session:
         self.sending = Room(MOST_BYTES_BEING_SENT)
         self.cancellations = Cancellations(self.connection)
         self.feeds: weakref.WeakSet[CompletionsFeed] = weakref.WeakSet()
-        self._user_metadata = dict(user_metadata or {})
+        self._user_metadata = metadata(user_metadata or {})
         self.project_id = project_id or os.environ.get("TINKER_PROJECT_ID")
         self._display_name = display_name
         self._key = str(uuid.uuid4())
@@ -142,7 +143,7 @@ class Session:
             x_idempotency_key=self._key,
             body=models.CreateSessionRequest(
                 tags=configuration.tags(),
-                user_metadata=models.UserMetadata(self._user_metadata),
+                user_metadata=self._user_metadata,
                 sdk_version=SDK_VERSION,
                 project_id=self.project_id,
                 display_name=self._display_name,
@@ -465,6 +466,13 @@ def join(
         joined = JoinedSession(session_id, configuration.resolve(base_url, api_key), headers)
         joined.check_open()
         return joined
+
+
+def describe(client: object, name: str = "") -> str:
+    """The `repr` of a client; one whose construction failed has no server."""
+    session: Session | None = getattr(client, "holder", None)
+    place = session.settings.base_url if session is not None else "(construction failed)"
+    return f"<{type(client).__name__} {f'{name} on ' if name else ''}{place}>"
 
 
 def finish_status(exc_type: type[BaseException] | None) -> FinishStatus:

@@ -7,7 +7,7 @@
     ids = tokenizer.encode("Hello", add_special_tokens=False)
 
 Byte-level BPE tokenizers run on tiktoken, with the ids of the original tokenizer, several times as
-fast; every other kind runs on Hugging Face's `tokenizers` (extra `hf`).
+fast; every other kind runs on Hugging Face's `tokenizers` (extra `tokenizers`).
 """
 
 from ._errors import TokenizerError

@@ -38,7 +38,7 @@ def get_tokenizer(
       beside it are read too. Needs no network.
     - a model's name, as servers know it: `org/model`, `org/model/variant`, with or without a
       `:suffix`. Its tokenizer files (never weights) come from the Hugging Face hub once and stay in
-      its cache, which all processes share. Needs the extra `hf`.
+      its cache, which all processes share. Needs the extra `tokenizers`.
     - `tinker-local/bytes`, the embedded server's.
 
     `revision` is a branch, tag or commit on the hub; None is the revision that the hosted service
@@ -46,7 +46,7 @@ def get_tokenizer(
     thread, as long as the files stay as they are.
 
     Raises TokenizerError when there is no such tokenizer, or when it is not here and the network is
-    not either; ImportError when a package of the extra `hf` is needed and missing.
+    not either; ImportError when a package of the extra `tokenizers` is needed and missing.
     """
     if not isinstance(name_or_path, str | os.PathLike):
         raise TypeError(

@@ -209,6 +209,10 @@ class Store:
         for run in after:
             run()
 
+    def try_to_write(self) -> None:
+        """Write something that changes nothing; raises if nothing can be written."""
+        self.write(f"PRAGMA user_version = {_VERSION}")
+
     def after_commit(self, run: Callable[[], None]) -> None:
         """Do something when what was written is committed, such as deleting files nobody is led to any more."""
         with self._lock:

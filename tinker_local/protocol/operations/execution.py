@@ -18,6 +18,7 @@ from tinker_local.protocol.operations.adapters import Adapters
 from tinker_local.protocol.operations.outcome import Context, Outcome
 from tinker_local.protocol.operations.sampling import Sampling
 from tinker_local.protocol.wire import bodies
+from tinker_local.state import disk
 from tinker_local.state.catalog import Catalog
 from tinker_local.state.recordings import Recordings
 from tinker_local.state.snapshots import Snapshots
@@ -64,6 +65,10 @@ class Operations:
             store, engine, catalog, Recordings(store, options), self._adapters, snapshots
         )
         self._sampling = Sampling(self._context, options.keep_adapter_seconds)
+
+    def cancel(self, request_id: str) -> None:
+        """End a sample that is being drawn, or is about to be. From any thread."""
+        self._sampling.cancelled.add(request_id)
 
     @property
     def listeners(self) -> dict[str, Listener]:
@@ -117,6 +122,8 @@ class Operations:
         except sqlite3.Error:
             raise  # nothing has happened; the scheduler tries again
         except Exception as error:
+            if disk.reason(error):
+                raise
             logger.exception("%s failed", request.operation)
             return OperationFailed(f"{type(error).__name__} in {request.operation}", "server")
 

@@ -1,0 +1,151 @@
+"""A base model in memory: its weights, which never change, and the matrices in it that adapters change."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from attrs import frozen
+from torch import nn
+
+from tinker_local.engine.base import ModelSpec
+from tinker_local.engine.decoding import Text
+from tinker_local.engine.hf import memory, text
+from tinker_local.engine.hf.folder import Folder, ModelError
+
+logger = logging.getLogger("tinker_local")
+
+ATTENTION, MLP, UNEMBED = "attn", "mlp", "unembed"
+_PARTS = {"attn": ATTENTION, "attention": ATTENTION, "mlp": MLP, "feed_forward": MLP, "ffn": MLP}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@frozen(kw_only=True)
+class BaseModel:
+    spec: ModelSpec
+    text: Text | None
+    """None if the folder has no tokenizer."""
+    network: Any
+    """transformers' model, its parameters frozen."""
+    matrices: Mapping[str, nn.Linear]
+    """What adapters can change, by name."""
+    parts: Mapping[str, str]
+    """The part of the model that each matrix belongs to."""
+    head: str
+    """The name of the unembedding."""
+    softcap: float | None
+    activation_bytes: int
+    cache_bytes: int
+    summary: str
+
+    @property
+    def device(self) -> torch.device:
+        device: torch.device = self.matrices[self.head].weight.device
+        return device
+
+    def hidden(self, **inputs: Any) -> Any:
+        """The decoder's output, without the unembedding."""
+        return self.network.base_model(**inputs)
+
+
+def choose_device(name: str | None) -> torch.device:
+    """The device of this name; by default the first CUDA device, Apple's GPU, or the CPU."""
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"the device {name!r} cannot be used: {reason}") from None
+    return device
+
+
+def load(folder: Folder, device: torch.device, dtype: torch.dtype) -> BaseModel:
+    """Read a model's weights.
+
+    Raises ModelError, before any are read, when it is not of a kind that adapters can be made for or does
+    not fit the memory.
+    """
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415 - takes seconds
+    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+
+    disable_progress_bar()
+    with torch.device("meta"):
+        shape = AutoModelForCausalLM.from_config(folder.config)
+    parts = _parts(shape, folder)
+    parameters = sum(one.numel() for one in shape.parameters())
+    size = torch.empty(0, dtype=dtype).element_size()
+    free = memory.available(device)
+    if parameters * size > free:
+        raise ModelError(
+            f"{folder.name} does not fit: {parameters / 1e9:.2f} billion parameters in "
+            f"{_name(dtype)} take {memory.gigabytes(parameters * size)}, and {device} has "
+            f"{memory.gigabytes(free)} free"
+        )
+    network = AutoModelForCausalLM.from_pretrained(folder.path, dtype=dtype).to(device)
+    network.eval().requires_grad_(False)
+    head = next(name for name, part in parts.items() if part == UNEMBED)
+    return BaseModel(
+        spec=ModelSpec(
+            name=folder.name,
+            max_context_length=folder.context,
+            vocab_size=network.get_submodule(head).out_features,
+            tokenizer_id=str(folder.path),
+            arch=folder.config.model_type,
+        ),
+        text=text.read(folder),
+        network=network,
+        matrices={name: network.get_submodule(name) for name in parts},
+        parts=parts,
+        head=head,
+        softcap=getattr(folder.config, "final_logit_softcapping", None),
+        activation_bytes=memory.of_activations(network.base_model.layers, size),
+        cache_bytes=memory.of_cache(folder.config, size),
+        summary=f"{folder.name}: {folder.config.model_type}, {parameters / 1e6:,.0f} million parameters, "
+        f"{_name(dtype)} on {_device_name(device)}, {memory.gigabytes(parameters * size)} of "
+        f"{memory.gigabytes(free)} free, context {folder.context:,} tokens",
+    )
+
+
+def _parts(shape: Any, folder: Folder) -> dict[str, str]:
+    """The matrices by name and the part of the model each belongs to. Raises ModelError if not all have one."""
+    refused = f"{folder.name} ({folder.config.model_type}) cannot be offered: "
+    layers = getattr(shape.base_model, "layers", None)
+    head = shape.get_output_embeddings()
+    if not isinstance(layers, nn.ModuleList) or not isinstance(head, nn.Linear):
+        raise ModelError(f"{refused}it is not a stack of decoder layers with a linear unembedding")
+    parts: dict[str, str] = {}
+    for name, module in shape.named_modules():
+        if module is head:
+            parts[name] = UNEMBED
+    prefix = next(name for name, module in shape.named_modules() if module is layers)
+    matrices: set[str] = set()
+    for name, module in layers.named_modules():
+        if isinstance(module, nn.Linear):
+            words = [word for word in _PARTS if word in name.rpartition(".")[0]]
+            if not words:
+                raise ModelError(f"{refused}{name} belongs neither to an attention nor to an MLP")
+            parts[f"{prefix}.{name}"] = _PARTS[words[0]]
+            matrices.add(f"{name}.weight")
+    for name, parameter in layers.named_parameters():
+        if parameter.dim() > 1 and name not in matrices:
+            raise ModelError(
+                f"{refused}{name} is not the matrix of a linear layer. Dense decoders such as Llama, Qwen 2 "
+                "and 3, Gemma, SmolLM, Mistral and Phi can be"
+            )
+    return parts
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)

@@ -1,0 +1,217 @@
+"""Sampling: prompts are computed once each, then all sequences of a batch grow together, a token a step.
+
+Requests that wait are batched together. transformers' continuous batching, which would let requests join on the
+way, has one seed for all requests and no adapters, so it cannot keep what a request is promised here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from attrs import frozen
+from torch import Tensor
+
+from tinker_local.engine import decoding
+from tinker_local.engine.base import EngineError, SampleResult, SampleSpec
+from tinker_local.engine.decoding import Ids, Row, Scores, Text
+from tinker_local.engine.hf import memory
+from tinker_local.engine.hf.logprobs import Head, of_targets, pieces
+from tinker_local.engine.hf.model import BaseModel
+
+MAX_ROWS = 64
+"""Sequences that grow together; more wait. Fewer, if their keys and values do not fit the memory."""
+BEST = 256
+"""Tokens that are ranked at first; seldom does a draw need more."""
+SHARE = 0.5
+"""Of the free memory, for keys and values."""
+NO_TEXT = Text(frozenset(), lambda token: b"")
+
+
+@frozen(eq=False)
+class _Request:
+    spec: SampleSpec
+    seed: int
+    rows: list[Row]
+
+
+@frozen(eq=False)
+class _Prompt:
+    """A prompt whose hidden states [T, width] are there."""
+
+    hidden: Tensor
+    head: Head
+
+    def logprobs(self, rows: Ids, tokens: Ids) -> Scores:
+        device = self.hidden.device
+        at = torch.from_numpy(np.ascontiguousarray(rows)).to(device)
+        targets = torch.from_numpy(np.ascontiguousarray(tokens)).to(device)[:, None]
+        found: Scores = of_targets(self.head, self.hidden[at], targets)[:, 0].double().cpu().numpy()
+        return found
+
+    def scores(self, first: int) -> Iterator[Scores]:
+        hidden = self.hidden[first:-1]
+        for piece in pieces(len(hidden), len(self.head.weight)):
+            yield self.head.log_probs(hidden[piece]).double().cpu().numpy()
+
+
+@torch.inference_mode()
+def sample(model: BaseModel, head: Head, specs: Sequence[SampleSpec]) -> list[SampleResult]:
+    """Sample every request, with the adapter that is in use."""
+    context, text = model.spec.max_context_length, model.text or NO_TEXT
+    requests: list[_Request] = []
+    for spec in specs:
+        seed = decoding.seed_of(spec)
+        rows = [Row.new(spec, i, seed, context, text) for i in range(spec.num_samples)]
+        requests.append(_Request(spec, seed, rows))
+    # Of about one length together, so that little is padded.
+    order = sorted(range(len(specs)), key=lambda i: len(specs[i].prompt))
+    results: dict[int, SampleResult] = {}
+    for batch in _batches(model, order, requests):
+        for i, prompt in zip(batch, _run(model, head, [requests[i] for i in batch]), strict=True):
+            request = requests[i]
+            results[i] = decoding.result(request.spec, prompt, request.rows, request.seed)
+    return [results[i] for i in range(len(specs))]
+
+
+def _batches(
+    model: BaseModel, order: Sequence[int], requests: Sequence[_Request]
+) -> Iterator[list[int]]:
+    fitting = SHARE * memory.available(model.device) / model.cache_bytes
+    batch: list[int] = []
+    rows = longest = 0
+    for i in order:
+        spec = requests[i].spec
+        length = len(spec.prompt) + requests[i].rows[0].limit
+        longest = max(longest, length)
+        together = rows + spec.num_samples
+        if batch and (together > MAX_ROWS or together * longest > fitting):
+            yield batch
+            batch, rows, longest = [], 0, length
+        batch.append(i)
+        rows += spec.num_samples
+    if batch:
+        yield batch
+
+
+def _run(model: BaseModel, head: Head, requests: Sequence[_Request]) -> list[_Prompt]:
+    """Sample all rows of the requests to their ends; returns the requests' prompts."""
+    from transformers import DynamicCache  # noqa: PLC0415 - takes seconds
+
+    unique: dict[bytes, int] = {}
+    for request in requests:
+        unique.setdefault(request.spec.prompt.tobytes(), len(unique))
+    of_request = [unique[request.spec.prompt.tobytes()] for request in requests]
+    tokens = [np.frombuffer(key, np.int64) for key in unique]
+    pending = [
+        (row, index)
+        for request, index in zip(requests, of_request, strict=True)
+        for row in request.rows
+        if row.stop_reason is None
+    ]
+    cache = DynamicCache(config=model.network.config)
+    hidden, mask = _prefill(model, tokens, cache if pending else None)
+    prompts = [_Prompt(hidden[i, -len(one) :], head) for i, one in enumerate(tokens)]
+    for start in range(0, len(pending), MAX_ROWS):
+        part = pending[start : start + MAX_ROWS]
+        own = cache
+        if len(pending) > MAX_ROWS:  # more samples of one prompt than grow together
+            own = DynamicCache(config=model.network.config)
+            hidden, mask = _prefill(model, tokens, own)
+        _grow(model, head, own, mask, hidden[:, -1], part)
+    return [prompts[index] for index in of_request]
+
+
+def _prefill(model: BaseModel, prompts: Sequence[Ids], cache: Any) -> tuple[Tensor, Tensor | None]:
+    """Compute prompts, padded on the left; returns the hidden states [prompts, longest, width] and the mask
+    [prompts, longest] if there is padding."""
+    longest = max(map(len, prompts))
+    tokens = np.zeros((len(prompts), longest), np.int64)
+    mask = np.zeros((len(prompts), longest), np.int64)
+    for i, prompt in enumerate(prompts):
+        tokens[i, longest - len(prompt) :] = prompt
+        mask[i, longest - len(prompt) :] = 1
+    inputs: dict[str, Any] = {"input_ids": torch.from_numpy(tokens).to(model.device)}
+    padded = None
+    if not mask.all():
+        padded = torch.from_numpy(mask).to(model.device)
+        inputs["attention_mask"] = padded
+        inputs["position_ids"] = (padded.cumsum(1) - 1).clamp(min=0)
+    output = model.hidden(**inputs, past_key_values=cache, use_cache=cache is not None)
+    return output.last_hidden_state, padded
+
+
+def _grow(
+    model: BaseModel,
+    head: Head,
+    cache: Any,
+    mask: Tensor | None,
+    hidden: Tensor,
+    pending: Sequence[tuple[Row, int]],
+) -> None:
+    """Sample the rows to their ends, from the last hidden states [prompts, width] and the cache of their prompts."""
+    rows = [row for row, _ in pending]
+    keep = torch.tensor([index for _, index in pending], device=model.device)
+    lengths = torch.tensor([len(row.spec.prompt) for row in rows], device=model.device)
+    cache.batch_select_indices(keep)
+    hidden = hidden[keep]
+    mask = None if mask is None else mask[keep]
+    while True:
+        tokens = _draw(head.log_probs(hidden), rows)
+        growing = [i for i, row in enumerate(rows) if row.stop_reason is None]
+        if not growing:
+            return
+        # A finished row goes on, unread, until half are: leaving means copying the caches.
+        if 2 * len(growing) <= len(rows):
+            keep = torch.tensor(growing, device=model.device)
+            rows, tokens, lengths = [rows[i] for i in growing], tokens[growing], lengths[keep]
+            cache.batch_select_indices(keep)
+            mask = None if mask is None else mask[keep]
+        inputs: dict[str, Any] = {"input_ids": torch.from_numpy(tokens[:, None]).to(model.device)}
+        if mask is not None:
+            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+            inputs["attention_mask"] = mask
+            inputs["position_ids"] = lengths[:, None]
+        output = model.hidden(**inputs, past_key_values=cache, use_cache=True)
+        hidden = output.last_hidden_state[:, -1]
+        lengths = lengths + 1
+
+
+def _draw(scores: Tensor, rows: Sequence[Row]) -> Ids:
+    """Draw a token for each row that grows, from the log-probabilities [rows, vocab]."""
+    wanted = max(
+        max(1 if row.spec.temperature == 0 else BEST, row.spec.top_k, row.spec.topk_sample_logprobs)
+        for row in rows
+    )
+    best_scores, best_ids = scores.topk(min(wanted, scores.shape[1]))
+    temperature = torch.tensor(
+        [row.spec.temperature or 1.0 for row in rows], dtype=torch.float64, device=scores.device
+    ).clamp(min=1e-30)
+    if wanted == 1:
+        mass = np.ones(len(rows))
+    else:
+        relative = (scores - best_scores[:, :1]) / temperature[:, None].to(scores.dtype)
+        mass = relative.exp().sum(1, dtype=torch.float64).cpu().numpy()
+    best, ids = best_scores.double().cpu().numpy(), best_ids.cpu().numpy()
+    if not np.isfinite(best[:, 0]).all():
+        raise EngineError("the model's log-probabilities are not finite; training has diverged")
+    order = np.lexsort((ids, -best))  # of equals the lowest id first
+    best, ids = np.take_along_axis(best, order, 1), np.take_along_axis(ids, order, 1)
+    ranks, drawn, decided = decoding.draw(best, rows, mass)
+    at = np.arange(len(rows)), ranks
+    tokens, logprobs = ids[at], best[at]
+    for i, row in enumerate(rows):
+        if row.stop_reason is not None:
+            continue
+        if not decided[i]:
+            all_ids, all_scores = decoding.ranked(scores[i : i + 1].double().cpu().numpy())
+            rank, one, _ = decoding.draw(all_scores, [row])
+            tokens[i], logprobs[i], drawn[i] = all_ids[0, rank[0]], all_scores[0, rank[0]], one[0]
+        k = row.spec.topk_sample_logprobs
+        topk = None
+        if k:
+            topk = list(zip(ids[i, :k].tolist(), best[i, :k].tolist(), strict=True))
+        row.append(int(tokens[i]), float(logprobs[i]), float(drawn[i]), topk)
+    return tokens

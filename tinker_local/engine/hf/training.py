@@ -1,0 +1,160 @@
+"""The loss of a batch of examples, and its gradient by the adapter's factors.
+
+Examples of about one length are computed together, padded on the right to the longest of them. What follows an
+example's end cannot reach back into it, so no mask is needed and padding changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from attrs import evolve
+from torch import Tensor
+
+from tinker_local.engine import evaluation, losses
+from tinker_local.engine.base import EngineError, Example, LossResult
+from tinker_local.engine.hf import logprobs, lora, memory
+from tinker_local.engine.hf.lora import HfAdapter, Hooks
+from tinker_local.engine.hf.model import BaseModel
+
+MAX_TOKENS = {"cpu": 2048, "mps": 4096}
+"""Computed together, padding included: enough to keep a device busy."""
+MAX_TOKENS_ELSEWHERE = 32768
+MIN_TOKENS = 512
+"""Up to here, examples of any length are computed together."""
+MAX_PADDING = 0.2
+"""Of an example's row, beyond that."""
+SHARE = 0.7
+"""Of the free memory, for activations."""
+
+
+def loss_and_gradient(
+    model: BaseModel,
+    hooks: Hooks,
+    adapter: HfAdapter,
+    data: Sequence[Example],
+    *,
+    loss_fn: str,
+    config: Mapping[str, Any],
+    backward: bool,
+) -> tuple[LossResult, HfAdapter]:
+    """The loss; with `backward`, the returned adapter's gradients include its own.
+
+    Raises EngineError for whatever the caller got wrong, and when the result is not finite.
+    """
+    loss, settings = losses.resolve(loss_fn, config)
+    examples = evaluation.prepare(data, loss, settings, model.spec)
+    values: dict[int, evaluation.Evaluated] = {}
+    sums: dict[str, Tensor] = {}
+    for indices, checkpointing in _batches(model, examples):
+        batch = [examples[i] for i in indices]
+        leaves = lora.with_gradients(adapter) if backward else adapter
+        with (
+            torch.set_grad_enabled(backward),
+            hooks.using(leaves),
+            _checkpointing(model, checkpointing and backward),
+        ):
+            logp = _target_log_probs(model, leaves, batch)
+            host = logp.detach().cpu().numpy()
+            edges = np.cumsum([len(example.tokens) for example in batch])[:-1]
+            for i, example, part in zip(indices, batch, np.split(host, edges), strict=True):
+                values[i] = evaluation.evaluate(i, loss, part, example)
+            if backward:
+                _add(sums, leaves, logp, [values[i][1].gradient for i in indices])
+    result = evaluation.collect(loss, [values[i] for i in range(len(examples))])
+    if not backward:
+        return result, adapter
+    for name, gradient in adapter.grads.items():
+        sums[name] = sums[name] + gradient if name in sums else gradient
+    if not all(bool(gradient.isfinite().all()) for gradient in sums.values()):
+        raise EngineError("the gradient is not finite")
+    return result, evolve(adapter, grads=sums)
+
+
+def _batches(
+    model: BaseModel, examples: Sequence[evaluation.Prepared]
+) -> Iterator[tuple[list[int], bool]]:
+    """Indices of examples to compute together, and whether activations have to be computed again for the
+    gradient because they do not fit the memory: longest first."""
+    device = model.device.type
+    fitting = int(SHARE * memory.available(model.device) / model.activation_bytes)
+    most = min(MAX_TOKENS.get(device, MAX_TOKENS_ELSEWHERE), max(1, fitting))
+    shapes = [
+        (example.targets.ndim, len(example.tokens), *example.targets.shape[1:])
+        for example in examples
+    ]
+    batch: list[int] = []
+    for i in sorted(range(len(examples)), key=lambda i: (shapes[i][::2], -shapes[i][1], i)):
+        if batch:
+            longest = shapes[batch[0]][1]
+            too_many = (len(batch) + 1) * longest > most
+            too_short = (
+                shapes[i][1] < (1 - MAX_PADDING) * longest and len(batch) * longest >= MIN_TOKENS
+            )
+            if shapes[i][::2] != shapes[batch[0]][::2] or too_many or too_short:
+                yield batch, shapes[batch[0]][1] > fitting
+                batch = []
+        batch.append(i)
+    yield batch, shapes[batch[0]][1] > fitting
+
+
+class _checkpointing:  # noqa: N801  # reads as the function it stands for
+    """Keeps no activations of the layers inside, if asked to: the gradient computes them again."""
+
+    def __init__(self, model: BaseModel, wanted: bool) -> None:
+        self._network = model.network if wanted else None
+
+    def __enter__(self) -> None:
+        if self._network is not None:
+            _call(self._network, "checkpointing_enable", {"use_reentrant": False})
+            self._network.train()  # transformers checkpoints in this mode alone
+
+    def __exit__(self, *_: object) -> None:
+        if self._network is not None:
+            _call(self._network, "checkpointing_disable")
+            self._network.eval()
+
+
+def _call(network: Any, name: str, *arguments: Any) -> None:
+    """transformers 5.24 has renamed its methods."""
+    method = getattr(network, f"activation_{name}", None) or getattr(network, f"gradient_{name}")
+    method(*arguments)
+
+
+def _target_log_probs(
+    model: BaseModel, adapter: HfAdapter, batch: Sequence[evaluation.Prepared]
+) -> Tensor:
+    """The log-probabilities of all targets, [tokens of all examples, K]."""
+    length = max(len(example.tokens) for example in batch)
+    tokens = np.zeros((len(batch), length), dtype=np.int64)
+    for row, example in zip(tokens, batch, strict=True):
+        row[: len(example.tokens)] = example.tokens
+    places = np.concatenate([i * length + np.arange(len(e.tokens)) for i, e in enumerate(batch)])
+    targets = np.concatenate([e.targets.reshape(len(e.tokens), -1) for e in batch])
+    device = model.device
+    output = model.hidden(input_ids=torch.from_numpy(tokens).to(device), use_cache=False)
+    hidden = output.last_hidden_state.flatten(0, 1)
+    if len(places) < len(hidden):
+        hidden = hidden[torch.from_numpy(places).to(device)]
+    head = logprobs.Head.of(model, adapter)
+    return logprobs.of_targets(head, hidden, torch.from_numpy(targets).to(device))
+
+
+def _add(
+    sums: dict[str, Tensor], adapter: HfAdapter, logp: Tensor, gradients: Sequence[losses.Values]
+) -> None:
+    """Add the gradient of a batch, given the one by its log-probabilities."""
+    by_logp = np.concatenate([one.reshape(-1, logp.shape[1]) for one in gradients])
+    names = list(adapter.weights)
+    parts = torch.autograd.grad(
+        logp,
+        [adapter.weights[name] for name in names],
+        torch.from_numpy(by_logp).to(logp),
+        allow_unused=True,
+    )
+    for name, part in zip(names, parts, strict=True):
+        if part is not None:
+            sums[name] = sums[name].add_(part) if name in sums else part
