@@ -129,7 +129,10 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                 user = backend.keys.user(_credential(request, operation))
             media_type, content = "", b""
             body: Any = {}
-            if operation.media_types:
+            stream = None
+            if operation.media_types == (media_types.OCTET_STREAM,):
+                stream = request.stream()  # a handler writes it to disk as it arrives
+            elif operation.media_types:
                 media_type, content, body = await request.app.state.intake.body(request, operation)
             call = Call(
                 user,
@@ -142,6 +145,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                 request.app.state.hosts.base_url(
                     request.headers, request.url.scheme, request.scope["server"]
                 ),
+                stream,
             )
             answer = await handle(backend, call)
         except Refusal as refusal:

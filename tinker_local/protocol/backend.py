@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from attrs import evolve, frozen
@@ -48,6 +48,8 @@ class Call:
     """Parameters behind the `?`, as the contract types them, with their defaults."""
     base_url: str
     """Where the client sees this server, without a slash at the end."""
+    stream: AsyncIterator[bytes] | None = None
+    """The body as it arrives, of an operation that takes bytes."""
 
 
 class Backend:

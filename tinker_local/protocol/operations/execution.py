@@ -13,7 +13,7 @@ from tinker._codec import media_types
 from tinker_local.engine.base import Adapter, Engine, EngineError, Listener
 from tinker_local.errors import OperationFailed
 from tinker_local.options import Options
-from tinker_local.protocol.operations import checkpoints, models, training
+from tinker_local.protocol.operations import checkpoints, models, training, uploads
 from tinker_local.protocol.operations.adapters import Adapters
 from tinker_local.protocol.operations.outcome import Context, Outcome
 from tinker_local.protocol.operations.sampling import Sampling
@@ -44,6 +44,7 @@ _RUN: dict[str, Callable[[Context, str, Any], Outcome]] = {
         checkpoints.save_weights_for_sampler,
         checkpoints.save_weights_external,
         checkpoints.load_weights,
+        uploads.external_weights_upload_finish,
     )
 }
 
