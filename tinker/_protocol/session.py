@@ -14,6 +14,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -31,6 +32,7 @@ from tinker._protocol.progress import Progress, Watch
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE, Traits
 from tinker._version import SDK_VERSION
 from tinker.errors import APIError, APIStatusError, TinkerError
+from tinker.retry_policy import RetryPolicy
 from tinker_api import models
 from tinker_api.api.service import client_config, client_dynamic_config
 from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
@@ -66,10 +68,11 @@ class Session:
         project_id: str | None = None,
         display_name: str | None = None,
         headers: Mapping[str, str] | None = None,
+        policy: RetryPolicy | None = None,
     ) -> None:
         self.settings = settings
         self.headers = configuration.check_headers(headers or {})
-        self.connection = Connection(settings, self.headers)
+        self.connection = Connection(settings, self.headers, policy)
         self.traits = Traits()
         self.watch = Watch()
         self.config = models.ClientConfigResponse()
@@ -243,12 +246,17 @@ class Session:
         )
 
     def watched(self, progress: Progress) -> contextlib.AbstractContextManager[Progress]:
-        """Report the operation while the block runs, if it takes long."""
+        """Report the operation while the block runs, if it takes long; its deadline is the policy's."""
+        progress.deadline = self.connection.policy.deadline
         return _Watched(self.watch, progress)
 
     # ---- the end ----------------------------------------------------------------------------
 
-    def close(
+    def close(self) -> Future[None]:
+        """As `ServiceClient.close()`, which tools for the official SDK reach around: they close its `holder`."""
+        return loop.submit(self.end("success"))
+
+    def end(
         self, status: FinishStatus, detail: str | None = None, *, wait: bool = False
     ) -> Coroutine[Any, Any, None]:
         """Refuse new operations at once; the coroutine ends those under way, the session and the connections.
@@ -490,7 +498,7 @@ def _finish_all() -> None:
     if not sessions:
         return
     status = finish_status(getattr(sys, "last_type", None))
-    futures = [loop.submit(session.close(status)) for session in sessions]
+    futures = [loop.submit(session.end(status)) for session in sessions]
     for future in futures:
         with contextlib.suppress(TimeoutError, TinkerError):
             future.result(2 * _FINISH_TIMEOUT + 1)
