@@ -141,15 +141,15 @@ def test_a_sample_that_cannot_be_fails_alone(gated: Raw, engine: Gate) -> None:
     gated.post("forward_backward", forward_backward(model_id, 1))  # so that they are one batch
     bodies = [
         sample(sampler_id, 0),
-        sample(sampler_id, 1, sampling_params={"max_tokens": 100_000}),
         sample(sampler_id, 2, prompt={"chunks": []}),
         sample(sampler_id, 3, prompt={"chunks": [{"type": "encoded_text", "tokens": [5000]}]}),
         sample(sampler_id, 4),
     ]
+    too_long = sample(sampler_id, 1, sampling_params={"max_tokens": 100_000})  # not even queued
+    assert "exceeds the model's context window" in gated.post("asample", too_long, 400)["detail"]
     promises = [gated.post("asample", body) for body in bodies]
     engine.gate.set()
-    first, too_long, empty, no_token, last = (gated.result(promise) for promise in promises)
-    failed(too_long, "exceeds the model's context window")
+    first, empty, no_token, last = (gated.result(promise) for promise in promises)
     failed(empty, "prompt")
     failed(no_token, "prompt")
     assert first["sequences"] == last["sequences"]
