@@ -72,6 +72,7 @@ if [ "${1:-}" = --check ]; then
     echo "generated/ or docs/reference.md is not what openapi.yaml gives: run ./codegen.sh and commit the result." >&2
     exit 1
   fi
+  "$PYTHON" codegen/lazy_names.py --check
   echo "generated/ is up to date."
 else
   mkdir -p docs
@@ -79,5 +80,6 @@ else
   rm -rf generated
   cp -R "$made" generated
   rm generated/reference.md
+  "$PYTHON" codegen/lazy_names.py
   echo "generated/ is rebuilt."
 fi

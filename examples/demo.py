@@ -98,7 +98,7 @@ def main() -> None:
         ).result(timeout=60)
         tokens = training.get_tokenizer().encode(text)
         console.print(f"Model      {model}, a LoRA adapter of rank {args.rank}")
-        console.print(f"Server     {service.holder.settings.base_url}")
+        console.print(f"Server     {service.session.settings.base_url}")
         console.print(f"Text       {args.text}: {len(text)} characters, {len(tokens)} tokens")
         console.print("Loss       nats per token, of each step\n")
 

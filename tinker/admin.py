@@ -8,6 +8,7 @@ from typing import Self, TypeAlias
 
 from tinker import types
 from tinker._compat.deprecated import awaited
+from tinker._compat.holder import HasHolder
 from tinker._http import config
 from tinker._protocol.progress import Progress
 from tinker._protocol.session import Session, describe
@@ -24,7 +25,7 @@ AuditEventType: TypeAlias = GetAuditLogEventType
 _LONGEST = timedelta(days=14)
 
 
-class AdminClient:
+class AdminClient(HasHolder):
     """Reads usage and the audit log; most servers want an administrator's credential for that.
 
     Args:
@@ -39,8 +40,8 @@ class AdminClient:
         base_url: str | None = None,
         api_key: str | None = None,
     ) -> None:
-        self._owns_holder = _holder is None
-        self.holder = _holder or Session(config.resolve(base_url, api_key))
+        self._owns_session = _holder is None
+        self.session = _holder or Session(config.resolve(base_url, api_key))
 
     def __repr__(self) -> str:
         return describe(self)
@@ -62,7 +63,7 @@ class AdminClient:
         progress = Progress("get_audit_log")
         request = get_audit_log.request(event_type=event_type, day=UNSET if day is None else day)
         return APIFuture.start(
-            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+            self.session.fetch(request, progress), progress, session=self.session, cancellable=True
         )
 
     def get_billing_usage(
@@ -87,7 +88,7 @@ class AdminClient:
         progress = Progress("list_billing_usage")
         request = list_billing_usage.request(starting_on=begin, ending_before=end)
         return APIFuture.start(
-            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+            self.session.fetch(request, progress), progress, session=self.session, cancellable=True
         )
 
     def get_current_checkpoint_storage_usage(
@@ -99,7 +100,7 @@ class AdminClient:
             project_id=UNSET if project_id is None else project_id
         )
         return APIFuture.start(
-            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+            self.session.fetch(request, progress), progress, session=self.session, cancellable=True
         )
 
     def get_telemetry(self) -> None:
@@ -113,8 +114,8 @@ class AdminClient:
         """Close the connections."""
 
         async def close() -> None:
-            if self._owns_holder:
-                await self.holder.close("success")
+            if self._owns_session:
+                await self.session.close("success")
 
         return APIFuture.start(close())
 

@@ -90,9 +90,16 @@ def evaluate(
     if isinstance(loss_fn, NumpyLoss):
         returned: Any = loss_fn.function(list(data), [array.copy() for array in logprobs])
         if not isinstance(returned, tuple) or len(returned) != 3:
-            raise TypeError("A NumpyLoss returns (loss, metrics, gradients).")
+            raise TypeError(
+                f"A NumpyLoss returns (loss, metrics, gradients); this one returned {_shown(returned)}."
+            )
         loss, metrics, gradients = returned
-        value = float(loss)
+        value = _number("The loss of a NumpyLoss", loss)
+        if isinstance(gradients, str | Mapping) or not isinstance(gradients, Sequence | np.ndarray):
+            raise TypeError(
+                f"The gradients of a NumpyLoss are {_shown(gradients)}; they must be a list of arrays, one for "
+                "each datum."
+            )
     elif not callable(loss_fn):
         raise TypeError(
             f"A loss is a function or a NumpyLoss; this one is a {type(loss_fn).__name__}."
@@ -101,11 +108,20 @@ def evaluate(
         value, metrics, gradients = _by_torch(loss_fn, data, logprobs)
     if not math.isfinite(value):
         raise ValueError(f"The custom loss is {value}; it must be finite.")
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"The metrics of a custom loss are {_shown(metrics)}; they must be a dict.")
+    numbers = {str(name): _number(f"metrics[{name!r}]", number) for name, number in metrics.items()}
     if len(gradients) != len(logprobs):
         raise ValueError(f"There are {len(gradients)} gradients for {len(logprobs)} datums.")
     checked = []
     for index, (gradient, array) in enumerate(zip(gradients, logprobs, strict=True)):
-        own = np.asarray(gradient, dtype=array.dtype)
+        try:
+            own = np.asarray(gradient, dtype=array.dtype)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"The gradient of data[{index}] is {_shown(gradient)}; it must be an array of numbers of shape "
+                f"{list(array.shape)}."
+            ) from None
         if own.shape != array.shape:
             raise ValueError(
                 f"The gradient of data[{index}] has shape {list(own.shape)}, its logprobs {list(array.shape)}."
@@ -116,7 +132,31 @@ def evaluate(
                 f"The gradient of data[{index}] is {own[tuple(place)]} at {place}; it must be finite."
             )
         checked.append(own)
-    return value, {name: float(number) for name, number in metrics.items()}, checked
+    return value, numbers, checked
+
+
+def _number(name: str, value: Any) -> float:
+    """A number: of Python, of numpy, or a tensor or an array of one element."""
+    if not isinstance(value, str | bytes):
+        try:
+            size = getattr(value, "size", 1)
+            if (size() if callable(size) else size) in (1, ()) or getattr(
+                value, "numel", int
+            )() == 1:
+                return float(value)
+        except (TypeError, ValueError):
+            pass
+    raise TypeError(f"{name} is {_shown(value)}; it must be a number.")
+
+
+def _shown(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return f"of type {type(value).__name__} with shape {list(shape)}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)} elements"
+    text = repr(value)
+    return text if len(text) <= 60 else f"of type {type(value).__name__}"
 
 
 def _by_torch(
@@ -143,10 +183,12 @@ def run_in_torch(
 
     returned: Any = loss_fn(list(data), list(logprobs))
     if not isinstance(returned, tuple) or len(returned) != 2:
-        raise TypeError("A loss function returns (loss, metrics).")
+        raise TypeError(
+            f"A loss function returns (loss, metrics); this one returned {_shown(returned)}."
+        )
     loss, metrics = returned
     if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
-        raise TypeError("The loss must be a torch tensor of one element.")
+        raise TypeError(f"The loss is {_shown(loss)}; it must be a torch tensor of one element.")
     if not loss.requires_grad:
         raise ValueError("The loss does not depend on the logprobs: there is nothing to train on.")
     return loss.reshape(()), metrics
@@ -155,7 +197,9 @@ def run_in_torch(
 def with_weights(datum: types.Datum, gradient: Array | None) -> types.Datum:
     """The datum whose cross-entropy has this gradient; None is a gradient of zero."""
     targets = datum.loss_fn_inputs["target_tokens"]
-    weights = np.zeros(targets.to_numpy().shape, np.float32) if gradient is None else -gradient
+    weights = np.zeros(targets.to_numpy().shape, np.float32)
+    if gradient is not None:
+        weights[: len(gradient)] = -gradient  # none for an invented last target
     inputs = {"target_tokens": targets, "weights": types.TensorData.from_numpy(weights)}
     return types.Datum(model_input=datum.model_input, loss_fn_inputs=inputs)
 

@@ -15,6 +15,7 @@
     │       ├── UnprocessableEntityError   422
     │       ├── RateLimitError             429
     │       └── InternalServerError        5xx
+    ├── UploadInterruptedError         an upload of weights stopped between two files (tinker.types)
     ├── RequestFailedError             the operation was accepted and failed while it ran
     └── RunPoisonedError               a training run whose order of operations is no longer known
 

@@ -12,15 +12,16 @@ from typing import Protocol, Self, TypeVar, cast
 
 from tinker import types
 from tinker._compat.deprecated import awaited
+from tinker._compat.holder import HasHolder
 from tinker._http import config, credentials
-from tinker._protocol import arguments as arguments_module
+from tinker._protocol import arguments as arguments_module, upload as upload_module
 from tinker._protocol.download import CheckpointRoute, ProgressCallback, download
 from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
 from tinker._protocol.retry import NEVER
 from tinker._protocol.session import Session, describe
 from tinker.admin import AdminClient, AuditEventType
-from tinker.errors import TinkerError
+from tinker.errors import PermissionDeniedError, TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
 from tinker_api.api.auth import auth_token, get_api_key
@@ -57,7 +58,7 @@ _TRACE_INTERVAL = 5.0
 """Seconds between questions whether a trace is ready."""
 
 
-class RestClient:
+class RestClient(HasHolder):
     """Reads and manages what is on a server. Opens no session of its own.
 
     Args:
@@ -78,9 +79,9 @@ class RestClient:
         base_url: str | None = None,
         api_key: str | None = None,
     ) -> None:
-        self._owns_holder = _holder is None
-        self.holder = _holder or Session(config.resolve(base_url, api_key))
-        self._admin = AdminClient(self.holder)
+        self._owns_session = _holder is None
+        self.session = _holder or Session(config.resolve(base_url, api_key))
+        self._admin = AdminClient(self.session)
 
     def __repr__(self) -> str:
         return describe(self)
@@ -93,9 +94,10 @@ class RestClient:
         """A training run; `accessible` also finds those of others whose checkpoints are published."""
         arguments_module.check_text("training_run_id", training_run_id)
         arguments_module.check_scope(access_scope)
-        return self._ask(
+        return self._ask_in_scope(
             get_training_run.request(training_run_id=training_run_id, access_scope=access_scope),
             {"training_run_id": training_run_id},
+            access_scope,
         )
 
     def get_training_run_by_tinker_path(
@@ -254,7 +256,7 @@ class RestClient:
         key = str(uuid.uuid4())  # of all tries of this call, so that there is one copy
 
         async def copy() -> str:
-            answer = await self.holder.fetch(
+            answer = await self.session.fetch(
                 copy_weights.request(
                     body=body,
                     x_tinker_weights_access_token=weights_access_token or UNSET,
@@ -264,7 +266,7 @@ class RestClient:
             )
             return answer.tinker_path
 
-        return APIFuture.start(copy(), session=self.holder)
+        return APIFuture.start(copy(), session=self.session)
 
     # ---- files ------------------------------------------------------------------------------
 
@@ -301,14 +303,99 @@ class RestClient:
         """
         return APIFuture.start(
             download(
-                self.holder,
+                self.session,
                 _route(tinker_path),
                 tinker_path,
                 Path(output_dir),
                 overwrite=overwrite,
                 callback=progress,
             ),
-            session=self.holder,
+            session=self.session,
+            cancellable=True,
+        )
+
+    # ---- external weights -------------------------------------------------------------------
+
+    def external_weights_upload_start(
+        self,
+        base_model: str,
+        lora_config: types.LoraConfig,
+        destination_project_id: str | None = None,
+    ) -> APIFuture[types.ExternalWeightsUploadStartResult]:
+        """Begin to upload an adapter; experimental, and not offered by every server.
+
+        Put each file with `UploadURL.upload`, then call `external_weights_upload_finish`.
+        `upload_external_weights` does all three.
+
+        Args:
+            base_model: A name from `get_server_capabilities`.
+            lora_config: The adapter: its rank, and what it adapts.
+            destination_project_id: The project of the checkpoint.
+        """
+        arguments_module.check_text("base_model", base_model)
+        request = models.ExternalWeightsUploadStartRequest(
+            base_model=base_model,
+            lora_config=lora_config,
+            destination_project_id=destination_project_id,
+        )
+        progress = Progress("external_weights_upload_start", {"base_model": base_model})
+        return APIFuture.start(upload_module.start(self.holder, request, progress), progress)
+
+    def external_weights_upload_finish(
+        self, upload_id: str
+    ) -> APIFuture[types.ExternalWeightsUploadFinishResult]:
+        """Make a checkpoint of the uploaded files.
+
+        Raises:
+            BadRequestError: The files are not what they should be; the message lists what is wrong.
+        """
+        arguments_module.check_text("upload_id", upload_id)
+        progress = Progress("external_weights_upload_finish", {"upload_id": upload_id})
+
+        async def finish() -> types.ExternalWeightsUploadFinishResult:
+            path = await upload_module.finish(self.holder, upload_id, progress)
+            return types.ExternalWeightsUploadFinishResult(tinker_path=path)
+
+        return APIFuture.start(finish(), progress)
+
+    def upload_external_weights(
+        self,
+        path: str | Path,
+        base_model: str | None = None,
+        lora_config: types.LoraConfig | None = None,
+        *,
+        destination_project_id: str | None = None,
+        progress: ProgressCallback | None = None,
+        resume: types.ExternalWeightsUploadStartResult | None = None,
+    ) -> APIFuture[str]:
+        """Upload an adapter in PEFT's form; gives the tinker path of the checkpoint.
+
+        The files are checked before anything is sent, and streamed from disk.
+
+        Args:
+            path: A folder with `adapter_config.json` and `adapter_model.safetensors`, or a tar archive of them.
+            base_model: A name from `get_server_capabilities`; None takes the one in `adapter_config.json`.
+            lora_config: The adapter; None takes what the files say.
+            destination_project_id: The project of the checkpoint.
+            progress: Called with the bytes that were sent and those there are.
+            resume: The `upload` of an `UploadInterruptedError`: sends only what is still missing.
+
+        Raises:
+            FileNotFoundError: A file is missing.
+            ValueError: A file is not what it should be.
+            UploadInterruptedError: Sending failed, after retries.
+            BadRequestError: The server finds something wrong; the message lists it.
+        """
+        return APIFuture.start(
+            upload_module.upload(
+                self.holder,
+                Path(path),
+                base_model,
+                lora_config,
+                destination_project_id,
+                progress,
+                resume,
+            ),
             cancellable=True,
         )
 
@@ -339,9 +426,10 @@ class RestClient:
         """The training runs and samplers of a session."""
         arguments_module.check_text("session_id", session_id)
         arguments_module.check_scope(access_scope)
-        return self._ask(
+        return self._ask_in_scope(
             get_session.request(session_id=session_id, access_scope=access_scope),
             {"session_id": session_id},
+            access_scope,
         )
 
     def search_sessions(
@@ -367,7 +455,7 @@ class RestClient:
                 assign_session_project.request(session_id=session_id, body=body),
                 Progress("assign_session_project", {"session_id": session_id}),
             ),
-            session=self.holder,
+            session=self.session,
         )
 
     def export_session_trace(self, session_id: str) -> APIFuture[str]:
@@ -377,10 +465,10 @@ class RestClient:
         request = export_session_trace.request(session_id=session_id)
 
         async def export() -> str:
-            with self.holder.watched(progress):
-                await self.holder.ready()
+            with self.session.watched(progress):
+                await self.session.ready()
                 while True:
-                    answer = await self.holder.connection.fetch(request, progress)
+                    answer = await self.session.connection.fetch(request, progress)
                     if answer.status != "pending":
                         break
                     progress.doing = "waiting for the server to write the file"
@@ -390,7 +478,7 @@ class RestClient:
                 raise TinkerError(f"{progress.name()} failed: {why}.")
             return answer.url
 
-        return APIFuture.start(export(), progress, session=self.holder, cancellable=True)
+        return APIFuture.start(export(), progress, session=self.session, cancellable=True)
 
     # ---- the server and the user ------------------------------------------------------------
 
@@ -407,39 +495,39 @@ class RestClient:
         """Whose credential this is: what its JWT says, or the server of the API key."""
 
         async def tell() -> types.WhoamiResponse:
-            await self.holder.ready()
-            token = await self.holder.connection.credential()
+            await self.session.ready()
+            token = await self.session.connection.credential()
             claims = credentials.claims_of(token)
             if not claims:
-                response = await self.holder.connection.call(
+                response = await self.session.connection.call(
                     auth_token.request(body=models.AuthTokenRequest()),
                     Progress("auth_token"),
                     passed=(400, 404, 405, 422),
                 )
                 if response.status_code < 300:
-                    answer = self.holder.connection.parse(response, Progress("auth_token"))
+                    answer = self.session.connection.parse(response, Progress("auth_token"))
                     claims = credentials.claims_of(answer.jwt)
             if claims:
                 org, email = claims.get("org_id", ""), claims.get("email")
                 urn = f"tml:organization:{org}" if org else ""
                 return types.WhoamiResponse(str(claims.get("sub", "")), urn, email)
-            info = await self.holder.fetch(get_api_key.request(), Progress("get_api_key"))
+            info = await self.session.fetch(get_api_key.request(), Progress("get_api_key"))
             details = info.details
             user = details.user_details.email if details and details.user_details else None
             org_name = details.org_details.name if details and details.org_details else None
             return types.WhoamiResponse(info.name, org_name or "", user)
 
-        return APIFuture.start(tell(), session=self.holder)
+        return APIFuture.start(tell(), session=self.session)
 
     def _check_accessible(self) -> None:
         async def check() -> None:
-            await self.holder.connection.call(
+            await self.session.connection.call(
                 get_server_capabilities.request(),
                 Progress("get_server_capabilities"),
                 policy=NEVER,
             )
 
-        APIFuture.start(check(), session=self.holder).result()
+        APIFuture.start(check(), session=self.session).result()
 
     # ---- administration: `AdminClient` has these now ----------------------------------------
 
@@ -494,18 +582,37 @@ class RestClient:
     def _ask(self, request: Request[T], ids: Mapping[str, str] | None = None) -> APIFuture[T]:
         progress = Progress(request.operation, dict(ids or {}))
         return APIFuture.start(
-            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+            self.session.fetch(request, progress), progress, session=self.session, cancellable=True
         )
+
+    def _ask_in_scope(
+        self, request: Request[T], ids: Mapping[str, str], access_scope: AccessScope
+    ) -> APIFuture[T]:
+        progress = Progress(request.operation, dict(ids))
+
+        async def ask() -> T:
+            try:
+                return await self.session.fetch(request, progress)
+            except PermissionDeniedError as error:
+                if access_scope == "owned":
+                    error.message = (
+                        f"{error.message.rstrip('.')}. Another owner's published checkpoints are found with "
+                        "access_scope='accessible'"
+                    )
+                    error.args = (error.message,)
+                raise
+
+        return APIFuture.start(ask(), progress, session=self.session, cancellable=True)
 
     def _do(self, request: Request[T], tinker_path: str) -> APIFuture[None]:
         """Do something to a checkpoint; what a success returns does not matter."""
         progress = Progress(request.operation, {"path": tinker_path})
-        return APIFuture.start(self._call(request, progress), progress, session=self.holder)
+        return APIFuture.start(self._call(request, progress), progress, session=self.session)
 
     async def _call(self, request: Request[T], progress: Progress) -> None:
-        with self.holder.watched(progress):
-            await self.holder.ready()
-            await self.holder.connection.call(request, progress)
+        with self.session.watched(progress):
+            await self.session.ready()
+            await self.session.connection.call(request, progress)
 
     # ---- the end ----------------------------------------------------------------------------
 
@@ -513,8 +620,8 @@ class RestClient:
         """Close the connections, unless they are a `ServiceClient`'s."""
 
         async def close() -> None:
-            if self._owns_holder:
-                await self.holder.close("success")
+            if self._owns_session:
+                await self.session.close("success")
 
         return APIFuture.start(close())
 

@@ -18,6 +18,7 @@ from tinker import types
 from tinker._codec import json as json_codec
 from tinker._compat.client_futures import BackcompatClientFuture
 from tinker._compat.deprecated import awaited, submitted
+from tinker._compat.holder import HasHolder
 from tinker._http.credentials import without_credentials
 from tinker._protocol import arguments, retry
 from tinker._protocol.connection import HELD_TIMEOUT, decode_body
@@ -25,6 +26,7 @@ from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
 from tinker._protocol.session import Session, describe, join
 from tinker._sampling import checks
+from tinker._sampling.options import SampleOptions
 from tinker._sampling.sampler import Sampler
 from tinker._training.queue import result_of
 from tinker.errors import APIStatusError, TinkerError
@@ -44,7 +46,7 @@ QUEUE_LOG_INTERVAL = 60.0
 """Seconds between log lines about a paused queue."""
 
 
-class SamplingClient:
+class SamplingClient(HasHolder):
     """Samples from a base model or from saved weights.
 
     Made by `ServiceClient.create_sampling_client`,
@@ -66,7 +68,7 @@ class SamplingClient:
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
     ) -> None:
-        self.holder = holder
+        self.session = holder
         self.sampling_session_id = sampling_session_id
         self._base_model = base_model
         self._retry_config = retry_config
@@ -158,56 +160,29 @@ class SamplingClient:
 
         The last four are newer than some servers, and sent only when asked for.
         """
-        ask, progress = self._asking(
-            prompt,
-            num_samples,
-            sampling_params,
-            include_prompt_logprobs=include_prompt_logprobs,
-            topk_prompt_logprobs=topk_prompt_logprobs,
-            topk_sample_logprobs=topk_sample_logprobs,
-            target_prompt_logprobs=target_prompt_logprobs,
-            prompt_alt_tokens_k=prompt_alt_tokens_k,
-            prompt_logprobs_last_n=prompt_logprobs_last_n,
+        options = SampleOptions(
+            include_prompt_logprobs,
+            topk_prompt_logprobs,
+            topk_sample_logprobs,
+            target_prompt_logprobs,
+            prompt_alt_tokens_k,
+            prompt_logprobs_last_n,
         )
-        return SampleFuture.start(ask(), progress, session=self.holder)
+        ask, progress = self._asking(prompt, num_samples, sampling_params, options)
+        return SampleFuture.start(ask(), progress, session=self.session)
 
     def _asking(
         self,
         prompt: types.ModelInput,
         num_samples: int,
         sampling_params: types.SamplingParams,
-        *,
-        include_prompt_logprobs: bool = False,
-        topk_prompt_logprobs: int = 0,
-        topk_sample_logprobs: int = 0,
-        target_prompt_logprobs: types.TensorData | None = None,
-        prompt_alt_tokens_k: int = 0,
-        prompt_logprobs_last_n: int | None = None,
+        options: SampleOptions,
     ) -> tuple[Callable[[], Coroutine[Any, Any, types.SampleResponse]], Progress]:
         """Check the arguments of `sample`; what is to be run then."""
         checks.check_sample(prompt, num_samples, sampling_params)
-        checks.check_scores(
-            prompt,
-            include_prompt_logprobs=include_prompt_logprobs,
-            topk_prompt_logprobs=topk_prompt_logprobs,
-            topk_sample_logprobs=topk_sample_logprobs,
-            target_prompt_logprobs=target_prompt_logprobs,
-            prompt_alt_tokens_k=prompt_alt_tokens_k,
-            prompt_logprobs_last_n=prompt_logprobs_last_n,
-        )
+        options.check(prompt)
         progress = self._begin("asample")
-        request = evolve(
-            self._request(prompt, num_samples, sampling_params),
-            prompt_logprobs=bool(include_prompt_logprobs),
-            topk_prompt_logprobs=topk_prompt_logprobs,
-            topk_sample_logprobs=topk_sample_logprobs or None,
-            target_prompt_logprobs=None
-            if target_prompt_logprobs is None
-            else json_codec.tensor_data(target_prompt_logprobs),
-            prompt_alt_tokens_k=prompt_alt_tokens_k or None,
-            prompt_logprobs_last_n=prompt_logprobs_last_n,
-        )
-
+        request = options.added_to(self._request(prompt, num_samples, sampling_params))
         sampler = self._in_this_process()
 
         async def ask() -> types.SampleResponse:
@@ -241,7 +216,7 @@ class SamplingClient:
         request = self._request(prompt, num_samples, sampling_params)
         sampler = self._in_this_process()
         events = stream(sampler, request, prompt, self.get_tokenizer, progress)
-        return SampleStream(events, progress, self.holder)
+        return SampleStream(events, progress, self.session)
 
     def _begin(self, operation: str) -> Progress:
         ids = {"sampling_session_id": self.sampling_session_id}
@@ -268,13 +243,8 @@ class SamplingClient:
             prompt: What to score.
             prompt_logprobs_last_n: Score only the last n tokens; the others are None.
         """
-        ask, progress = self._asking(
-            prompt,
-            1,
-            types.SamplingParams(max_tokens=1),
-            include_prompt_logprobs=True,
-            prompt_logprobs_last_n=prompt_logprobs_last_n,
-        )
+        options = SampleOptions(True, prompt_logprobs_last_n=prompt_logprobs_last_n)
+        ask, progress = self._asking(prompt, 1, types.SamplingParams(max_tokens=1), options)
 
         async def logprobs() -> list[float | None]:
             response = await ask()
@@ -282,21 +252,30 @@ class SamplingClient:
                 raise ValueError("The server has returned no prompt_logprobs.")
             return response.prompt_logprobs
 
-        return SampleFuture.start(logprobs(), progress, session=self.holder)
+        return SampleFuture.start(logprobs(), progress, session=self.session)
 
     def get_tokenizer(self) -> Tokenizer:
         """The tokenizer of the base model."""
         if self._tokenizer is None:
             from tinker.tokenizers import get_tokenizer  # noqa: PLC0415
 
-            self._tokenizer = get_tokenizer(self.get_base_model())
+            self._tokenizer = get_tokenizer(self._tokenizer_id() or self.get_base_model())
         return self._tokenizer
+
+    def _tokenizer_id(self) -> str | None:
+        """The tokenizer that the server names, asked once for each base model of a session."""
+        known = self.holder.tokenizer_ids
+        if self._base_model not in known:
+            progress = Progress("get_sampler", {"sampler_id": self.sampling_session_id})
+            asked = _tokenizer_id(self.holder, self.sampling_session_id, progress)
+            known[self._base_model] = APIFuture.start(asked, progress, session=self.holder).result()
+        return known[self._base_model]
 
     def get_base_model(self) -> str:
         """The base model's name."""
         if self._base_model is None:
             raise ValueError(
-                f"{self.holder.settings.base_url} does not say what the base model of "
+                f"{self.session.settings.base_url} does not say what the base model of "
                 f"{self.sampling_session_id} is."
             )
         return self._base_model
@@ -336,7 +315,7 @@ class SamplingClient:
 
         It holds no credentials: see `from_sampler_handle`.
         """
-        return base64.urlsafe_b64encode(orjson.dumps(asdict(self._place()))).decode()
+        return base64.urlsafe_b64encode(orjson.dumps(asdict(self._handle()))).decode()
 
     @staticmethod
     def from_sampler_handle(handle: str, *, api_key: str | None = None) -> SamplingClient:
@@ -351,23 +330,23 @@ class SamplingClient:
             TinkerError: There is no credential.
         """
         try:
-            place = _Place(**orjson.loads(base64.urlsafe_b64decode(handle)))
+            found = _SamplerHandle(**orjson.loads(base64.urlsafe_b64decode(handle)))
         except (ValueError, TypeError, binascii.Error):
             raise ValueError(
                 "handle is not one: it must be what get_sampler_handle() has returned."
             ) from None
-        return place.client(api_key, None)
+        return found.client(api_key, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle, (self._place(), self._retry_config)
+        return _unpickle, (self._handle(), self._retry_config)
 
-    def _place(self) -> _Place:
-        session_id = self.holder.known_id
+    def _handle(self) -> _SamplerHandle:
+        session_id = self.session.known_id
         if session_id is None:
             raise TinkerError("The session is not open yet: wait for the client to be created.")
-        return _Place(
-            base_url=self.holder.settings.base_url,
-            headers=without_credentials(self.holder.headers),
+        return _SamplerHandle(
+            base_url=self.session.settings.base_url,
+            headers=without_credentials(self.session.headers),
             session_id=session_id,
             sampling_session_id=self.sampling_session_id,
             base_model=self._base_model,
@@ -376,15 +355,15 @@ class SamplingClient:
 
     def _in_this_process(self) -> Sampler:
         """The sampler. In a forked process, the client becomes a clone of the parent's."""
-        if not self.holder.is_of_this_process:
-            place, settings = self._place(), self.holder.settings
+        if not self.session.is_of_this_process:
+            handle, settings = self._handle(), self.session.settings
             session = join(
-                place.session_id, settings.base_url, settings.api_key, self.holder.headers
+                handle.session_id, settings.base_url, settings.api_key, self.session.headers
             )
             self._sampler = Sampler(
                 session, self.sampling_session_id, self._retry_config, is_clone=True
             )
-            self.holder = session
+            self.session = session
         return self._sampler
 
     def get_telemetry(self) -> None:
@@ -420,6 +399,16 @@ async def _base_model(session: Session, sampler_id: str, model_path: str) -> str
     return info.model_data.model_name or info.model_name
 
 
+async def _tokenizer_id(session: Session, sampler_id: str, progress: Progress) -> str | None:
+    """The tokenizer of a sampler, where the server tells it."""
+    connection = session.connection
+    request = get_sampler.request(sampler_id=sampler_id)
+    response = await connection.call(request, progress, passed=REFUSALS_OF_A_ROUTE)
+    if response.status_code >= 300:
+        return None
+    return connection.parse(response, progress).tokenizer_id
+
+
 async def _sampler_id(
     session: Session, request: models.CreateSamplingSessionRequest, progress: Progress
 ) -> str:
@@ -446,7 +435,7 @@ async def _sampler_id(
 
 
 @frozen(kw_only=True)
-class _Place:
+class _SamplerHandle:
     """Where a sampler is, for other processes. No credentials."""
 
     base_url: str
@@ -467,8 +456,8 @@ class _Place:
         )
 
 
-def _unpickle(place: _Place, retry_config: RetryConfig | None) -> SamplingClient:
-    return place.client(None, retry_config)
+def _unpickle(handle: _SamplerHandle, retry_config: RetryConfig | None) -> SamplingClient:
+    return handle.client(None, retry_config)
 
 
 _QUEUE_REASONS = {

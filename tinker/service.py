@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tinker import types
 from tinker._compat.deprecated import awaited, in_thread
+from tinker._compat.holder import HasHolder
 from tinker._http import config
 from tinker._protocol import arguments, retry
 from tinker._protocol.connection import HELD_TIMEOUT
@@ -38,7 +39,7 @@ logger = logging.getLogger("tinker")
 _DEFAULT_RANK = 32
 
 
-class ServiceClient:
+class ServiceClient(HasHolder):
     """The way to a server: creates training and sampling clients, and holds their session.
 
     Args:
@@ -59,9 +60,6 @@ class ServiceClient:
         TinkerError: There is no key, and the server is not on this machine.
     """
 
-    holder: Session
-    """What its clients share; for the clients' constructors."""
-
     def __init__(
         self,
         user_metadata: dict[str, str] | None = None,
@@ -79,7 +77,7 @@ class ServiceClient:
                 FutureWarning,
                 stacklevel=2,
             )
-        self.holder = Session(
+        self.session = Session(
             config.resolve(base_url, api_key),
             user_metadata=user_metadata,
             project_id=project_id,
@@ -120,7 +118,8 @@ class ServiceClient:
         arguments.check_lora(
             rank, seed, train_mlp=train_mlp, train_attn=train_attn, train_unembed=train_unembed
         )
-        number = next(self.holder.model_numbers)
+        metadata = arguments.metadata(user_metadata)
+        number = next(self.session.model_numbers)
         progress = Progress("create_model", {"base_model": base_model})
 
         lora = models.LoraConfig(
@@ -132,32 +131,30 @@ class ServiceClient:
         )
 
         async def create() -> TrainingClient:
-            with self.holder.watched(progress):
-                return await self._create(
-                    number, base_model, lora, user_metadata, optimizer, progress
-                )
+            with self.session.watched(progress):
+                return await self._create(number, base_model, lora, metadata, optimizer, progress)
 
-        return BackcompatTrainingClientFuture.start(create(), progress, session=self.holder)
+        return BackcompatTrainingClientFuture.start(create(), progress, session=self.session)
 
     async def _create(
         self,
         number: int,
         base_model: str,
         lora: models.LoraConfig | None,
-        user_metadata: Mapping[str, str] | None,
+        user_metadata: models.UserMetadata | None,
         optimizer: types.OptimizerConfig | None,
         progress: Progress,
     ) -> TrainingClient:
         request = models.CreateModelRequest(
-            session_id=await self.holder.id(),
+            session_id=await self.session.id(),
             model_seq_id=number,
             base_model=base_model,
             lora_config=lora,
-            user_metadata=_metadata(user_metadata),
+            user_metadata=user_metadata,
             optimizer_config=_unless_adam(optimizer),
         )
         try:
-            promise = await self.holder.connection.fetch(
+            promise = await self.session.connection.fetch(
                 create_model.request(body=request),
                 progress,
                 policy=retry.CREATION,
@@ -168,7 +165,7 @@ class ServiceClient:
                 await self._name_models(error, base_model)
             raise
         decode = result_of(models.CreateModelResponse, "create_model")
-        answer = await self.holder.result(promise, decode, progress, kind="CreateModel")
+        answer = await self.session.result(promise, decode, progress, kind="CreateModel")
         return await self._client(answer.model_id, number, request.optimizer_config)
 
     def create_training_client_from_state(
@@ -215,36 +212,37 @@ class ServiceClient:
         with_state: bool,
     ) -> BackcompatTrainingClientFuture:
         arguments.check_tinker_path(path)
-        number = next(self.holder.model_numbers)
+        metadata = arguments.metadata(user_metadata)
+        number = next(self.session.model_numbers)
         progress = Progress("load_weights", {"path": path})
 
         async def create() -> TrainingClient:
-            with self.holder.watched(progress):
+            with self.session.watched(progress):
                 request = models.LoadWeightsRequest(
-                    session_id=await self.holder.id(),
+                    session_id=await self.session.id(),
                     model_seq_id=number,
                     path=path,
                     optimizer=with_state,
                     optimizer_config=_unless_adam(optimizer),
                     base_model=base_model,
-                    user_metadata=_metadata(user_metadata),
+                    user_metadata=metadata,
                     weights_access_token=weights_access_token,
                 )
                 promise = await self._load_as_new_model(request, progress)
                 if promise is None:
                     return await self._create_then_load(request, progress)
                 decode = result_of(models.LoadWeightsResponse, "load_weights")
-                answer = await self.holder.result(promise, decode, progress, kind="LoadWeights")
+                answer = await self.session.result(promise, decode, progress, kind="LoadWeights")
                 model_id = answer.model_id or f"{request.session_id}:train:{number}"
                 return await self._client(model_id, number, request.optimizer_config)
 
-        return BackcompatTrainingClientFuture.start(create(), progress, session=self.holder)
+        return BackcompatTrainingClientFuture.start(create(), progress, session=self.session)
 
     async def _load_as_new_model(
         self, request: models.LoadWeightsRequest, progress: Progress
     ) -> models.UntypedAPIFuture | None:
         """The promise of a model made from a checkpoint in one step; None if the server has no such step."""
-        traits, connection = self.holder.traits, self.holder.connection
+        traits, connection = self.session.traits, self.session.connection
         if not traits.creates_from_checkpoint:
             return None
         response = await connection.call(
@@ -262,7 +260,7 @@ class ServiceClient:
         self, request: models.LoadWeightsRequest, progress: Progress
     ) -> TrainingClient:
         """The same in two steps, which every server has. Also tells what is wrong with a path."""
-        info = await self.holder.connection.fetch(
+        info = await self.session.connection.fetch(
             weights_info.request(body=models.WeightsInfoRequest(tinker_path=request.path)),
             progress,
         )
@@ -290,22 +288,22 @@ class ServiceClient:
             if expected_seq_id(error.message) is None:
                 raise
             raise TinkerError(
-                f"{progress.name()}: {self.holder.settings.base_url} loads a checkpoint only into the run "
+                f"{progress.name()}: {self.session.settings.base_url} loads a checkpoint only into the run "
                 f"that saved it. It says: {error.message}"
             ) from error
-        self.holder.traits.creates_from_checkpoint = False
+        self.session.traits.creates_from_checkpoint = False
         return client
 
     async def _client(
         self, model_id: str, number: int, optimizer: types.OptimizerConfig | None
     ) -> TrainingClient:
-        info = await fetch_info(self.holder, model_id)
+        info = await fetch_info(self.session, model_id)
         if optimizer is not None and getattr(info.optimizer_config, "type", None) != optimizer.type:
             logger.warning(
                 "%s does not say that the optimizer of %s is %s. It may know none but AdamW.",
-                *(self.holder.settings.base_url, model_id, optimizer.type),
+                *(self.session.settings.base_url, model_id, optimizer.type),
             )
-        return TrainingClient(self.holder, number, model_id, info=info)
+        return TrainingClient(self.session, number, model_id, info=info)
 
     async def _name_models(self, error: APIStatusError, base_model: str) -> None:
         """Add to a refusal which models the server does offer, if it says so."""
@@ -344,7 +342,7 @@ class ServiceClient:
 
         return BackcompatSamplingClientFuture.of(
             SamplingClient.create(
-                self.holder,
+                self.session,
                 model_path=model_path,
                 base_model=base_model,
                 retry_config=retry_config,
@@ -370,18 +368,18 @@ class ServiceClient:
         Raises:
             ValueError: The function does something that no server can run.
         """
-        from tinker._training.loss_graph import trace  # noqa: PLC0415  # few need it
+        from tinker._training.loss_graph import trace_loss  # noqa: PLC0415  # few need it
         from tinker.custom_loss import LossHandle  # noqa: PLC0415
 
-        graph, module = trace(fn, input_ranks)
+        graph, module = trace_loss(fn, input_ranks)
         inputs = [models.CustomLossInput(name=n, rank=r) for n, r in input_ranks.items()]  # type: ignore[arg-type]  # checked
-        number = next(self.holder.loss_numbers)
+        number = next(self.session.loss_numbers)
         name = getattr(fn, "__name__", "loss")
         progress = Progress("create_custom_loss", {"name": name})
 
         async def create() -> LossHandle:
-            with self.holder.watched(progress):
-                session_id = await self.holder.id()
+            with self.session.watched(progress):
+                session_id = await self.session.id()
                 body = models.CreateCustomLossRequest(
                     session_id=session_id,
                     custom_loss_seq_id=number,
@@ -389,28 +387,28 @@ class ServiceClient:
                     inputs=inputs,
                     graph=graph,
                 )
-                promise = await self.holder.connection.fetch(
+                promise = await self.session.connection.fetch(
                     create_custom_loss.request(body=body), progress
                 )
                 decode = result_of(models.CreateCustomLossResponse, "create_custom_loss")
-                answer = await self.holder.result(
+                answer = await self.session.result(
                     promise, decode, progress, kind="CreateCustomLoss"
                 )
                 return LossHandle(name, tuple(inputs), session_id, module, answer.loss_id)
 
-        return APIFuture.start(create(), progress, session=self.holder)
+        return APIFuture.start(create(), progress, session=self.session)
 
     # ---- the server -------------------------------------------------------------------------
 
     def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
         """The models the server offers. Asks the server, and waits."""
-        return APIFuture.start(self._capabilities(), session=self.holder).result()
+        return APIFuture.start(self._capabilities(), session=self.session).result()
 
     def create_rest_client(self) -> RestClient:
         """A client that reads and manages what is on the server, over this one's connection."""
         from tinker.rest import RestClient  # noqa: PLC0415  # a training loop needs none
 
-        return RestClient(self.holder)
+        return RestClient(self.session)
 
     def copy_weights(
         self, path: str, *, ttl_seconds: int | None = None, weights_access_token: str | None = None
@@ -418,17 +416,17 @@ class ServiceClient:
         """As `RestClient.copy_weights`, into the project of this session."""
         return self.create_rest_client().copy_weights(
             path,
-            self.holder.project_id,
+            self.session.project_id,
             ttl_seconds=ttl_seconds,
             weights_access_token=weights_access_token,
         )
 
     def get_console_url(self) -> str:
         """The session's page in the hosted service's console; before the first operation, that of all."""
-        return console.session_url(self.holder.known_id)
+        return console.session_url(self.session.known_id)
 
     async def _capabilities(self) -> types.GetServerCapabilitiesResponse:
-        return await self.holder.fetch(
+        return await self.session.fetch(
             get_server_capabilities.request(), Progress("get_server_capabilities")
         )
 
@@ -461,7 +459,7 @@ class ServiceClient:
             detail: More, for people.
             wait: Wait for pending operations first. Otherwise their futures fail with a `TinkerError`.
         """
-        return APIFuture.start(self.holder.close(status, detail, wait=wait))
+        return APIFuture.start(self.session.close(status, detail, wait=wait))
 
     def __enter__(self) -> Self:
         return self
@@ -493,7 +491,3 @@ class ServiceClient:
 def _unless_adam(optimizer: types.OptimizerConfig | None) -> types.OptimizerConfig | None:
     """Newer than some servers, which all have AdamW."""
     return None if optimizer is None or optimizer.type == "adamw" else optimizer
-
-
-def _metadata(values: Mapping[str, str] | None) -> models.UserMetadata | None:
-    return None if values is None else models.UserMetadata(values)

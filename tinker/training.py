@@ -12,6 +12,7 @@ from tinker import types
 from tinker._codec.media_types import PROTOBUF
 from tinker._compat.client_futures import BackcompatClientFuture
 from tinker._compat.deprecated import awaited, in_thread, submitted
+from tinker._compat.holder import HasHolder
 from tinker._protocol import arguments, loop
 from tinker._protocol.connection import HELD_TIMEOUT, sdk_headers
 from tinker._protocol.progress import Progress
@@ -19,9 +20,9 @@ from tinker._protocol.server_traits import Encoding, documented_path, wants_a_na
 from tinker._protocol.session import Session, describe
 from tinker._training import batch as batches
 from tinker._training.batch import Batch
-from tinker._training.chunking import Chunk, ChunkLimits, split
+from tinker._training.chunking import BatchChunk, ChunkLimits, split
 from tinker._training.metrics import combine
-from tinker._training.queue import Submit, TrainingRun, result_of
+from tinker._training.queue import RunQueue, Submit, result_of
 from tinker.errors import UnprocessableEntityError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
@@ -44,7 +45,26 @@ if TYPE_CHECKING:
 _MOST_RECIPIENTS = 10
 
 
-class TrainingClient:
+class _Unloadable:
+    """What the official client does not have. tinker-cookbook instruments each method that `TrainingClient` itself defines,
+    and a test of it fails if there is one that it does not know."""
+
+    model_id: str
+    _queue: RunQueue
+
+    def unload_model(self) -> APIFuture[types.UnloadModelResponse]:
+        """Free the model on the server after the operations submitted so far. Checkpoints stay."""
+        return self._queue.unnumbered(
+            unload_model.request(
+                body=models.UnloadModelRequest(model_id=self.model_id),
+                **sdk_headers("TrainingClient.unload_model"),
+            ),
+            models.UnloadModelResponse,
+            kind="UnloadModel",
+        )
+
+
+class TrainingClient(HasHolder, _Unloadable):
     """One training run: a base model with an adapter that is trained.
 
     Methods check their arguments, submit, and return an `APIFuture` at once. Calls take effect in the
@@ -56,11 +76,11 @@ class TrainingClient:
     def __init__(
         self, holder: Session, model_seq_id: int, model_id: str, *, info: types.GetInfoResponse
     ) -> None:
-        self.holder = holder
+        self.session = holder
         self.model_id = model_id
         self.model_seq_id = model_seq_id
         self._info = info
-        self._run = TrainingRun(holder, model_id)
+        self._queue = RunQueue(holder, model_id)
         self._tokenizer: Tokenizer | None = None
 
     def __repr__(self) -> str:
@@ -84,7 +104,9 @@ class TrainingClient:
 
         Returns:
             One output for each datum (`logprobs` has the shape of its `target_tokens`), and metrics
-            reduced over the chunks by their suffix. Losses are sums over tokens.
+            reduced over the chunks by their suffix. Losses are sums over tokens. For `cross_entropy`
+            without `target_tokens`, each token predicts the next; the last predicts nothing, so its
+            weight is 0 and its `logprobs` are NaN.
 
         Raises:
             ValueError: The input is wrong; nothing was sent.
@@ -124,7 +146,7 @@ class TrainingClient:
             request = models.OptimStepRequest(model_id=self.model_id, optimizer_params=params)
         else:
             raise TypeError(f"optim_params is a {type(params).__name__}; it must be AdamParams.")
-        return self._run.one(
+        return self._queue.one(
             lambda seq_id, sdk: optim_step.request(body=evolve(request, seq_id=seq_id), **sdk),
             models.OptimStepResponse,
             operation="optim_step",
@@ -144,7 +166,7 @@ class TrainingClient:
         that are submitted later wait behind both passes.
 
         Args:
-            data: The batch; without `target_tokens`, each position's target is the next token.
+            data: The batch; without `target_tokens`, the targets are the tokens after the first.
             loss_fn: A function of the data and, for each datum, a torch tensor of the log-probabilities of its
                 targets, that returns the loss, a tensor of one element, and metrics. Or a `tinker.NumpyLoss`,
                 which needs no torch. Or a `LossHandle`, which runs on the server.
@@ -164,7 +186,7 @@ class TrainingClient:
 
         if isinstance(loss_fn, custom_loss.LossHandle):
             return self._loss(data, "custom", {"loss_id": loss_fn.key}, backward=True)
-        function, data = loss_fn, checks.listed(data)
+        data = checks.listed(data)
         asked = checks.prepare(
             [
                 types.Datum(
@@ -185,24 +207,29 @@ class TrainingClient:
         backwards: list[Submit] = []
         # Both turns are taken now: whatever is submitted later waits behind them.
         forward = self._submit(
-            chunks, "cross_entropy", None, self._run.progress("forward"), backward=False
+            chunks, "cross_entropy", None, self._queue.progress("forward"), backward=False
         )
-        progress = self._run.progress("forward_backward_custom")
-        outputs = self._run.submit(
+        progress = self._queue.progress("forward_backward_custom")
+        outputs = self._queue.submit(
             backwards,
             batches.decode,
             progress,
             kind="ForwardBackward",
             accept=PROTOBUF,
-            parallel=self.holder.config.parallel_fwdbwd_chunks,
+            parallel=self.session.config.parallel_fwdbwd_chunks,
         )
 
         async def run() -> types.ForwardBackwardOutput:
             try:
                 scores = combine(await forward)
-                logprobs = [output["logprobs"].to_numpy() for output in scores.loss_fn_outputs]
+                logprobs = [
+                    output["logprobs"].to_numpy()[
+                        : -1 if checks.has_invented_target(datum) else None
+                    ]
+                    for output, datum in zip(scores.loss_fn_outputs, data, strict=True)
+                ]
                 value, metrics, gradients = await loop.in_thread(
-                    custom_loss.evaluate, function, data, logprobs
+                    custom_loss.evaluate, loss_fn, data, logprobs
                 )
                 given = iter(zip(scored, gradients, strict=True))
                 for chunk in chunks:
@@ -213,9 +240,10 @@ class TrainingClient:
                 backwards.clear()
                 await outputs  # the turn passes by, empty
                 raise
-            return custom_loss.merged(combine(await outputs), value, metrics)
+            combined = checks.without_invented(combine(await outputs), data)
+            return custom_loss.merged(combined, value, metrics)
 
-        return APIFuture.start(run(), progress, session=self.holder)
+        return APIFuture.start(run(), progress, session=self.session)
 
     def _loss(
         self,
@@ -228,23 +256,27 @@ class TrainingClient:
         from tinker._codec import json as json_codec  # noqa: PLC0415
         from tinker._training import checks  # noqa: PLC0415  # with numpy
 
+        data = checks.listed(data)
         prepared = checks.prepare(data, loss_fn, loss_fn_config)
-        if self.holder.traits.training_encoding is Encoding.JSON:
+        if self.session.traits.training_encoding is Encoding.JSON:
             json_codec.check_finite(prepared, loss_fn_config)  # before a chunk of it is sent
         chunks = self._chunks(prepared)
-        progress = self._run.progress("forward_backward" if backward else "forward")
+        progress = self._queue.progress("forward_backward" if backward else "forward")
         outputs = self._submit(chunks, loss_fn, loss_fn_config, progress, backward=backward)
 
         async def combined() -> types.ForwardBackwardOutput:
-            return combine(await outputs)
+            output = combine(await outputs)
+            if loss_fn == "cross_entropy" and any(map(checks.has_invented_target, data)):
+                output = checks.without_invented(output, data)
+            return output
 
-        return APIFuture.start(combined(), progress, session=self.holder)
+        return APIFuture.start(combined(), progress, session=self.session)
 
     async def _send(self, batch: Batch, progress: Progress, seq_id: int) -> models.UntypedAPIFuture:
-        return await batches.send(self.holder, batch, seq_id, progress)
+        return await batches.send(self.session, batch, seq_id, progress)
 
-    def _chunks(self, data: Sequence[types.Datum]) -> list[Chunk]:
-        config, defaults = self.holder.config, ChunkLimits()
+    def _chunks(self, data: Sequence[types.Datum]) -> list[BatchChunk]:
+        config, defaults = self.session.config, ChunkLimits()
         limits = ChunkLimits(
             examples=min(defaults.examples, config.fwdbwd_max_chunk_len),
             bytes=config.fwdbwd_max_chunk_bytes_count,
@@ -253,7 +285,7 @@ class TrainingClient:
 
     def _submit(
         self,
-        chunks: Sequence[Chunk],
+        chunks: Sequence[BatchChunk],
         loss_fn: str,
         loss_fn_config: Mapping[str, float | str] | None,
         progress: Progress,
@@ -268,13 +300,13 @@ class TrainingClient:
             )
             submits.append(partial(self._send, batch, progress))
             first += len(chunk.data)
-        return self._run.submit(
+        return self._queue.submit(
             submits,
             batches.decode,
             progress,
             kind="ForwardBackward" if backward else "Forward",
             accept=PROTOBUF,
-            parallel=self.holder.config.parallel_fwdbwd_chunks,
+            parallel=self.session.config.parallel_fwdbwd_chunks,
         )
 
     # ---- checkpoints ------------------------------------------------------------------------
@@ -296,7 +328,8 @@ class TrainingClient:
         """
         arguments.check_name(name)
         arguments.check_ttl(ttl_seconds)
-        return self._run.one(
+        metadata = arguments.metadata(user_metadata)
+        return self._queue.one(
             lambda seq_id, sdk: save_weights.request(
                 body=models.SaveWeightsRequest(
                     model_id=self.model_id,
@@ -304,7 +337,7 @@ class TrainingClient:
                     seq_id=seq_id,
                     ttl_seconds=ttl_seconds,
                     overwrite=overwrite,
-                    user_metadata=_metadata(user_metadata),
+                    user_metadata=metadata,
                 ),
                 **sdk,
             ),
@@ -334,7 +367,7 @@ class TrainingClient:
         self, path: str, weights_access_token: str | None, *, optimizer: bool
     ) -> APIFuture[types.LoadWeightsResponse]:
         arguments.check_tinker_path(path)
-        return self._run.one(
+        return self._queue.one(
             lambda seq_id, sdk: load_weights.request(
                 body=models.LoadWeightsRequest(
                     model_id=self.model_id,
@@ -360,14 +393,15 @@ class TrainingClient:
         """Save the weights under a name, to sample from; the result's `path` is the tinker path."""
         arguments.check_name(name)
         arguments.check_ttl(ttl_seconds)
-        saved = self._run.one(
+        metadata = arguments.metadata(user_metadata)
+        saved = self._queue.one(
             lambda seq_id, sdk: save_weights_for_sampler.request(
                 body=models.SaveWeightsForSamplerRequest(
                     model_id=self.model_id,
                     path=name,
                     seq_id=seq_id,
                     ttl_seconds=ttl_seconds,
-                    user_metadata=_metadata(user_metadata),
+                    user_metadata=metadata,
                 ),
                 **sdk,
             ),
@@ -381,7 +415,7 @@ class TrainingClient:
             found = await saved
             return evolve(found, path=documented_path(found.path, "sampler_weights"))
 
-        return APIFuture.start(answer(), saved.progress, session=self.holder)
+        return APIFuture.start(answer(), saved.progress, session=self.session)
 
     def save_weights_external(
         self,
@@ -407,7 +441,7 @@ class TrainingClient:
                 f"age_encryption_recipients has {len(recipients)} entries; it must have at most "
                 f"{_MOST_RECIPIENTS}, each beginning with 'age1'."
             )
-        return self._run.one(
+        return self._queue.one(
             lambda seq_id, sdk: save_weights_external.request(
                 body=models.SaveWeightsExternalRequest(
                     model_id=self.model_id,
@@ -444,11 +478,14 @@ class TrainingClient:
             SamplingClient,
         )
 
-        number = next(self.holder.sampler_numbers)
-        progress = self._run.progress("save_weights_for_sampler")
+        number = next(self.session.sampler_numbers)
+        progress = self._queue.progress("save_weights_for_sampler")
 
         async def send(seq_id: int) -> models.UntypedAPIFuture:
-            traits, sdk = self.holder.traits, sdk_headers("TrainingClient.save_weights_for_sampler")
+            traits, sdk = (
+                self.session.traits,
+                sdk_headers("TrainingClient.save_weights_for_sampler"),
+            )
             body = models.SaveWeightsForSamplerRequest(
                 model_id=self.model_id,
                 sampling_session_seq_id=number,
@@ -458,16 +495,16 @@ class TrainingClient:
             if traits.saves_without_a_name:
                 try:
                     request = save_weights_for_sampler.request(body=body, **sdk)
-                    return await self._run.send(request, progress, HELD_TIMEOUT)
+                    return await self._queue.send(request, progress, HELD_TIMEOUT)
                 except UnprocessableEntityError as error:
                     if not wants_a_name(error.body):
                         raise
                     traits.saves_without_a_name = False
             body = evolve(body, path=f"sampler-{seq_id}", sampling_session_seq_id=None)
             request = save_weights_for_sampler.request(body=body, **sdk)
-            return await self._run.send(request, progress, HELD_TIMEOUT)
+            return await self._queue.send(request, progress, HELD_TIMEOUT)
 
-        results = self._run.submit(
+        results = self._queue.submit(
             [send],
             result_of(
                 models.SaveWeightsForSamplerResponse,
@@ -482,21 +519,21 @@ class TrainingClient:
             (saved,) = await results
             if saved.sampling_session_id is None and saved.path is not None:
                 return await SamplingClient.create(
-                    self.holder,
+                    self.session,
                     model_path=documented_path(saved.path, "sampler_weights"),
                     retry_config=retry_config,
                     record_stability_info=record_stability_info,
                 )
             assert saved.sampling_session_id is not None, "a result has one of the two"
             return SamplingClient(
-                self.holder,
+                self.session,
                 sampling_session_id=saved.sampling_session_id,
                 base_model=self._base_model(),
                 retry_config=retry_config,
                 record_stability_info=record_stability_info,
             )
 
-        return BackcompatSamplingClientFuture.start(client(), progress, session=self.holder)
+        return BackcompatSamplingClientFuture.start(client(), progress, session=self.session)
 
     def create_sampling_client(
         self,
@@ -512,7 +549,7 @@ class TrainingClient:
 
         return BackcompatSamplingClientFuture.of(
             SamplingClient.create(
-                self.holder,
+                self.session,
                 model_path=model_path,
                 retry_config=retry_config,
                 record_stability_info=record_stability_info,
@@ -527,8 +564,8 @@ class TrainingClient:
 
     def get_info(self) -> types.GetInfoResponse:
         """Facts about the run: base model, tokenizer, rank. Asks the server, and waits."""
-        asking = fetch_info(self.holder, self.model_id)
-        return APIFuture.start(asking, session=self.holder).result()
+        asking = fetch_info(self.session, self.model_id)
+        return APIFuture.start(asking, session=self.session).result()
 
     def get_console_url(self) -> str:
         """The run's page in the hosted service's console."""
@@ -542,17 +579,6 @@ class TrainingClient:
             name = self._info.model_data.tokenizer_id or self._base_model()
             self._tokenizer = get_tokenizer(name)
         return self._tokenizer
-
-    def unload_model(self) -> APIFuture[types.UnloadModelResponse]:
-        """Free the model on the server after the operations submitted so far. Checkpoints stay."""
-        return self._run.unnumbered(
-            unload_model.request(
-                body=models.UnloadModelRequest(model_id=self.model_id),
-                **sdk_headers("TrainingClient.unload_model"),
-            ),
-            models.UnloadModelResponse,
-            kind="UnloadModel",
-        )
 
     def get_telemetry(self) -> None:
         """None: this client records nothing about how it is used. The official SDK returns its recorder."""
@@ -585,10 +611,6 @@ async def fetch_info(session: Session, model_id: str) -> types.GetInfoResponse:
     progress = Progress("get_info", {"model_id": model_id})
     request = get_info.request(body=models.GetInfoRequest(model_id=model_id))
     return await session.fetch(request, progress)
-
-
-def _metadata(values: Mapping[str, str] | None) -> models.UserMetadata | None:
-    return None if values is None else models.UserMetadata(values)
 
 
 class BackcompatTrainingClientFuture(BackcompatClientFuture[TrainingClient], TrainingClient):

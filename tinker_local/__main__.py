@@ -8,6 +8,8 @@ import logging
 import os
 import signal
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -118,17 +120,42 @@ def _fault(text: str) -> faults.Fault:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _bounded() -> Callable[[logging.LogRecord], bool]:
+    """Lets a warning through ten times a minute, whatever its arguments: clients can cause any number."""
+    minute, counts = 0.0, Counter[tuple[str, object]]()
+
+    def lets_through(record: logging.LogRecord) -> bool:
+        nonlocal minute
+        if record.levelno < logging.WARNING:
+            return True
+        if record.created - minute >= 60:
+            minute = record.created
+            counts.clear()
+        key = record.name, record.msg
+        counts[key] += 1
+        return counts[key] <= MAX_WARNINGS_A_MINUTE
+
+    return lets_through
+
+
+MAX_WARNINGS_A_MINUTE = 10
+
+
 def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_bounded())
     from tinker_local.access.hosts import bracketed  # noqa: PLC0415
     from tinker_local.access.keys import KeysFileError  # noqa: PLC0415  # --help needs no server
+    from tinker_local.connections import raise_file_limit  # noqa: PLC0415
     from tinker_local.engine.select import ModelError, select  # noqa: PLC0415
     from tinker_local.options import Options  # noqa: PLC0415
     from tinker_local.server import Server  # noqa: PLC0415
     from tinker_local.state.folder import DataFolderError  # noqa: PLC0415
 
+    raise_file_limit()
     try:
         engine, summaries = select(args.models, device=args.device, dtype=args.dtype)
         for line in summaries:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -29,6 +30,7 @@ from tinker_local.protocol.contract import Operation
 from tinker_local.protocol.handlers import Handler, handler
 from tinker_local.protocol.intake import Intake
 from tinker_local.protocol.wire import bodies
+from tinker_local.state import disk
 from tinker_local.state.store import Store
 
 logger = logging.getLogger("tinker_local")
@@ -117,6 +119,8 @@ def _page(content: bytes, media_type: str) -> Callable[[Request], Awaitable[Resp
 
 
 def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awaitable[Response]]:
+    form = error_bodies.FORMS.get(operation.tag, error_bodies.native)
+
     async def endpoint(request: Request) -> Response:
         backend: Backend = request.app.state.backend
         try:
@@ -125,7 +129,10 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                 user = backend.keys.user(_credential(request, operation))
             media_type, content = "", b""
             body: Any = {}
-            if operation.media_types:
+            stream = None
+            if operation.media_types == (media_types.OCTET_STREAM,):
+                stream = request.stream()  # a handler writes it to disk as it arrives
+            elif operation.media_types:
                 media_type, content, body = await request.app.state.intake.body(request, operation)
             call = Call(
                 user,
@@ -138,10 +145,17 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                 request.app.state.hosts.base_url(
                     request.headers, request.url.scheme, request.scope["server"]
                 ),
+                stream,
             )
             answer = await handle(backend, call)
         except Refusal as refusal:
-            return _refused(refusal, error_bodies.FORMS.get(operation.tag, error_bodies.native))
+            return _refused(refusal, form)
+        except (sqlite3.Error, OSError) as error:
+            why = disk.reason(error)
+            if why is None:
+                raise
+            backend.refused = why
+            return _refused(Refusal(503, why[:1].upper() + why[1:], {"Retry-After": "1"}), form)
         if isinstance(answer, Response):
             return answer
         return Response(bodies.dumps(answer), media_type=media_types.JSON)

@@ -42,13 +42,17 @@ class Options:
     allow_hosts: tuple[str, ...] = ()
     """Names under which clients reach the server, besides those of this machine; `*` allows any."""
     receive_seconds: float = 30.0
-    """How long the server waits for more of a request before it gives up on the connection."""
+    """How long the server waits for more of a request before it closes the connection."""
     protobuf: bool = True
     """Speak protobuf beside JSON; without it, batches in it are refused and all results are JSON."""
     zstd: bool = False
     """Ask clients to compress batches in protobuf."""
     feed: bool = False
     """Tell clients to learn of finished samples from the completions feed."""
+    abandoned_seconds: float = 60.0
+    """How long after the last poll a sample of a session that is over counts as abandoned."""
+    max_connections: int = 4096
+    """Connections at one time; one more is told so, and closed."""
     feed_seconds: float = 30.0
     """How long retrieve_futures holds a request."""
     metadata_bytes: int = 8 * 2**20

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from tinker_local.access.hosts import bracketed
 from tinker_local.access.keys import KeysFile
 from tinker_local.app import make_app
+from tinker_local.connections import protocol
 from tinker_local.engine.base import Engine
 from tinker_local.engine.tiny.engine import TinyEngine
 from tinker_local.options import Options
@@ -101,6 +102,7 @@ class Server:
             app,
             uvicorn.Config(
                 FaultyApp(app, routes, self._faults) if self._faults else app,
+                http=protocol(self._options),
                 log_config=None,
                 access_log=self._verbose,
                 lifespan="on",

@@ -10,8 +10,9 @@ import base64
 import copy
 import dataclasses
 import datetime
+import html
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import attrs
@@ -108,6 +109,10 @@ class Model:
         if indent is None:
             return text.decode()
         return json.dumps(orjson.loads(text), indent=indent, ensure_ascii=False)
+
+    def _repr_html_(self) -> str:
+        """The members as a table, for notebooks; a list of models is a table inside it."""
+        return _html(self)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return ((name, value) for name, value, _ in self._members())
@@ -273,3 +278,38 @@ def tag(value: str) -> Any:
             raise ValueError(f"{type(instance).__name__}.type is {given!r}; it must be {value!r}.")
 
     return attrs.field(default=value, validator=check)
+
+
+_HTML_ROWS = 50
+_HTML_TEXT = 200
+
+
+def _html(value: object) -> str:
+    """A value as HTML: models and mappings as tables of two columns, models of one kind as rows."""
+    if isinstance(value, Model | Mapping):
+        members = value.items() if isinstance(value, Mapping) else value
+        rows = [
+            [html.escape(str(name)), _html(member)]
+            for name, member in members
+            if member is not None
+        ]
+        return _html_table(type(value).__name__ if isinstance(value, Model) else "", rows)
+    if isinstance(value, list) and value and all(isinstance(item, Model) for item in value):
+        shown = [dict(item) for item in value[:_HTML_ROWS]]
+        names = list(dict.fromkeys(name for row in shown for name in row))
+        names = [name for name in names if any(row.get(name) is not None for row in shown)]
+        rows = [[_html(row.get(name)) for name in names] for row in shown]
+        more = len(value) - len(shown)
+        return _html_table(f"and {more} more" if more else "", rows, names)
+    text = "" if value is None else str(value)
+    if isinstance(value, list) and len(text) > _HTML_TEXT:
+        text = f"{len(value)} items: {text}"
+    return html.escape(text if len(text) <= _HTML_TEXT else f"{text[:_HTML_TEXT]}…")
+
+
+def _html_table(caption: str, rows: list[list[str]], names: Iterable[str] = ()) -> str:
+    """A table of cells that are HTML already."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    top = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    return f"<table>{top}{f'<tr>{head}</tr>' if head else ''}{body}</table>"

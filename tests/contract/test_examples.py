@@ -15,9 +15,10 @@ import pytest
 
 import tinker_api.api
 from tinker_api import models
+from tinker_api.types import File
 from tinker_local.protocol.contract import document
 
-JSON, STREAM = "application/json", "text/event-stream"
+JSON, STREAM, BYTES = "application/json", "text/event-stream", "application/octet-stream"
 
 
 def operations() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
@@ -103,6 +104,7 @@ def test_a_request_is_sent_and_an_answer_read_as_the_example_says(name: str) -> 
     if list(contents) == [STREAM]:
         answers = [orjson.loads(event["data"]) for event in values(contents[STREAM])]
     requests = values(body) if body else [None]
+    takes_bytes = BYTES in operation.get("requestBody", {}).get("content", {})
     http = httpx.Client(
         base_url="http://server", transport=httpx.MockTransport(lambda _: httpx.Response(204))
     )
@@ -111,6 +113,8 @@ def test_a_request_is_sent_and_an_answer_read_as_the_example_says(name: str) -> 
         if request is not None:
             model = getattr(models, body["schema"]["$ref"].rpartition("/")[2])
             arguments["body"] = model.from_dict(request)
+        if takes_bytes:
+            arguments["body"] = File(payload=b"some bytes")
         message = MODULES[name].request(**arguments)
         assert message.operation == name
         sent = message.build(http)
@@ -118,6 +122,8 @@ def test_a_request_is_sent_and_an_answer_read_as_the_example_says(name: str) -> 
         assert sent.url.path.startswith(path.split("{")[0])
         if request is not None:
             assert says(orjson.loads(sent.content), request)
+        if takes_bytes:
+            assert (sent.content, sent.headers["content-type"]) == (b"some bytes", BYTES)
         for answer in answers:
             if answer is None:
                 assert message.parse(b"") is None or JSON not in contents
@@ -130,8 +136,7 @@ def test_the_type_of_a_body_is_the_schemas(name: str) -> None:
     # What a module imports for type checkers alone.
     names = {**vars(MODULES[name]), **{model: getattr(models, model) for model in models.__all__}}
     hints = get_type_hints(MODULES[name].request, names)
-    wanted = OPERATIONS[name][2]["requestBody"]["content"][JSON]["schema"]["$ref"].rpartition("/")[
-        2
-    ]
+    content = OPERATIONS[name][2]["requestBody"]["content"]
+    wanted = content[JSON]["schema"]["$ref"].rpartition("/")[2] if JSON in content else "File"
     kinds = get_args(hints["body"]) or (hints["body"],)
     assert wanted in {kind.__name__ for kind in kinds}

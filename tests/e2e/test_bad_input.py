@@ -218,3 +218,35 @@ def test_a_server_that_speaks_something_else(web_page: str) -> None:
     ):
         service.create_lora_training_client("tinker-local/tiny").result(timeout=60)
     service.close().result(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "text"),
+    [
+        ({"a": 1}, r"user_metadata\['a'\] is 1; it must be a string"),
+        ({1: "a"}, "user_metadata has the name 1; names must be strings"),
+        ([("a", "b")], "user_metadata is of type list; it must be a dict of strings"),
+    ],
+)
+def test_metadata_is_told_by_field(
+    service: tinker.ServiceClient, training: tinker.TrainingClient, metadata: object, text: str
+) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: tinker.ServiceClient(base_url="http://127.0.0.1:1", user_metadata=metadata),  # type: ignore[arg-type]
+        lambda: service.create_lora_training_client("m", user_metadata=metadata),  # type: ignore[arg-type]
+        lambda: service.create_training_client_from_state(
+            "tinker://a/weights/b",
+            user_metadata=metadata,  # type: ignore[arg-type]
+        ),
+        lambda: training.save_state("a", user_metadata=metadata),  # type: ignore[arg-type]
+        lambda: training.save_weights_for_sampler("a", user_metadata=metadata),  # type: ignore[arg-type]
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match=text):
+            call()
+
+
+def test_a_rank_that_is_too_high_is_told_by_field(service: tinker.ServiceClient) -> None:
+    future = service.create_lora_training_client("tinker-local/tiny", rank=5000)
+    with pytest.raises(tinker.UnprocessableEntityError, match=r"lora_config\.rank: 5000 .*1024"):
+        future.result(timeout=60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import inspect
+import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -69,6 +70,32 @@ def test_using_the_future_as_the_client_warns_where_it_is_done(
     with pytest.warns(FutureWarning, match=r"\.sampling_session_id"):
         assert sampler.sampling_session_id
     assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_a_deprecated_method_warns_where_it_is_called(service: tinker.ServiceClient) -> None:
+    """Not where its coroutine runs, which may be a line of asyncio."""
+    sampler = service.create_sampling_client(base_model=MODEL).result(timeout=60)
+    future = service.create_sampling_client(base_model=MODEL)
+
+    async def awaited() -> None:
+        await sampler.sample_async(PROMPT, 1, PARAMS)
+        await future.compute_logprobs_async(PROMPT)
+        await service.get_server_capabilities_async()
+
+    async def gathered() -> None:
+        await asyncio.gather(
+            sampler.sample_async(PROMPT, 1, PARAMS),
+            future.compute_logprobs_async(PROMPT),
+            service.get_server_capabilities_async(),
+        )
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asyncio.run(awaited())
+        if sys.version_info >= (3, 12):
+            asyncio.run(gathered())
+    assert {warning.filename for warning in caught} == {__file__}
+    assert len({warning.lineno for warning in caught}) == len(caught) in (3, 6)
 
 
 def test_the_future_of_a_client_that_fails(service: tinker.ServiceClient) -> None:

@@ -218,6 +218,10 @@ def test_what_makes_a_loss_nan_is_refused_at_once(
     assert str(refused.value).startswith(text)
 
 
+CUSTOM: tuple[Any, ...] = ("custom", {"loss_id": "l"})
+"""A loss that may read any input."""
+
+
 def test_what_no_loss_is_known_to_read_arrives_as_it_is(
     server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
@@ -225,7 +229,7 @@ def test_what_no_loss_is_known_to_read_arrives_as_it_is(
     mine = np.array([math.nan, math.inf, -math.inf], np.float32)
     data = [datum(mine=mine), datum(mine=mine)]
     data[1].loss_fn_inputs["sparse"] = sparse([math.inf, math.nan])
-    training.forward_backward(data, "cross_entropy").result(timeout=10)
+    training.forward_backward(data, *CUSTOM).result(timeout=10)
     request = pb.ForwardBackwardRequest.FromString(server.seen["forward_backward"][0]["bytes"])
     assert request.data[0].loss_fn_inputs["mine"].dense == mine.tobytes()
     assert request.data[1].loss_fn_inputs["sparse"].sparse_csr.values == floats(
@@ -239,7 +243,7 @@ def test_a_server_of_json_alone_is_told_nothing_else(
     """Not known yet: protobuf is tried, and JSON cannot say it. Then known: refused at once. The run goes on."""
     server.script(forward_backward=[READS_JSON, READS_JSON, PROMISE], retrieve_future=[OUTPUT])
     bad = [datum(), datum(mine=[0, math.nan, 0])]
-    future = training.forward_backward(bad, "cross_entropy")
+    future = training.forward_backward(bad, *CUSTOM)
     step = training.optim_step()
     with pytest.raises(ValueError, match="which JSON cannot say") as refused:
         future.result(timeout=10)
@@ -249,12 +253,12 @@ def test_a_server_of_json_alone_is_told_nothing_else(
     server.script(retrieve_future=[STEP])
     step.result(timeout=10)
     server.script(retrieve_future=[OUTPUT])
-    training.forward_backward([datum()], "cross_entropy").result(timeout=10)
+    training.forward_backward([datum()], *CUSTOM).result(timeout=10)
     with pytest.raises(
         ValueError, match=r"^data\[1\].*'mine'.*data\[1\] is nan, which JSON cannot"
     ):
-        training.forward_backward(bad, "cross_entropy")
-    training.forward_backward([datum()], "cross_entropy").result(timeout=10)
+        training.forward_backward(bad, *CUSTOM)
+    training.forward_backward([datum()], *CUSTOM).result(timeout=10)
     tried, *accepted = server.seen["forward_backward"][1:]
     assert tried["headers"]["content-type"] == PROTOBUF
     # No number is missing, none is used twice.
@@ -270,9 +274,7 @@ def test_what_json_cannot_say_is_tried_in_protobuf_where_json_comes_first(
     with tinker.ServiceClient(base_url=server.url) as service:
         training = service.create_lora_training_client("m").result(timeout=10)
         server.script(forward_backward=[PROMISE], retrieve_future=[OUTPUT])
-        training.forward_backward([datum(mine=[0, math.nan, 0])], "cross_entropy").result(
-            timeout=10
-        )
+        training.forward_backward([datum(mine=[0, math.nan, 0])], *CUSTOM).result(timeout=10)
     (request,) = server.seen["forward_backward"]
     assert request["headers"]["content-type"] == PROTOBUF
 
@@ -285,10 +287,10 @@ def test_of_many_chunks_it_is_said_which_datum(
     )
     data = [datum() for _ in range(130)] + [datum(mine=[math.inf, 0, 0])]
     with pytest.raises(ValueError, match=r"data\[130\].*'mine'.*data\[0\] is inf") as refused:
-        training.forward_backward(data, "cross_entropy").result(timeout=10)
+        training.forward_backward(data, *CUSTOM).result(timeout=10)
     assert refused.value.__notes__ == ["1 of the call's 2 requests were accepted and take effect."]
     with pytest.raises(ValueError, match=r"^data\[130\]"):  # this time nothing is sent
-        training.forward_backward(data, "cross_entropy")
+        training.forward_backward(data, *CUSTOM)
     server.script(retrieve_future=[STEP])
     training.optim_step().result(timeout=10)
     assert [request["seq_id"] for request in server.seen["optim_step"]] == [2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import json
 import subprocess
 import sys
@@ -37,6 +38,12 @@ def test_what_type_checkers_see_is_there(module: ModuleType) -> None:
         AttributeError, match=f"module '{module.__name__}' has no attribute 'Nonsense'"
     ):
         module.Nonsense  # noqa: B018
+
+
+def test_the_names_are_those_of_the_packages(repository: Path) -> None:
+    """Listed once, under TYPE_CHECKING; the map is made from that by codegen.sh."""
+    check = [sys.executable, "codegen/lazy_names.py", "--check"]
+    subprocess.run(check, cwd=repository, check=True)
 
 
 def test_importing_tinker_imports_little() -> None:
@@ -91,3 +98,27 @@ def test_a_submodule_of_an_alias_is_one_object() -> None:
     assert module is sys.modules["tinker.lib.public_interfaces.api_future"]
     assert module.APIFuture is tinker.APIFuture
     assert sys.modules["tinker.lib"].ServiceClient is tinker.ServiceClient
+
+
+def test_a_training_client_defines_no_future_that_the_official_one_lacks() -> None:
+    """A test of tinker-cookbook: it instruments what the class itself defines, and knows the official methods alone."""
+    known = {
+        *("forward", "forward_backward", "forward_backward_custom", "get_info", "optim_step"),
+        *("save_state", "save_weights_for_sampler", "save_weights_external"),
+        *("save_weights_and_get_sampling_client", "create_sampling_client"),
+        *("load_state", "load_state_with_optimizer"),
+    }
+    for client, names in (
+        (tinker.TrainingClient, known),
+        (tinker.SamplingClient, {"sample", "compute_logprobs"}),
+    ):
+        own = {
+            name
+            for name, method in vars(client).items()
+            if inspect.isfunction(method)
+            and not name.startswith("_")
+            and not name.endswith("_async")
+            and "Future" in str(inspect.signature(method).return_annotation)
+        }
+        assert own <= names
+    assert callable(tinker.TrainingClient.unload_model)

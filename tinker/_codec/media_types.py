@@ -7,10 +7,11 @@ from typing import Final, Literal, TypeAlias
 
 from tinker._http.sse import EVENT_STREAM
 
-__all__ = ["EVENT_STREAM", "JSON", "PROTOBUF", "ResultType", "is_protobuf"]
+__all__ = ["EVENT_STREAM", "JSON", "OCTET_STREAM", "PROTOBUF", "ResultType", "is_protobuf"]
 
 JSON: Final = "application/json"
 PROTOBUF: Final = "application/x-protobuf"
+OCTET_STREAM: Final = "application/octet-stream"
 
 ResultType: TypeAlias = Literal["application/json", "application/x-protobuf"]
 """The encodings a result may have."""

@@ -55,8 +55,15 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         return getattr(self._client(name), name)(*args, **kwargs)
 
     @wraps(method)
-    async def call_async(self: BackcompatClientFuture[Any], *args: Any, **kwargs: Any) -> Any:
+    def call_async(self: BackcompatClientFuture[Any], *args: Any, **kwargs: Any) -> Any:
         self._warn(name, stacklevel=3)
-        return await getattr(await self, name)(*args, **kwargs)
+
+        async def wait() -> Any:
+            client = await self
+            own = getattr(client, name)
+            quiet = getattr(own, "quiet", None)  # one warning is enough
+            return await (own(*args, **kwargs) if quiet is None else quiet(client, *args, **kwargs))
+
+        return wait()
 
     return call_async if inspect.iscoroutinefunction(method) else call

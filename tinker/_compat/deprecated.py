@@ -8,10 +8,12 @@ get_info_async = in_thread(get_info)                await client.get_info_async(
 from __future__ import annotations
 
 import asyncio
+import inspect
+import sys
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
 
 S = TypeVar("S")
 P = ParamSpec("P")
@@ -24,47 +26,60 @@ _AsyncMethod: TypeAlias = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 def awaited(method: _Method[S, P, Awaitable[T]]) -> _AsyncMethod[S, P, T]:
     """A coroutine method that waits for the method's future."""
 
-    async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        result: Awaitable[T] = _replacement(self, method)(*args, **kwargs)
-        return await result
+    async def call(bound: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await bound(*args, **kwargs)
 
-    return _named(call, method)
+    return cast("_AsyncMethod[S, P, T]", _deprecated(method, call))
 
 
 def submitted(method: _Method[S, P, T]) -> _AsyncMethod[S, P, T]:
     """A coroutine method that returns the method's future."""
 
-    async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        future: T = _replacement(self, method)(*args, **kwargs)
-        return future
+    async def call(bound: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return bound(*args, **kwargs)
 
-    return _named(call, method)
+    return cast("_AsyncMethod[S, P, T]", _deprecated(method, call))
 
 
 def in_thread(method: _Method[S, P, T]) -> _AsyncMethod[S, P, T]:
     """A coroutine method for one that blocks."""
 
-    async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.to_thread(_replacement(self, method), *args, **kwargs)
+    async def call(bound: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.to_thread(bound, *args, **kwargs)
 
-    return _named(call, method)
+    return cast("_AsyncMethod[S, P, T]", _deprecated(method, call))
 
 
-def _replacement(client: object, method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method as the client has it, which may be a subclass's own."""
+def _deprecated(method: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+    """The method with the suffix: it warns where it is called."""
     name = method.__name__
-    warnings.warn(
-        f"{type(client).__name__}.{name}_async() is deprecated: use {name}().",
-        FutureWarning,
-        stacklevel=3,
-    )
-    bound: Callable[..., Any] = getattr(client, name)
-    return bound
 
+    def quiet(self: object, /, *args: Any, **kwargs: Any) -> Any:
+        return call(getattr(self, name), *args, **kwargs)  # a subclass may have its own
 
-def _named(call: _AsyncMethod[S, P, T], method: Callable[..., Any]) -> _AsyncMethod[S, P, T]:
-    call = wraps(method)(call)
-    call.__name__ += "_async"
-    call.__qualname__ += "_async"
-    call.__doc__ = f"Deprecated: use `{method.__name__}`."
-    return call
+    def warn(self: object) -> None:
+        warnings.warn(
+            f"{type(self).__name__}.{name}_async() is deprecated: use {name}().",
+            FutureWarning,
+            stacklevel=3,
+        )
+
+    if sys.version_info >= (3, 12):
+
+        @inspect.markcoroutinefunction
+        @wraps(method)
+        def deprecated(self: object, /, *args: Any, **kwargs: Any) -> Any:
+            warn(self)
+            return quiet(self, *args, **kwargs)
+    else:  # only an `async def` is a coroutine function; it warns where it is awaited
+
+        @wraps(method)
+        async def deprecated(self: object, /, *args: Any, **kwargs: Any) -> Any:
+            warn(self)
+            return await quiet(self, *args, **kwargs)
+
+    deprecated.__name__ += "_async"
+    deprecated.__qualname__ += "_async"
+    deprecated.__doc__ = f"Deprecated: use `{name}`."
+    vars(deprecated)["quiet"] = quiet
+    return deprecated

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tinker.types._numbers import is_number, is_whole
+from tinker_api import models
 from tinker_api.models.list_sessions_access_scope import LIST_SESSIONS_ACCESS_SCOPE_VALUES
 
 if TYPE_CHECKING:
@@ -85,6 +86,22 @@ def check_lora(
         raise ValueError(
             "train_mlp, train_attn and train_unembed are all False: nothing would be trained."
         )
+
+
+def metadata(values: Mapping[str, str] | None) -> models.UserMetadata | None:
+    """The `user_metadata` of a request; raises TypeError unless it is a dict of strings."""
+    if values is None:
+        return None
+    if not isinstance(values, Mapping):
+        raise TypeError(
+            f"user_metadata is of type {type(values).__name__}; it must be a dict of strings."
+        )
+    for name, value in values.items():
+        if not isinstance(name, str):
+            raise TypeError(f"user_metadata has the name {name!r}; names must be strings.")
+        if not isinstance(value, str):
+            raise TypeError(f"user_metadata[{name!r}] is {value!r}; it must be a string.")
+    return models.UserMetadata(values)
 
 
 def check_text(name: str, value: str) -> None:

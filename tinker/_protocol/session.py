@@ -21,6 +21,7 @@ from tinker import types
 from tinker._codec.media_types import JSON, ResultType
 from tinker._http import config as configuration, credentials
 from tinker._protocol import loop, retry
+from tinker._protocol.arguments import metadata
 from tinker._protocol.back_pressure import Backpressure
 from tinker._protocol.byte_budget import Room
 from tinker._protocol.cancellation import Cancellations
@@ -75,12 +76,14 @@ class Session:
         self.model_numbers = itertools.count()
         self.sampler_numbers = itertools.count()
         self.loss_numbers = itertools.count()
+        self.tokenizer_ids: dict[str | None, str | None] = {}
+        """The tokenizers that the server names, by base model."""
         self.backpressure = Backpressure(self.config.sample_dispatch_bytes_semaphore_size)
         self.room = Room(self.config.inflight_response_bytes_semaphore_size)
         self.sending = Room(MOST_BYTES_BEING_SENT)
         self.cancellations = Cancellations(self.connection)
         self.feeds: weakref.WeakSet[CompletionsFeed] = weakref.WeakSet()
-        self._user_metadata = dict(user_metadata or {})
+        self._user_metadata = metadata(user_metadata or {})
         self.project_id = project_id or os.environ.get("TINKER_PROJECT_ID")
         self._display_name = display_name
         self._key = str(uuid.uuid4())
@@ -142,7 +145,7 @@ class Session:
             x_idempotency_key=self._key,
             body=models.CreateSessionRequest(
                 tags=configuration.tags(),
-                user_metadata=models.UserMetadata(self._user_metadata),
+                user_metadata=self._user_metadata,
                 sdk_version=SDK_VERSION,
                 project_id=self.project_id,
                 display_name=self._display_name,

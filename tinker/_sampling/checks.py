@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tinker._protocol.arguments import check_number, check_whole
-from tinker.types import ModelInput, SampleResponse, SamplingParams, TensorData
+from tinker.types import ModelInput, SampleResponse, SamplingParams
 from tinker.types._numbers import is_whole
 from tinker_api import models
 
@@ -47,54 +45,6 @@ def _check_stop(stop: Any) -> None:
     raise ValueError(
         f"SamplingParams.stop is {stop!r}; it must be a text, a list of texts, or a list of token ids."
     )
-
-
-def check_scores(
-    prompt: ModelInput,
-    *,
-    include_prompt_logprobs: bool,
-    topk_prompt_logprobs: int,
-    topk_sample_logprobs: int,
-    target_prompt_logprobs: TensorData | None,
-    prompt_alt_tokens_k: int,
-    prompt_logprobs_last_n: int | None,
-) -> None:
-    """Raise for what cannot be told about a prompt or a sample."""
-    check_whole("topk_prompt_logprobs", topk_prompt_logprobs, 0)
-    check_whole("topk_sample_logprobs", topk_sample_logprobs, 0)
-    check_whole("prompt_alt_tokens_k", prompt_alt_tokens_k, 0)
-    length = length_of(prompt)
-    scored = length - 1 if length >= 0 else None
-    if prompt_logprobs_last_n is not None:
-        check_whole("prompt_logprobs_last_n", prompt_logprobs_last_n, 1)
-        if not include_prompt_logprobs:
-            raise ValueError("prompt_logprobs_last_n needs include_prompt_logprobs=True.")
-        if scored is not None and prompt_logprobs_last_n > scored:
-            raise ValueError(
-                f"prompt_logprobs_last_n is {prompt_logprobs_last_n}; of this prompt's {scored + 1} tokens, "
-                f"at most {scored} can be scored."
-            )
-    if target_prompt_logprobs is not None:
-        _check_targets(target_prompt_logprobs, scored)
-
-
-def _check_targets(targets: TensorData, scored: int | None) -> None:
-    name = "target_prompt_logprobs"
-    if not isinstance(targets, TensorData):
-        raise TypeError(f"{name} is a {type(targets).__name__}; it must be TensorData.")
-    if targets.dtype != "int64":
-        raise ValueError(f"{name} has dtype {targets.dtype}; it must be int64: token ids.")
-    shape = targets.shape
-    if shape is None or len(shape) != 2 or (scored is not None and shape[0] != scored):
-        rows = "len(prompt) - 1" if scored is None else str(scored)
-        raise ValueError(
-            f"{name} has shape {shape}; it must be [{rows}, K], a row for each position."
-        )
-    ids = targets.values_np
-    if not np.any(ids >= 0):
-        raise ValueError(f"{name} has no token id in it; at least one must not be -1.")
-    if np.any(ids < -1):
-        raise ValueError(f"{name} has {ids.min()} in it; it must be token ids, or -1 for none.")
 
 
 def missing(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import get_args
 
 import numpy as np
 from attrs import evolve, frozen
 
 from tinker._codec.json import LOSSES_BY_PROVENANCE
-from tinker.types import Datum, LossFnType, TensorData
+from tinker.types import Datum, ForwardBackwardOutput, LossFnType, TensorData
 from tinker.types._numbers import is_number
 
 
@@ -18,6 +19,8 @@ from tinker.types._numbers import is_number
 class _Loss:
     needs: tuple[str, ...]
     """Inputs without which the loss is not defined."""
+    takes: tuple[str, ...] | None = ()
+    """Other inputs it is known to read; None: any."""
     config: tuple[str, ...] | None = ()
     """Keys its configuration may have, those of open servers included; None: not known."""
 
@@ -25,22 +28,22 @@ class _Loss:
 _POLICY_INPUTS = ("target_tokens", "logprobs", "advantages")
 _CLIP = ("clip_low_threshold", "clip_high_threshold")
 _LOSSES: dict[str, _Loss] = {
-    "cross_entropy": _Loss(("target_tokens",)),
+    "cross_entropy": _Loss(("target_tokens",), ("weights",)),
     "importance_sampling": _Loss(_POLICY_INPUTS),
-    "ppo": _Loss(_POLICY_INPUTS, (*_CLIP, "value_clip")),
-    "cispo": _Loss(_POLICY_INPUTS, _CLIP),
-    "dro": _Loss(_POLICY_INPUTS, ("beta",)),
-    "gspo": _Loss(_POLICY_INPUTS, _CLIP),
-    "stable_reinforce": _Loss(("target_tokens", "advantages"), None),
-    "custom": _Loss((), None),
+    "ppo": _Loss(_POLICY_INPUTS, _CLIP, (*_CLIP, "value_clip")),
+    "cispo": _Loss(_POLICY_INPUTS, _CLIP, _CLIP),
+    "dro": _Loss(_POLICY_INPUTS, (), ("beta",)),
+    "gspo": _Loss(_POLICY_INPUTS, (*_CLIP, "sequence_ratio_mask"), _CLIP),
+    "stable_reinforce": _Loss(("target_tokens", "advantages"), ("logprobs",), None),
+    "custom": _Loss(("target_tokens",), None, None),
 }
 assert set(_LOSSES) == set(get_args(LossFnType)), "one entry for each loss of the contract"
 _LOSSES |= {
     # Not of the contract, but of open servers: SkyRL's two, and TuFT's.
-    "dppo": _Loss(_POLICY_INPUTS, ("delta_low", "delta_high")),
-    "ppo_critic": _Loss(("values", "returns"), ("value_clip",)),
+    "dppo": _Loss(_POLICY_INPUTS, (), ("delta_low", "delta_high")),
+    "ppo_critic": _Loss(("values", "returns"), ("target_tokens",), ("value_clip",)),
     "trinity_ppo": _Loss(
-        _POLICY_INPUTS, ("clip_range", "clip_ratio_c", "kl_coef", "num_total_datums")
+        _POLICY_INPUTS, (), ("clip_range", "clip_ratio_c", "kl_coef", "num_total_datums")
     ),
 }
 
@@ -51,13 +54,14 @@ def prepare(
     """Check a batch and fill in what `cross_entropy` lets one leave out.
 
     With `cross_entropy`, missing `target_tokens` mean the next-token objective: the input shifted by
-    one, with weight 1 for each position but the last. Missing `weights` mean 1 everywhere.
+    one, with weight 1 for each position except the last. Missing `weights` mean 1 everywhere else.
 
     Raises:
-        ValueError: The batch is empty; an array is missing, ragged, too long or short; one that the
-            loss reads is not finite; the loss or a key of its configuration is not known; the loss goes
-            by provenance, and a datum has none, or not for each position.
-        TypeError: `data` holds something that is not a Datum.
+        ValueError: The batch is empty; an array is missing, unknown to the loss, ragged, too long or short;
+            one that the loss reads is not finite; `weights` without targets count the last position, which
+            has none; the loss or a key of its configuration is not known; the loss needs provenance spans,
+            and a datum has none, or they do not cover each position.
+        TypeError: `data` holds something that is not a Datum, or `loss_fn_config` is not a mapping.
     """
     loss = _LOSSES.get(loss_fn)
     if loss is None:
@@ -80,10 +84,18 @@ def listed(data: Iterable[Datum]) -> list[Datum]:
 
 
 def _check_config(loss_fn: str, loss: _Loss, config: Mapping[str, float | str] | None) -> None:
+    if config is not None and not isinstance(config, Mapping):
+        raise TypeError(
+            f"loss_fn_config is of type {type(config).__name__}; it must be a dict, such as "
+            "{'clip_high_threshold': 1.2}."
+        )
     for key, value in (config or {}).items():
         if loss.config is not None and key not in loss.config:
             allowed = ", ".join(loss.config) or "none"
-            raise ValueError(f"loss_fn_config has {key!r}; {loss_fn} takes these keys: {allowed}.")
+            raise ValueError(
+                f"loss_fn_config has {key!r}; {loss_fn} takes these keys: {allowed}."
+                f"{_did_you_mean(key, loss.config)}"
+            )
         if isinstance(value, str) and loss.config is None:
             continue
         unlimited = key in _CLIP and value in (math.inf, -math.inf)
@@ -94,10 +106,13 @@ def _check_config(loss_fn: str, loss: _Loss, config: Mapping[str, float | str] |
 def _prepare_datum(index: int, datum: Datum, loss_fn: str, loss: _Loss) -> Datum:
     datum = _with_floats(datum)
     inputs = datum.loss_fn_inputs
+    is_invented = loss_fn == "cross_entropy" and has_invented_target(datum)
     if loss_fn == "cross_entropy" and not ("target_tokens" in inputs and "weights" in inputs):
         datum = _fill_cross_entropy(index, datum)
         inputs = datum.loss_fn_inputs
     length = _length(datum)
+    if loss.takes is not None:
+        _check_names(index, inputs, loss_fn, (*loss.needs, *loss.takes))
     for name in loss.needs:
         if name not in inputs:
             raise ValueError(
@@ -113,9 +128,31 @@ def _prepare_datum(index: int, datum: Datum, loss_fn: str, loss: _Loss) -> Datum
             wrong = _not_finite(name, tensor)
         if wrong:
             raise ValueError(f"data[{index}].loss_fn_inputs[{name!r}]{wrong}")
+    if is_invented and (last := inputs["weights"].to_numpy()[-1]) != 0:
+        raise ValueError(
+            f"data[{index}].loss_fn_inputs['weights'][-1] is {last:g}; without target_tokens the last position "
+            "has no next token to predict, and its weight must be 0. To train it, give target_tokens."
+        )
     if loss_fn in LOSSES_BY_PROVENANCE:
         _check_provenance(f"data[{index}]", datum, loss_fn)
     return datum
+
+
+def _check_names(
+    index: int, inputs: Mapping[str, TensorData], loss_fn: str, known: tuple[str, ...]
+) -> None:
+    """An input that the loss does not read would be left out of the training in silence."""
+    for name in inputs:
+        if name not in known:
+            raise ValueError(
+                f"data[{index}].loss_fn_inputs has {name!r}; {loss_fn} takes these inputs: "
+                f"{', '.join(known)}.{_did_you_mean(name, known)}"
+            )
+
+
+def _did_you_mean(name: object, known: Iterable[str]) -> str:
+    close = get_close_matches(str(name).lower(), list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _check_provenance(where: str, datum: Datum, loss_fn: str) -> None:
@@ -203,7 +240,7 @@ def _fill_cross_entropy(index: int, datum: Datum) -> Datum:
         ones = np.ones(len(tokens), np.float32)
         ones[-1] = 0.0
         weights = TensorData.from_numpy(ones)
-    # The last position has nothing to predict: any token will do, at weight zero.
+    # The last position has nothing to predict: any token will do, at weight zero. See `without_invented`.
     target = np.append(tokens[1:], tokens[-1])
     return evolve(
         datum,
@@ -213,3 +250,28 @@ def _fill_cross_entropy(index: int, datum: Datum) -> Datum:
             "weights": weights,
         },
     )
+
+
+def has_invented_target(datum: Datum) -> bool:
+    """Whether `cross_entropy` lacks its targets: then the last position's is invented."""
+    return "target_tokens" not in datum.loss_fn_inputs
+
+
+def without_invented(output: ForwardBackwardOutput, data: Sequence[Datum]) -> ForwardBackwardOutput:
+    """An output of `cross_entropy` in which what stands at invented targets is NaN."""
+    shown = [
+        {name: _without_last(tensor) for name, tensor in found.items()}
+        if has_invented_target(datum)
+        else found
+        for found, datum in zip(output.loss_fn_outputs, data, strict=False)
+    ]
+    return evolve(output, loss_fn_outputs=[*shown, *output.loss_fn_outputs[len(shown) :]])
+
+
+def _without_last(tensor: TensorData) -> TensorData:
+    values = tensor.to_numpy()
+    if values.dtype != np.float32 or not values.size:
+        return tensor
+    values = values.copy()
+    values[-1] = np.nan
+    return TensorData.from_numpy(values)

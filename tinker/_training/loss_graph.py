@@ -11,7 +11,7 @@ from tinker_api import models
 _MOST_INPUTS = 16
 
 
-def trace(fn: Any, input_ranks: Mapping[str, int]) -> tuple[models.CustomLossGraph, Any]:
+def trace_loss(fn: Any, input_ranks: Mapping[str, int]) -> tuple[models.CustomLossGraph, Any]:
     """The graph of a function of one datum, and the `torch.fx.GraphModule` it was traced to.
 
     Raises:

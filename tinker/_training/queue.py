@@ -41,7 +41,7 @@ Submit = Callable[[int], Awaitable[models.UntypedAPIFuture]]
 """Sends one request under a seq_id and returns the promise."""
 
 
-class TrainingRun:
+class RunQueue:
     """The one queue through which all operations of a model go."""
 
     def __init__(self, session: Session, model_id: str, first_seq_id: int = 1) -> None:

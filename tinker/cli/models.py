@@ -41,3 +41,14 @@ def sampler(state: State, model: str) -> SamplingClient:
         client = state.service.create_training_client_from_state(path).result()
         return client.save_weights_and_get_sampling_client().result()
     return state.service.create_sampling_client(model_path=path).result()
+
+
+def context_of(state: State, client: SamplingClient) -> int | None:
+    """Tokens that the model of a sampler takes, prompt and answer together, where the server tells it."""
+    name = client.get_base_model()
+    for model in (
+        state.service.create_rest_client().get_server_capabilities().result().supported_models
+    ):
+        if model.model_name == name:
+            return model.max_context_length
+    return None

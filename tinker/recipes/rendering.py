@@ -223,4 +223,26 @@ def _conversation(
         tools=example.tools,
         chat_template=chat_template,
     )
+    _check_kept(example, chat.text)
     return _rendered(example.line, chat.tokens, chat.trained)
+
+
+def _check_kept(example: Conversation, text: str) -> None:
+    """What the assistant says must be in the rendered text, or the model learns something else.
+
+    Raises:
+        DataError: The template left something out, such as reasoning inside the content, or changed it.
+    """
+    for index, message in enumerate(example.messages):
+        if message["role"] != "assistant":
+            continue
+        content = message["content"]
+        parts = (
+            [content] if isinstance(content, str) else [part.get("text", "") for part in content]
+        )
+        for part in parts:
+            if part.strip() not in text:
+                raise DataError(
+                    f"the chat template changes or leaves out what messages[{index}] says ({part.strip()[:40]!r}): put "
+                    "reasoning into `reasoning_content`, split the conversation, or pass another chat_template"
+                )

@@ -48,21 +48,22 @@ class ModelInput(Model):
         text: str,
         *,
         training_client: _HasTokenizer | None = None,
+        sampling_client: _HasTokenizer | None = None,
         model_name: str | None = None,
         tokenizer: Any = None,
     ) -> Self:
-        """Tokenize `text`, as it is: no chat template, no special tokens added.
+        """Tokenize `text` as it is: no chat template, no special tokens added.
 
-        The tokenizer is `tokenizer` (anything with `encode`), else the training client's, else the
-        one of the base model `model_name`.
+        The tokenizer is `tokenizer` (anything with `encode`), else that of the client, else that of the
+        base model `model_name`.
 
         Raises:
-            ValueError: None of the three is given.
+            ValueError: None of these is given.
         """
         if not isinstance(text, str):
             raise TypeError(f"text is of type {type(text).__name__}; it must be a string.")
         if tokenizer is None:
-            tokenizer = _find_tokenizer(training_client, model_name)
+            tokenizer = _find_tokenizer(training_client or sampling_client, model_name)
         return cls.from_ints(_encode(tokenizer, text))
 
     @classmethod
@@ -113,15 +114,15 @@ class ModelInput(Model):
         return total
 
 
-def _find_tokenizer(training_client: _HasTokenizer | None, model_name: str | None) -> Any:
-    if training_client is not None:
-        return training_client.get_tokenizer()
+def _find_tokenizer(client: _HasTokenizer | None, model_name: str | None) -> Any:
+    if client is not None:
+        return client.get_tokenizer()
     if model_name is not None:
         from tinker.tokenizers import get_tokenizer  # noqa: PLC0415  # loads tokenizer libraries
 
         return get_tokenizer(model_name)
     raise ValueError(
-        "from_text needs a tokenizer: give training_client=, model_name= or tokenizer=."
+        "from_text needs a tokenizer: give training_client=, sampling_client=, model_name= or tokenizer=."
     )
 
 

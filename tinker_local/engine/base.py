@@ -140,6 +140,8 @@ class SampleSpec:
     target_prompt_logprobs: PromptTargets | None = None
     prompt_alt_tokens_k: int = 0
     heard: Listener | None = None
+    is_cancelled: Callable[[], bool] = lambda: False
+    """Asked before each token. When true, the request's sequences end; what they are is not read."""
 
 
 @frozen(kw_only=True)

@@ -164,7 +164,7 @@ class Row:
             self.topk.append(topk)
         if token in self.stop_tokens or (self.stop_strings and self._completes_a_stop(token)):
             self.stop_reason = "stop"
-        elif len(self.tokens) == self.limit:
+        elif len(self.tokens) == self.limit or self.spec.is_cancelled():
             self.stop_reason = "length"
 
     def _completes_a_stop(self, token: int) -> bool:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from attrs import evolve, frozen
@@ -20,12 +21,15 @@ from tinker_local.options import Options
 from tinker_local.protocol.operations import Operations
 from tinker_local.protocol.scheduler import Scheduler
 from tinker_local.protocol.wire import bodies
-from tinker_local.state import housekeeping
+from tinker_local.state import disk, housekeeping
 from tinker_local.state.catalog import Catalog
 from tinker_local.state.snapshots import Snapshots
 from tinker_local.state.store import DONE, DROPPED, FAILED, PENDING, Request, Row, Store
 
 logger = logging.getLogger("tinker_local")
+
+SECONDS_IN_TROUBLE = 2.0
+"""How long a poll is held while nothing can be recorded: its reader should know soon."""
 
 
 @frozen
@@ -44,6 +48,8 @@ class Call:
     """Parameters behind the `?`, as the contract types them, with their defaults."""
     base_url: str
     """Where the client sees this server, without a slash at the end."""
+    stream: AsyncIterator[bytes] | None = None
+    """The body as it arrives, of an operation that takes bytes."""
 
 
 class Backend:
@@ -60,6 +66,8 @@ class Backend:
         self.traces = store.folder / "traces"
         self.operations = Operations(store, engine, self.catalog, self.snapshots, options)
         self.scheduler = Scheduler(self.operations.execute, gap_seconds=self.options.gap_seconds)
+        self.refused: str | None = None
+        """Why a request could not be written down, until something can."""
         self._resume()
         self._sweeping = asyncio.create_task(self._sweep())
 
@@ -82,8 +90,10 @@ class Backend:
                     self.options,
                 )
                 self.operations.release_idle()
-            except Exception:  # such as a full disk; the next time may do better
-                logger.exception("Cannot delete what is past its time")
+                self._cancel_abandoned()
+            except Exception as error:  # the next time may do better
+                if not disk.reason(error):  # that is told by other means
+                    logger.exception("Cannot delete what is past its time")
             await asyncio.sleep(self.options.sweep_seconds)
 
     async def close(self) -> None:
@@ -167,12 +177,15 @@ class Backend:
     async def result(self, request: Request, seconds: float) -> Request:
         """The request when it is done, or after this time."""
         if request.state == PENDING:
+            if self.scheduler.trouble is not None:
+                seconds = min(seconds, SECONDS_IN_TROUBLE)
             await self.scheduler.wait(request.id, seconds)
             request = self.store.request(request.id) or request
         if request.state == DONE and self._is_past(request):  # whether or not it is swept up yet
             return evolve(request, state=DROPPED)
         if request.state in (DONE, FAILED) and request.read is None:
-            self.store.mark_read(request.id)
+            with disk.unless_full():
+                self.store.mark_read(request.id)
         return request
 
     def _is_past(self, request: Request) -> bool:
@@ -181,6 +194,38 @@ class Backend:
             return request.read < now - self.options.keep_read_results_seconds
         assert request.finished is not None, "it is done"
         return request.finished < now - self.options.keep_unread_results_seconds
+
+    def cancel(self, request: Request, message: str) -> None:
+        """End a sample that nobody wants any more, unless it has ended."""
+        current = self.store.request(request.id)
+        if request.operation != "asample" or current is None or current.state != PENDING:
+            return
+        if self.scheduler.cancel(request):
+            self.fail(request, message)
+        else:  # it is being drawn
+            self.operations.cancel(request.id)
+
+    def _cancel_abandoned(self) -> None:
+        """End the samples of sessions that are over, if nobody asks for them either."""
+        silent_since = self.store.now() - self.options.session_seconds
+        query = """SELECT 1 FROM samplers JOIN sessions ON sessions.id = session_id
+            WHERE samplers.id = ? AND (finish IS NOT NULL OR sessions.seen < ?)"""
+        for request in self.scheduler.abandoned(self.options.abandoned_seconds):
+            if self.store.select(query, request.target, silent_since):
+                self.cancel(request, "Its session is over, and nobody has asked for it")
+
+    async def trouble(self) -> str | None:
+        """Why nothing can be written at the moment; None if all is well."""
+        if self.scheduler.trouble is not None:
+            return self.scheduler.trouble
+        if self.refused is not None:
+            try:
+                await asyncio.to_thread(self.store.try_to_write)
+            except (sqlite3.Error, OSError) as error:
+                self.refused = disk.reason(error) or self.refused
+            else:
+                self.refused = None
+        return self.refused
 
     def fail(self, request: Request, message: str) -> None:
         """End a request that has not begun."""

@@ -90,8 +90,7 @@ class Drawing:
         finally:
             done.cancel()
             self._backend.operations.listeners.pop(self._id, None)
-            if self._backend.scheduler.cancel(request):  # nobody reads it any more
-                self._backend.fail(request, "The reader of the stream has gone")
+            self._backend.cancel(request, "The reader of the stream has gone")
 
 
 def event_stream(events: AsyncIterator[bytes]) -> StreamingResponse:

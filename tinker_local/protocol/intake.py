@@ -26,6 +26,7 @@ _BRING_DATA = {
     "create_custom_loss",
     "telemetry",
 }
+_CHATS = ("openai", "anthropic")
 
 
 class Intake:
@@ -41,7 +42,9 @@ class Intake:
         media_type = self._media_type(request, operation)
         encoding = request.headers.get("content-encoding", "").strip().lower()
         largest = limits.MAX_BODY_BYTES
-        if media_type == media_types.JSON and operation.operation_id not in _BRING_DATA:
+        if media_type == media_types.JSON and not (
+            operation.operation_id in _BRING_DATA or operation.tag in _CHATS
+        ):
             largest = limits.MAX_SMALL_BODY_BYTES
         content = await self._receive(request, largest)
         untagged = request.headers.get("user-agent", "").startswith(_MAY_OMIT_TAGS)

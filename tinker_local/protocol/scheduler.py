@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import queue
 import threading
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
+from tinker_local.state import disk
 from tinker_local.state.store import Request
 
 logger = logging.getLogger("tinker_local")
@@ -62,6 +64,11 @@ class Scheduler:
         self._samplers: dict[str, deque[Request]] = {}
         self._turns: OrderedDict[str, None] = OrderedDict()
         self._events: dict[str, asyncio.Event] = {}
+        self._waiters: Counter[str] = Counter()
+        self._left: dict[str, float] = {}
+        """When the last of those who waited for something has gone."""
+        self.trouble: str | None = None
+        """Why nothing can be recorded, while it cannot."""
         self.stopping = False
         self._busy = False
         self._stopping = threading.Event()
@@ -86,6 +93,7 @@ class Scheduler:
     def add(self, request: Request) -> None:
         """Queue a request that has been recorded."""
         self._events[request.id] = asyncio.Event()
+        self._left[request.id] = self._loop.time()
         model = self._models.get(request.target)
         if model is None:
             self._samplers.setdefault(request.target, deque()).append(request)
@@ -106,17 +114,39 @@ class Scheduler:
                 return True
         return False
 
+    def abandoned(self, seconds: float) -> list[Request]:
+        """Samples that wait for their turn, and that nobody has asked for in that time."""
+        now = self._loop.time()
+
+        def is_awaited(key: str) -> bool:
+            return self._waiters[key] > 0 or self._left.get(key, -math.inf) > now - seconds
+
+        return [
+            request
+            for target, waiting in self._samplers.items()
+            if not is_awaited(target)
+            for request in waiting
+            if not is_awaited(request.id)
+        ]
+
     # ---- out --------------------------------------------------------------------------------
 
     async def wait(self, request_id: str, seconds: float) -> None:
         """Return when the request is done, or after this time."""
         event = self._events.get(request_id)
         if event is not None:
+            self._waiters[request_id] += 1
             try:
                 async with asyncio.timeout(seconds):
                     await event.wait()
             except TimeoutError:
                 pass
+            finally:
+                self._waiters[request_id] -= 1
+                if request_id in self._events:
+                    self._left[request_id] = self._loop.time()
+                elif self._waiters[request_id] <= 0:
+                    del self._waiters[request_id]
 
     async def wait_for_target(self, target: str, seconds: float) -> None:
         """Return when any request of this sampler is done, or after this time."""
@@ -124,7 +154,9 @@ class Scheduler:
         await self.wait(target, seconds)
 
     def reason(self, request: Request) -> str | None:
-        """Why a request does not run yet, if it waits for something that has not arrived."""
+        """Why a request does not run yet, if it waits for more than its turn."""
+        if self.trouble is not None:
+            return f"Nothing is done at the moment: {self.trouble}"
         model = self._models.get(request.target)
         if model is None or not model.waits_for_a_gap:
             return None
@@ -134,6 +166,7 @@ class Scheduler:
 
     def done(self, request_id: str) -> None:
         """Wake those who wait for a request."""
+        self._left.pop(request_id, None)
         event = self._events.pop(request_id, None)
         if event is not None:
             event.set()
@@ -190,12 +223,21 @@ class Scheduler:
     def _try(self, requests: Sequence[Request]) -> bool:
         try:
             self._execute(requests)
-        except Exception:
+        except Exception as error:
             # What an operation can do wrong is its future's result. This is something else, such as a
             # full disk; nothing of it has been committed, and nothing behind it may run before it.
-            if not self._stopping.is_set():
-                logger.exception("%s cannot be recorded; trying again", requests[0].id)
+            full = disk.reason(error)
+            trouble = full or f"{type(error).__name__}: {error}"
+            if trouble != self.trouble and not self._stopping.is_set():  # once, not every second
+                logger.error(
+                    "%s cannot be recorded; trying again until it can: %s",
+                    requests[0].id,
+                    trouble,
+                    exc_info=None if full else error,
+                )
+            self.trouble = trouble
             return False
+        self.trouble = None
         return True
 
     def _finished(self, requests: Sequence[Request]) -> None:

@@ -33,8 +33,8 @@ from tinker_local.state import encryption, peft
 _PATH = re.compile(
     r"tinker://([^/]+)/(weights|sampler_weights|external_weights)/([A-Za-z0-9_][A-Za-z0-9_.-]*)"
 )
-_WEIGHTS = "adapter_model.safetensors"
-_CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
 _OPTIMIZER = "optimizer.safetensors"
 _ARCHIVE = "archive.tar"
 _DELETED = ".deleted"
@@ -85,8 +85,8 @@ class CheckpointFiles:
         own = {"base_model": adapter.base_model, "alpha": adapter.alpha, **asdict(adapter.lora)}
         facts = {"adapter": json.dumps(own)}
         contents = {
-            _CONFIG: json.dumps(peft.config(adapter), indent=2).encode(),
-            _WEIGHTS: safetensors.numpy.save(peft.tensors(adapter.weights), metadata=facts),
+            CONFIG: json.dumps(peft.config(adapter), indent=2).encode(),
+            WEIGHTS: safetensors.numpy.save(peft.tensors(adapter.weights), metadata=facts),
         }
         if location.kind == "weights":
             step = {"step": str(adapter.step)}
@@ -132,6 +132,10 @@ class CheckpointFiles:
         found = sorted((self._root / folder).glob("*"))
         return {file.name: file for file in found if not file.name.startswith(_ARCHIVE)}
 
+    def is_encrypted(self, folder: str) -> bool:
+        """Whether only the recipients can read it."""
+        return (self._root / folder / f"{WEIGHTS}.age").exists()
+
     def size(self, folder: str) -> int:
         """Bytes of the files together."""
         return sum(file.stat().st_size for file in self.files(folder).values())
@@ -143,11 +147,11 @@ class CheckpointFiles:
             FileNotFoundError: It is not there, or is encrypted.
             DamagedCheckpoint: A file is cut short, or is not what was written.
         """
-        tensors, facts = _read(self._root / folder / _WEIGHTS)
+        tensors, facts = read_tensors(self._root / folder / WEIGHTS)
         moments: Tensors = {}
         step = 0
         if with_moments:
-            moments, optimizer = _read(self._root / folder / _OPTIMIZER)
+            moments, optimizer = read_tensors(self._root / folder / _OPTIMIZER)
             step = int(optimizer["step"])
         lora = json.loads(facts["adapter"])
         return AdapterState(
@@ -199,13 +203,23 @@ class CheckpointFiles:
         )
 
 
-def _read(file: Path) -> tuple[Tensors, dict[str, Any]]:
+def read_tensors(file: Path) -> tuple[Tensors, dict[str, Any]]:
+    """The tensors of a safetensors file, and its metadata.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        DamagedCheckpoint: It cannot be read.
+    """
     if not file.exists():
         raise FileNotFoundError(file)
     try:
         with safe_open(file, framework="numpy") as opened:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  # not a mapping
-            return tensors, opened.metadata()
+            return tensors, opened.metadata() or {}
+    except TypeError as error:  # a data type that numpy does not have
+        raise DamagedCheckpoint(
+            f"{file.name} cannot be read: {error}; save it as float32"
+        ) from None
     except (SafetensorError, OSError) as error:
         size = file.stat().st_size
         raise DamagedCheckpoint(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tinker_local.options import Options
@@ -40,6 +41,8 @@ def sweep(
     )
     for row in forgotten:
         snapshots.delete(row["file"])
+    for row in store.select("SELECT id FROM uploads WHERE path IS NULL AND expires < ?", now):
+        shutil.rmtree(store.folder / "uploads" / row["id"], ignore_errors=True)
     for file in traces.glob("*"):
         if file.stat().st_mtime < now - options.url_seconds:
             file.unlink(missing_ok=True)

@@ -84,6 +84,10 @@ CREATE INDEX IF NOT EXISTS kept_recordings ON recordings (used) WHERE content IS
 CREATE TABLE IF NOT EXISTS unreferenced (folder TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS revoked_keys (hash TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS losses (id TEXT PRIMARY KEY, owner TEXT NOT NULL, facts TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS uploads (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, created REAL NOT NULL, expires REAL NOT NULL,
+    facts TEXT NOT NULL, path TEXT
+);
 CREATE TABLE IF NOT EXISTS copies (key TEXT PRIMARY KEY, digest BLOB NOT NULL, path TEXT NOT NULL);
 """
 
@@ -208,6 +212,10 @@ class Store:
             after, self._after_commit = self._after_commit, []
         for run in after:
             run()
+
+    def try_to_write(self) -> None:
+        """Write something that changes nothing; raises if nothing can be written."""
+        self.write(f"PRAGMA user_version = {_VERSION}")
 
     def after_commit(self, run: Callable[[], None]) -> None:
         """Do something when what was written is committed, such as deleting files nobody is led to any more."""

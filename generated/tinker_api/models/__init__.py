@@ -90,6 +90,13 @@ if TYPE_CHECKING:
     from .encoded_text_chunk import EncodedTextChunk
     from .error_response import ErrorResponse
     from .event_data import EventData
+    from .external_weights_upload_finish_request import ExternalWeightsUploadFinishRequest
+    from .external_weights_upload_finish_response import ExternalWeightsUploadFinishResponse
+    from .external_weights_upload_start_request import ExternalWeightsUploadStartRequest
+    from .external_weights_upload_start_response import ExternalWeightsUploadStartResponse
+    from .external_weights_upload_ur_ls import ExternalWeightsUploadURLs
+    from .external_weights_upload_url import ExternalWeightsUploadURL
+    from .external_weights_upload_url_headers import ExternalWeightsUploadURLHeaders
     from .external_weights_urls_response import ExternalWeightsUrlsResponse
     from .failed_session_status_query import FailedSessionStatusQuery
     from .file_urls import FileUrls
@@ -306,6 +313,13 @@ _MODULE_OF = {
     "EncodedTextChunk": ".encoded_text_chunk",
     "ErrorResponse": ".error_response",
     "EventData": ".event_data",
+    "ExternalWeightsUploadFinishRequest": ".external_weights_upload_finish_request",
+    "ExternalWeightsUploadFinishResponse": ".external_weights_upload_finish_response",
+    "ExternalWeightsUploadStartRequest": ".external_weights_upload_start_request",
+    "ExternalWeightsUploadStartResponse": ".external_weights_upload_start_response",
+    "ExternalWeightsUploadURLs": ".external_weights_upload_ur_ls",
+    "ExternalWeightsUploadURL": ".external_weights_upload_url",
+    "ExternalWeightsUploadURLHeaders": ".external_weights_upload_url_headers",
     "ExternalWeightsUrlsResponse": ".external_weights_urls_response",
     "FailedSessionStatusQuery": ".failed_session_status_query",
     "FileUrls": ".file_urls",
@@ -536,6 +550,13 @@ __all__ = (
     "EncodedTextChunk",
     "ErrorResponse",
     "EventData",
+    "ExternalWeightsUploadFinishRequest",
+    "ExternalWeightsUploadFinishResponse",
+    "ExternalWeightsUploadStartRequest",
+    "ExternalWeightsUploadStartResponse",
+    "ExternalWeightsUploadURL",
+    "ExternalWeightsUploadURLHeaders",
+    "ExternalWeightsUploadURLs",
     "ExternalWeightsUrlsResponse",
     "FailedSessionStatusQuery",
     "FileUrls",

@@ -21,6 +21,9 @@ class GetSamplerResponse(Schema):
     model_path: None | str = None
     """ Tinker path of its weights, if it is not the base model. """
 
+    tokenizer_id: None | str = None
+    """ Its tokenizer, if not the one that the name of its base model leads to. """
+
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
             "sampler_id": self.sampler_id,
@@ -28,13 +31,17 @@ class GetSamplerResponse(Schema):
         }
         if self.model_path is not None:
             result["model_path"] = self.model_path
+        if self.tokenizer_id is not None:
+            result["tokenizer_id"] = self.tokenizer_id
         return result
 
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         model_path = src.get("model_path")
+        tokenizer_id = src.get("tokenizer_id")
         return cls(
             sampler_id=src["sampler_id"],
             base_model=src["base_model"],
             model_path=model_path,
+            tokenizer_id=tokenizer_id,
         )

@@ -10,7 +10,7 @@ import click
 
 from tinker import SamplingClient, types
 from tinker.cli.groups import Command
-from tinker.cli.models import sampler
+from tinker.cli.models import context_of, sampler
 from tinker.cli.sampling_options import params, sampling_options
 from tinker.cli.state import State
 
@@ -52,6 +52,7 @@ def chat(
                 f"{name} has no chat template, so it cannot chat; `tinker sample {name}` continues a text."
             )
     histories: list[list[dict[str, str]]] = [[] for _ in samplers]
+    rooms = [context_of(state, one) for one in samplers]
     interactive = sys.stdin.isatty()
     if interactive:
         state.say(f"Chatting with {' and '.join(names)}; /help lists what can be typed.")
@@ -74,11 +75,13 @@ def chat(
                 break
             system = _command(state, word, rest.strip(), system, histories)
             continue
-        for name, one, history in zip(names, samplers, histories, strict=True):
+        for name, one, history, room in zip(names, samplers, histories, rooms, strict=True):
             history.append({"role": "user", "content": text})
             if len(names) > 1:
                 state.say(f"[{name}]")
-            history.append({"role": "assistant", "content": _answer(one, system, history, given)})
+            history.append(
+                {"role": "assistant", "content": _answer(one, system, history, given, room)}
+            )
 
 
 def _command(
@@ -110,12 +113,18 @@ def _command(
 
 
 def _answer(
-    client: SamplingClient, system: str | None, history: list[dict[str, str]], given: dict[str, Any]
+    client: SamplingClient,
+    system: str | None,
+    history: list[dict[str, str]],
+    given: dict[str, Any],
+    room: int | None,
 ) -> str:
     """Print the answer as it comes, and return it. Ctrl-C ends it where it is."""
     before = [{"role": "system", "content": system}] if system else []
     tokenizer = client.get_tokenizer()
     tokens = tokenizer.apply_chat_template([*before, *history], add_generation_prompt=True)
+    if room is not None:
+        given = {**given, "max_tokens": max(1, min(given["max_tokens"], room - len(tokens)))}
     special = set(tokenizer.all_special_ids)
     parts: list[str] = []
     try:

@@ -26,6 +26,7 @@ from tinker_local.protocol.handlers import (
     sessions,
     telemetry,
     training,
+    uploads,
     weights,
 )
 
@@ -38,6 +39,7 @@ MODULES = (
     models,
     training,
     weights,
+    uploads,
     sampling,
     futures,
     checkpoints,

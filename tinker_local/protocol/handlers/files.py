@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
 
+from tinker._codec.media_types import OCTET_STREAM
 from tinker_local.access.signing import Expired, Forged
 from tinker_local.errors import Refusal
 from tinker_local.protocol.backend import Backend, Call
@@ -23,7 +24,6 @@ from tinker_local.state.store import Row
 from tinker_local.times import timestamp
 
 TAR = "application/x-tar"
-_BYTES = "application/octet-stream"
 _AUDIENCE = "file"
 _RANGE = re.compile(
     r"bytes=((?P<first>\d{1,18})-(?P<last>\d{0,18})|-(?P<suffix>\d{1,18}))", re.ASCII
@@ -67,14 +67,14 @@ async def get_file(backend: Backend, call: Call) -> Response:
     except Forged:
         raise Refusal(403, "This URL was not signed by this server") from None
     if "trace" in claims:
-        return await send(call, backend.traces / claims["trace"], _BYTES)
+        return await send(call, backend.traces / claims["trace"], OCTET_STREAM)
     checkpoint = backend.catalog.get(claims["path"])
     # What was saved under the same name later is something else.
     if checkpoint is None or checkpoint["folder"] != claims["folder"]:
         raise Refusal(404, f"The checkpoint {claims['path']} is deleted")
     if "file" in claims:
-        return await send(call, backend.catalog.file(checkpoint, claims["file"]), _BYTES)
-    return await send_archive(backend, call, checkpoint, _BYTES)
+        return await send(call, backend.catalog.file(checkpoint, claims["file"]), OCTET_STREAM)
+    return await send_archive(backend, call, checkpoint, OCTET_STREAM)
 
 
 # ---- sending ----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from tinker._codec import media_types
 from tinker_local.errors import Refusal
 from tinker_local.protocol.backend import Backend, Call
 from tinker_local.protocol.wire import results
+from tinker_local.state import disk
 from tinker_local.state.store import DONE, DROPPED, FAILED, PENDING, Request
 
 _TO_JSON = {
@@ -28,7 +29,8 @@ async def retrieve_future(backend: Backend, call: Call) -> dict[str, Any] | Resp
     request = await backend.result(request, backend.options.poll_seconds)
     if request.state == PENDING:
         reason = backend.scheduler.reason(request)
-        pending = {"type": "try_again", "request_id": request.id, "queue_state": "active"}
+        state = "active" if backend.scheduler.trouble is None else "paused_capacity"
+        pending = {"type": "try_again", "request_id": request.id, "queue_state": state}
         return {**pending, "queue_state_reason": reason} if reason else pending
     if request.state == DROPPED:
         why = "was not asked for in time" if request.read is None else "was read"
@@ -56,14 +58,15 @@ async def retrieve_futures(backend: Backend, call: Call) -> dict[str, Any]:
     target = call.body["target"]
     sampler_id, clone = target["sampling_session_id"], int(target.get("cloned_sampler_id") or 0)
     backend.own("samplers", "sampling_session_id", sampler_id, call.user)
-    backend.store.drop_results(call.body.get("retrieved_request_ids") or [], call.user)
     cursor = int(call.body.get("prev_cursor") or 0)
-    backend.store.write(
-        "DELETE FROM completions WHERE target = ? AND clone = ? AND id <= ?",
-        sampler_id,
-        clone,
-        min(cursor, 2**63 - 1),
-    )
+    with disk.unless_full():
+        backend.store.drop_results(call.body.get("retrieved_request_ids") or [], call.user)
+        backend.store.write(
+            "DELETE FROM completions WHERE target = ? AND clone = ? AND id <= ?",
+            sampler_id,
+            clone,
+            min(cursor, 2**63 - 1),
+        )
     query = (
         "SELECT * FROM completions WHERE target = ? AND clone = ? AND id > ? ORDER BY id LIMIT ?"
     )
@@ -99,8 +102,7 @@ MOST_COMPLETIONS = 1000
 
 async def cancel_future(backend: Backend, call: Call) -> dict[str, Any]:
     request = _own(backend, call)
-    if request.state == PENDING and backend.scheduler.cancel(request):
-        backend.fail(request, "The sample was cancelled")
+    backend.cancel(request, "The sample was cancelled")
     return {"type": "cancel_future"}
 
 

@@ -13,8 +13,7 @@ async def create_model(backend: Backend, call: Call) -> dict[str, Any]:
     lora = call.body.get("lora_config")
     if lora is None:
         raise Refusal(400, "lora_config is missing: this server trains adapters, not whole models")
-    if not any(lora.get(name, True) for name in ("train_unembed", "train_mlp", "train_attn")):
-        raise Refusal(400, "lora_config: train_unembed, train_mlp and train_attn are all false")
+    check_lora(lora)
     optimizer = (call.body.get("optimizer_config") or {"type": "adamw"})["type"]
     if optimizer != "adamw":
         raise Refusal(400, f"The optimizer {optimizer!r} is not offered; on offer: adamw")
@@ -24,6 +23,15 @@ async def create_model(backend: Backend, call: Call) -> dict[str, Any]:
         "user_metadata": call.body.get("user_metadata"),
     }
     return begin_model(backend, call, "create_model", facts)
+
+
+def check_lora(lora: dict[str, Any]) -> None:
+    """Refuse an adapter that the hosted service would refuse."""
+    rank = int(lora["rank"])
+    if rank & (rank - 1):
+        raise Refusal(400, f"lora_config: rank is {rank}; it must be a power of two")
+    if not any(lora.get(name, True) for name in ("train_unembed", "train_mlp", "train_attn")):
+        raise Refusal(400, "lora_config: train_unembed, train_mlp and train_attn are all false")
 
 
 def begin_model(

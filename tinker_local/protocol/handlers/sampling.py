@@ -65,8 +65,8 @@ def source(backend: Backend, user: str, model: ModelName) -> tuple[str, str | No
         backend.check_base_model(model.base_model or "")
         return model.base_model or "", None
     checkpoint = backend.catalog.readable(model.path, user)
-    if checkpoint["kind"] == "external_weights":
-        raise Refusal(400, f"{model.path} is for use elsewhere; sample from (sampler_)weights")
+    if backend.catalog.files.is_encrypted(checkpoint["folder"]):
+        raise Refusal(400, f"{model.path} is encrypted for use elsewhere")
     trained_on = checkpoint["facts"]["base_model"]
     if model.base_model is None:
         return trained_on, model.path
@@ -78,10 +78,13 @@ def source(backend: Backend, user: str, model: ModelName) -> tuple[str, str | No
 
 async def get_sampler(backend: Backend, call: Call) -> dict[str, Any]:
     sampler = backend.own("samplers", "sampler_id", call.parameters["sampler_id"], call.user)
+    # A server that was restarted may not offer the model any more.
+    spec = backend.engine.models.get(sampler["base_model"])
     return {
         "sampler_id": sampler["id"],
         "base_model": sampler["base_model"],
         "model_path": sampler["model_path"],
+        "tokenizer_id": spec.tokenizer_id if spec else None,
     }
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinker_local.errors import Refusal
 from tinker_local.protocol.backend import Backend, Call
 from tinker_local.protocol.wire.limits import MAX_DATUMS
 
 
 async def healthz(backend: Backend, call: Call) -> dict[str, Any]:
+    trouble = await backend.trouble()
+    if trouble is not None:
+        raise Refusal(503, f"Degraded: {trouble}")
     return {"status": "ok"}
 
 

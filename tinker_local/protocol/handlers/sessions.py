@@ -17,6 +17,7 @@ from tinker_local.errors import Refusal
 from tinker_local.protocol.backend import Backend, Call
 from tinker_local.protocol.handlers.files import url_of_trace
 from tinker_local.protocol.handlers.lists import owner_urn, page
+from tinker_local.state import disk
 from tinker_local.state.catalog import LIVE
 from tinker_local.state.store import FAILED, Row
 from tinker_local.times import moment, timestamp
@@ -60,7 +61,8 @@ async def session_heartbeat(backend: Backend, call: Call) -> dict[str, Any]:
         raise Refusal(410, f"Unknown session_id: {session_id}")
     session = backend.open_session(session_id, call.user)
     now = backend.store.now()
-    backend.store.write("UPDATE sessions SET seen = ? WHERE id = ?", now, session["id"])
+    with disk.unless_full():
+        backend.store.write("UPDATE sessions SET seen = ? WHERE id = ?", now, session["id"])
     return {"type": "session_heartbeat"}
 
 

@@ -11,6 +11,7 @@ from tinker_local.protocol.backend import Backend, Call, digest_of
 from tinker_local.protocol.handlers.models import begin_model
 from tinker_local.protocol.handlers.sessions import open_session, project_of
 from tinker_local.protocol.handlers.training import submit_json
+from tinker_local.protocol.operations.checkpoints import unfit_for_training
 from tinker_local.state import checkpoints, encryption
 from tinker_local.state.checkpoints import Location
 from tinker_local.state.store import Row
@@ -38,8 +39,8 @@ async def load_weights(backend: Backend, call: Call) -> dict[str, Any]:
     if call.body.get("session_id") is None or call.body.get("model_seq_id") is None:
         raise Refusal(400, "Give model_id, or session_id and model_seq_id")
     checkpoint = backend.catalog.readable(path, call.user)
-    if checkpoint["kind"] != "weights":
-        raise Refusal(400, f"{path} is not a training checkpoint (…/weights/…)")
+    if why := unfit_for_training(backend.catalog, checkpoint, with_moments=call.body["optimizer"]):
+        raise Refusal(400, why)
     facts = {
         "base_model": checkpoint["facts"]["base_model"],
         "lora": checkpoint["facts"]["lora"],
@@ -132,25 +133,43 @@ def _place_of_copy(backend: Backend, call: Call) -> tuple[str, int]:
 def _add_run_of_copy(
     backend: Backend, call: Call, source: Row, session_id: str, number: int
 ) -> None:
-    """A training run to hold a copy: it has no adapter, and cannot be trained itself."""
-    if call.body.get("session_id") is None:
-        facts = {"tags": ["copy"], "project_id": call.body.get("destination_project_id")}
-        open_session(backend, call.user, facts, session_id)
-        finish = {"reason": {"type": "success"}, "detail": "copy", "time": backend.store.now()}
+    project = call.body.get("destination_project_id")
+    reason = "copy" if call.body.get("session_id") is None else None
+    add_run_for(
+        backend, call.user, source["facts"], session_id, number, reason=reason, project=project
+    )
+
+
+def add_run_for(
+    backend: Backend,
+    user: str,
+    facts: dict[str, Any],
+    session_id: str,
+    number: int,
+    *,
+    reason: str | None,
+    project: str | None,
+) -> None:
+    """A training run to hold a checkpoint: it has no adapter, and cannot be trained itself.
+
+    With a `reason`, in a session of its own.
+    """
+    if reason is not None:
+        open_session(backend, user, {"tags": [reason], "project_id": project}, session_id)
+        finish = {"reason": {"type": "success"}, "detail": reason, "time": backend.store.now()}
         backend.store.finish_session(session_id, finish)
     model_id = f"{session_id}:train:{number}"
     if backend.store.get("models", model_id) is not None:
         raise Refusal(409, f"model_seq_id {number} was used by a different request")
     now = backend.store.now()
-    facts = {"base_model": source["facts"]["base_model"], "lora": source["facts"]["lora"]}
     backend.store.insert(
         "models",
         id=model_id,
         session_id=session_id,
-        owner=call.user,
+        owner=user,
         created=now,
         seen=now,
-        facts=facts,
+        facts={"base_model": facts["base_model"], "lora": facts["lora"]},
         ready=1,
         unloaded=1,
         next_seq_id=1,

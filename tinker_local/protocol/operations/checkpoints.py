@@ -10,7 +10,7 @@ from attrs import asdict, evolve
 from tinker_local.engine.base import AdapterState
 from tinker_local.errors import OperationFailed
 from tinker_local.protocol.operations.outcome import Context, Outcome, json_outcome
-from tinker_local.state.catalog import SAVES, may_read
+from tinker_local.state.catalog import SAVES, Catalog, may_read
 from tinker_local.state.checkpoints import DamagedCheckpoint, Location
 from tinker_local.state.store import Row
 
@@ -94,8 +94,8 @@ def _save(
 def load_weights(context: Context, model_id: str, body: Mapping[str, Any]) -> Outcome:
     path, model = body["path"], context.model(model_id)
     checkpoint = _checkpoint(context, path, model["owner"])
-    if checkpoint["kind"] != "weights":
-        raise OperationFailed(f"{path} is not a training checkpoint (…/weights/…).")
+    if why := unfit_for_training(context.catalog, checkpoint, with_moments=body["optimizer"]):
+        raise OperationFailed(f"{why}.")
     loaded = read(context, checkpoint, with_moments=bool(body["optimizer"]))
     if model["ready"]:
         adapter = context.engine.save(context.adapters.get(model_id))
@@ -113,6 +113,18 @@ def load_weights(context: Context, model_id: str, body: Mapping[str, Any]) -> Ou
         commit = context.adapters.create(model_id, changed)
     result = {"type": "load_weights", "path": path, "model_id": model_id}
     return json_outcome(result, commit, changed)
+
+
+def unfit_for_training(catalog: Catalog, checkpoint: Row, *, with_moments: bool) -> str | None:
+    """Why a checkpoint cannot be loaded into a training run, if it cannot."""
+    path, kind = checkpoint["path"], checkpoint["kind"]
+    if kind == "sampler_weights":
+        return f"{path} is not a training checkpoint (…/weights/… or …/external_weights/…)"
+    if kind == "external_weights" and with_moments:
+        return f"{path} has no optimizer state: load it without"
+    if catalog.files.is_encrypted(checkpoint["folder"]):
+        return f"{path} is encrypted for use elsewhere"
+    return None
 
 
 def read(context: Context, checkpoint: Row, *, with_moments: bool) -> AdapterState:

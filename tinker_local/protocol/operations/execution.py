@@ -13,11 +13,12 @@ from tinker._codec import media_types
 from tinker_local.engine.base import Adapter, Engine, EngineError, Listener
 from tinker_local.errors import OperationFailed
 from tinker_local.options import Options
-from tinker_local.protocol.operations import checkpoints, models, training
+from tinker_local.protocol.operations import checkpoints, models, training, uploads
 from tinker_local.protocol.operations.adapters import Adapters
 from tinker_local.protocol.operations.outcome import Context, Outcome
 from tinker_local.protocol.operations.sampling import Sampling
 from tinker_local.protocol.wire import bodies
+from tinker_local.state import disk
 from tinker_local.state.catalog import Catalog
 from tinker_local.state.recordings import Recordings
 from tinker_local.state.snapshots import Snapshots
@@ -43,6 +44,7 @@ _RUN: dict[str, Callable[[Context, str, Any], Outcome]] = {
         checkpoints.save_weights_for_sampler,
         checkpoints.save_weights_external,
         checkpoints.load_weights,
+        uploads.external_weights_upload_finish,
     )
 }
 
@@ -64,6 +66,10 @@ class Operations:
             store, engine, catalog, Recordings(store, options), self._adapters, snapshots
         )
         self._sampling = Sampling(self._context, options.keep_adapter_seconds)
+
+    def cancel(self, request_id: str) -> None:
+        """End a sample that is being drawn, or is about to be. From any thread."""
+        self._sampling.cancelled.add(request_id)
 
     @property
     def listeners(self) -> dict[str, Listener]:
@@ -117,6 +123,8 @@ class Operations:
         except sqlite3.Error:
             raise  # nothing has happened; the scheduler tries again
         except Exception as error:
+            if disk.reason(error):
+                raise
             logger.exception("%s failed", request.operation)
             return OperationFailed(f"{type(error).__name__} in {request.operation}", "server")
 

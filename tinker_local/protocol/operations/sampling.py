@@ -22,6 +22,8 @@ from tinker_local.protocol.wire.prompts import sample_spec
 from tinker_local.state.catalog import may_read
 from tinker_local.state.store import Request, Row
 
+_CANCELLED = "The sample was cancelled"
+
 T = TypeVar("T")
 Attempt = Callable[[Request, Callable[[Request], T]], T | OperationFailed]
 MAX_SAMPLERS_IN_ENGINE = 16
@@ -45,6 +47,8 @@ class Sampling:
         self._keep_seconds = keep_seconds
         self.listeners: dict[str, Listener] = {}
         """Who is told each token of a sample as it is drawn, by request."""
+        self.cancelled: set[str] = set()
+        """Requests whose samples nobody waits for any more."""
         self._lock = threading.Lock()
         self._adapters: OrderedDict[str, tuple[Any, float]] = OrderedDict()
         """The samplers' adapters in the engine, and when they were last used."""
@@ -77,10 +81,12 @@ class Sampling:
             elif isinstance(sampled, OperationFailed):
                 outcomes.append(sampled)
             else:
-                spec, asked = one
-                outcomes.append(
-                    self._outcome(request, asked, spec, sampled.pop(0), source, session_id)
-                )
+                (spec, asked), result = one, sampled.pop(0)
+                if spec.is_cancelled():
+                    outcomes.append(OperationFailed(_CANCELLED))
+                    continue
+                outcomes.append(self._outcome(request, asked, spec, result, source, session_id))
+        self.cancelled.difference_update(request.id for request in requests)
         return outcomes
 
     def _spec(
@@ -89,7 +95,13 @@ class Sampling:
         checkpoint = source.checkpoint
         if checkpoint is not None and not may_read(checkpoint, request.owner):
             raise OperationFailed(f"You do not have access to {checkpoint['path']}.")
-        spec = evolve(sample_spec(body), heard=self.listeners.get(request.id))
+        if request.id in self.cancelled:
+            raise OperationFailed(_CANCELLED)
+        spec = evolve(
+            sample_spec(body),
+            heard=self.listeners.get(request.id),
+            is_cancelled=lambda: request.id in self.cancelled,
+        )
         self._context.engine.check_sample(source.base_model, spec)
         if body.get("record_stability_info") and not session_id:
             raise OperationFailed(

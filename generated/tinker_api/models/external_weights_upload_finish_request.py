@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+
+
+@_attrs_frozen
+class ExternalWeightsUploadFinishRequest(Schema):
+    """An upload whose files are all there."""
+
+    upload_id: str
+    """ The upload. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "upload_id": self.upload_id,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            upload_id=src["upload_id"],
+        )

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import frozen as _attrs_frozen
+
+from ..model import Schema
+
+
+@_attrs_frozen
+class ExternalWeightsUploadFinishResponse(Schema):
+    """The checkpoint that was made of an upload."""
+
+    tinker_path: str
+    """ Path of the checkpoint. """
+
+    def to_dict(self) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "tinker_path": self.tinker_path,
+        }
+        return result
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        return cls(
+            tinker_path=src["tinker_path"],
+        )

@@ -1,0 +1,93 @@
+"""Connections that say nothing, or of which there are too many."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.support.raw_client import Raw
+from tests.support.server_process import ServerProcess
+from tinker_local import LocalServer
+from tinker_local.options import Options
+
+HEAD = (
+    b"POST /api/v1/optim_step HTTP/1.1\r\nHost: localhost\r\nX-API-Key: tml-x\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+)
+
+
+def connect(url: str) -> socket.socket:
+    address = urlsplit(url)
+    return socket.create_connection((address.hostname, address.port), timeout=30)
+
+
+def everything(connection: socket.socket) -> bytes:
+    """What comes until the server closes the connection."""
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    return received
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /api/v1/hea", HEAD[:-2], HEAD, HEAD + b"{"])
+def test_half_a_request_is_given_up(sent: bytes) -> None:
+    with (
+        LocalServer(options=Options(receive_seconds=0.2)) as running,
+        connect(running.url) as connection,
+    ):
+        connection.sendall(sent)
+        answer = everything(connection)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'{"detail":"No' in answer
+
+
+def test_half_a_second_request_is_given_up_too() -> None:
+    with (
+        LocalServer(options=Options(receive_seconds=0.2)) as running,
+        connect(running.url) as connection,
+    ):
+        request = b"GET /api/v1/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        connection.sendall(request + request[:20])
+        answer = everything(connection)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"HTTP/1.1 408 " in answer
+
+
+def test_a_long_poll_is_not_given_up() -> None:
+    options = Options(receive_seconds=0.2, poll_seconds=1)
+    with LocalServer(options=options) as running, Raw(running.url) as raw:
+        model_id = raw.model()
+        promise = raw.post("optim_step", {"model_id": model_id, "seq_id": 2, "adam_params": {}})
+        assert raw.poll(promise).json()["type"] == "try_again"
+
+
+def test_too_many_connections_are_told_so() -> None:
+    with (
+        LocalServer(options=Options(max_connections=5)) as running,
+        contextlib.ExitStack() as stack,
+    ):
+        for _ in range(5):
+            connection = stack.enter_context(connect(running.url))
+            connection.sendall(HEAD)
+        answer = everything(stack.enter_context(connect(running.url)))
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b'{"detail":"The server has 5 connections, the most it takes"}' in answer
+        connection.close()
+        while True:  # as soon as one is free
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{running.url}/api/v1/healthz").status_code == 200:
+                    break
+
+
+def test_the_log_is_bounded(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data") as server:
+        for _ in range(50):
+            with connect(server.url) as connection:
+                connection.sendall(b"nonsense\r\n\r\n")
+                everything(connection)
+        assert 0 < len(server.log.read_text().splitlines()) <= 10
