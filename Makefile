@@ -14,6 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
+	@echo "make demo MODEL=smollm2   fine-tune a real chat model, or that of a folder, to answer in a persona"
 	@echo
 	@echo "make unit            run the unit tests, which start no server: seconds"
 	@echo "make test            run all tests that need nothing but Python packages (ARGS=tests/e2e for some)"

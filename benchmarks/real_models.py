@@ -239,7 +239,8 @@ def main() -> None:
     )
     args = parser.parse_args()
     if args.measure:
-        print(json.dumps(measure(*args.measure, args.model, args.smoke, args.new_tokens)))
+        variant, scenario = args.measure
+        print(json.dumps(measure(variant, scenario, args.model, args.smoke, args.new_tokens)))
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.model or make("tiny" if args.smoke else args.shape, Path(temporary))
