@@ -10,7 +10,7 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep faults-deep bench bench-smoke torch tokenizer-files official-sdk interop release-check clean
+.PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep faults-deep outages bench bench-smoke torch tokenizer-files official-sdk interop release-check clean
 
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
@@ -31,6 +31,7 @@ help:
 	@echo "make contract-diff   list what openapi.yaml changes since BASE=<rev> (default: main), and the version that takes"
 	@echo "make contract-deep   run schemathesis for long, with random seeds"
 	@echo "make faults-deep     try every fault with every operation: half an hour"
+	@echo "make outages         draw the picture of docs/retries.md again"
 	@echo
 	@echo "make bench           compare with the official SDK on this machine; writes benchmarks/RESULTS.md"
 	@echo "make bench-smoke     run each benchmark once, tiny"
@@ -119,6 +120,10 @@ interop: $(VENV)/.dev
 # Every operation with every fault, one by one, and thousands of random combinations; takes about half an hour.
 faults-deep: $(VENV)/.dev
 	FAULTS_DEEP=1 $(PYTEST) tests/faults/test_matrix.py --timeout=0 -n auto $(ARGS)
+
+# The picture in docs/retries.md.
+outages: $(VENV)/.dev
+	$(BIN)/python -m tests.support.outages docs/outages.svg
 
 codegen: $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./codegen.sh

@@ -11,11 +11,9 @@ Names are imported when they are first used, so that `import tinker` costs littl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tinker import _version
 from tinker._compat import official_paths
-from tinker._lazy import lazy
+from tinker._lazy import TYPE_CHECKING, lazy
 
 if TYPE_CHECKING:
     from httpx import Timeout as Timeout
@@ -55,6 +53,7 @@ if TYPE_CHECKING:
     from tinker.rest import (
         RestClient as RestClient,
     )
+    from tinker.retry_policy import RetryPolicy as RetryPolicy
     from tinker.sampling import (
         BackcompatSamplingClientFuture as BackcompatSamplingClientFuture,
         SamplingClient as SamplingClient,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
 
 from tinker._lazy_names import NAMES
+
+# For type checkers it is True; `typing` takes longer to import than all of this.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def lazy(package: str, *own: str) -> None:

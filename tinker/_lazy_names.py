@@ -46,6 +46,7 @@ NAMES = {
         "RequestFailedError": "tinker.errors",
         "RequestOptions": "tinker.request_options",
         "RestClient": "tinker.rest",
+        "RetryPolicy": "tinker.retry_policy",
         "RunPoisonedError": "tinker.errors",
         "SampleRequest": "tinker.types",
         "SampleResponse": "tinker.types",

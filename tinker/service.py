@@ -21,6 +21,7 @@ from tinker._training.queue import result_of
 from tinker.errors import APIStatusError, RequestFailedError, TinkerError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
+from tinker.retry_policy import RetryPolicy
 from tinker.training import BackcompatTrainingClientFuture, TrainingClient, fetch_info
 from tinker.types import _console as console
 from tinker_api import models
@@ -50,6 +51,7 @@ class ServiceClient(HasHolder):
             embedded server inside this process.
         api_key: The credential; default TINKER_API_KEY. Not needed for a server on this machine.
         default_headers_overrides: Headers for every request.
+        retry: How persistently requests are retried, and their deadlines.
         **kwargs: Ignored, with a warning: older code sets a `timeout` or `max_retries`.
 
     Nothing is sent before the first operation. Use it in a `with` block, or call `close`, to tell the
@@ -69,6 +71,7 @@ class ServiceClient(HasHolder):
         base_url: str | None = None,
         api_key: str | None = None,
         default_headers_overrides: Mapping[str, str] | None = None,
+        retry: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
         if kwargs:
@@ -83,6 +86,7 @@ class ServiceClient(HasHolder):
             project_id=project_id,
             display_name=display_name,
             headers=default_headers_overrides,
+            policy=retry,
         )
 
     def __repr__(self) -> str:

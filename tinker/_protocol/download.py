@@ -27,6 +27,7 @@ from tinker._protocol import loop, retry
 from tinker._protocol.progress import Progress
 from tinker._protocol.session import Session
 from tinker.errors import TinkerError
+from tinker.retry_policy import RetryPolicy
 from tinker_api.api.checkpoints import get_checkpoint_archive, get_external_weights_urls
 from tinker_api.models import CheckpointKind
 
@@ -35,7 +36,7 @@ ProgressCallback: TypeAlias = Callable[[int, int | None], None]
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _MOST_RENEWALS = 20
-_ARCHIVE_POLICY = retry.RetryPolicy(budget=900.0, longest_pause=30.0)
+_ARCHIVE_POLICY = RetryPolicy(budget=900.0, longest_pause=30.0)
 """Archives of large checkpoints are built first, which the server says with 503."""
 
 

@@ -29,12 +29,13 @@ import httpx
 import orjson
 
 from tinker._codec.media_types import ResultType
-from tinker._protocol import outcome, retry
+from tinker._protocol import outcome
 from tinker._protocol.byte_budget import Room
 from tinker._protocol.connection import Connection, detail_of
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import is_final
 from tinker.errors import APIStatusError, RequestErrorCategory, RequestFailedError
+from tinker.retry_policy import RetryPolicy
 from tinker_api.api.futures import retrieve_future
 from tinker_api.models import FutureRetrieveRequest
 from tinker_api.types import Request, loads
@@ -46,7 +47,7 @@ T = TypeVar("T")
 POLL_TIMEOUT = 330.0
 """Seconds for one poll. Servers hold one for 40 to 300 s, and some drop a result whose reader has
 gone; a peer that dies is noticed by TCP keep-alive."""
-GIVE_UP = retry.RetryPolicy(3600.0, fault_budget=60.0, first_pause=1.0, longest_pause=30.0)
+GIVE_UP = RetryPolicy(3600.0, fault_budget=60.0, longest_pause=30.0)
 SILENCE = 55.0
 """Seconds without a response to a poll after which a second one is sent. Most servers hold a poll for less."""
 _HELD = 0.5
@@ -106,6 +107,8 @@ async def poll(
                 await _ask(connection, request, request_id, progress, poll)
                 return poll
 
+            if progress.seconds_left() <= 0:
+                raise connection.too_late(progress)
             poll = await _despite_silence(ask, progress)
             progress.polls += 1
             progress.doing = "waiting for the result"

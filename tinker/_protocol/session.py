@@ -31,6 +31,7 @@ from tinker._protocol.progress import Progress, Watch
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE, Traits
 from tinker._version import SDK_VERSION
 from tinker.errors import APIError, APIStatusError, TinkerError
+from tinker.retry_policy import RetryPolicy
 from tinker_api import models
 from tinker_api.api.service import client_config, client_dynamic_config
 from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
@@ -66,10 +67,11 @@ class Session:
         project_id: str | None = None,
         display_name: str | None = None,
         headers: Mapping[str, str] | None = None,
+        policy: RetryPolicy | None = None,
     ) -> None:
         self.settings = settings
         self.headers = configuration.check_headers(headers or {})
-        self.connection = Connection(settings, self.headers)
+        self.connection = Connection(settings, self.headers, policy)
         self.traits = Traits()
         self.watch = Watch()
         self.config = models.ClientConfigResponse()
@@ -243,7 +245,8 @@ class Session:
         )
 
     def watched(self, progress: Progress) -> contextlib.AbstractContextManager[Progress]:
-        """Report the operation while the block runs, if it takes long."""
+        """Report the operation while the block runs, if it takes long; its deadline is the policy's."""
+        progress.deadline = self.connection.policy.deadline
         return _Watched(self.watch, progress)
 
     # ---- the end ----------------------------------------------------------------------------

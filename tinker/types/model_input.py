@@ -40,7 +40,10 @@ class ModelInput(Model):
             TypeError: `tokens` is not a sequence of numbers.
             ValueError: A token is not a whole number from -2**31 to 2**31 - 1.
         """
-        return cls(chunks=[EncodedTextChunk(tokens=tokens)])
+        made = cls.__new__(cls)
+        # The chunk needs no conversion, and batches have thousands of inputs.
+        object.__setattr__(made, "chunks", [EncodedTextChunk(tokens=tokens)])
+        return made
 
     @classmethod
     def from_text(
