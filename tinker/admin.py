@@ -115,7 +115,7 @@ class AdminClient(HasHolder):
 
         async def close() -> None:
             if self._owns_session:
-                await self.session.close("success")
+                await self.session.end("success")
 
         return APIFuture.start(close())
 

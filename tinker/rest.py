@@ -621,7 +621,7 @@ class RestClient(HasHolder):
 
         async def close() -> None:
             if self._owns_session:
-                await self.session.close("success")
+                await self.session.end("success")
 
         return APIFuture.start(close())
 

@@ -463,7 +463,7 @@ class ServiceClient(HasHolder):
             detail: More, for people.
             wait: Wait for pending operations first. Otherwise their futures fail with a `TinkerError`.
         """
-        return APIFuture.start(self.session.close(status, detail, wait=wait))
+        return APIFuture.start(self.session.end(status, detail, wait=wait))
 
     def __enter__(self) -> Self:
         return self
