@@ -18,12 +18,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from demo import plot
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import tinker
 from tinker import types
+from tinker.recipes import curve
 from tinker.tokenizers import Tokenizer
 
 console = Console(highlight=False)
@@ -98,10 +98,12 @@ def main() -> None:
         console.print(f"\n[bold]{question}[/bold]")
         console.print(f"  before  {one}", soft_wrap=True)
         console.print(f"  after   {other}", soft_wrap=True)
-    curve = args.output / "chat-loss.svg"
-    plot(losses, curve)
+    picture = args.output / "chat-loss.svg"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    steps = [{"step": step, "train_mean_nll": loss} for step, loss in enumerate(losses)]
+    picture.write_bytes(curve.svg(steps, "Training loss"))
     console.print(
-        f"\nLoss       {losses[0]:.2f} -> {losses[-1]:.2f} nats per token; curve in {curve}"
+        f"\nLoss       {losses[0]:.2f} -> {losses[-1]:.2f} nats per token; curve in {picture}"
     )
     console.print(f"Elapsed    {time.monotonic() - started:.0f} s")
 
