@@ -153,3 +153,15 @@ def test_410_ends_the_heartbeats(caplog: pytest.LogCaptureFixture) -> None:
             service.create_lora_training_client("m").result(timeout=10)
     assert len(server.seen["session_heartbeat"]) == 1
     assert "The server has ended the session s." in caplog.text
+
+
+def test_the_holder_closes_without_an_argument() -> None:
+    """As tools for the official SDK close it."""
+    with ScriptedServer() as server:
+        service = tinker.ServiceClient(base_url=server.url)
+        training = service.create_lora_training_client("m").result(timeout=10)
+        service.holder.close().result(timeout=10)
+        (finish,) = server.seen["finish"]
+        assert finish["reason"]["type"] == "success"
+        with pytest.raises(tinker.TinkerError, match="closed"):
+            training.optim_step().result(timeout=10)
