@@ -320,5 +320,6 @@ def test_it_fits_every_screen(
             "document.querySelector('rapi-doc').shadowRoot.innerHTML.includes('healthz') || document.querySelector('rapi-doc').shadowRoot.innerHTML.includes('Liveness')"
         )
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        picture(page, f"contract-{scheme}-{width}")
+        if (scheme, width) == ("light", 1280):
+            picture(page, "contract")
     context.close()
