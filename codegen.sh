@@ -46,10 +46,10 @@ generate() {
 
   "$PYTHON" codegen/contract_json.py openapi.yaml >"$out/tinker_contract/openapi.json"
   cat >"$out/tinker_contract/__init__.py" <<'EOF'
-"""The contract, openapi.yaml: `openapi.json` in this package for programs, `reference.html` for people."""
+"""The contract, openapi.yaml: as `openapi.json` in this package."""
 EOF
   touch "$out/tinker_contract/py.typed"
-  "$PYTHON" codegen/reference.py "$out/reference.md" "$out/tinker_contract/reference.html"
+  "$PYTHON" codegen/reference.py "$out/reference.md"
   "$PYTHON" codegen/versions.py --provenance >"$out/PROVENANCE"
 }
 

@@ -1,4 +1,4 @@
-"""`RestClient`: what a server knows of sessions, training runs and checkpoints, and what can be done with them."""
+"""`RestClient`: reads and manages sessions, training runs and checkpoints on a server."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class RestClient(HasHolder):
     `ServiceClient.create_rest_client()` makes one that shares the connection of a session.
 
     Raises:
-        ValueError: The address or the key cannot be one.
+        ValueError: The address or the key is malformed.
         TinkerError: There is no key, and the server is not on this machine.
     """
 
@@ -128,7 +128,7 @@ class RestClient(HasHolder):
     def iter_training_runs(
         self, access_scope: AccessScope = "owned", project_id: str | None = None
     ) -> Items[types.TrainingRun]:
-        """All training runs, newest first, read page by page as they are asked for."""
+        """All training runs, newest first, read page by page as you iterate."""
         arguments_module.check_scope(access_scope)
 
         async def page(offset: int, limit: int) -> list[types.TrainingRun]:
@@ -157,7 +157,7 @@ class RestClient(HasHolder):
         return self._ask(list_user_checkpoints.request(limit=limit, offset=offset))
 
     def iter_user_checkpoints(self) -> Items[types.Checkpoint]:
-        """All the user's checkpoints, newest first, read page by page as they are asked for."""
+        """All the user's checkpoints, newest first, read page by page as you iterate."""
 
         async def page(offset: int, limit: int) -> list[types.Checkpoint]:
             return (await self.list_user_checkpoints(limit, offset)).checkpoints
@@ -176,7 +176,7 @@ class RestClient(HasHolder):
     def iter_search_checkpoints(
         self, request: types.CheckpointSearchRequest
     ) -> Items[types.Checkpoint]:
-        """All checkpoints that match, newest first, read page by page as they are asked for."""
+        """All checkpoints that match, newest first, read page by page as you iterate."""
         return Items(
             lambda: _by_cursor(self.search_checkpoints, request, lambda one: one.checkpoints)
         )
@@ -240,13 +240,13 @@ class RestClient(HasHolder):
         ttl_seconds: int | None = None,
         weights_access_token: str | None = None,
     ) -> APIFuture[str]:
-        """Copy a checkpoint to a training run of one's own; gives the copy's tinker path.
+        """Copy a checkpoint to a training run of your own; returns the copy's tinker path.
 
         Args:
-            path: Of a checkpoint of one's own, or a published one.
+            path: Of a checkpoint of yours, or a published one.
             destination_project_id: The project of the copy.
-            ttl_seconds: After how long to delete it; None keeps it.
-            weights_access_token: Opens a checkpoint of another owner.
+            ttl_seconds: Seconds until it is deleted; None keeps it.
+            weights_access_token: Grants access to another owner's checkpoint.
         """
         arguments_module.check_tinker_path(path)
         arguments_module.check_ttl(ttl_seconds)
@@ -286,20 +286,20 @@ class RestClient(HasHolder):
         overwrite: bool = False,
         progress: ProgressCallback | None = None,
     ) -> APIFuture[Path]:
-        """Download the files of a checkpoint into a folder of their own; gives the folder.
+        """Download the files of a checkpoint into a folder of their own; returns the folder.
 
-        What a broken connection, or an earlier call that was ended, has left is taken up where it
-        stopped. Checksums are compared where the server gives them. Memory does not grow with the files.
+        A download that was interrupted resumes where it stopped. Checksums are verified where the server gives
+        them. Memory does not grow with the files.
 
         Args:
             tinker_path: Of any kind of checkpoint.
             output_dir: Where to make the folder, which is named for run and checkpoint.
-            overwrite: Replace the folder if it is there.
-            progress: Called with the bytes that are there and those there will be (None: not known).
+            overwrite: Replace an existing folder.
+            progress: Called with the bytes received and the total, None if unknown.
 
         Raises:
-            FileExistsError: The folder is there, and `overwrite` is not set.
-            TinkerError: The files are not what they should be.
+            FileExistsError: The folder exists, and `overwrite` is not set.
+            TinkerError: The files are damaged, or the server cannot provide them.
         """
         return APIFuture.start(
             download(
@@ -375,7 +375,7 @@ class RestClient(HasHolder):
         Args:
             path: A folder with `adapter_config.json` and `adapter_model.safetensors`, or a tar archive of them.
             base_model: A name from `get_server_capabilities`; None takes the one in `adapter_config.json`.
-            lora_config: The adapter; None takes what the files say.
+            lora_config: The adapter; None uses what the files contain.
             destination_project_id: The project of the checkpoint.
             progress: Called with the bytes that were sent and those there are.
             resume: The `upload` of an `UploadInterruptedError`: sends only what is still missing.
@@ -412,7 +412,7 @@ class RestClient(HasHolder):
         )
 
     def iter_sessions(self, access_scope: AccessScope = "owned") -> Items[str]:
-        """The ids of all sessions, newest first, read page by page as they are asked for."""
+        """The ids of all sessions, newest first, read page by page as you iterate."""
         arguments_module.check_scope(access_scope)
 
         async def page(offset: int, limit: int) -> list[str]:
@@ -435,13 +435,13 @@ class RestClient(HasHolder):
     def search_sessions(
         self, request: types.SessionSearchRequest
     ) -> APIFuture[types.SessionSearchResponse]:
-        """A page of the sessions that fit all filters, newest first. `iter_search_sessions` gives all."""
+        """A page of the sessions that match all filters, newest first. `iter_search_sessions` gives all."""
         return self._ask(search_sessions.request(body=request))
 
     def iter_search_sessions(
         self, request: types.SessionSearchRequest
     ) -> Items[types.SessionSummary]:
-        """All sessions that fit, newest first, read page by page as they are asked for."""
+        """All matching sessions, newest first, read page by page as you iterate."""
 
         return Items(lambda: _by_cursor(self.search_sessions, request, lambda one: one.sessions))
 
@@ -459,7 +459,7 @@ class RestClient(HasHolder):
         )
 
     def export_session_trace(self, session_id: str) -> APIFuture[str]:
-        """The URL of a file of what a session did and when; waits until the server has written it."""
+        """The URL of a trace of a session; waits until the server has written it."""
         arguments_module.check_text("session_id", session_id)
         progress = Progress("export_session_trace", {"session_id": session_id})
         request = export_session_trace.request(session_id=session_id)
@@ -474,7 +474,7 @@ class RestClient(HasHolder):
                     progress.doing = "waiting for the server to write the file"
                     await asyncio.sleep(_TRACE_INTERVAL)
             if answer.status == "failed" or not answer.url:
-                why = answer.error or "the server gives no reason"
+                why = answer.error or "the server gave no reason"
                 raise TinkerError(f"{progress.name()} failed: {why}.")
             return answer.url
 
@@ -492,7 +492,7 @@ class RestClient(HasHolder):
         return self._ask(get_server_capabilities.request())
 
     def whoami(self) -> APIFuture[types.WhoamiResponse]:
-        """Whose credential this is: what its JWT says, or the server of the API key."""
+        """The owner of this credential, from its JWT or from the server."""
 
         async def tell() -> types.WhoamiResponse:
             await self.session.ready()
@@ -621,7 +621,7 @@ class RestClient(HasHolder):
 
         async def close() -> None:
             if self._owns_session:
-                await self.session.close("success")
+                await self.session.end("success")
 
         return APIFuture.start(close())
 
@@ -638,7 +638,7 @@ class RestClient(HasHolder):
 
 
 class Items(Iterator[T], AsyncIterator[T]):
-    """A long list, for `for` and for `async for`; its pages are read as they are asked for."""
+    """A long list, for `for` and for `async for`; its pages are read as you iterate."""
 
     def __init__(self, begin: Callable[[], AsyncIterator[T]]) -> None:
         self._begin = begin

@@ -149,13 +149,13 @@ class SamplingClient(HasHolder):
             num_samples: Completions to make.
             sampling_params: How to sample.
             include_prompt_logprobs: Also return the log-probability of each token of the prompt.
-            topk_prompt_logprobs: Also return the k most likely tokens at each place of the prompt.
-            topk_sample_logprobs: Also return the k most likely tokens at each place of the samples.
-            target_prompt_logprobs: Also score these tokens at each place of the prompt: int64,
+            topk_prompt_logprobs: Also return the k most likely tokens at each position of the prompt.
+            topk_sample_logprobs: Also return the k most likely tokens at each position of the samples.
+            target_prompt_logprobs: Also score these tokens at each position of the prompt: int64,
                 shape [len(prompt) - 1, K], -1 for none.
-            prompt_alt_tokens_k: Also draw k tokens at each place of the prompt but the first, independently and
+            prompt_alt_tokens_k: Also draw k tokens at each position of the prompt except the first, independently and
                 at the temperature of `sampling_params`.
-            prompt_logprobs_last_n: Score only the last n places of the prompt, also by
+            prompt_logprobs_last_n: Score only the last n positions of the prompt, also by
                 `topk_prompt_logprobs`; with `include_prompt_logprobs`.
 
         The last four are newer than some servers, and sent only when asked for.
@@ -206,7 +206,7 @@ class SamplingClient(HasHolder):
         Args:
             prompt: What the model reads.
             sampling_params: How to sample.
-            num_samples: Completions to make; the `index` of an event says to which it belongs.
+            num_samples: Completions to make; the `index` of an event is the one it belongs to.
         """
         from tinker._sampling.streaming import stream  # noqa: PLC0415  # few need it
         from tinker.sample_stream import SampleStream  # noqa: PLC0415
@@ -230,7 +230,7 @@ class SamplingClient(HasHolder):
             prompt=json_codec.model_input(prompt),
             sampling_params=_sendable(sampling_params),
             num_samples=num_samples,
-            prompt_logprobs=False,  # some servers want to be told
+            prompt_logprobs=False,  # some servers require it
             record_stability_info=self._record_stability_info or None,
         )
 
@@ -275,22 +275,22 @@ class SamplingClient(HasHolder):
         """The base model's name."""
         if self._base_model is None:
             raise ValueError(
-                f"{self.session.settings.base_url} does not say what the base model of "
-                f"{self.sampling_session_id} is."
+                f"{self.session.settings.base_url} does not report the base model of "
+                f"{self.sampling_session_id}."
             )
         return self._base_model
 
     # ---- the server's queue -----------------------------------------------------------------
 
     def on_queue_state_change(self, queue_state: str, queue_state_reason: str | None) -> None:
-        """Called when the server says something new about its queue; logs a pause, at most once a minute.
+        """Called when the state of the server's queue changes; logs a pause, at most once a minute.
 
         Override it in a subclass, or assign a function to it. It is called on the library's own thread: it must
-        not wait. A completions feed says nothing about the queue.
+        not wait. A completions feed does not report the queue.
 
         Args:
-            queue_state: `active`, `paused_capacity`, `paused_rate_limit`, or what a newer server says.
-            queue_state_reason: What is waited for, if the server says it.
+            queue_state: `active`, `paused_capacity`, `paused_rate_limit`, or another value of a newer server.
+            queue_state_reason: What the queue waits for, if the server reports it.
         """
         now = time.monotonic()
         if queue_state == "active" or now - self._queue_logged < QUEUE_LOG_INTERVAL:
@@ -301,7 +301,7 @@ class SamplingClient(HasHolder):
 
     def _tell_queue_state(self, state: str, reason: str | None) -> None:
         if (state, reason) == self._queue_state:
-            return  # many samples say the same
+            return  # many samples report the same
         self._queue_state = state, reason
         try:
             self.on_queue_state_change(state, reason)
@@ -311,7 +311,7 @@ class SamplingClient(HasHolder):
     # ---- in other processes -----------------------------------------------------------------
 
     def get_sampler_handle(self) -> str:
-        """A text by which any process can make a client of the same sampler, as often as it likes.
+        """A string from which any process can make clients of the same sampler.
 
         It holds no credentials: see `from_sampler_handle`.
         """
@@ -326,14 +326,14 @@ class SamplingClient(HasHolder):
             api_key: The credential; default that of this process, as for `ServiceClient`.
 
         Raises:
-            ValueError: It is no handle.
+            ValueError: It is not a handle.
             TinkerError: There is no credential.
         """
         try:
             found = _SamplerHandle(**orjson.loads(base64.urlsafe_b64decode(handle)))
         except (ValueError, TypeError, binascii.Error):
             raise ValueError(
-                "handle is not one: it must be what get_sampler_handle() has returned."
+                "handle is invalid: it must be what get_sampler_handle() has returned."
             ) from None
         return found.client(api_key, None)
 
@@ -467,7 +467,7 @@ _QUEUE_REASONS = {
 
 
 def _sendable(params: types.SamplingParams) -> types.SamplingParams:
-    """The same parameters in the form that all servers read: some take no single stop text."""
+    """The same parameters in the form that all servers accept: some reject a single stop string."""
     stop = params.stop
     if stop is None:
         return params

@@ -1,4 +1,4 @@
-"""`ServiceClient`: where everything begins."""
+"""`ServiceClient`: the entry point."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _DEFAULT_RANK = 32
 
 
 class ServiceClient(HasHolder):
-    """The way to a server: creates training and sampling clients, and holds their session.
+    """Entry point: one connection and one session, from which training and sampling clients are made.
 
     Args:
         user_metadata: Names and values kept with the session.
@@ -55,10 +55,10 @@ class ServiceClient(HasHolder):
         **kwargs: Ignored, with a warning: older code sets a `timeout` or `max_retries`.
 
     Nothing is sent before the first operation. Use it in a `with` block, or call `close`, to tell the
-    server how the work ended; otherwise the interpreter's exit does.
+    server how the work ended; otherwise it is told when the interpreter exits.
 
     Raises:
-        ValueError: The address or the key cannot be one.
+        ValueError: The address or the key is malformed.
         TinkerError: There is no key, and the server is not on this machine.
     """
 
@@ -76,7 +76,7 @@ class ServiceClient(HasHolder):
     ) -> None:
         if kwargs:
             warnings.warn(
-                f"ServiceClient ignores what it does not know: {', '.join(kwargs)}.",
+                f"ServiceClient ignores unknown arguments: {', '.join(kwargs)}.",
                 FutureWarning,
                 stacklevel=2,
             )
@@ -110,7 +110,7 @@ class ServiceClient(HasHolder):
         Args:
             base_model: A name from `get_server_capabilities`.
             rank: Rank of the adapter's matrices.
-            seed: Seed of the initial weights; None lets the server pick one.
+            seed: Seed of the initial weights; None is random: the server picks one.
             train_mlp: Adapt the MLP blocks.
             train_attn: Adapt the attention blocks.
             train_unembed: Adapt the unembedding.
@@ -180,7 +180,7 @@ class ServiceClient(HasHolder):
         weights_access_token: str | None = None,
         optimizer: types.OptimizerConfig | None = None,
     ) -> BackcompatTrainingClientFuture:
-        """Create a training run from the weights of a training checkpoint; the optimizer starts afresh.
+        """Create a training run from the weights of a training checkpoint; with a new optimizer.
 
         Args:
             path: Tinker path of the checkpoint.
@@ -263,7 +263,7 @@ class ServiceClient(HasHolder):
     async def _create_then_load(
         self, request: models.LoadWeightsRequest, progress: Progress
     ) -> TrainingClient:
-        """The same in two steps, which every server has. Also tells what is wrong with a path."""
+        """The same in two steps, which every server supports. Also reports what is wrong with a path."""
         info = await self.session.connection.fetch(
             weights_info.request(body=models.WeightsInfoRequest(tinker_path=request.path)),
             progress,
@@ -293,7 +293,7 @@ class ServiceClient(HasHolder):
                 raise
             raise TinkerError(
                 f"{progress.name()}: {self.session.settings.base_url} loads a checkpoint only into the run "
-                f"that saved it. It says: {error.message}"
+                f"that saved it: {error.message}"
             ) from error
         self.session.traits.creates_from_checkpoint = False
         return client
@@ -304,13 +304,13 @@ class ServiceClient(HasHolder):
         info = await fetch_info(self.session, model_id)
         if optimizer is not None and getattr(info.optimizer_config, "type", None) != optimizer.type:
             logger.warning(
-                "%s does not say that the optimizer of %s is %s. It may know none but AdamW.",
+                "%s does not confirm that the optimizer of %s is %s. It may support AdamW only.",
                 *(self.session.settings.base_url, model_id, optimizer.type),
             )
         return TrainingClient(self.session, number, model_id, info=info)
 
     async def _name_models(self, error: APIStatusError, base_model: str) -> None:
-        """Add to a refusal which models the server does offer, if it says so."""
+        """Add the models that the server offers to an error, if it lists them."""
         try:
             answer = await self._capabilities()
         except TinkerError:
@@ -336,7 +336,7 @@ class ServiceClient(HasHolder):
             model_path: Tinker path of a checkpoint.
             base_model: A name from `get_server_capabilities`. With `model_path`: at which context length to
                 sample from the checkpoint, as `org/name:peft:262144`.
-            retry_config: How persistently it asks.
+            retry_config: How persistently it retries.
             record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
         """
         from tinker.sampling import (  # noqa: PLC0415  # with numpy
@@ -370,7 +370,7 @@ class ServiceClient(HasHolder):
             What `forward_backward_custom` takes for a loss function.
 
         Raises:
-            ValueError: The function does something that no server can run.
+            ValueError: The function has a step that no server can run.
         """
         from tinker._training.loss_graph import trace_loss  # noqa: PLC0415  # few need it
         from tinker.custom_loss import LossHandle  # noqa: PLC0415
@@ -405,7 +405,7 @@ class ServiceClient(HasHolder):
     # ---- the server -------------------------------------------------------------------------
 
     def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
-        """The models the server offers. Asks the server, and waits."""
+        """The models the server offers. Sends a request and waits."""
         return APIFuture.start(self._capabilities(), session=self.session).result()
 
     def create_rest_client(self) -> RestClient:
@@ -463,7 +463,7 @@ class ServiceClient(HasHolder):
             detail: More, for people.
             wait: Wait for pending operations first. Otherwise their futures fail with a `TinkerError`.
         """
-        return APIFuture.start(self.session.close(status, detail, wait=wait))
+        return APIFuture.start(self.session.end(status, detail, wait=wait))
 
     def __enter__(self) -> Self:
         return self

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tinker.sampling import BackcompatSamplingClientFuture
     from tinker.tokenizers import Tokenizer
 
-_MOST_RECIPIENTS = 10
+_MAX_RECIPIENTS = 10
 
 
 class _Unloadable:
@@ -109,7 +109,7 @@ class TrainingClient(HasHolder, _Unloadable):
             weight is 0 and its `logprobs` are NaN.
 
         Raises:
-            ValueError: The input is wrong; nothing was sent.
+            ValueError: An argument is wrong; nothing was sent.
         """
         return self._loss(data, loss_fn, loss_fn_config, backward=True)
 
@@ -134,7 +134,7 @@ class TrainingClient(HasHolder, _Unloadable):
             optim_params: The optimizer's parameters for this step: `AdamParams`; `DimuonParams` or
                 `OptimParamsBase` for a run that was created with another optimizer. None is
                 `AdamParams` with its defaults.
-            adam_params: The same under its older name.
+            adam_params: The older name of `optim_params`.
         """
         if optim_params is not None and adam_params is not None:
             raise ValueError("optim_step takes optim_params or adam_params, not both.")
@@ -160,7 +160,7 @@ class TrainingClient(HasHolder, _Unloadable):
         *,
         loss_type_input: Literal["logprobs"] | None = None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
-        """As `forward_backward`, with a loss of the caller's own.
+        """As `forward_backward`, with a custom loss.
 
         The batch is scored, the function runs on this machine, in a thread, and its gradient goes back; operations
         that are submitted later wait behind both passes.
@@ -177,7 +177,7 @@ class TrainingClient(HasHolder, _Unloadable):
             `surrogate_loss:sum` is the loss whose gradient was taken.
 
         Raises:
-            ValueError: What the function gives cannot be a loss. Nothing is trained then, and the run goes on.
+            ValueError: The function's result is not a valid loss. Nothing is trained, and the run goes on.
         """
         if loss_type_input not in (None, "logprobs"):
             raise ValueError(f"loss_type_input is {loss_type_input!r}; it must be 'logprobs'.")
@@ -323,7 +323,7 @@ class TrainingClient(HasHolder, _Unloadable):
         Args:
             name: The checkpoint's name, one path segment.
             ttl_seconds: Seconds until it expires; None keeps it.
-            overwrite: Replace a checkpoint of that name; otherwise one makes the call fail.
+            overwrite: Replace a checkpoint of that name; otherwise the call fails if there is one.
             user_metadata: Names and values kept with it.
         """
         arguments.check_name(name)
@@ -350,9 +350,9 @@ class TrainingClient(HasHolder, _Unloadable):
     def load_state(
         self, path: str, weights_access_token: str | None = None
     ) -> APIFuture[types.LoadWeightsResponse]:
-        """Load the weights of a training checkpoint; the optimizer starts afresh.
+        """Load the weights of a training checkpoint; with a new optimizer.
 
-        Some servers take this only as the first operation of a run:
+        Some servers accept this only as the first operation of a run:
         `ServiceClient.create_training_client_from_state` works on all.
         """
         return self._load(path, weights_access_token, optimizer=False)
@@ -427,19 +427,18 @@ class TrainingClient(HasHolder, _Unloadable):
 
         Args:
             name: Of the checkpoint, whose tinker path is the result's `path`.
-            ttl_seconds: After how long to delete it; None keeps it.
+            ttl_seconds: Seconds until it expires; None keeps it.
             age_encryption_recipients: Up to 10 age recipients (`age1…`) to encrypt the files for.
         """
         arguments.check_name(name)
         arguments.check_ttl(ttl_seconds)
         recipients = age_encryption_recipients
         if recipients is not None and not (
-            len(recipients) <= _MOST_RECIPIENTS
-            and all(one.startswith("age1") for one in recipients)
+            len(recipients) <= _MAX_RECIPIENTS and all(one.startswith("age1") for one in recipients)
         ):
             raise ValueError(
                 f"age_encryption_recipients has {len(recipients)} entries; it must have at most "
-                f"{_MOST_RECIPIENTS}, each beginning with 'age1'."
+                f"{_MAX_RECIPIENTS}, each beginning with 'age1'."
             )
         return self._queue.one(
             lambda seq_id, sdk: save_weights_external.request(
@@ -465,13 +464,13 @@ class TrainingClient(HasHolder, _Unloadable):
         record_stability_info: bool = False,
         kind: Literal["snapshot", "inflight"] = "snapshot",
     ) -> BackcompatSamplingClientFuture:
-        """A client that samples from the current weights, by a sampler without a checkpoint's name.
+        """A client that samples from the current weights, without saving a named checkpoint.
 
         Args:
             name: Not used; older callers pass one.
-            retry_config: How persistently the client asks.
+            retry_config: How persistently the client retries.
             record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
-            kind: `snapshot` samples from the weights of now; `inflight` is known to the hosted service.
+            kind: `snapshot` samples from the current weights; `inflight` is for the hosted service.
         """
         from tinker.sampling import (  # noqa: PLC0415  # with numpy
             BackcompatSamplingClientFuture,
@@ -563,7 +562,7 @@ class TrainingClient(HasHolder, _Unloadable):
         return self.model_id
 
     def get_info(self) -> types.GetInfoResponse:
-        """Facts about the run: base model, tokenizer, rank. Asks the server, and waits."""
+        """Facts about the run: base model, tokenizer, rank. Sends a request and waits."""
         asking = fetch_info(self.session, self.model_id)
         return APIFuture.start(asking, session=self.session).result()
 
@@ -603,7 +602,7 @@ class TrainingClient(HasHolder, _Unloadable):
     def _base_model(self) -> str:
         name = self._info.model_data.model_name or self._info.model_name
         if name is None:
-            raise ValueError(f"The server does not say what the base model of {self.model_id} is.")
+            raise ValueError(f"The server does not report the base model of {self.model_id}.")
         return name
 
 

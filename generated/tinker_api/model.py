@@ -49,8 +49,8 @@ class Model:
     """Base of the value types: dump, validate and copy, with the results pydantic would give.
 
     The functions of `dataclasses` take them too, so that `dataclasses.replace(span, length=2)` works.
-    A member's name is that of its constructor argument. Bytes are dumped as base64, arrays as lists.
-    In JSON a NaN or an infinity is null. `dict(model)` has the members as they are.
+    A field has the name of its constructor argument. Bytes are dumped as base64, arrays as lists.
+    In JSON a NaN or an infinity is null. `dict(model)` has the fields as they are.
     """
 
     __slots__ = ()
@@ -58,9 +58,9 @@ class Model:
     model_fields: ClassVar[_Fields] = _Fields()
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = _DataclassFields()  # type: ignore[assignment]
     _dump_names: ClassVar[Mapping[str, str]] = {}
-    """Constructor argument -> name under which the member is dumped, where they differ."""
+    """Constructor argument -> name under which the field is dumped, where they differ."""
     _ignores_unknown: ClassVar[bool] = False
-    """Whether `model_validate` passes over unknown members: so in results, not in requests."""
+    """Whether `model_validate` ignores unknown fields, as it does in results but not in requests."""
 
     # ---- out --------------------------------------------------------------------------------
 
@@ -75,11 +75,11 @@ class Model:
         exclude_unset: bool = False,
         by_alias: bool | None = None,  # no member has an alias
     ) -> dict[str, Any]:
-        """The members as plain Python values, nested models as dicts.
+        """The fields as plain Python values, nested models as dicts.
 
         `mode="json"` makes lists of tuples and text of times. `exclude_unset` leaves out what equals
         its default, as `exclude_defaults` does. `include` and `exclude` are about this model's own
-        members, the others about those of nested models too.
+        fields, the others about those of nested models too.
         """
 
         def nested(model: Model) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Model:
         return json.dumps(orjson.loads(text), indent=indent, ensure_ascii=False)
 
     def _repr_html_(self) -> str:
-        """The members as a table, for notebooks; a list of models is a table inside it."""
+        """The fields as a table, for notebooks; a list of models is a table inside it."""
         return _html(self)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
@@ -121,17 +121,17 @@ class Model:
 
     @classmethod
     def model_validate(cls, obj: Any) -> Self:
-        """Build from a mapping of member names; an instance is returned as it is.
+        """Build from a mapping of field names; an instance is returned as it is.
 
         Raises:
-            ValueError: `obj` is neither, a required member is missing, or one is unknown or has a
+            ValueError: `obj` is neither, a required field is missing, or one is unknown or has a
                 wrong value.
         """
         if isinstance(obj, cls):
             return obj
         if not isinstance(obj, Mapping):
             raise ValueError(  # as pydantic does
-                f"expected {cls.__name__} or a mapping of its members, not {type(obj).__name__}."
+                f"expected {cls.__name__} or a mapping of its fields, not {type(obj).__name__}."
             )
         known = {cls._dump_names.get(name, name): required for name, required in cls._arguments()}
         for name, required in known.items():
@@ -151,7 +151,7 @@ class Model:
         return cls.model_validate(orjson.loads(json_data))
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy, with the members in `update` (by constructor argument) replaced and checked."""
+        """A copy, with the fields in `update` (by constructor argument) replaced and checked."""
         duplicate = copy.deepcopy(self) if deep else copy.copy(self)
         return attrs.evolve(duplicate, **update) if update else duplicate  # type: ignore[misc]
 
@@ -159,7 +159,7 @@ class Model:
 
     @classmethod
     def _of_members(cls, members: Mapping[str, Any]) -> Self:
-        """Build from members that are known to be there."""
+        """Build from fields that are known to be there."""
         names = [(name, cls._dump_names.get(name, name)) for name, _ in cls._arguments()]
         return cls(**{name: members[member] for name, member in names if member in members})
 
@@ -170,7 +170,7 @@ class Model:
         return [(field.alias or field.name, field.default is attrs.NOTHING) for field in fields]
 
     def _members(self) -> list[tuple[str, Any, Any]]:
-        """Name, value and default of each member."""
+        """Name, value and default of each field."""
         fields = self.model_fields.items()
         return [(name, getattr(self, name), field.default) for name, field in fields]
 
@@ -196,12 +196,12 @@ class Schema(Model):
     _ignores_unknown = True  # those of a newer server
 
     def to_dict(self) -> dict[str, Any]:
-        """The members as they are sent: without those that are null and may be left out."""
+        """The fields as they are sent: without those that are null and may be left out."""
         raise NotImplementedError
 
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
-        """Build from the members as they are received."""
+        """Build from the fields as they are received."""
         raise NotImplementedError
 
     @classmethod

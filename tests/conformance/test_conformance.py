@@ -64,6 +64,13 @@ def test_every_operation_of_the_contract_has_a_check() -> None:
     assert len({check.name for check in CHECKS}) == len(CHECKS)
 
 
+def test_the_page_lists_every_check(repository: Path) -> None:
+    page = (repository / "docs" / "conformance.md").read_text(encoding="utf-8")
+    _, results = page.split("## Results")
+    listed = re.findall(r"^\|[^|]*\| `([^`]+)` \|", results, re.MULTILINE)
+    assert sorted(listed) == sorted(check.name for check in CHECKS)
+
+
 def test_the_embedded_server_passes_and_nothing_is_left_behind(server: str) -> None:
     report = run(server, api_key=KEY)
     assert report.passed, report.details()

@@ -103,7 +103,7 @@ def test_fields() -> None:
             "LoraConfig has no 'alpha'; it has rank, seed,",
         ),
         (tinker.AdamParams, {"lr": 1}, "AdamParams has no 'lr'"),
-        (tinker.AdamParams, 5, "expected AdamParams or a mapping of its members, not int"),
+        (tinker.AdamParams, 5, "expected AdamParams or a mapping of its fields, not int"),
         (tinker.TrainingRun, {**RUN, "last_checkpoint": 5}, "TrainingRun: .* while reading"),
         (
             tinker.TrainingRun,

@@ -14,6 +14,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -251,7 +252,11 @@ class Session:
 
     # ---- the end ----------------------------------------------------------------------------
 
-    def close(
+    def close(self) -> Future[None]:
+        """As `ServiceClient.close()`, which tools for the official SDK reach around: they close its `holder`."""
+        return loop.submit(self.end("success"))
+
+    def end(
         self, status: FinishStatus, detail: str | None = None, *, wait: bool = False
     ) -> Coroutine[Any, Any, None]:
         """Refuse new operations at once; the coroutine ends those under way, the session and the connections.
@@ -493,7 +498,7 @@ def _finish_all() -> None:
     if not sessions:
         return
     status = finish_status(getattr(sys, "last_type", None))
-    futures = [loop.submit(session.close(status)) for session in sessions]
+    futures = [loop.submit(session.end(status)) for session in sessions]
     for future in futures:
         with contextlib.suppress(TimeoutError, TinkerError):
             future.result(2 * _FINISH_TIMEOUT + 1)

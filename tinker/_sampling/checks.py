@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a sampling request before it is sent, and with what comes back. Pure."""
+"""Checks of a sampling request before it is sent, and of its result. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinker_api import models
 
 
 def check_sample(prompt: ModelInput, num_samples: int, params: SamplingParams) -> None:
-    """Raise for a sampling request that no server takes."""
+    """Raise for a sampling request that no server accepts."""
     if not isinstance(prompt, ModelInput):
         raise TypeError(f"prompt is a {type(prompt).__name__}; it must be a ModelInput.")
     if not isinstance(params, SamplingParams):
@@ -43,14 +43,14 @@ def _check_stop(stop: Any) -> None:
         if all(texts) or (not any(texts) and all(is_whole(item) and item >= 0 for item in stop)):
             return
     raise ValueError(
-        f"SamplingParams.stop is {stop!r}; it must be a text, a list of texts, or a list of token ids."
+        f"SamplingParams.stop is {stop!r}; it must be a string, a list of strings, or a list of token ids."
     )
 
 
 def missing(
     request: models.SampleRequest, response: SampleResponse, prompt: ModelInput
 ) -> list[str]:
-    """What was asked for and has not come. Some servers ignore what they do not know."""
+    """Requested results that are missing: some servers ignore unknown options."""
     came = {"topk_sample_logprobs": all(s._topk is not None for s in response.sequences)}
     if length_of(prompt) != 1:  # else nothing precedes its only token
         came |= {
@@ -64,7 +64,7 @@ def missing(
 
 
 def length_of(prompt: ModelInput) -> int:
-    """The number of a prompt's tokens; -1 if it has an image that does not say how many it takes."""
+    """The number of a prompt's tokens; -1 if it has an image that does not declare its tokens."""
     try:
         return prompt.length
     except ValueError:

@@ -16,7 +16,7 @@ from tinker_api import models
 class SampleOptions:
     """The options of `sample`, in its order; their meaning is documented there.
 
-    A new option is a field here, what is wrong with it in `check`, and its member in `added_to`.
+    A new option is a field here, what is wrong with it in `check`, and its field in `added_to`.
     """
 
     include_prompt_logprobs: bool = False
@@ -73,6 +73,6 @@ def _check_targets(targets: TensorData, scored: int | None) -> None:
         )
     ids = targets.values_np
     if not np.any(ids >= 0):
-        raise ValueError(f"{name} has no token id in it; at least one must not be -1.")
+        raise ValueError(f"{name} has no token ids; at least one must not be -1.")
     if np.any(ids < -1):
-        raise ValueError(f"{name} has {ids.min()} in it; it must be token ids, or -1 for none.")
+        raise ValueError(f"{name} contains {ids.min()}; it must be token ids, or -1 for none.")

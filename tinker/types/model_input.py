@@ -38,7 +38,7 @@ class ModelInput(Model):
 
         Raises:
             TypeError: `tokens` is not a sequence of numbers.
-            ValueError: A token is not a whole number from -2**31 to 2**31 - 1.
+            ValueError: A token is not an integer from -2**31 to 2**31 - 1.
         """
         made = cls.__new__(cls)
         # The chunk needs no conversion, and batches have thousands of inputs.
@@ -130,7 +130,7 @@ def _find_tokenizer(client: _HasTokenizer | None, model_name: str | None) -> Any
 
 
 def _encode(tokenizer: Any, text: str) -> Any:
-    # Tokenizers of Hugging Face add special tokens unless told not to; others do not know the word.
+    # Tokenizers of Hugging Face add special tokens unless told not to; others do not have the option.
     options = {"add_special_tokens": False} if _knows_special_tokens(tokenizer.encode) else {}
     encoded = tokenizer.encode(text, **options)
     return getattr(encoded, "ids", encoded)
@@ -139,6 +139,6 @@ def _encode(tokenizer: Any, text: str) -> Any:
 def _knows_special_tokens(encode: Any) -> bool:
     try:
         parameters = inspect.signature(encode).parameters.values()
-    except (TypeError, ValueError):  # compiled, and silent about its arguments
+    except (TypeError, ValueError):  # compiled: its signature is not known
         return False
     return any(p.name == "add_special_tokens" or p.kind is p.VAR_KEYWORD for p in parameters)
