@@ -67,7 +67,9 @@ def test_ctrl_c_while_waiting_ends_at_once_and_is_told() -> None:
             [
                 sys.executable,
                 "-c",
-                START.replace(".result(timeout=10)", ".result(timeout=10).optim_step().result()"),
+                # A job in the background has SIGINT ignored, and its children inherit that.
+                "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+                + START.replace(".result(timeout=10)", ".result(timeout=10).optim_step().result()"),
             ],
             env={**os.environ, "TINKER_BASE_URL": server.url},
             stderr=subprocess.PIPE,
