@@ -5,7 +5,7 @@ What a server may return, and what follows:
     the result                          decoded by the operation that made the promise
     `type: try_again`, `status: pending`, 408   ask again; at once if the server held the request, else after
                                         a pause that grows to 1 s
-    `status: complete_metadata`         wait for room among the results in flight, then fetch it
+    `status: complete_metadata`         wait until it fits among the results in flight, then fetch it
     any body with `error`, 400, 409, 422,   `RequestFailedError`
     words that say that it failed
     402                                 ask again every 5 s while billing may be paused
@@ -30,7 +30,7 @@ import orjson
 
 from tinker._codec.media_types import ResultType
 from tinker._protocol import outcome
-from tinker._protocol.byte_budget import Room
+from tinker._protocol.byte_budget import ByteBudget
 from tinker._protocol.connection import Connection, detail_of
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import is_final
@@ -68,7 +68,7 @@ async def poll(
     *,
     kind: str,
     accept: ResultType,
-    room: Room,
+    byte_budget: ByteBudget,
     size: int | None = None,
 ) -> T:
     """Wait for the result of a promise.
@@ -80,7 +80,7 @@ async def poll(
         progress: The operation it belongs to.
         kind: The operation's name for the server.
         accept: The encoding to ask for; `decode` takes both.
-        room: For results in flight.
+        byte_budget: For results in flight.
         size: The result's size in bytes, if that is known already.
     """
     pause = 0.0
@@ -90,7 +90,7 @@ async def poll(
         while True:
             if size and not reserved:
                 progress.doing = f"waiting for room for a result of {size} bytes"
-                await room.take(size)
+                await byte_budget.take(size)
                 reserved = size
                 progress.doing = "waiting for the result"
             request = retrieve_future.request(
@@ -124,7 +124,7 @@ async def poll(
             else:
                 return poll.results[0]
     finally:
-        room.release(reserved)
+        byte_budget.release(reserved)
 
 
 class _Poll(Generic[T]):

@@ -24,7 +24,7 @@ from tinker._http import config as configuration, credentials
 from tinker._protocol import loop, retry
 from tinker._protocol.arguments import metadata
 from tinker._protocol.back_pressure import Backpressure
-from tinker._protocol.byte_budget import Room
+from tinker._protocol.byte_budget import ByteBudget
 from tinker._protocol.cancellation import Cancellations
 from tinker._protocol.connection import Connection, ignore
 from tinker._protocol.polling import Decoder, poll
@@ -82,8 +82,8 @@ class Session:
         self.tokenizer_ids: dict[str | None, str | None] = {}
         """The tokenizers that the server names, by base model."""
         self.backpressure = Backpressure(self.config.sample_dispatch_bytes_semaphore_size)
-        self.room = Room(self.config.inflight_response_bytes_semaphore_size)
-        self.sending = Room(MOST_BYTES_BEING_SENT)
+        self.byte_budget = ByteBudget(self.config.inflight_response_bytes_semaphore_size)
+        self.sending = ByteBudget(MOST_BYTES_BEING_SENT)
         self.cancellations = Cancellations(self.connection)
         self.feeds: weakref.WeakSet[CompletionsFeed] = weakref.WeakSet()
         self._user_metadata = metadata(user_metadata or {})
@@ -205,9 +205,9 @@ class Session:
         if dynamic.status_code < 300:
             self.cancellations.config = connection.parse(dynamic, progress)
         config = self.config
-        self.room.limit = config.inflight_response_bytes_semaphore_size
+        self.byte_budget.limit = config.inflight_response_bytes_semaphore_size
         self.sending.limit = min(config.fwdbwd_dispatch_bytes_semaphore_size, MOST_BYTES_BEING_SENT)
-        self.backpressure.room.limit = config.sample_dispatch_bytes_semaphore_size
+        self.backpressure.byte_budget.limit = config.sample_dispatch_bytes_semaphore_size
         self.connection.billing_budget = config.billing_exception_max_pause_duration_sec
         self.backpressure.billing_budget = config.billing_exception_max_pause_duration_sec
 
@@ -241,7 +241,7 @@ class Session:
             progress,
             kind=kind,
             accept=accept,
-            room=self.room,
+            byte_budget=self.byte_budget,
             size=size,
         )
 

@@ -39,7 +39,7 @@ class Call:
 
     user: str
     body: Any
-    """The decoded JSON object, its null members left out; or the protobuf message."""
+    """The decoded JSON object, its null fields left out; or the protobuf message."""
     content: bytes
     """The body as it came, without Content-Encoding."""
     media_type: str
@@ -247,7 +247,7 @@ def unload_id(model_id: str) -> str:
 
 
 def digest_of(operation: str, call: Call, *ignored: str) -> bytes:
-    """What makes two requests the same: operation and content, but for these members."""
+    """What makes two requests the same: operation and content, except these fields."""
     content = call.content
     if call.media_type == media_types.PROTOBUF:
         # Encoded again: the order of a map's entries differs from one process to another.

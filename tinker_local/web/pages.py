@@ -1,4 +1,4 @@
-"""The routes of the pages. They are no part of the contract."""
+"""The routes of the pages. They are not part of the contract."""
 
 from __future__ import annotations
 

@@ -146,6 +146,8 @@ def test_a_sample_that_cannot_be_fails_alone(gated: Raw, engine: Gate) -> None:
         sample(sampler_id, 3, prompt={"chunks": [{"type": "encoded_text", "tokens": [5000]}]}),
         sample(sampler_id, 4),
     ]
+    too_long = sample(sampler_id, 1, sampling_params={"max_tokens": 100_000})  # not even queued
+    assert "exceeds the model's context window" in gated.post("asample", too_long, 400)["detail"]
     promises = [gated.post("asample", body) for body in bodies]
     engine.gate.set()
     first, empty, no_token, last = (gated.result(promise) for promise in promises)

@@ -121,7 +121,7 @@ class Operations:
         content = self._store.body(request.id)
         if request.media_type == media_types.PROTOBUF:
             return bodies.parse_protobuf(content)
-        return bodies.members(bodies.parse_json(content))
+        return bodies.fields(bodies.parse_json(content))
 
     def _attempt(self, request: Request, run: Callable[[Request], T]) -> T | OperationFailed:
         try:
