@@ -42,6 +42,16 @@ def _outside(app: Any, name: str, source: list[str]) -> None:
     )
 
 
+def _unlisted(app: Any, name: str, source: list[str]) -> None:
+    """Give pages that index.md does not name a place at its end."""
+    if name == "index":
+        listed = set(source[0].splitlines()) | {"index"}
+        more = [page.stem for page in sorted(PAGES.glob("*.md")) if page.stem not in listed]
+        if more:
+            source[0] += "\n".join(["\n```{toctree}", ":caption: More", "", *more, "```\n"])
+
+
 def setup(app: Any) -> None:
     app.connect("source-read", _outside)
+    app.connect("source-read", _unlisted)
     app.connect("build-finished", _llms)

@@ -133,7 +133,7 @@ def _target_log_probs(
     places = np.concatenate([i * length + np.arange(len(e.tokens)) for i, e in enumerate(batch)])
     targets = np.concatenate([e.targets.reshape(len(e.tokens), -1) for e in batch])
     device = model.device
-    output = model.hidden(input_ids=torch.from_numpy(tokens).to(device), use_cache=False)
+    output = model.hidden(input_ids=torch.from_numpy(tokens).to(device))
     hidden = output.last_hidden_state.flatten(0, 1)
     if len(places) < len(hidden):
         hidden = hidden[torch.from_numpy(places).to(device)]
