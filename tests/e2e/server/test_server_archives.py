@@ -280,7 +280,7 @@ def test_an_age_recipient_that_is_none(anna: Raw) -> None:
     good = str(pyrage.x25519.Identity.generate().to_public())
     body = external(model_id, 1, age_encryption_recipients=[good, "age1nobody"])
     refused = anna.post("save_weights_external", body, 400)["detail"]
-    assert refused.startswith("age_encryption_recipients[1] is 'age1nobody', which is no age")
+    assert refused.startswith("age_encryption_recipients[1] is 'age1nobody', which is not an age")
     assert anna.get(f"training_runs/{model_id}/checkpoints")["checkpoints"] == []
 
 
