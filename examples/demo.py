@@ -15,13 +15,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pygal
-from pygal.style import CleanStyle
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import tinker
 from tinker import types
+from tinker.recipes import curve
 
 console = Console(highlight=False)
 
@@ -36,6 +35,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rank", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=5e-3, help="at first; falls to 0")
     parser.add_argument("--output", type=Path, default=Path("demo-output"))
+    parser.add_argument(
+        "--picture", type=Path, help="the loss curve (default: loss.svg in --output)"
+    )
     return parser.parse_args()
 
 
@@ -57,28 +59,6 @@ def complete(sampler: tinker.SamplingClient, prompt: types.ModelInput, max_token
     return sampler.get_tokenizer().decode(response.sequences[0].tokens)
 
 
-def plot(losses: list[float], path: Path) -> None:
-    chart = pygal.Line(
-        style=CleanStyle,
-        js=(),
-        show_legend=False,
-        show_dots=False,
-        title="Training loss",
-        x_title="step",
-        y_title="nats per token",
-        width=720,
-        height=360,
-        x_labels_major_every=20,
-        truncate_label=-1,
-        show_minor_x_labels=False,
-        range=(0, max(losses)),
-    )
-    chart.x_labels = [str(step) for step in range(1, len(losses) + 1)]
-    chart.add("loss", losses)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(chart.render())
-
-
 def main() -> None:
     args = arguments()
     os.environ.setdefault("TINKER_BASE_URL", "local")
@@ -98,7 +78,7 @@ def main() -> None:
         ).result(timeout=60)
         tokens = training.get_tokenizer().encode(text)
         console.print(f"Model      {model}, a LoRA adapter of rank {args.rank}")
-        console.print(f"Server     {service.holder.settings.base_url}")
+        console.print(f"Server     {service.session.settings.base_url}")
         console.print(f"Text       {args.text}: {len(text)} characters, {len(tokens)} tokens")
         console.print("Loss       nats per token, of each step\n")
 
@@ -141,10 +121,12 @@ def main() -> None:
         console.print(f"Before     {before!r}", markup=False, soft_wrap=True)
         console.print(f"After      {after!r}", markup=False, soft_wrap=True)
 
-    curve = args.output / "loss.svg"
-    plot(losses, curve)
+    picture = args.picture or args.output / "loss.svg"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    rows = [{"step": step, "train_mean_nll": loss} for step, loss in enumerate(losses)]
+    picture.write_bytes(curve.svg(rows, "Training loss"))
     console.print(
-        f"\nLoss       {losses[0]:.3f} -> {losses[-1]:.3f} nats per token; curve in {curve}"
+        f"\nLoss       {losses[0]:.3f} -> {losses[-1]:.3f} nats per token; curve in {picture}"
     )
     console.print(f"Elapsed    {time.monotonic() - started:.1f} s")
 

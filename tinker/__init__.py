@@ -11,11 +11,9 @@ Names are imported when they are first used, so that `import tinker` costs littl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tinker import _version
 from tinker._compat import official_paths
-from tinker._lazy import lazy
+from tinker._lazy import TYPE_CHECKING, lazy
 
 if TYPE_CHECKING:
     from httpx import Timeout as Timeout
@@ -55,6 +53,7 @@ if TYPE_CHECKING:
     from tinker.rest import (
         RestClient as RestClient,
     )
+    from tinker.retry_policy import RetryPolicy as RetryPolicy
     from tinker.sampling import (
         BackcompatSamplingClientFuture as BackcompatSamplingClientFuture,
         SamplingClient as SamplingClient,
@@ -101,73 +100,6 @@ if TYPE_CHECKING:
 __title__ = "tinker"
 __version__ = _version.__version__
 
-lazy(
-    __name__,
-    {
-        "tinker": ("__title__", "__version__"),
-        "tinker.errors": (
-            "APIConnectionError",
-            "APIError",
-            "APIResponseValidationError",
-            "APIStatusError",
-            "APITimeoutError",
-            "AuthenticationError",
-            "BadRequestError",
-            "BillingError",
-            "ConflictError",
-            "ExperimentalWarning",
-            "InternalServerError",
-            "NotFoundError",
-            "PermissionDeniedError",
-            "RateLimitError",
-            "RequestFailedError",
-            "RunPoisonedError",
-            "TinkerError",
-            "UnprocessableEntityError",
-        ),
-        "tinker.admin": ("AdminClient",),
-        "tinker.auth": ("auth",),
-        "tinker.custom_loss": ("CustomLossFnV1", "LossHandle", "NumpyLoss", "PerDatumLossFn"),
-        "tinker.futures": ("APIFuture",),
-        "httpx": ("Timeout",),
-        "tinker.request_options": ("RequestOptions",),
-        "tinker.rest": ("RestClient",),
-        "tinker.sampling": ("BackcompatSamplingClientFuture", "SamplingClient"),
-        "tinker.service": ("ServiceClient",),
-        "tinker.training": ("BackcompatTrainingClientFuture", "TrainingClient"),
-        "tinker.types": (
-            "types",
-            "AdamOptimizerConfig",
-            "AdamParams",
-            "Checkpoint",
-            "CheckpointType",
-            "Datum",
-            "DimuonOptimizerConfig",
-            "DimuonParams",
-            "DmelChunk",
-            "EncodedTextChunk",
-            "ForwardBackwardOutput",
-            "LoraConfig",
-            "ModelID",
-            "ModelInput",
-            "ModelInputChunk",
-            "OptimParams",
-            "OptimStepRequest",
-            "OptimStepResponse",
-            "ParsedCheckpointTinkerPath",
-            "PromptProvenanceSpan",
-            "SampleRequest",
-            "SampleResponse",
-            "SampledProvenanceSpan",
-            "SampledSequence",
-            "SamplingParams",
-            "StopReason",
-            "TensorData",
-            "TensorDtype",
-            "TrainingRun",
-            "UploadInterruptedError",
-        ),
-    },
-)
+lazy(__name__, "__title__", "__version__")
 
 official_paths.install()

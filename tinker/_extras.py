@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 
 def install(extra: str) -> str:
@@ -14,6 +12,9 @@ def install(extra: str) -> str:
 
     The bare name `tinker[extra]` would not do: on the public index it is the official SDK, which lacks these extras.
     """
+    from importlib import metadata  # noqa: PLC0415  # slow, and only errors need it
+    from urllib.request import url2pathname  # noqa: PLC0415
+
     try:
         distribution = metadata.distribution("tinker")
     except metadata.PackageNotFoundError:  # on PYTHONPATH, not installed

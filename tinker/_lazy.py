@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any
+
+from tinker._lazy_names import NAMES
+
+# For type checkers it is True; `typing` takes longer to import than all of this.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
-def lazy(package: str, homes: Mapping[str, Iterable[str]]) -> None:
-    """Give a package its `__getattr__`, `__dir__` and `__all__`, from its names by the modules that define them.
+def lazy(package: str, *own: str) -> None:
+    """Give a package its `__getattr__`, `__dir__` and `__all__`: what it imports under TYPE_CHECKING, and its own names.
 
-    Type checkers see nothing of this: for them, the package imports the names under TYPE_CHECKING.
+    Type checkers see nothing of this.
     """
-    home_of = {name: module for module, names in homes.items() for name in names}
+    home_of = NAMES[package]
 
     def get(name: str) -> Any:
         if name not in home_of:
@@ -24,5 +29,5 @@ def lazy(package: str, homes: Mapping[str, Iterable[str]]) -> None:
         setattr(sys.modules[package], name, value)
         return value
 
-    names = sorted(home_of)
+    names = sorted([*home_of, *own])
     vars(sys.modules[package]).update(__getattr__=get, __dir__=lambda: names, __all__=names)

@@ -8,6 +8,7 @@ from typing import Self, TypeAlias
 
 from tinker import types
 from tinker._compat.deprecated import awaited
+from tinker._compat.holder import HasHolder
 from tinker._http import config
 from tinker._protocol.progress import Progress
 from tinker._protocol.session import Session, describe
@@ -24,8 +25,8 @@ AuditEventType: TypeAlias = GetAuditLogEventType
 _LONGEST = timedelta(days=14)
 
 
-class AdminClient:
-    """Reads usage and the audit log; most servers want an administrator's credential for that.
+class AdminClient(HasHolder):
+    """Reads usage and the audit log; most servers require an administrator's credential.
 
     Args:
         base_url: The server; default TINKER_BASE_URL, then the hosted service.
@@ -39,8 +40,8 @@ class AdminClient:
         base_url: str | None = None,
         api_key: str | None = None,
     ) -> None:
-        self._owns_holder = _holder is None
-        self.holder = _holder or Session(config.resolve(base_url, api_key))
+        self._owns_session = _holder is None
+        self.session = _holder or Session(config.resolve(base_url, api_key))
 
     def __repr__(self) -> str:
         return describe(self)
@@ -48,11 +49,11 @@ class AdminClient:
     def get_audit_log(
         self, event_type: AuditEventType = "all", day: date | None = None
     ) -> APIFuture[types.AuditLogResponse]:
-        """What was done by whom.
+        """Who did what.
 
         Args:
-            event_type: Which kind of events.
-            day: From midnight to midnight UTC; None is all that is kept.
+            event_type: The kind of events.
+            day: One day, from midnight to midnight UTC; None returns all that is kept.
         """
         if event_type not in GET_AUDIT_LOG_EVENT_TYPE_VALUES:
             allowed = ", ".join(sorted(GET_AUDIT_LOG_EVENT_TYPE_VALUES))
@@ -62,21 +63,21 @@ class AdminClient:
         progress = Progress("get_audit_log")
         request = get_audit_log.request(event_type=event_type, day=UNSET if day is None else day)
         return APIFuture.start(
-            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+            self.session.fetch(request, progress), progress, session=self.session, cancellable=True
         )
 
     def get_billing_usage(
         self, starting_on: datetime | str, ending_before: datetime | str
     ) -> APIFuture[types.BillingUsageResponse]:
-        """What was used, by the hour.
+        """Usage by the hour.
 
         Args:
-            starting_on: First hour: a time, or a text such as `2026-11-23` or `23 Nov 2026 14:00 UTC`.
-                Without an offset it is UTC.
+            starting_on: First hour: a datetime, or a string such as `2026-11-23` or `23 Nov 2026 14:00 UTC`.
+                UTC unless it has an offset.
             ending_before: The hour after the last; at most 14 days later.
 
         Raises:
-            ValueError: A time is not a full hour, or the window is not one.
+            ValueError: A time is not a full hour, or the window is empty or longer than 14 days.
         """
         begin, end = _hour("starting_on", starting_on), _hour("ending_before", ending_before)
         if not timedelta(0) < end - begin <= _LONGEST:
@@ -87,7 +88,7 @@ class AdminClient:
         progress = Progress("list_billing_usage")
         request = list_billing_usage.request(starting_on=begin, ending_before=end)
         return APIFuture.start(
-            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+            self.session.fetch(request, progress), progress, session=self.session, cancellable=True
         )
 
     def get_current_checkpoint_storage_usage(
@@ -99,7 +100,7 @@ class AdminClient:
             project_id=UNSET if project_id is None else project_id
         )
         return APIFuture.start(
-            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+            self.session.fetch(request, progress), progress, session=self.session, cancellable=True
         )
 
     def get_telemetry(self) -> None:
@@ -113,8 +114,8 @@ class AdminClient:
         """Close the connections."""
 
         async def close() -> None:
-            if self._owns_holder:
-                await self.holder.close("success")
+            if self._owns_session:
+                await self.session.end("success")
 
         return APIFuture.start(close())
 
@@ -140,9 +141,9 @@ def _hour(name: str, value: datetime | str) -> datetime:
 
             time = dateutil.parser.parse(value, default=midnight)
         except (ValueError, OverflowError):
-            raise ValueError(f"{name} is {value!r}; it must be a time.") from None
+            raise ValueError(f"{name} is {value!r}; it must be a date and time.") from None
     if not isinstance(time, datetime):
-        raise TypeError(f"{name} is a {type(value).__name__}; it must be a datetime or a text.")
+        raise TypeError(f"{name} is a {type(value).__name__}; it must be a datetime or a string.")
     time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     if (time.minute, time.second, time.microsecond) != (0, 0, 0):
         raise ValueError(f"{name} is {time.isoformat()}; it must be a full hour.")

@@ -37,7 +37,7 @@ class ApiKeyAuthProvider:
 
 @frozen
 class _CommandAuthProvider:
-    """What TINKER_CREDENTIAL_CMD prints, asked for anew each time."""
+    """What TINKER_CREDENTIAL_CMD prints, run again each time."""
 
     async def get_token(self) -> str:
         return credentials.from_command()
@@ -47,7 +47,7 @@ def resolve_auth_provider(api_key: str | None, enforce_cmd: bool) -> AuthTokenPr
     """Where the credential comes from; `enforce_cmd` makes TINKER_CREDENTIAL_CMD come first.
 
     Raises:
-        ValueError: What was found is no credential.
+        ValueError: The value found is not a credential.
         TinkerError: Nothing was found.
     """
     by_hand = api_key or os.environ.get("TINKER_API_KEY")
@@ -88,7 +88,7 @@ def raise_if_tinker_not_accessible() -> None:
         BillingError: The account is not set up.
         APIConnectionError: The server does not answer.
     """
-    from tinker.rest import RestClient  # noqa: PLC0415  # it imports much that the rest needs not
+    from tinker.rest import RestClient  # noqa: PLC0415  # imported lazily: slow
 
     with RestClient() as client:
         client._check_accessible()

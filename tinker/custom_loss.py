@@ -1,7 +1,7 @@
-"""Losses that the caller brings along: functions of the log-probabilities of a batch.
+"""Custom losses: functions of the log-probabilities of a batch.
 
-A function runs on this machine: the batch is scored first, the function says what the loss is and how it changes with
-each log-probability, and that goes back as the weights of a cross-entropy, whose gradient it is.
+A function runs on this machine: the batch is scored first, the function returns the loss and its gradient by
+each log-probability, which goes back as the weights of a cross-entropy that has this gradient.
 
     def loss(data, logprobs):                    # torch: gradients come from autograd
         total = -sum((lp * w).sum() for lp, w in zip(logprobs, weights))
@@ -81,10 +81,10 @@ Evaluated: TypeAlias = tuple[float, dict[str, float], list[Array]]
 def evaluate(
     loss_fn: CustomLossFnV1 | NumpyLoss, data: Sequence[types.Datum], logprobs: Sequence[Array]
 ) -> Evaluated:
-    """Run a loss function, and check what it gives. Gradients have the type of the log-probabilities.
+    """Run a loss function, and check what it returns. Gradients have the type of the log-probabilities.
 
     Raises:
-        ValueError: The loss is not one finite number, or a gradient does not fit; the text says which.
+        ValueError: The loss is not one finite number, or a gradient has the wrong shape; the message says which.
         TypeError: It returns something else.
     """
     if isinstance(loss_fn, NumpyLoss):
@@ -102,7 +102,7 @@ def evaluate(
             )
     elif not callable(loss_fn):
         raise TypeError(
-            f"A loss is a function or a NumpyLoss; this one is a {type(loss_fn).__name__}."
+            f"A loss is a function or a NumpyLoss; this one is of type {type(loss_fn).__name__}."
         )
     else:
         value, metrics, gradients = _by_torch(loss_fn, data, logprobs)
@@ -178,7 +178,7 @@ def _by_torch(
 def run_in_torch(
     loss_fn: CustomLossFnV1, data: Sequence[types.Datum], logprobs: Sequence[torch.Tensor]
 ) -> tuple[torch.Tensor, Mapping[str, float]]:
-    """Run a loss function in torch, and check what it gives: a loss without axes, and metrics."""
+    """Run a loss function in torch, and check what it returns: a loss without axes, and metrics."""
     import torch  # noqa: PLC0415  # as above
 
     returned: Any = loss_fn(list(data), list(logprobs))
@@ -207,7 +207,7 @@ def with_weights(datum: types.Datum, gradient: Array | None) -> types.Datum:
 def merged(
     output: types.ForwardBackwardOutput, value: float, metrics: Mapping[str, float]
 ) -> types.ForwardBackwardOutput:
-    """The result of the backward pass, with the loss that the caller means in place of the surrogate."""
+    """The result of the backward pass, with the caller's loss in place of the surrogate."""
     found = dict(output.metrics)
     if "loss:sum" in found:
         found["surrogate_loss:sum"] = found.pop("loss:sum")

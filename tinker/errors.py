@@ -1,11 +1,11 @@
-"""What can go wrong, as exceptions.
+"""Exceptions.
 
     TinkerError                        everything this package raises on purpose
     ├── APIError                       a request failed
-    │   ├── APIConnectionError         no answer: refused, reset, unresolvable
-    │   │   └── APITimeoutError        no answer in time
-    │   ├── APIResponseValidationError an answer, but not one the contract knows
-    │   └── APIStatusError             an answer that says no
+    │   ├── APIConnectionError         no response: refused, reset, unresolvable
+    │   │   └── APITimeoutError        no response in time
+    │   ├── APIResponseValidationError a response that does not fit the contract
+    │   └── APIStatusError             a response with an error status
     │       ├── BadRequestError            400
     │       ├── AuthenticationError        401
     │       ├── BillingError               402
@@ -19,7 +19,7 @@
     ├── RequestFailedError             the operation was accepted and failed while it ran
     └── RunPoisonedError               a training run whose order of operations is no longer known
 
-Bad arguments are refused before anything is sent, with `ValueError`, `TypeError` or `KeyError`.
+Bad arguments are rejected before anything is sent, with `ValueError`, `TypeError` or `KeyError`.
 Messages name the operation, its ids, the status, the tries and what to do; never a credential.
 """
 
@@ -96,21 +96,21 @@ class APIError(TinkerError):
 
 
 class APIConnectionError(APIError):
-    """There was no answer."""
+    """There was no response."""
 
     def __init__(self, request: httpx.Request, message: str = "Connection error.") -> None:
         super().__init__(message, request, body=None)
 
 
 class APITimeoutError(APIConnectionError):
-    """There was no answer in time."""
+    """There was no response in time."""
 
     def __init__(self, request: httpx.Request, message: str = "Request timed out.") -> None:
         super().__init__(request, message)
 
 
 class APIResponseValidationError(APIError):
-    """There was an answer, but not one the contract knows."""
+    """There was a response that does not fit the contract."""
 
     response: httpx.Response
     status_code: int
@@ -119,14 +119,14 @@ class APIResponseValidationError(APIError):
         self, response: httpx.Response, body: object | None, message: str | None = None
     ) -> None:
         super().__init__(
-            message or "The server's answer does not fit the contract.", response.request, body=body
+            message or "The response does not fit the contract.", response.request, body=body
         )
         self.response = response
         self.status_code = response.status_code
 
 
 class APIStatusError(APIError):
-    """The answer's status says no."""
+    """The response has an error status."""
 
     response: httpx.Response
     status_code: int
@@ -176,7 +176,7 @@ class InternalServerError(APIStatusError):
 class RequestFailedError(TinkerError):
     """The operation was accepted and failed while it ran.
 
-    `category` says whose mistake it is: the caller's (`user`), the server's, or unknown.
+    `category` tells who can fix it: the caller (`user`), the server's operator (`server`), or `unknown`.
     """
 
     request_id: str

@@ -64,11 +64,13 @@ class APIFuture(Generic[T_co]):
                 after a timeout, and `result` may be called again.
 
         Raises:
-            TimeoutError: It is not done in time; the text says what it is waiting for.
+            TimeoutError: It is not done in time; the message says what it is waiting for.
             TinkerError: It failed.
         """
         if not self._future.done() and loop.is_current_thread():
-            raise RuntimeError("result() would wait for its own thread: await the future instead.")
+            raise RuntimeError(
+                "result() would block the thread that it waits for: await the future instead."
+            )
         try:
             return Future.result(self._future, timeout)
         except TimeoutError:

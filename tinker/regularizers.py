@@ -41,7 +41,7 @@ class Regularizer:
     """A term with a name and a weight of at least 0.
 
     Raises:
-        ValueError: The weight is negative or not finite, or there is no name.
+        ValueError: The weight is negative or not finite, or the name is empty.
         TypeError: The term is neither a function nor a NumpyLoss.
     """
 

@@ -1,4 +1,4 @@
-"""`RestClient`: what a server knows of sessions, training runs and checkpoints, and what can be done with them."""
+"""`RestClient`: reads and manages sessions, training runs and checkpoints on a server."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Protocol, Self, TypeVar, cast
 
 from tinker import types
 from tinker._compat.deprecated import awaited
+from tinker._compat.holder import HasHolder
 from tinker._http import config, credentials
 from tinker._protocol import arguments as arguments_module, upload as upload_module
 from tinker._protocol.download import CheckpointRoute, ProgressCallback, download
@@ -57,7 +58,7 @@ _TRACE_INTERVAL = 5.0
 """Seconds between questions whether a trace is ready."""
 
 
-class RestClient:
+class RestClient(HasHolder):
     """Reads and manages what is on a server. Opens no session of its own.
 
     Args:
@@ -67,7 +68,7 @@ class RestClient:
     `ServiceClient.create_rest_client()` makes one that shares the connection of a session.
 
     Raises:
-        ValueError: The address or the key cannot be one.
+        ValueError: The address or the key is malformed.
         TinkerError: There is no key, and the server is not on this machine.
     """
 
@@ -78,9 +79,9 @@ class RestClient:
         base_url: str | None = None,
         api_key: str | None = None,
     ) -> None:
-        self._owns_holder = _holder is None
-        self.holder = _holder or Session(config.resolve(base_url, api_key))
-        self._admin = AdminClient(self.holder)
+        self._owns_session = _holder is None
+        self.session = _holder or Session(config.resolve(base_url, api_key))
+        self._admin = AdminClient(self.session)
 
     def __repr__(self) -> str:
         return describe(self)
@@ -127,7 +128,7 @@ class RestClient:
     def iter_training_runs(
         self, access_scope: AccessScope = "owned", project_id: str | None = None
     ) -> Items[types.TrainingRun]:
-        """All training runs, newest first, read page by page as they are asked for."""
+        """All training runs, newest first, read page by page as you iterate."""
         arguments_module.check_scope(access_scope)
 
         async def page(offset: int, limit: int) -> list[types.TrainingRun]:
@@ -156,7 +157,7 @@ class RestClient:
         return self._ask(list_user_checkpoints.request(limit=limit, offset=offset))
 
     def iter_user_checkpoints(self) -> Items[types.Checkpoint]:
-        """All the user's checkpoints, newest first, read page by page as they are asked for."""
+        """All the user's checkpoints, newest first, read page by page as you iterate."""
 
         async def page(offset: int, limit: int) -> list[types.Checkpoint]:
             return (await self.list_user_checkpoints(limit, offset)).checkpoints
@@ -175,7 +176,7 @@ class RestClient:
     def iter_search_checkpoints(
         self, request: types.CheckpointSearchRequest
     ) -> Items[types.Checkpoint]:
-        """All checkpoints that match, newest first, read page by page as they are asked for."""
+        """All checkpoints that match, newest first, read page by page as you iterate."""
         return Items(
             lambda: _by_cursor(self.search_checkpoints, request, lambda one: one.checkpoints)
         )
@@ -239,13 +240,13 @@ class RestClient:
         ttl_seconds: int | None = None,
         weights_access_token: str | None = None,
     ) -> APIFuture[str]:
-        """Copy a checkpoint to a training run of one's own; gives the copy's tinker path.
+        """Copy a checkpoint to a training run of your own; returns the copy's tinker path.
 
         Args:
-            path: Of a checkpoint of one's own, or a published one.
+            path: Of a checkpoint of yours, or a published one.
             destination_project_id: The project of the copy.
-            ttl_seconds: After how long to delete it; None keeps it.
-            weights_access_token: Opens a checkpoint of another owner.
+            ttl_seconds: Seconds until it is deleted; None keeps it.
+            weights_access_token: Grants access to another owner's checkpoint.
         """
         arguments_module.check_tinker_path(path)
         arguments_module.check_ttl(ttl_seconds)
@@ -255,7 +256,7 @@ class RestClient:
         key = str(uuid.uuid4())  # of all tries of this call, so that there is one copy
 
         async def copy() -> str:
-            answer = await self.holder.fetch(
+            answer = await self.session.fetch(
                 copy_weights.request(
                     body=body,
                     x_tinker_weights_access_token=weights_access_token or UNSET,
@@ -265,7 +266,7 @@ class RestClient:
             )
             return answer.tinker_path
 
-        return APIFuture.start(copy(), session=self.holder)
+        return APIFuture.start(copy(), session=self.session)
 
     # ---- files ------------------------------------------------------------------------------
 
@@ -285,31 +286,31 @@ class RestClient:
         overwrite: bool = False,
         progress: ProgressCallback | None = None,
     ) -> APIFuture[Path]:
-        """Download the files of a checkpoint into a folder of their own; gives the folder.
+        """Download the files of a checkpoint into a folder of their own; returns the folder.
 
-        What a broken connection, or an earlier call that was ended, has left is taken up where it
-        stopped. Checksums are compared where the server gives them. Memory does not grow with the files.
+        A download that was interrupted resumes where it stopped. Checksums are verified where the server gives
+        them. Memory does not grow with the files.
 
         Args:
             tinker_path: Of any kind of checkpoint.
             output_dir: Where to make the folder, which is named for run and checkpoint.
-            overwrite: Replace the folder if it is there.
-            progress: Called with the bytes that are there and those there will be (None: not known).
+            overwrite: Replace an existing folder.
+            progress: Called with the bytes received and the total, None if unknown.
 
         Raises:
-            FileExistsError: The folder is there, and `overwrite` is not set.
-            TinkerError: The files are not what they should be.
+            FileExistsError: The folder exists, and `overwrite` is not set.
+            TinkerError: The files are damaged, or the server cannot provide them.
         """
         return APIFuture.start(
             download(
-                self.holder,
+                self.session,
                 _route(tinker_path),
                 tinker_path,
                 Path(output_dir),
                 overwrite=overwrite,
                 callback=progress,
             ),
-            session=self.holder,
+            session=self.session,
             cancellable=True,
         )
 
@@ -374,7 +375,7 @@ class RestClient:
         Args:
             path: A folder with `adapter_config.json` and `adapter_model.safetensors`, or a tar archive of them.
             base_model: A name from `get_server_capabilities`; None takes the one in `adapter_config.json`.
-            lora_config: The adapter; None takes what the files say.
+            lora_config: The adapter; None uses what the files contain.
             destination_project_id: The project of the checkpoint.
             progress: Called with the bytes that were sent and those there are.
             resume: The `upload` of an `UploadInterruptedError`: sends only what is still missing.
@@ -411,7 +412,7 @@ class RestClient:
         )
 
     def iter_sessions(self, access_scope: AccessScope = "owned") -> Items[str]:
-        """The ids of all sessions, newest first, read page by page as they are asked for."""
+        """The ids of all sessions, newest first, read page by page as you iterate."""
         arguments_module.check_scope(access_scope)
 
         async def page(offset: int, limit: int) -> list[str]:
@@ -434,13 +435,13 @@ class RestClient:
     def search_sessions(
         self, request: types.SessionSearchRequest
     ) -> APIFuture[types.SessionSearchResponse]:
-        """A page of the sessions that fit all filters, newest first. `iter_search_sessions` gives all."""
+        """A page of the sessions that match all filters, newest first. `iter_search_sessions` gives all."""
         return self._ask(search_sessions.request(body=request))
 
     def iter_search_sessions(
         self, request: types.SessionSearchRequest
     ) -> Items[types.SessionSummary]:
-        """All sessions that fit, newest first, read page by page as they are asked for."""
+        """All matching sessions, newest first, read page by page as you iterate."""
 
         return Items(lambda: _by_cursor(self.search_sessions, request, lambda one: one.sessions))
 
@@ -454,30 +455,30 @@ class RestClient:
                 assign_session_project.request(session_id=session_id, body=body),
                 Progress("assign_session_project", {"session_id": session_id}),
             ),
-            session=self.holder,
+            session=self.session,
         )
 
     def export_session_trace(self, session_id: str) -> APIFuture[str]:
-        """The URL of a file of what a session did and when; waits until the server has written it."""
+        """The URL of a trace of a session; waits until the server has written it."""
         arguments_module.check_text("session_id", session_id)
         progress = Progress("export_session_trace", {"session_id": session_id})
         request = export_session_trace.request(session_id=session_id)
 
         async def export() -> str:
-            with self.holder.watched(progress):
-                await self.holder.ready()
+            with self.session.watched(progress):
+                await self.session.ready()
                 while True:
-                    answer = await self.holder.connection.fetch(request, progress)
+                    answer = await self.session.connection.fetch(request, progress)
                     if answer.status != "pending":
                         break
                     progress.doing = "waiting for the server to write the file"
                     await asyncio.sleep(_TRACE_INTERVAL)
             if answer.status == "failed" or not answer.url:
-                why = answer.error or "the server gives no reason"
+                why = answer.error or "the server gave no reason"
                 raise TinkerError(f"{progress.name()} failed: {why}.")
             return answer.url
 
-        return APIFuture.start(export(), progress, session=self.holder, cancellable=True)
+        return APIFuture.start(export(), progress, session=self.session, cancellable=True)
 
     # ---- the server and the user ------------------------------------------------------------
 
@@ -491,42 +492,42 @@ class RestClient:
         return self._ask(get_server_capabilities.request())
 
     def whoami(self) -> APIFuture[types.WhoamiResponse]:
-        """Whose credential this is: what its JWT says, or the server of the API key."""
+        """The owner of this credential, from its JWT or from the server."""
 
         async def tell() -> types.WhoamiResponse:
-            await self.holder.ready()
-            token = await self.holder.connection.credential()
+            await self.session.ready()
+            token = await self.session.connection.credential()
             claims = credentials.claims_of(token)
             if not claims:
-                response = await self.holder.connection.call(
+                response = await self.session.connection.call(
                     auth_token.request(body=models.AuthTokenRequest()),
                     Progress("auth_token"),
                     passed=(400, 404, 405, 422),
                 )
                 if response.status_code < 300:
-                    answer = self.holder.connection.parse(response, Progress("auth_token"))
+                    answer = self.session.connection.parse(response, Progress("auth_token"))
                     claims = credentials.claims_of(answer.jwt)
             if claims:
                 org, email = claims.get("org_id", ""), claims.get("email")
                 urn = f"tml:organization:{org}" if org else ""
                 return types.WhoamiResponse(str(claims.get("sub", "")), urn, email)
-            info = await self.holder.fetch(get_api_key.request(), Progress("get_api_key"))
+            info = await self.session.fetch(get_api_key.request(), Progress("get_api_key"))
             details = info.details
             user = details.user_details.email if details and details.user_details else None
             org_name = details.org_details.name if details and details.org_details else None
             return types.WhoamiResponse(info.name, org_name or "", user)
 
-        return APIFuture.start(tell(), session=self.holder)
+        return APIFuture.start(tell(), session=self.session)
 
     def _check_accessible(self) -> None:
         async def check() -> None:
-            await self.holder.connection.call(
+            await self.session.connection.call(
                 get_server_capabilities.request(),
                 Progress("get_server_capabilities"),
                 policy=NEVER,
             )
 
-        APIFuture.start(check(), session=self.holder).result()
+        APIFuture.start(check(), session=self.session).result()
 
     # ---- administration: `AdminClient` has these now ----------------------------------------
 
@@ -581,7 +582,7 @@ class RestClient:
     def _ask(self, request: Request[T], ids: Mapping[str, str] | None = None) -> APIFuture[T]:
         progress = Progress(request.operation, dict(ids or {}))
         return APIFuture.start(
-            self.holder.fetch(request, progress), progress, session=self.holder, cancellable=True
+            self.session.fetch(request, progress), progress, session=self.session, cancellable=True
         )
 
     def _ask_in_scope(
@@ -591,7 +592,7 @@ class RestClient:
 
         async def ask() -> T:
             try:
-                return await self.holder.fetch(request, progress)
+                return await self.session.fetch(request, progress)
             except PermissionDeniedError as error:
                 if access_scope == "owned":
                     error.message = (
@@ -601,17 +602,17 @@ class RestClient:
                     error.args = (error.message,)
                 raise
 
-        return APIFuture.start(ask(), progress, session=self.holder, cancellable=True)
+        return APIFuture.start(ask(), progress, session=self.session, cancellable=True)
 
     def _do(self, request: Request[T], tinker_path: str) -> APIFuture[None]:
         """Do something to a checkpoint; what a success returns does not matter."""
         progress = Progress(request.operation, {"path": tinker_path})
-        return APIFuture.start(self._call(request, progress), progress, session=self.holder)
+        return APIFuture.start(self._call(request, progress), progress, session=self.session)
 
     async def _call(self, request: Request[T], progress: Progress) -> None:
-        with self.holder.watched(progress):
-            await self.holder.ready()
-            await self.holder.connection.call(request, progress)
+        with self.session.watched(progress):
+            await self.session.ready()
+            await self.session.connection.call(request, progress)
 
     # ---- the end ----------------------------------------------------------------------------
 
@@ -619,8 +620,8 @@ class RestClient:
         """Close the connections, unless they are a `ServiceClient`'s."""
 
         async def close() -> None:
-            if self._owns_holder:
-                await self.holder.close("success")
+            if self._owns_session:
+                await self.session.end("success")
 
         return APIFuture.start(close())
 
@@ -637,7 +638,7 @@ class RestClient:
 
 
 class Items(Iterator[T], AsyncIterator[T]):
-    """A long list, for `for` and for `async for`; its pages are read as they are asked for."""
+    """A long list, for `for` and for `async for`; its pages are read as you iterate."""
 
     def __init__(self, begin: Callable[[], AsyncIterator[T]]) -> None:
         self._begin = begin

@@ -10,24 +10,24 @@ from tinker.errors import APIConnectionError
 
 @dataclass(unsafe_hash=True)
 class RetryConfig:
-    """How persistently a sampling client asks. Requests are repeated besides, as docs/errors.md says."""
+    """How persistently a sampling client asks. Failed requests are retried separately; see docs/errors.md."""
 
     max_connections: int | None = 1000
     """Samples of the client in flight at once; None is no limit. Others wait in the order of their calls."""
     progress_timeout: float = 7200.0
     """Seconds in which no sample of the client ends, after which those in flight are given up."""
     retry_delay_base: float = 0.5
-    """Seconds before a sample is asked for anew; doubles each time."""
+    """Seconds before a sample is requested again; doubles each time."""
     retry_delay_max: float = 10.0
     """The longest such pause, in seconds."""
     jitter_factor: float = 0.25
     """How much a pause may be off, as a share of it."""
     enable_retry_logic: bool = True
-    """Ask anew for samples that the server has lost (410), or that failed with `retryable_exceptions`."""
+    """Request samples again that the server has lost (410), or that failed with `retryable_exceptions`."""
     enable_stuck_detection: bool = True
     """Whether `progress_timeout` is watched."""
     retryable_exceptions: tuple[type[Exception], ...] = (APIConnectionError,)
-    """What to ask anew after, besides 410."""
+    """Exceptions after which to request a sample again, besides 410."""
 
     def __post_init__(self) -> None:
         if self.max_connections is not None and self.max_connections < 1:

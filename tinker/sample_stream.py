@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class SampleStream(Iterator["StreamSampleEvent"], AsyncIterator["StreamSampleEvent"]):
     """The events of a sample, for `for` and for `async for`, in the order in which they come.
 
-    An event has a token (`token_id`, its text `token`, its `logprob`) or says that a sample has ended
-    (`finish_reason`, `total_tokens`); `index` says which sample it belongs to. `token` is the text that is
-    certain with this token: empty in the middle of a character. The server is read no faster than you read.
+    An event has a token (`token_id`, its text `token`, its `logprob`) or marks the end of a sample
+    (`finish_reason`, `total_tokens`); `index` is the sample it belongs to. `token` is the text that is
+    certain with this token: empty in the middle of a character. The stream is read no faster than you iterate.
 
     Leaving it, by `close`, the end of a `with` block or the last reference, cancels what is not sampled yet.
     """
@@ -53,7 +53,9 @@ class SampleStream(Iterator["StreamSampleEvent"], AsyncIterator["StreamSampleEve
             if self._is_over:
                 raise StopIteration
             if loop.is_current_thread():
-                raise RuntimeError("next() would wait for its own thread: use `async for`.")
+                raise RuntimeError(
+                    "next() would block the thread that it waits for: use `async for`."
+                )
             try:
                 self._take(self._coming.result())
             except BaseException as error:
@@ -102,7 +104,7 @@ class SampleStream(Iterator["StreamSampleEvent"], AsyncIterator["StreamSampleEve
     # ---- the end ----------------------------------------------------------------------------
 
     def close(self) -> None:
-        """End it: events that have not been read are dropped, and what is not sampled yet is cancelled."""
+        """End the stream: unread events are dropped, and the rest of the sample is cancelled."""
         if self._is_over:
             return
         self._is_over = True

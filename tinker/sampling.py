@@ -18,6 +18,7 @@ from tinker import types
 from tinker._codec import json as json_codec
 from tinker._compat.client_futures import BackcompatClientFuture
 from tinker._compat.deprecated import awaited, submitted
+from tinker._compat.holder import HasHolder
 from tinker._http.credentials import without_credentials
 from tinker._protocol import arguments, retry
 from tinker._protocol.connection import HELD_TIMEOUT, decode_body
@@ -25,6 +26,7 @@ from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
 from tinker._protocol.session import Session, describe, join
 from tinker._sampling import checks
+from tinker._sampling.options import SampleOptions
 from tinker._sampling.sampler import Sampler
 from tinker._training.queue import result_of
 from tinker.errors import APIStatusError, TinkerError
@@ -44,7 +46,7 @@ QUEUE_LOG_INTERVAL = 60.0
 """Seconds between log lines about a paused queue."""
 
 
-class SamplingClient:
+class SamplingClient(HasHolder):
     """Samples from a base model or from saved weights.
 
     Made by `ServiceClient.create_sampling_client`,
@@ -66,7 +68,7 @@ class SamplingClient:
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
     ) -> None:
-        self.holder = holder
+        self.session = holder
         self.sampling_session_id = sampling_session_id
         self._base_model = base_model
         self._retry_config = retry_config
@@ -147,67 +149,40 @@ class SamplingClient:
             num_samples: Completions to make.
             sampling_params: How to sample.
             include_prompt_logprobs: Also return the log-probability of each token of the prompt.
-            topk_prompt_logprobs: Also return the k most likely tokens at each place of the prompt.
-            topk_sample_logprobs: Also return the k most likely tokens at each place of the samples.
-            target_prompt_logprobs: Also score these tokens at each place of the prompt: int64,
+            topk_prompt_logprobs: Also return the k most likely tokens at each position of the prompt.
+            topk_sample_logprobs: Also return the k most likely tokens at each position of the samples.
+            target_prompt_logprobs: Also score these tokens at each position of the prompt: int64,
                 shape [len(prompt) - 1, K], -1 for none.
-            prompt_alt_tokens_k: Also draw k tokens at each place of the prompt but the first, independently and
+            prompt_alt_tokens_k: Also draw k tokens at each position of the prompt except the first, independently and
                 at the temperature of `sampling_params`.
-            prompt_logprobs_last_n: Score only the last n places of the prompt, also by
+            prompt_logprobs_last_n: Score only the last n positions of the prompt, also by
                 `topk_prompt_logprobs`; with `include_prompt_logprobs`.
 
         The last four are newer than some servers, and sent only when asked for.
         """
-        ask, progress = self._asking(
-            prompt,
-            num_samples,
-            sampling_params,
-            include_prompt_logprobs=include_prompt_logprobs,
-            topk_prompt_logprobs=topk_prompt_logprobs,
-            topk_sample_logprobs=topk_sample_logprobs,
-            target_prompt_logprobs=target_prompt_logprobs,
-            prompt_alt_tokens_k=prompt_alt_tokens_k,
-            prompt_logprobs_last_n=prompt_logprobs_last_n,
+        options = SampleOptions(
+            include_prompt_logprobs,
+            topk_prompt_logprobs,
+            topk_sample_logprobs,
+            target_prompt_logprobs,
+            prompt_alt_tokens_k,
+            prompt_logprobs_last_n,
         )
-        return SampleFuture.start(ask(), progress, session=self.holder)
+        ask, progress = self._asking(prompt, num_samples, sampling_params, options)
+        return SampleFuture.start(ask(), progress, session=self.session)
 
     def _asking(
         self,
         prompt: types.ModelInput,
         num_samples: int,
         sampling_params: types.SamplingParams,
-        *,
-        include_prompt_logprobs: bool = False,
-        topk_prompt_logprobs: int = 0,
-        topk_sample_logprobs: int = 0,
-        target_prompt_logprobs: types.TensorData | None = None,
-        prompt_alt_tokens_k: int = 0,
-        prompt_logprobs_last_n: int | None = None,
+        options: SampleOptions,
     ) -> tuple[Callable[[], Coroutine[Any, Any, types.SampleResponse]], Progress]:
         """Check the arguments of `sample`; what is to be run then."""
         checks.check_sample(prompt, num_samples, sampling_params)
-        checks.check_scores(
-            prompt,
-            include_prompt_logprobs=include_prompt_logprobs,
-            topk_prompt_logprobs=topk_prompt_logprobs,
-            topk_sample_logprobs=topk_sample_logprobs,
-            target_prompt_logprobs=target_prompt_logprobs,
-            prompt_alt_tokens_k=prompt_alt_tokens_k,
-            prompt_logprobs_last_n=prompt_logprobs_last_n,
-        )
+        options.check(prompt)
         progress = self._begin("asample")
-        request = evolve(
-            self._request(prompt, num_samples, sampling_params),
-            prompt_logprobs=bool(include_prompt_logprobs),
-            topk_prompt_logprobs=topk_prompt_logprobs,
-            topk_sample_logprobs=topk_sample_logprobs or None,
-            target_prompt_logprobs=None
-            if target_prompt_logprobs is None
-            else json_codec.tensor_data(target_prompt_logprobs),
-            prompt_alt_tokens_k=prompt_alt_tokens_k or None,
-            prompt_logprobs_last_n=prompt_logprobs_last_n,
-        )
-
+        request = options.added_to(self._request(prompt, num_samples, sampling_params))
         sampler = self._in_this_process()
 
         async def ask() -> types.SampleResponse:
@@ -231,7 +206,7 @@ class SamplingClient:
         Args:
             prompt: What the model reads.
             sampling_params: How to sample.
-            num_samples: Completions to make; the `index` of an event says to which it belongs.
+            num_samples: Completions to make; the `index` of an event is the one it belongs to.
         """
         from tinker._sampling.streaming import stream  # noqa: PLC0415  # few need it
         from tinker.sample_stream import SampleStream  # noqa: PLC0415
@@ -241,7 +216,7 @@ class SamplingClient:
         request = self._request(prompt, num_samples, sampling_params)
         sampler = self._in_this_process()
         events = stream(sampler, request, prompt, self.get_tokenizer, progress)
-        return SampleStream(events, progress, self.holder)
+        return SampleStream(events, progress, self.session)
 
     def _begin(self, operation: str) -> Progress:
         ids = {"sampling_session_id": self.sampling_session_id}
@@ -255,7 +230,7 @@ class SamplingClient:
             prompt=json_codec.model_input(prompt),
             sampling_params=_sendable(sampling_params),
             num_samples=num_samples,
-            prompt_logprobs=False,  # some servers want to be told
+            prompt_logprobs=False,  # some servers require it
             record_stability_info=self._record_stability_info or None,
         )
 
@@ -268,13 +243,8 @@ class SamplingClient:
             prompt: What to score.
             prompt_logprobs_last_n: Score only the last n tokens; the others are None.
         """
-        ask, progress = self._asking(
-            prompt,
-            1,
-            types.SamplingParams(max_tokens=1),
-            include_prompt_logprobs=True,
-            prompt_logprobs_last_n=prompt_logprobs_last_n,
-        )
+        options = SampleOptions(True, prompt_logprobs_last_n=prompt_logprobs_last_n)
+        ask, progress = self._asking(prompt, 1, types.SamplingParams(max_tokens=1), options)
 
         async def logprobs() -> list[float | None]:
             response = await ask()
@@ -282,7 +252,7 @@ class SamplingClient:
                 raise ValueError("The server has returned no prompt_logprobs.")
             return response.prompt_logprobs
 
-        return SampleFuture.start(logprobs(), progress, session=self.holder)
+        return SampleFuture.start(logprobs(), progress, session=self.session)
 
     def get_tokenizer(self) -> Tokenizer:
         """The tokenizer of the base model."""
@@ -305,22 +275,22 @@ class SamplingClient:
         """The base model's name."""
         if self._base_model is None:
             raise ValueError(
-                f"{self.holder.settings.base_url} does not say what the base model of "
-                f"{self.sampling_session_id} is."
+                f"{self.session.settings.base_url} does not report the base model of "
+                f"{self.sampling_session_id}."
             )
         return self._base_model
 
     # ---- the server's queue -----------------------------------------------------------------
 
     def on_queue_state_change(self, queue_state: str, queue_state_reason: str | None) -> None:
-        """Called when the server says something new about its queue; logs a pause, at most once a minute.
+        """Called when the state of the server's queue changes; logs a pause, at most once a minute.
 
         Override it in a subclass, or assign a function to it. It is called on the library's own thread: it must
-        not wait. A completions feed says nothing about the queue.
+        not wait. A completions feed does not report the queue.
 
         Args:
-            queue_state: `active`, `paused_capacity`, `paused_rate_limit`, or what a newer server says.
-            queue_state_reason: What is waited for, if the server says it.
+            queue_state: `active`, `paused_capacity`, `paused_rate_limit`, or another value of a newer server.
+            queue_state_reason: What the queue waits for, if the server reports it.
         """
         now = time.monotonic()
         if queue_state == "active" or now - self._queue_logged < QUEUE_LOG_INTERVAL:
@@ -331,7 +301,7 @@ class SamplingClient:
 
     def _tell_queue_state(self, state: str, reason: str | None) -> None:
         if (state, reason) == self._queue_state:
-            return  # many samples say the same
+            return  # many samples report the same
         self._queue_state = state, reason
         try:
             self.on_queue_state_change(state, reason)
@@ -341,11 +311,11 @@ class SamplingClient:
     # ---- in other processes -----------------------------------------------------------------
 
     def get_sampler_handle(self) -> str:
-        """A text by which any process can make a client of the same sampler, as often as it likes.
+        """A string from which any process can make clients of the same sampler.
 
         It holds no credentials: see `from_sampler_handle`.
         """
-        return base64.urlsafe_b64encode(orjson.dumps(asdict(self._place()))).decode()
+        return base64.urlsafe_b64encode(orjson.dumps(asdict(self._handle()))).decode()
 
     @staticmethod
     def from_sampler_handle(handle: str, *, api_key: str | None = None) -> SamplingClient:
@@ -356,27 +326,27 @@ class SamplingClient:
             api_key: The credential; default that of this process, as for `ServiceClient`.
 
         Raises:
-            ValueError: It is no handle.
+            ValueError: It is not a handle.
             TinkerError: There is no credential.
         """
         try:
-            place = _Place(**orjson.loads(base64.urlsafe_b64decode(handle)))
+            found = _SamplerHandle(**orjson.loads(base64.urlsafe_b64decode(handle)))
         except (ValueError, TypeError, binascii.Error):
             raise ValueError(
-                "handle is not one: it must be what get_sampler_handle() has returned."
+                "handle is invalid: it must be what get_sampler_handle() has returned."
             ) from None
-        return place.client(api_key, None)
+        return found.client(api_key, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle, (self._place(), self._retry_config)
+        return _unpickle, (self._handle(), self._retry_config)
 
-    def _place(self) -> _Place:
-        session_id = self.holder.known_id
+    def _handle(self) -> _SamplerHandle:
+        session_id = self.session.known_id
         if session_id is None:
             raise TinkerError("The session is not open yet: wait for the client to be created.")
-        return _Place(
-            base_url=self.holder.settings.base_url,
-            headers=without_credentials(self.holder.headers),
+        return _SamplerHandle(
+            base_url=self.session.settings.base_url,
+            headers=without_credentials(self.session.headers),
             session_id=session_id,
             sampling_session_id=self.sampling_session_id,
             base_model=self._base_model,
@@ -385,15 +355,15 @@ class SamplingClient:
 
     def _in_this_process(self) -> Sampler:
         """The sampler. In a forked process, the client becomes a clone of the parent's."""
-        if not self.holder.is_of_this_process:
-            place, settings = self._place(), self.holder.settings
+        if not self.session.is_of_this_process:
+            handle, settings = self._handle(), self.session.settings
             session = join(
-                place.session_id, settings.base_url, settings.api_key, self.holder.headers
+                handle.session_id, settings.base_url, settings.api_key, self.session.headers
             )
             self._sampler = Sampler(
                 session, self.sampling_session_id, self._retry_config, is_clone=True
             )
-            self.holder = session
+            self.session = session
         return self._sampler
 
     def get_telemetry(self) -> None:
@@ -465,7 +435,7 @@ async def _sampler_id(
 
 
 @frozen(kw_only=True)
-class _Place:
+class _SamplerHandle:
     """Where a sampler is, for other processes. No credentials."""
 
     base_url: str
@@ -486,8 +456,8 @@ class _Place:
         )
 
 
-def _unpickle(place: _Place, retry_config: RetryConfig | None) -> SamplingClient:
-    return place.client(None, retry_config)
+def _unpickle(handle: _SamplerHandle, retry_config: RetryConfig | None) -> SamplingClient:
+    return handle.client(None, retry_config)
 
 
 _QUEUE_REASONS = {
@@ -497,7 +467,7 @@ _QUEUE_REASONS = {
 
 
 def _sendable(params: types.SamplingParams) -> types.SamplingParams:
-    """The same parameters in the form that all servers read: some take no single stop text."""
+    """The same parameters in the form that all servers accept: some reject a single stop string."""
     stop = params.stop
     if stop is None:
         return params

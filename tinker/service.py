@@ -1,4 +1,4 @@
-"""`ServiceClient`: where everything begins."""
+"""`ServiceClient`: the entry point."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tinker import types
 from tinker._compat.deprecated import awaited, in_thread
+from tinker._compat.holder import HasHolder
 from tinker._http import config
 from tinker._protocol import arguments, retry
 from tinker._protocol.connection import HELD_TIMEOUT
@@ -20,6 +21,7 @@ from tinker._training.queue import result_of
 from tinker.errors import APIStatusError, RequestFailedError, TinkerError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
+from tinker.retry_policy import RetryPolicy
 from tinker.training import BackcompatTrainingClientFuture, TrainingClient, fetch_info
 from tinker.types import _console as console
 from tinker_api import models
@@ -38,8 +40,8 @@ logger = logging.getLogger("tinker")
 _DEFAULT_RANK = 32
 
 
-class ServiceClient:
-    """The way to a server: creates training and sampling clients, and holds their session.
+class ServiceClient(HasHolder):
+    """Entry point: one connection and one session, from which training and sampling clients are made.
 
     Args:
         user_metadata: Names and values kept with the session.
@@ -49,18 +51,16 @@ class ServiceClient:
             embedded server inside this process.
         api_key: The credential; default TINKER_API_KEY. Not needed for a server on this machine.
         default_headers_overrides: Headers for every request.
+        retry: How persistently requests are retried, and their deadlines.
         **kwargs: Ignored, with a warning: older code sets a `timeout` or `max_retries`.
 
     Nothing is sent before the first operation. Use it in a `with` block, or call `close`, to tell the
-    server how the work ended; otherwise the interpreter's exit does.
+    server how the work ended; otherwise it is told when the interpreter exits.
 
     Raises:
-        ValueError: The address or the key cannot be one.
+        ValueError: The address or the key is malformed.
         TinkerError: There is no key, and the server is not on this machine.
     """
-
-    holder: Session
-    """What its clients share; for the clients' constructors."""
 
     def __init__(
         self,
@@ -71,20 +71,22 @@ class ServiceClient:
         base_url: str | None = None,
         api_key: str | None = None,
         default_headers_overrides: Mapping[str, str] | None = None,
+        retry: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
         if kwargs:
             warnings.warn(
-                f"ServiceClient ignores what it does not know: {', '.join(kwargs)}.",
+                f"ServiceClient ignores unknown arguments: {', '.join(kwargs)}.",
                 FutureWarning,
                 stacklevel=2,
             )
-        self.holder = Session(
+        self.session = Session(
             config.resolve(base_url, api_key),
             user_metadata=user_metadata,
             project_id=project_id,
             display_name=display_name,
             headers=default_headers_overrides,
+            policy=retry,
         )
 
     def __repr__(self) -> str:
@@ -108,7 +110,7 @@ class ServiceClient:
         Args:
             base_model: A name from `get_server_capabilities`.
             rank: Rank of the adapter's matrices.
-            seed: Seed of the initial weights; None lets the server pick one.
+            seed: Seed of the initial weights; None is random: the server picks one.
             train_mlp: Adapt the MLP blocks.
             train_attn: Adapt the attention blocks.
             train_unembed: Adapt the unembedding.
@@ -121,7 +123,7 @@ class ServiceClient:
             rank, seed, train_mlp=train_mlp, train_attn=train_attn, train_unembed=train_unembed
         )
         metadata = arguments.metadata(user_metadata)
-        number = next(self.holder.model_numbers)
+        number = next(self.session.model_numbers)
         progress = Progress("create_model", {"base_model": base_model})
 
         lora = models.LoraConfig(
@@ -133,10 +135,10 @@ class ServiceClient:
         )
 
         async def create() -> TrainingClient:
-            with self.holder.watched(progress):
+            with self.session.watched(progress):
                 return await self._create(number, base_model, lora, metadata, optimizer, progress)
 
-        return BackcompatTrainingClientFuture.start(create(), progress, session=self.holder)
+        return BackcompatTrainingClientFuture.start(create(), progress, session=self.session)
 
     async def _create(
         self,
@@ -148,7 +150,7 @@ class ServiceClient:
         progress: Progress,
     ) -> TrainingClient:
         request = models.CreateModelRequest(
-            session_id=await self.holder.id(),
+            session_id=await self.session.id(),
             model_seq_id=number,
             base_model=base_model,
             lora_config=lora,
@@ -156,7 +158,7 @@ class ServiceClient:
             optimizer_config=_unless_adam(optimizer),
         )
         try:
-            promise = await self.holder.connection.fetch(
+            promise = await self.session.connection.fetch(
                 create_model.request(body=request),
                 progress,
                 policy=retry.CREATION,
@@ -167,7 +169,7 @@ class ServiceClient:
                 await self._name_models(error, base_model)
             raise
         decode = result_of(models.CreateModelResponse, "create_model")
-        answer = await self.holder.result(promise, decode, progress, kind="CreateModel")
+        answer = await self.session.result(promise, decode, progress, kind="CreateModel")
         return await self._client(answer.model_id, number, request.optimizer_config)
 
     def create_training_client_from_state(
@@ -178,7 +180,7 @@ class ServiceClient:
         weights_access_token: str | None = None,
         optimizer: types.OptimizerConfig | None = None,
     ) -> BackcompatTrainingClientFuture:
-        """Create a training run from the weights of a training checkpoint; the optimizer starts afresh.
+        """Create a training run from the weights of a training checkpoint; with a new optimizer.
 
         Args:
             path: Tinker path of the checkpoint.
@@ -215,13 +217,13 @@ class ServiceClient:
     ) -> BackcompatTrainingClientFuture:
         arguments.check_tinker_path(path)
         metadata = arguments.metadata(user_metadata)
-        number = next(self.holder.model_numbers)
+        number = next(self.session.model_numbers)
         progress = Progress("load_weights", {"path": path})
 
         async def create() -> TrainingClient:
-            with self.holder.watched(progress):
+            with self.session.watched(progress):
                 request = models.LoadWeightsRequest(
-                    session_id=await self.holder.id(),
+                    session_id=await self.session.id(),
                     model_seq_id=number,
                     path=path,
                     optimizer=with_state,
@@ -234,17 +236,17 @@ class ServiceClient:
                 if promise is None:
                     return await self._create_then_load(request, progress)
                 decode = result_of(models.LoadWeightsResponse, "load_weights")
-                answer = await self.holder.result(promise, decode, progress, kind="LoadWeights")
+                answer = await self.session.result(promise, decode, progress, kind="LoadWeights")
                 model_id = answer.model_id or f"{request.session_id}:train:{number}"
                 return await self._client(model_id, number, request.optimizer_config)
 
-        return BackcompatTrainingClientFuture.start(create(), progress, session=self.holder)
+        return BackcompatTrainingClientFuture.start(create(), progress, session=self.session)
 
     async def _load_as_new_model(
         self, request: models.LoadWeightsRequest, progress: Progress
     ) -> models.UntypedAPIFuture | None:
         """The promise of a model made from a checkpoint in one step; None if the server has no such step."""
-        traits, connection = self.holder.traits, self.holder.connection
+        traits, connection = self.session.traits, self.session.connection
         if not traits.creates_from_checkpoint:
             return None
         response = await connection.call(
@@ -261,8 +263,8 @@ class ServiceClient:
     async def _create_then_load(
         self, request: models.LoadWeightsRequest, progress: Progress
     ) -> TrainingClient:
-        """The same in two steps, which every server has. Also tells what is wrong with a path."""
-        info = await self.holder.connection.fetch(
+        """The same in two steps, which every server supports. Also reports what is wrong with a path."""
+        info = await self.session.connection.fetch(
             weights_info.request(body=models.WeightsInfoRequest(tinker_path=request.path)),
             progress,
         )
@@ -290,25 +292,25 @@ class ServiceClient:
             if expected_seq_id(error.message) is None:
                 raise
             raise TinkerError(
-                f"{progress.name()}: {self.holder.settings.base_url} loads a checkpoint only into the run "
-                f"that saved it. It says: {error.message}"
+                f"{progress.name()}: {self.session.settings.base_url} loads a checkpoint only into the run "
+                f"that saved it: {error.message}"
             ) from error
-        self.holder.traits.creates_from_checkpoint = False
+        self.session.traits.creates_from_checkpoint = False
         return client
 
     async def _client(
         self, model_id: str, number: int, optimizer: types.OptimizerConfig | None
     ) -> TrainingClient:
-        info = await fetch_info(self.holder, model_id)
+        info = await fetch_info(self.session, model_id)
         if optimizer is not None and getattr(info.optimizer_config, "type", None) != optimizer.type:
             logger.warning(
-                "%s does not say that the optimizer of %s is %s. It may know none but AdamW.",
-                *(self.holder.settings.base_url, model_id, optimizer.type),
+                "%s does not confirm that the optimizer of %s is %s. It may support AdamW only.",
+                *(self.session.settings.base_url, model_id, optimizer.type),
             )
-        return TrainingClient(self.holder, number, model_id, info=info)
+        return TrainingClient(self.session, number, model_id, info=info)
 
     async def _name_models(self, error: APIStatusError, base_model: str) -> None:
-        """Add to a refusal which models the server does offer, if it says so."""
+        """Add the models that the server offers to an error, if it lists them."""
         try:
             answer = await self._capabilities()
         except TinkerError:
@@ -334,7 +336,7 @@ class ServiceClient:
             model_path: Tinker path of a checkpoint.
             base_model: A name from `get_server_capabilities`. With `model_path`: at which context length to
                 sample from the checkpoint, as `org/name:peft:262144`.
-            retry_config: How persistently it asks.
+            retry_config: How persistently it retries.
             record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
         """
         from tinker.sampling import (  # noqa: PLC0415  # with numpy
@@ -344,7 +346,7 @@ class ServiceClient:
 
         return BackcompatSamplingClientFuture.of(
             SamplingClient.create(
-                self.holder,
+                self.session,
                 model_path=model_path,
                 base_model=base_model,
                 retry_config=retry_config,
@@ -368,20 +370,20 @@ class ServiceClient:
             What `forward_backward_custom` takes for a loss function.
 
         Raises:
-            ValueError: The function does something that no server can run.
+            ValueError: The function has a step that no server can run.
         """
-        from tinker._training.loss_graph import trace  # noqa: PLC0415  # few need it
+        from tinker._training.loss_graph import trace_loss  # noqa: PLC0415  # few need it
         from tinker.custom_loss import LossHandle  # noqa: PLC0415
 
-        graph, module = trace(fn, input_ranks)
+        graph, module = trace_loss(fn, input_ranks)
         inputs = [models.CustomLossInput(name=n, rank=r) for n, r in input_ranks.items()]  # type: ignore[arg-type]  # checked
-        number = next(self.holder.loss_numbers)
+        number = next(self.session.loss_numbers)
         name = getattr(fn, "__name__", "loss")
         progress = Progress("create_custom_loss", {"name": name})
 
         async def create() -> LossHandle:
-            with self.holder.watched(progress):
-                session_id = await self.holder.id()
+            with self.session.watched(progress):
+                session_id = await self.session.id()
                 body = models.CreateCustomLossRequest(
                     session_id=session_id,
                     custom_loss_seq_id=number,
@@ -389,28 +391,28 @@ class ServiceClient:
                     inputs=inputs,
                     graph=graph,
                 )
-                promise = await self.holder.connection.fetch(
+                promise = await self.session.connection.fetch(
                     create_custom_loss.request(body=body), progress
                 )
                 decode = result_of(models.CreateCustomLossResponse, "create_custom_loss")
-                answer = await self.holder.result(
+                answer = await self.session.result(
                     promise, decode, progress, kind="CreateCustomLoss"
                 )
                 return LossHandle(name, tuple(inputs), session_id, module, answer.loss_id)
 
-        return APIFuture.start(create(), progress, session=self.holder)
+        return APIFuture.start(create(), progress, session=self.session)
 
     # ---- the server -------------------------------------------------------------------------
 
     def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
-        """The models the server offers. Asks the server, and waits."""
-        return APIFuture.start(self._capabilities(), session=self.holder).result()
+        """The models the server offers. Sends a request and waits."""
+        return APIFuture.start(self._capabilities(), session=self.session).result()
 
     def create_rest_client(self) -> RestClient:
         """A client that reads and manages what is on the server, over this one's connection."""
         from tinker.rest import RestClient  # noqa: PLC0415  # a training loop needs none
 
-        return RestClient(self.holder)
+        return RestClient(self.session)
 
     def copy_weights(
         self, path: str, *, ttl_seconds: int | None = None, weights_access_token: str | None = None
@@ -418,17 +420,17 @@ class ServiceClient:
         """As `RestClient.copy_weights`, into the project of this session."""
         return self.create_rest_client().copy_weights(
             path,
-            self.holder.project_id,
+            self.session.project_id,
             ttl_seconds=ttl_seconds,
             weights_access_token=weights_access_token,
         )
 
     def get_console_url(self) -> str:
         """The session's page in the hosted service's console; before the first operation, that of all."""
-        return console.session_url(self.holder.known_id)
+        return console.session_url(self.session.known_id)
 
     async def _capabilities(self) -> types.GetServerCapabilitiesResponse:
-        return await self.holder.fetch(
+        return await self.session.fetch(
             get_server_capabilities.request(), Progress("get_server_capabilities")
         )
 
@@ -461,7 +463,7 @@ class ServiceClient:
             detail: More, for people.
             wait: Wait for pending operations first. Otherwise their futures fail with a `TinkerError`.
         """
-        return APIFuture.start(self.holder.close(status, detail, wait=wait))
+        return APIFuture.start(self.session.end(status, detail, wait=wait))
 
     def __enter__(self) -> Self:
         return self

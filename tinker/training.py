@@ -12,6 +12,7 @@ from tinker import types
 from tinker._codec.media_types import PROTOBUF
 from tinker._compat.client_futures import BackcompatClientFuture
 from tinker._compat.deprecated import awaited, in_thread, submitted
+from tinker._compat.holder import HasHolder
 from tinker._protocol import arguments, loop
 from tinker._protocol.connection import HELD_TIMEOUT, sdk_headers
 from tinker._protocol.progress import Progress
@@ -19,9 +20,9 @@ from tinker._protocol.server_traits import Encoding, documented_path, wants_a_na
 from tinker._protocol.session import Session, describe
 from tinker._training import batch as batches
 from tinker._training.batch import Batch
-from tinker._training.chunking import Chunk, ChunkLimits, split
+from tinker._training.chunking import BatchChunk, ChunkLimits, split
 from tinker._training.metrics import combine
-from tinker._training.queue import Submit, TrainingRun, result_of
+from tinker._training.queue import RunQueue, Submit, result_of
 from tinker.errors import UnprocessableEntityError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from tinker.sampling import BackcompatSamplingClientFuture
     from tinker.tokenizers import Tokenizer
 
-_MOST_RECIPIENTS = 10
+_MAX_RECIPIENTS = 10
 
 
 class _Unloadable:
@@ -49,11 +50,11 @@ class _Unloadable:
     and a test of it fails if there is one that it does not know."""
 
     model_id: str
-    _run: TrainingRun
+    _queue: RunQueue
 
     def unload_model(self) -> APIFuture[types.UnloadModelResponse]:
         """Free the model on the server after the operations submitted so far. Checkpoints stay."""
-        return self._run.unnumbered(
+        return self._queue.unnumbered(
             unload_model.request(
                 body=models.UnloadModelRequest(model_id=self.model_id),
                 **sdk_headers("TrainingClient.unload_model"),
@@ -63,7 +64,7 @@ class _Unloadable:
         )
 
 
-class TrainingClient(_Unloadable):
+class TrainingClient(HasHolder, _Unloadable):
     """One training run: a base model with an adapter that is trained.
 
     Methods check their arguments, submit, and return an `APIFuture` at once. Calls take effect in the
@@ -75,11 +76,11 @@ class TrainingClient(_Unloadable):
     def __init__(
         self, holder: Session, model_seq_id: int, model_id: str, *, info: types.GetInfoResponse
     ) -> None:
-        self.holder = holder
+        self.session = holder
         self.model_id = model_id
         self.model_seq_id = model_seq_id
         self._info = info
-        self._run = TrainingRun(holder, model_id)
+        self._queue = RunQueue(holder, model_id)
         self._tokenizer: Tokenizer | None = None
 
     def __repr__(self) -> str:
@@ -108,7 +109,7 @@ class TrainingClient(_Unloadable):
             weight is 0 and its `logprobs` are NaN.
 
         Raises:
-            ValueError: The input is wrong; nothing was sent.
+            ValueError: An argument is wrong; nothing was sent.
         """
         return self._loss(data, loss_fn, loss_fn_config, backward=True)
 
@@ -133,7 +134,7 @@ class TrainingClient(_Unloadable):
             optim_params: The optimizer's parameters for this step: `AdamParams`; `DimuonParams` or
                 `OptimParamsBase` for a run that was created with another optimizer. None is
                 `AdamParams` with its defaults.
-            adam_params: The same under its older name.
+            adam_params: The older name of `optim_params`.
         """
         if optim_params is not None and adam_params is not None:
             raise ValueError("optim_step takes optim_params or adam_params, not both.")
@@ -145,7 +146,7 @@ class TrainingClient(_Unloadable):
             request = models.OptimStepRequest(model_id=self.model_id, optimizer_params=params)
         else:
             raise TypeError(f"optim_params is a {type(params).__name__}; it must be AdamParams.")
-        return self._run.one(
+        return self._queue.one(
             lambda seq_id, sdk: optim_step.request(body=evolve(request, seq_id=seq_id), **sdk),
             models.OptimStepResponse,
             operation="optim_step",
@@ -159,7 +160,7 @@ class TrainingClient(_Unloadable):
         *,
         loss_type_input: Literal["logprobs"] | None = None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
-        """As `forward_backward`, with a loss of the caller's own.
+        """As `forward_backward`, with a custom loss.
 
         The batch is scored, the function runs on this machine, in a thread, and its gradient goes back; operations
         that are submitted later wait behind both passes.
@@ -176,7 +177,7 @@ class TrainingClient(_Unloadable):
             `surrogate_loss:sum` is the loss whose gradient was taken.
 
         Raises:
-            ValueError: What the function gives cannot be a loss. Nothing is trained then, and the run goes on.
+            ValueError: The function's result is not a valid loss. Nothing is trained, and the run goes on.
         """
         if loss_type_input not in (None, "logprobs"):
             raise ValueError(f"loss_type_input is {loss_type_input!r}; it must be 'logprobs'.")
@@ -206,16 +207,16 @@ class TrainingClient(_Unloadable):
         backwards: list[Submit] = []
         # Both turns are taken now: whatever is submitted later waits behind them.
         forward = self._submit(
-            chunks, "cross_entropy", None, self._run.progress("forward"), backward=False
+            chunks, "cross_entropy", None, self._queue.progress("forward"), backward=False
         )
-        progress = self._run.progress("forward_backward_custom")
-        outputs = self._run.submit(
+        progress = self._queue.progress("forward_backward_custom")
+        outputs = self._queue.submit(
             backwards,
             batches.decode,
             progress,
             kind="ForwardBackward",
             accept=PROTOBUF,
-            parallel=self.holder.config.parallel_fwdbwd_chunks,
+            parallel=self.session.config.parallel_fwdbwd_chunks,
         )
 
         async def run() -> types.ForwardBackwardOutput:
@@ -242,7 +243,7 @@ class TrainingClient(_Unloadable):
             combined = checks.without_invented(combine(await outputs), data)
             return custom_loss.merged(combined, value, metrics)
 
-        return APIFuture.start(run(), progress, session=self.holder)
+        return APIFuture.start(run(), progress, session=self.session)
 
     def _loss(
         self,
@@ -257,10 +258,10 @@ class TrainingClient(_Unloadable):
 
         data = checks.listed(data)
         prepared = checks.prepare(data, loss_fn, loss_fn_config)
-        if self.holder.traits.training_encoding is Encoding.JSON:
+        if self.session.traits.training_encoding is Encoding.JSON:
             json_codec.check_finite(prepared, loss_fn_config)  # before a chunk of it is sent
         chunks = self._chunks(prepared)
-        progress = self._run.progress("forward_backward" if backward else "forward")
+        progress = self._queue.progress("forward_backward" if backward else "forward")
         outputs = self._submit(chunks, loss_fn, loss_fn_config, progress, backward=backward)
 
         async def combined() -> types.ForwardBackwardOutput:
@@ -269,13 +270,13 @@ class TrainingClient(_Unloadable):
                 output = checks.without_invented(output, data)
             return output
 
-        return APIFuture.start(combined(), progress, session=self.holder)
+        return APIFuture.start(combined(), progress, session=self.session)
 
     async def _send(self, batch: Batch, progress: Progress, seq_id: int) -> models.UntypedAPIFuture:
-        return await batches.send(self.holder, batch, seq_id, progress)
+        return await batches.send(self.session, batch, seq_id, progress)
 
-    def _chunks(self, data: Sequence[types.Datum]) -> list[Chunk]:
-        config, defaults = self.holder.config, ChunkLimits()
+    def _chunks(self, data: Sequence[types.Datum]) -> list[BatchChunk]:
+        config, defaults = self.session.config, ChunkLimits()
         limits = ChunkLimits(
             examples=min(defaults.examples, config.fwdbwd_max_chunk_len),
             bytes=config.fwdbwd_max_chunk_bytes_count,
@@ -284,7 +285,7 @@ class TrainingClient(_Unloadable):
 
     def _submit(
         self,
-        chunks: Sequence[Chunk],
+        chunks: Sequence[BatchChunk],
         loss_fn: str,
         loss_fn_config: Mapping[str, float | str] | None,
         progress: Progress,
@@ -299,13 +300,13 @@ class TrainingClient(_Unloadable):
             )
             submits.append(partial(self._send, batch, progress))
             first += len(chunk.data)
-        return self._run.submit(
+        return self._queue.submit(
             submits,
             batches.decode,
             progress,
             kind="ForwardBackward" if backward else "Forward",
             accept=PROTOBUF,
-            parallel=self.holder.config.parallel_fwdbwd_chunks,
+            parallel=self.session.config.parallel_fwdbwd_chunks,
         )
 
     # ---- checkpoints ------------------------------------------------------------------------
@@ -322,13 +323,13 @@ class TrainingClient(_Unloadable):
         Args:
             name: The checkpoint's name, one path segment.
             ttl_seconds: Seconds until it expires; None keeps it.
-            overwrite: Replace a checkpoint of that name; otherwise one makes the call fail.
+            overwrite: Replace a checkpoint of that name; otherwise the call fails if there is one.
             user_metadata: Names and values kept with it.
         """
         arguments.check_name(name)
         arguments.check_ttl(ttl_seconds)
         metadata = arguments.metadata(user_metadata)
-        return self._run.one(
+        return self._queue.one(
             lambda seq_id, sdk: save_weights.request(
                 body=models.SaveWeightsRequest(
                     model_id=self.model_id,
@@ -349,9 +350,9 @@ class TrainingClient(_Unloadable):
     def load_state(
         self, path: str, weights_access_token: str | None = None
     ) -> APIFuture[types.LoadWeightsResponse]:
-        """Load the weights of a training checkpoint; the optimizer starts afresh.
+        """Load the weights of a training checkpoint; with a new optimizer.
 
-        Some servers take this only as the first operation of a run:
+        Some servers accept this only as the first operation of a run:
         `ServiceClient.create_training_client_from_state` works on all.
         """
         return self._load(path, weights_access_token, optimizer=False)
@@ -366,7 +367,7 @@ class TrainingClient(_Unloadable):
         self, path: str, weights_access_token: str | None, *, optimizer: bool
     ) -> APIFuture[types.LoadWeightsResponse]:
         arguments.check_tinker_path(path)
-        return self._run.one(
+        return self._queue.one(
             lambda seq_id, sdk: load_weights.request(
                 body=models.LoadWeightsRequest(
                     model_id=self.model_id,
@@ -393,7 +394,7 @@ class TrainingClient(_Unloadable):
         arguments.check_name(name)
         arguments.check_ttl(ttl_seconds)
         metadata = arguments.metadata(user_metadata)
-        saved = self._run.one(
+        saved = self._queue.one(
             lambda seq_id, sdk: save_weights_for_sampler.request(
                 body=models.SaveWeightsForSamplerRequest(
                     model_id=self.model_id,
@@ -414,7 +415,7 @@ class TrainingClient(_Unloadable):
             found = await saved
             return evolve(found, path=documented_path(found.path, "sampler_weights"))
 
-        return APIFuture.start(answer(), saved.progress, session=self.holder)
+        return APIFuture.start(answer(), saved.progress, session=self.session)
 
     def save_weights_external(
         self,
@@ -426,21 +427,20 @@ class TrainingClient(_Unloadable):
 
         Args:
             name: Of the checkpoint, whose tinker path is the result's `path`.
-            ttl_seconds: After how long to delete it; None keeps it.
+            ttl_seconds: Seconds until it expires; None keeps it.
             age_encryption_recipients: Up to 10 age recipients (`age1…`) to encrypt the files for.
         """
         arguments.check_name(name)
         arguments.check_ttl(ttl_seconds)
         recipients = age_encryption_recipients
         if recipients is not None and not (
-            len(recipients) <= _MOST_RECIPIENTS
-            and all(one.startswith("age1") for one in recipients)
+            len(recipients) <= _MAX_RECIPIENTS and all(one.startswith("age1") for one in recipients)
         ):
             raise ValueError(
                 f"age_encryption_recipients has {len(recipients)} entries; it must have at most "
-                f"{_MOST_RECIPIENTS}, each beginning with 'age1'."
+                f"{_MAX_RECIPIENTS}, each beginning with 'age1'."
             )
-        return self._run.one(
+        return self._queue.one(
             lambda seq_id, sdk: save_weights_external.request(
                 body=models.SaveWeightsExternalRequest(
                     model_id=self.model_id,
@@ -464,24 +464,27 @@ class TrainingClient(_Unloadable):
         record_stability_info: bool = False,
         kind: Literal["snapshot", "inflight"] = "snapshot",
     ) -> BackcompatSamplingClientFuture:
-        """A client that samples from the current weights, by a sampler without a checkpoint's name.
+        """A client that samples from the current weights, without saving a named checkpoint.
 
         Args:
             name: Not used; older callers pass one.
-            retry_config: How persistently the client asks.
+            retry_config: How persistently the client retries.
             record_stability_info: Have the server keep what the loss `stable_reinforce` needs.
-            kind: `snapshot` samples from the weights of now; `inflight` is known to the hosted service.
+            kind: `snapshot` samples from the current weights; `inflight` is for the hosted service.
         """
         from tinker.sampling import (  # noqa: PLC0415  # with numpy
             BackcompatSamplingClientFuture,
             SamplingClient,
         )
 
-        number = next(self.holder.sampler_numbers)
-        progress = self._run.progress("save_weights_for_sampler")
+        number = next(self.session.sampler_numbers)
+        progress = self._queue.progress("save_weights_for_sampler")
 
         async def send(seq_id: int) -> models.UntypedAPIFuture:
-            traits, sdk = self.holder.traits, sdk_headers("TrainingClient.save_weights_for_sampler")
+            traits, sdk = (
+                self.session.traits,
+                sdk_headers("TrainingClient.save_weights_for_sampler"),
+            )
             body = models.SaveWeightsForSamplerRequest(
                 model_id=self.model_id,
                 sampling_session_seq_id=number,
@@ -491,16 +494,16 @@ class TrainingClient(_Unloadable):
             if traits.saves_without_a_name:
                 try:
                     request = save_weights_for_sampler.request(body=body, **sdk)
-                    return await self._run.send(request, progress, HELD_TIMEOUT)
+                    return await self._queue.send(request, progress, HELD_TIMEOUT)
                 except UnprocessableEntityError as error:
                     if not wants_a_name(error.body):
                         raise
                     traits.saves_without_a_name = False
             body = evolve(body, path=f"sampler-{seq_id}", sampling_session_seq_id=None)
             request = save_weights_for_sampler.request(body=body, **sdk)
-            return await self._run.send(request, progress, HELD_TIMEOUT)
+            return await self._queue.send(request, progress, HELD_TIMEOUT)
 
-        results = self._run.submit(
+        results = self._queue.submit(
             [send],
             result_of(
                 models.SaveWeightsForSamplerResponse,
@@ -515,21 +518,21 @@ class TrainingClient(_Unloadable):
             (saved,) = await results
             if saved.sampling_session_id is None and saved.path is not None:
                 return await SamplingClient.create(
-                    self.holder,
+                    self.session,
                     model_path=documented_path(saved.path, "sampler_weights"),
                     retry_config=retry_config,
                     record_stability_info=record_stability_info,
                 )
             assert saved.sampling_session_id is not None, "a result has one of the two"
             return SamplingClient(
-                self.holder,
+                self.session,
                 sampling_session_id=saved.sampling_session_id,
                 base_model=self._base_model(),
                 retry_config=retry_config,
                 record_stability_info=record_stability_info,
             )
 
-        return BackcompatSamplingClientFuture.start(client(), progress, session=self.holder)
+        return BackcompatSamplingClientFuture.start(client(), progress, session=self.session)
 
     def create_sampling_client(
         self,
@@ -545,7 +548,7 @@ class TrainingClient(_Unloadable):
 
         return BackcompatSamplingClientFuture.of(
             SamplingClient.create(
-                self.holder,
+                self.session,
                 model_path=model_path,
                 retry_config=retry_config,
                 record_stability_info=record_stability_info,
@@ -559,9 +562,9 @@ class TrainingClient(_Unloadable):
         return self.model_id
 
     def get_info(self) -> types.GetInfoResponse:
-        """Facts about the run: base model, tokenizer, rank. Asks the server, and waits."""
-        asking = fetch_info(self.holder, self.model_id)
-        return APIFuture.start(asking, session=self.holder).result()
+        """Facts about the run: base model, tokenizer, rank. Sends a request and waits."""
+        asking = fetch_info(self.session, self.model_id)
+        return APIFuture.start(asking, session=self.session).result()
 
     def get_console_url(self) -> str:
         """The run's page in the hosted service's console."""
@@ -599,7 +602,7 @@ class TrainingClient(_Unloadable):
     def _base_model(self) -> str:
         name = self._info.model_data.model_name or self._info.model_name
         if name is None:
-            raise ValueError(f"The server does not say what the base model of {self.model_id} is.")
+            raise ValueError(f"The server does not report the base model of {self.model_id}.")
         return name
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -27,11 +27,13 @@ from tinker_local.options import Options
 from tinker_local.protocol import contract, validation
 from tinker_local.protocol.backend import Backend, Call
 from tinker_local.protocol.contract import Operation
+from tinker_local.protocol.faults import Fault
 from tinker_local.protocol.handlers import Handler, handler
 from tinker_local.protocol.intake import Intake
 from tinker_local.protocol.wire import bodies
 from tinker_local.state import disk
 from tinker_local.state.store import Store
+from tinker_local.web import pages
 
 logger = logging.getLogger("tinker_local")
 
@@ -42,6 +44,7 @@ def make_app(
     keys: KeysFile,
     options: Options,
     ready: Callable[[], None],
+    faults: Sequence[Fault] = (),
 ) -> Starlette:
     """The server, with its state in `store`; `ready` is called when it can answer."""
 
@@ -71,11 +74,7 @@ def make_app(
         assert route.methods is not None
         route.methods.discard("HEAD")
         routes.append(route)
-    for path, content, media_type in (
-        ("/docs", contract.reference(), "text/html"),
-        ("/openapi.json", contract.content(), media_types.JSON),
-    ):
-        routes.append(Route(path, _page(content, media_type)))
+    routes += pages.routes(faults)
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
@@ -107,15 +106,6 @@ class _Guard:
                 await _refused(refusal, form)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
-
-
-def _page(content: bytes, media_type: str) -> Callable[[Request], Awaitable[Response]]:
-    """The contract itself, beside what it describes: needs no key."""
-
-    async def page(request: Request) -> Response:
-        return Response(content, media_type=media_type)
-
-    return page
 
 
 def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awaitable[Response]]:

@@ -1,4 +1,4 @@
-"""Connections: how many there may be, and how long one may take to say what it wants."""
+"""Connections: how many there may be, and how long one may take to send a request."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class ModelName:
 
 
 def parse(name: str) -> ModelName:
-    """The parts of a model name. What is not a tinker path is the name of a base model."""
+    """The parts of a model name. Anything except a tinker path is the name of a base model."""
     base_model, separator, path = name.rpartition(";")
     if separator and base_model and checkpoints.parse(path) is not None:
         return ModelName(base_model, path)

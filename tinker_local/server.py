@@ -96,7 +96,7 @@ class Server:
 
     async def serve(self, ready: Callable[[], None]) -> None:
         """Answer until `stop` is called; `ready` is called when answers are to be had."""
-        app = make_app(self._store, self._engine, self._keys, self._options, ready)
+        app = make_app(self._store, self._engine, self._keys, self._options, ready, self._faults)
         routes = [route for route in app.routes if isinstance(route, Route)]
         self._uvicorn = _Uvicorn(
             app,

@@ -96,7 +96,7 @@ class Client:
 
 @define(kw_only=True)
 class AuthenticatedClient(Client):
-    """For operations that need a credential, which goes where the contract's security scheme says."""
+    """For operations that need a credential; it is sent as the contract's security scheme prescribes."""
 
     token: str = field(repr=False)
     """The credential."""

@@ -10,8 +10,9 @@ import base64
 import copy
 import dataclasses
 import datetime
+import html
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import attrs
@@ -48,8 +49,8 @@ class Model:
     """Base of the value types: dump, validate and copy, with the results pydantic would give.
 
     The functions of `dataclasses` take them too, so that `dataclasses.replace(span, length=2)` works.
-    A member's name is that of its constructor argument. Bytes are dumped as base64, arrays as lists.
-    In JSON a NaN or an infinity is null. `dict(model)` has the members as they are.
+    A field has the name of its constructor argument. Bytes are dumped as base64, arrays as lists.
+    In JSON a NaN or an infinity is null. `dict(model)` has the fields as they are.
     """
 
     __slots__ = ()
@@ -57,9 +58,9 @@ class Model:
     model_fields: ClassVar[_Fields] = _Fields()
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = _DataclassFields()  # type: ignore[assignment]
     _dump_names: ClassVar[Mapping[str, str]] = {}
-    """Constructor argument -> name under which the member is dumped, where they differ."""
+    """Constructor argument -> name under which the field is dumped, where they differ."""
     _ignores_unknown: ClassVar[bool] = False
-    """Whether `model_validate` passes over unknown members: so in results, not in requests."""
+    """Whether `model_validate` ignores unknown fields, as it does in results but not in requests."""
 
     # ---- out --------------------------------------------------------------------------------
 
@@ -74,11 +75,11 @@ class Model:
         exclude_unset: bool = False,
         by_alias: bool | None = None,  # no member has an alias
     ) -> dict[str, Any]:
-        """The members as plain Python values, nested models as dicts.
+        """The fields as plain Python values, nested models as dicts.
 
         `mode="json"` makes lists of tuples and text of times. `exclude_unset` leaves out what equals
         its default, as `exclude_defaults` does. `include` and `exclude` are about this model's own
-        members, the others about those of nested models too.
+        fields, the others about those of nested models too.
         """
 
         def nested(model: Model) -> dict[str, Any]:
@@ -109,6 +110,10 @@ class Model:
             return text.decode()
         return json.dumps(orjson.loads(text), indent=indent, ensure_ascii=False)
 
+    def _repr_html_(self) -> str:
+        """The fields as a table, for notebooks; a list of models is a table inside it."""
+        return _html(self)
+
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return ((name, value) for name, value, _ in self._members())
 
@@ -116,17 +121,17 @@ class Model:
 
     @classmethod
     def model_validate(cls, obj: Any) -> Self:
-        """Build from a mapping of member names; an instance is returned as it is.
+        """Build from a mapping of field names; an instance is returned as it is.
 
         Raises:
-            ValueError: `obj` is neither, a required member is missing, or one is unknown or has a
+            ValueError: `obj` is neither, a required field is missing, or one is unknown or has a
                 wrong value.
         """
         if isinstance(obj, cls):
             return obj
         if not isinstance(obj, Mapping):
             raise ValueError(  # as pydantic does
-                f"expected {cls.__name__} or a mapping of its members, not {type(obj).__name__}."
+                f"expected {cls.__name__} or a mapping of its fields, not {type(obj).__name__}."
             )
         known = {cls._dump_names.get(name, name): required for name, required in cls._arguments()}
         for name, required in known.items():
@@ -146,7 +151,7 @@ class Model:
         return cls.model_validate(orjson.loads(json_data))
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy, with the members in `update` (by constructor argument) replaced and checked."""
+        """A copy, with the fields in `update` (by constructor argument) replaced and checked."""
         duplicate = copy.deepcopy(self) if deep else copy.copy(self)
         return attrs.evolve(duplicate, **update) if update else duplicate  # type: ignore[misc]
 
@@ -154,7 +159,7 @@ class Model:
 
     @classmethod
     def _of_members(cls, members: Mapping[str, Any]) -> Self:
-        """Build from members that are known to be there."""
+        """Build from fields that are known to be there."""
         names = [(name, cls._dump_names.get(name, name)) for name, _ in cls._arguments()]
         return cls(**{name: members[member] for name, member in names if member in members})
 
@@ -165,7 +170,7 @@ class Model:
         return [(field.alias or field.name, field.default is attrs.NOTHING) for field in fields]
 
     def _members(self) -> list[tuple[str, Any, Any]]:
-        """Name, value and default of each member."""
+        """Name, value and default of each field."""
         fields = self.model_fields.items()
         return [(name, getattr(self, name), field.default) for name, field in fields]
 
@@ -191,12 +196,12 @@ class Schema(Model):
     _ignores_unknown = True  # those of a newer server
 
     def to_dict(self) -> dict[str, Any]:
-        """The members as they are sent: without those that are null and may be left out."""
+        """The fields as they are sent: without those that are null and may be left out."""
         raise NotImplementedError
 
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
-        """Build from the members as they are received."""
+        """Build from the fields as they are received."""
         raise NotImplementedError
 
     @classmethod
@@ -273,3 +278,38 @@ def tag(value: str) -> Any:
             raise ValueError(f"{type(instance).__name__}.type is {given!r}; it must be {value!r}.")
 
     return attrs.field(default=value, validator=check)
+
+
+_HTML_ROWS = 50
+_HTML_TEXT = 200
+
+
+def _html(value: object) -> str:
+    """A value as HTML: models and mappings as tables of two columns, models of one kind as rows."""
+    if isinstance(value, Model | Mapping):
+        members = value.items() if isinstance(value, Mapping) else value
+        rows = [
+            [html.escape(str(name)), _html(member)]
+            for name, member in members
+            if member is not None
+        ]
+        return _html_table(type(value).__name__ if isinstance(value, Model) else "", rows)
+    if isinstance(value, list) and value and all(isinstance(item, Model) for item in value):
+        shown = [dict(item) for item in value[:_HTML_ROWS]]
+        names = list(dict.fromkeys(name for row in shown for name in row))
+        names = [name for name in names if any(row.get(name) is not None for row in shown)]
+        rows = [[_html(row.get(name)) for name in names] for row in shown]
+        more = len(value) - len(shown)
+        return _html_table(f"and {more} more" if more else "", rows, names)
+    text = "" if value is None else str(value)
+    if isinstance(value, list) and len(text) > _HTML_TEXT:
+        text = f"{len(value)} items: {text}"
+    return html.escape(text if len(text) <= _HTML_TEXT else f"{text[:_HTML_TEXT]}…")
+
+
+def _html_table(caption: str, rows: list[list[str]], names: Iterable[str] = ()) -> str:
+    """A table of cells that are HTML already."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    top = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    return f"<table>{top}{f'<tr>{head}</tr>' if head else ''}{body}</table>"

@@ -27,7 +27,7 @@ class Unset:
 
 
 UNSET: Unset = Unset()
-"""Stands for a member that is left out."""
+"""Stands for a field that is left out."""
 
 
 @define
@@ -164,7 +164,7 @@ def loads(content: bytes) -> Any:
 
 
 def const(value: Any, expected: Any, name: str) -> Any:
-    """The value, if it is the one the contract says."""
+    """Return the value if it is the contract's."""
     if value != expected:
         raise ValueError(f"{name} is {value!r}; it must be {expected!r}")
     return value
@@ -173,7 +173,7 @@ def const(value: Any, expected: Any, name: str) -> Any:
 def tagged(
     data: Any, tag: str, members: Mapping[str, type[Any]], other: type[Any] | None = None
 ) -> Any:
-    """The member of a union that the tag names; `other`, if there is one, has the tags that none names."""
+    """Parse the member of a union that the tag names; `other`, if given, takes all other tags."""
     member = members.get(data[tag], other)
     if member is None:
         raise ValueError(f"unknown {tag}: {data[tag]!r}; known: {', '.join(members)}")

@@ -1,1 +1,1 @@
-"""The contract, openapi.yaml: `openapi.json` in this package for programs, `reference.html` for people."""
+"""The contract, openapi.yaml: as `openapi.json` in this package."""

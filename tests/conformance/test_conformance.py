@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import httpx
 import orjson
@@ -23,6 +24,8 @@ from tinker.conformance.contract import routes
 from tinker_api.models.metric_reduction import METRIC_REDUCTION_VALUES
 from tinker_local import LocalServer
 from tinker_local.options import Options
+from tinker_local.protocol import scheduler
+from tinker_local.state.store import Request
 
 KEY = "tml-conformance-secret"
 
@@ -61,12 +64,25 @@ def test_every_operation_of_the_contract_has_a_check() -> None:
     assert len({check.name for check in CHECKS}) == len(CHECKS)
 
 
+def test_the_page_lists_every_check(repository: Path) -> None:
+    page = (repository / "docs" / "conformance.md").read_text(encoding="utf-8")
+    _, results = page.split("## Results")
+    listed = re.findall(r"^\|[^|]*\| `([^`]+)` \|", results, re.MULTILINE)
+    assert sorted(listed) == sorted(check.name for check in CHECKS)
+
+
 def test_the_embedded_server_passes_and_nothing_is_left_behind(server: str) -> None:
     report = run(server, api_key=KEY)
     assert report.passed, report.details()
     assert report.count(Outcome.PASS) > 55
     assert {result.name for result in report.results} == {check.name for check in CHECKS}
     assert KEY not in json.dumps(report.to_json())
+    suite = ElementTree.fromstring(report.junit())
+    assert suite.attrib["tests"] == str(len(report.results))
+    assert (suite.attrib["failures"], suite.attrib["errors"]) == ("0", "0")
+    assert len(suite.findall("./testcase/skipped")) == report.count(Outcome.NOT_OFFERED)
+    offered = {result.name for result in report.results if result.outcome is Outcome.PASS}
+    assert {"create_chat_completion", "create_message", "external_weights_upload_finish"} <= offered
 
 
 def no_length(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
@@ -204,6 +220,80 @@ def says_what_was_expected_and_found(report: Report, broken: str) -> None:
     (result,) = (result for result in report.results if result.name == broken)
     assert re.search(r"expected .*-?\d+\.\d+.* found .*-?\d+\.\d+", result.reason), result.reason
     assert result.exchange is not None
+
+
+def errors_of_its_own(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    """Errors in another form."""
+    if response.status_code < 400 or b"/oai/" in request.url.raw_path:
+        return None
+    return answer(response, {"message": "no", "code": response.status_code})
+
+
+def loses_results(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    """Results of optimizer steps that nobody can fetch."""
+    if b'"type":"optim_step"' not in response.content:
+        return None
+    return answer(response, {"detail": "Unknown request_id"}, 404)
+
+
+def always_json(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    """Protobuf under the name of JSON."""
+    if response.headers.get("content-type") != "application/x-protobuf":
+        return None
+    return httpx.Response(
+        200, content=response.content, headers={"content-type": "application/json"}
+    )
+
+
+def promises_anew(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    """A repeated sample gets another promise, as from a server that samples again."""
+    if not request.url.path.endswith("/asample") or response.status_code != 200:
+        return None
+    promises_anew.count += 1  # type: ignore[attr-defined]
+    body = orjson.loads(response.content)
+    suffix = "" if promises_anew.count == 1 else f"?{promises_anew.count}"  # type: ignore[attr-defined]
+    return answer(response, {**body, "request_id": body["request_id"] + suffix})
+
+
+promises_anew.count = 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        (errors_of_its_own, "error bodies"),
+        (loses_results, "optim_step"),
+        (always_json, "forward_backward"),
+        (promises_anew, "repeated sample"),
+    ],
+)
+def test_a_server_with_a_deliberate_mistake_is_told(
+    server: str, change: Change, broken: str
+) -> None:
+    report = run(server, api_key=KEY, transport=Breaking(change))
+    assert not report.passed
+    assert broken in failed(report), failed(report)
+    suite = ElementTree.fromstring(report.junit())
+    (case,) = (one for one in suite if one.attrib["name"] == broken)
+    (failure,) = case
+    (result,) = (result for result in report.results if result.name == broken)
+    assert failure.attrib["message"] == result.reason
+    assert result.rule in (failure.text or "")
+
+
+def test_a_server_that_runs_what_comes_first_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests take effect in the order in which they arrive, whatever their seq_ids."""
+
+    def take(self: scheduler._Model) -> Request | None:
+        if self.numbered:
+            self.next_seq_id = next(iter(self.numbered))
+        return original(self)
+
+    original = scheduler._Model.take
+    monkeypatch.setattr(scheduler._Model, "take", take)
+    with LocalServer(options=Options(poll_seconds=0.2)) as wrong:
+        report = run(wrong.url, api_key=KEY)
+    assert "order by seq_id" in failed(report), failed(report)
 
 
 def test_the_reductions_of_metrics_are_those_of_the_contract() -> None:

@@ -59,6 +59,9 @@ def clone(repository: Path, tmp_path: Path) -> Path:
     for name in ("codegen.sh", "openapi.yaml", "pyproject.toml"):
         shutil.copy(repository / name, clone)
     shutil.copytree(repository / "codegen", clone / "codegen")
+    (clone / "tinker" / "types").mkdir(parents=True)
+    for name in ("__init__.py", "_lazy_names.py", "types/__init__.py"):
+        shutil.copy(repository / "tinker" / name, clone / "tinker" / name)
     return clone
 
 

@@ -156,7 +156,7 @@ def test_a_clone_with_another_credential_keeps_the_session_alive_and_does_not_en
         again = tinker.SamplingClient.from_sampler_handle(handle, api_key="tml-other")
         assert again.holder is clone.holder
         assert again.holder is not client.holder
-        tinker.APIFuture.start(clone.holder.close("success")).result(timeout=10)
+        clone.holder.close().result(timeout=10)
         assert server.requests["finish"] == []
 
 

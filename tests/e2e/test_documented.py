@@ -43,6 +43,16 @@ def test_the_demo_on_its_own_server(repository: Path, tmp_path: Path) -> None:
     curve = (tmp_path / "demo-output" / "loss.svg").read_text()
     assert curve.startswith("<?xml")
     assert "<script xlink:href" not in curve  # it fetches nothing
+    labels = re.findall(r"<text[^>]*>([^<]*)</text>", curve)
+    assert {"Training loss", "step", "nats per token", "training"} <= set(labels)
+    assert not [label for label in labels if "…" in label]
+
+
+def test_the_picture_of_the_readme_is_one_of_the_demo(repository: Path) -> None:
+    """`make pictures` draws it."""
+    labels = re.findall(r"<text[^>]*>([^<]*)</text>", (repository / "docs/loss.svg").read_text())
+    assert {"Training loss", "step", "nats per token", "20", "120"} <= set(labels)
+    assert not [label for label in labels if "…" in label]
 
 
 def test_the_demo_on_a_server_named_by_the_environment(
@@ -92,19 +102,3 @@ def test_a_session_with_the_server_inside_the_process_ends_in_silence(tmp_path: 
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")
-
-
-def pages_with_code(repository: Path) -> list[Path]:
-    return [
-        page
-        for page in sorted((repository / "docs").glob("*.md"))
-        if "```python" in page.read_text()
-    ]
-
-
-def test_the_examples_of_the_docs(repository: Path, tmp_path: Path) -> None:
-    pages = pages_with_code(repository)
-    assert pages
-    for page in pages:
-        for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
-            run("-c", code, cwd=tmp_path)

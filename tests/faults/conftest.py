@@ -15,7 +15,7 @@ from tinker._protocol import polling, retry
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up after a third of a second."""
     monkeypatch.setattr(retry, "BILLING_PAUSE", 0.01)
-    quick = retry.RetryPolicy(budget=0.3, fault_budget=0.3, first_pause=0.01, longest_pause=0.02)
+    quick = tinker.RetryPolicy(budget=0.3, fault_budget=0.3, first_pause=0.01, longest_pause=0.02)
     monkeypatch.setattr(polling, "GIVE_UP", quick)
     original = retry.Attempts.pause
 

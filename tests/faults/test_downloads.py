@@ -109,7 +109,7 @@ def started() -> Iterator[Callable[[Callable[[Store, Any], None]], Store]]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = retry.RetryPolicy(budget=5.0, first_pause=0.001, longest_pause=0.001)
+    policy = tinker.RetryPolicy(budget=5.0, first_pause=0.001, longest_pause=0.001)
     monkeypatch.setattr(retry, "DEFAULT", policy)
 
 
@@ -228,7 +228,7 @@ def test_an_archive_that_is_a_trap_leaves_nothing(
 def test_a_server_that_never_gets_there_is_given_up_with_what_there_is(
     started: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    never = retry.RetryPolicy(budget=0.0)
+    never = tinker.RetryPolicy(budget=0.0)
     monkeypatch.setattr(retry, "DEFAULT", never)
     store = started(lambda store, handler: handler.reply(200, ARCHIVE[:10], length=len(ARCHIVE)))
     with pytest.raises(tinker.TinkerError, match="the same call goes on from there"):

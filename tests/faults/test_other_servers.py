@@ -308,7 +308,7 @@ def test_an_optimizer_that_is_ignored_is_said(
             "base", optimizer=types.DimuonOptimizerConfig()
         ).result(timeout=10)
     (line,) = caplog.messages
-    assert "does not say that the optimizer of m is dimuon" in line
+    assert "does not confirm that the optimizer of m is dimuon" in line
 
 
 def test_a_quota_is_not_waited_for(loose: Loose) -> None:

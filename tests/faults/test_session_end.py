@@ -67,7 +67,9 @@ def test_ctrl_c_while_waiting_ends_at_once_and_is_told() -> None:
             [
                 sys.executable,
                 "-c",
-                START.replace(".result(timeout=10)", ".result(timeout=10).optim_step().result()"),
+                # A job in the background has SIGINT ignored, and its children inherit that.
+                "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+                + START.replace(".result(timeout=10)", ".result(timeout=10).optim_step().result()"),
             ],
             env={**os.environ, "TINKER_BASE_URL": server.url},
             stderr=subprocess.PIPE,
@@ -151,3 +153,15 @@ def test_410_ends_the_heartbeats(caplog: pytest.LogCaptureFixture) -> None:
             service.create_lora_training_client("m").result(timeout=10)
     assert len(server.seen["session_heartbeat"]) == 1
     assert "The server has ended the session s." in caplog.text
+
+
+def test_the_holder_closes_without_an_argument() -> None:
+    """As tools for the official SDK close it."""
+    with ScriptedServer() as server:
+        service = tinker.ServiceClient(base_url=server.url)
+        training = service.create_lora_training_client("m").result(timeout=10)
+        service.holder.close().result(timeout=10)
+        (finish,) = server.seen["finish"]
+        assert finish["reason"]["type"] == "success"
+        with pytest.raises(tinker.TinkerError, match="closed"):
+            training.optim_step().result(timeout=10)

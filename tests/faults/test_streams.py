@@ -79,9 +79,9 @@ def test_it_ends_when_every_sample_has_ended() -> None:
         (
             [TOKENS[0], b"data: <html>\n\n"],
             tinker.APIResponseValidationError,
-            "an event that is none: '<html>'",
+            "the stream sent an invalid event: '<html>'",
         ),
-        ([b"data: [1]\n\n"], tinker.APIResponseValidationError, "an event that is none"),
+        ([b"data: [1]\n\n"], tinker.APIResponseValidationError, "the stream sent an invalid event"),
     ],
 )
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -247,7 +247,7 @@ def test_tokens_that_come_without_their_text_are_given_it(caplog: pytest.LogCapt
             unknown = server.sampler(base_model="./no-such-folder")
             events = list(unknown.sample_stream(prompt, PARAMS))
     assert [(e.token_id, e.token) for e in events[:-1]] == [(n, None) for n in "né".encode()]
-    assert sum("come without their text" in line for line in caplog.messages) == 1
+    assert sum("have no text" in line for line in caplog.messages) == 1
 
 
 @pytest.mark.parametrize("pieces", [1, 3])

@@ -79,7 +79,7 @@ def test_wrong_values_are_named(value: Any, message: str) -> None:
 
 
 def test_targets_are_not_rounded() -> None:
-    with pytest.raises(ValueError, match=r"data\[0\] is 1\.5 .*whole number"):
+    with pytest.raises(ValueError, match=r"data\[0\] is 1\.5 .*integer"):
         make(target_tokens=[1.5])
 
 
@@ -156,7 +156,7 @@ def test_spans_are_checked_and_are_values() -> None:
         SampledProvenanceSpan(sequence_id="s", length=-1)
     with pytest.raises(ValueError, match=r"PromptProvenanceSpan\.offset is -1"):
         PromptProvenanceSpan(sequence_id="s", offset=-1, length=1)
-    with pytest.raises(TypeError, match="must be a whole number"):
+    with pytest.raises(TypeError, match="must be an integer"):
         PromptProvenanceSpan(sequence_id="s", length=1.5)  # type: ignore[arg-type]
     prompt, sampled = (
         kind(sequence_id="s", length=1) for kind in (PromptProvenanceSpan, SampledProvenanceSpan)

@@ -183,8 +183,15 @@ def test_from_text_asks_the_training_client() -> None:
     assert prompt.to_ints() == [3, 4]
 
 
+def test_from_text_asks_the_sampling_client() -> None:
+    prompt = ModelInput.from_text("how come", sampling_client=ClientWithTokenizer())
+    assert prompt.to_ints() == [3, 4]
+
+
 def test_from_text_needs_a_tokenizer_and_text() -> None:
-    with pytest.raises(ValueError, match="give training_client=, model_name= or tokenizer="):
+    with pytest.raises(
+        ValueError, match="give training_client=, sampling_client=, model_name= or tokenizer="
+    ):
         ModelInput.from_text("text")
     with pytest.raises(TypeError, match="text is of type list"):
         ModelInput.from_text(["text"], tokenizer=PlainWords())  # type: ignore[arg-type]

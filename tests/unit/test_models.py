@@ -8,6 +8,7 @@ import datetime
 import json
 import pickle
 from typing import Any
+from xml.etree import ElementTree
 
 import attrs
 import pytest
@@ -102,7 +103,7 @@ def test_fields() -> None:
             "LoraConfig has no 'alpha'; it has rank, seed,",
         ),
         (tinker.AdamParams, {"lr": 1}, "AdamParams has no 'lr'"),
-        (tinker.AdamParams, 5, "expected AdamParams or a mapping of its members, not int"),
+        (tinker.AdamParams, 5, "expected AdamParams or a mapping of its fields, not int"),
         (tinker.TrainingRun, {**RUN, "last_checkpoint": 5}, "TrainingRun: .* while reading"),
         (
             tinker.TrainingRun,
@@ -144,3 +145,20 @@ def test_a_member_of_a_users_pydantic_model() -> None:
     assert mine.model_validate_json(made.model_dump_json()) == made
     with pytest.raises(pydantic.ValidationError, match="AdamParams has no 'lr'"):
         mine.model_validate({"adam": {"lr": 1}})
+
+
+def test_notebooks_show_models_as_tables() -> None:
+    run = tinker.TrainingRun.model_validate({**RUN, "base_model": "<b>&"})
+    shown = run._repr_html_()
+    assert "<caption>TrainingRun</caption>" in shown
+    assert "<tr><td>base_model</td><td>&lt;b&gt;&amp;</td></tr>" in shown
+    page = {"training_runs": [RUN] * 60, "cursor": {"limit": 60, "offset": 0, "total_count": 60}}
+    rows = tinker.types.TrainingRunsResponse.model_validate(page)._repr_html_()
+    assert rows.count(f"<td>{RUN['training_run_id']}</td>") == 50
+    assert "and 10 more" in rows
+    output = tinker.ForwardBackwardOutput(
+        loss_fn_output_type="x", loss_fn_outputs=[], metrics={"loss:sum": 1.5}
+    )
+    assert "<tr><td>loss:sum</td><td>1.5</td></tr>" in output._repr_html_()
+    for text in (shown, rows, output._repr_html_()):
+        ElementTree.fromstring(text)  # each tag is closed

@@ -40,6 +40,12 @@ def test_what_type_checkers_see_is_there(module: ModuleType) -> None:
         module.Nonsense  # noqa: B018
 
 
+def test_the_names_are_those_of_the_packages(repository: Path) -> None:
+    """Listed once, under TYPE_CHECKING; the map is made from that by codegen.sh."""
+    check = [sys.executable, "codegen/lazy_names.py", "--check"]
+    subprocess.run(check, cwd=repository, check=True)
+
+
 def test_importing_tinker_imports_little() -> None:
     script = "import json, sys, tinker; print(json.dumps([*sys.modules]))"
     output = subprocess.run(

@@ -217,7 +217,7 @@ HANDLE: Any = LossHandle(name="x", inputs=(), session_id="s", graph=None)
         (
             lambda: evaluate(regularized(HANDLE), [], LOGPROBS),
             TypeError,
-            "this one is a LossHandle",
+            "this one is of type LossHandle",
         ),
     ],
 )

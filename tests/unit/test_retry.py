@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import tinker
 from tinker._protocol import retry
 from tinker._protocol.polling import GIVE_UP
 
@@ -19,8 +20,8 @@ from tinker._protocol.polling import GIVE_UP
         (retry.DEFAULT, 500, {}, 3),
         (retry.CREATION, 500, {}, 15),
         (retry.PERSISTENT, 500, {}, 60),
-        (retry.PERSISTENT, 502, {}, 300),
-        (retry.PERSISTENT, 500, {"x-should-retry": "true"}, 300),
+        (retry.PERSISTENT, 502, {}, 900),
+        (retry.PERSISTENT, 500, {"x-should-retry": "true"}, 900),
         (GIVE_UP, 500, {}, 60),
         (GIVE_UP, 503, {}, 3600),
         (retry.FIRST_CONTACT, None, {}, 5),
@@ -31,7 +32,7 @@ from tinker._protocol.polling import GIVE_UP
     ],
 )
 def test_a_request_is_repeated_for(
-    policy: retry.RetryPolicy, status: int | None, headers: dict[str, str], seconds: float
+    policy: tinker.RetryPolicy, status: int | None, headers: dict[str, str], seconds: float
 ) -> None:
     def pause_after(elapsed: float) -> float | None:
         begun = time.monotonic() - elapsed

@@ -100,7 +100,7 @@ def test_nested_lists_and_shapes() -> None:
         (([[1, None]],), "must be a rectangle of numbers"),
         (([1, None],), r"data\[1\] is None"),
         (([1, "2"], "int64"), r"data\[1\] is '2'"),
-        (([1.5], "int64"), r"data\[0\] is 1\.5 \(float\); it must be a whole number"),
+        (([1.5], "int64"), r"data\[0\] is 1\.5 \(float\); it must be an integer"),
         (([1, 2**63], "int64"), r"data\[1\] is 9223372036854775808"),
         (([True],), r"data\[0\] is True; give the dtype"),
         (([],), "data is empty, so its dtype must be given"),
@@ -150,7 +150,7 @@ def test_a_sparse_array_fills_its_gaps_with_the_pad_value() -> None:
         ([3, 3], [0, 2, 3], [0, 2, 1], "must be 4 numbers for 3 rows"),
         ([2, 3], [1, 2, 3], [0, 2, 1], "rise from 0 to the 3"),
         ([2, 3], [0, 4, 3], [0, 2, 1], "rise from 0 to the 3"),
-        ([2, 3], [0, 2, 2], [0, 2], "2 members for 3 values"),
+        ([2, 3], [0, 2, 2], [0, 2], "2 elements for 3 values"),
         ([2, 3], [0, 2, 3], [0, 3, 1], "must be from 0 to 2"),
     ],
 )

@@ -35,7 +35,7 @@ def training_input(
     """A batch as the contract's `ForwardBackwardInput`; `first` is the number of its first datum in the whole.
 
     Raises:
-        ValueError: There is a NaN or an infinity in it; the message says where. Or the loss goes by what this
+        ValueError: There is a NaN or an infinity in it; the message says where. Or the loss needs what this
             encoding has no place for.
     """
     if loss_fn in LOSSES_BY_PROVENANCE:
@@ -85,7 +85,7 @@ def _chunk(
 ) -> models.EncodedTextChunk | models.ImageChunk | models.ImageAssetPointerChunk | models.DmelChunk:
     match chunk:
         case types.EncodedTextChunk():
-            # An int32 array where the schema says a list: orjson writes the one like the other.
+            # An int32 array where the schema has a list: orjson writes both the same.
             return models.EncodedTextChunk(tokens=chunk.tokens_np)  # type: ignore[arg-type]
         case types.ImageChunk():
             return models.ImageChunk(

@@ -45,7 +45,7 @@ _NOTHING = memoryview(b"")
 _DOUBLE = struct.Struct("<d")
 
 _MOST_DATUMS = 2**20
-"""Of one result. More is no batch but garbage, and would fill the memory."""
+"""The most a result may have; more is garbage, and would fill the memory."""
 _MOST_AXES = 16
 """Of an array. More would be garbage too."""
 
@@ -105,7 +105,7 @@ def _double(name: str, value: float) -> bytes:
         return _DOUBLE.pack(value)
     except (struct.error, OverflowError):
         raise ValueError(
-            f"loss_fn_config[{name!r}] is {value!r}; it must be a number or a text."
+            f"loss_fn_config[{name!r}] is {value!r}; it must be a number or a string."
         ) from None
 
 
@@ -154,7 +154,7 @@ def _text_head(nbytes: int) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _dense_frame(name: str, dtype: str, shape: tuple[int, ...], nbytes: int) -> tuple[bytes, bytes]:
-    """A datum's named dense tensor: what is before and what is after the bytes of its values."""
+    """A datum's named dense tensor: the bytes before and after its values."""
     values, tail = key(1) + varint(nbytes), _type_and_shape(dtype, shape)
     tensor_size = len(values) + nbytes + len(tail)
     inner = field(1, name.encode()) + key(2) + varint(tensor_size)
@@ -207,7 +207,7 @@ def decode_forward_backward_output(content: bytes) -> types.ForwardBackwardOutpu
     """A `ForwardBackwardOutput`.
 
     Raises:
-        ValueError: The bytes are no such message.
+        ValueError: The bytes are not such a message.
     """
     output_type, metrics, records = "", {}, 0
     outputs: list[types.LossFnOutput] = []
@@ -298,7 +298,7 @@ def decode_sample_response(
         prompt_length: Tokens of the prompt.
 
     Raises:
-        ValueError: The bytes are no such message.
+        ValueError: The bytes are not such a message.
     """
     names = iter(sequence_ids)
     sequences: list[types.SampledSequence] = []
@@ -338,7 +338,7 @@ def _sequence(message: memoryview, sequence_id: str) -> types.SampledSequence:
         elif number == 4 and kind == BYTES:
             topk = _topk(value)
     if reason not in _STOP_REASONS:
-        raise ValueError(f"a sample's stop reason is {reason}, which is none of the known")
+        raise ValueError(f"a sample's stop reason is {reason}, which is unknown")
     return types.SampledSequence(
         _STOP_REASONS[reason], sequence_id, _array(tokens, _WIRE_TYPES[_INT32]), logprobs, topk
     )
@@ -425,14 +425,14 @@ def _csr(message: memoryview) -> list[memoryview]:
 
 def _array(content: memoryview, dtype: np.dtype[Any]) -> Array:
     if len(content) % dtype.itemsize:
-        raise ValueError(f"{len(content)} bytes are no whole number of {dtype} elements")
+        raise ValueError(f"{len(content)} bytes are not a multiple of the size of {dtype}")
     return np.frombuffer(content, dtype).copy()  # aligned, and open to be changed
 
 
 def _values(content: memoryview, dtype: int) -> tuple[Array, int]:
     """An array as int64 or float32, and the size of its elements on the wire."""
     if dtype not in _WIRE_TYPES:
-        raise ValueError(f"an array's element type is {dtype}, which is none of the known")
+        raise ValueError(f"an array's element type is {dtype}, which is unknown")
     array = _array(content, _WIRE_TYPES[dtype])
     size = array.itemsize
     if dtype == _BFLOAT16:

@@ -21,5 +21,5 @@ _OPTIONS: dict[int, int] = {
 
 
 def compress(content: bytes) -> bytes:
-    """One frame, which says how large the content is."""
+    """Compress into one frame whose header has the size of the content."""
     return zstd.compress(content, options=_OPTIONS)

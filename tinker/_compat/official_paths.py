@@ -12,8 +12,12 @@ from __future__ import annotations
 import importlib
 import sys
 from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Any
+
+# For type checkers it is True; `typing` takes longer to import than all of this.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
 
 _OF_TYPES = """
     audit_log_entry audit_log_response auth_token_response billing_usage_response checkpoint

@@ -47,12 +47,16 @@ class LeanClient(httpx.AsyncClient):
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
         options = _given(options)
+        params = options.pop("params", None)
         if options.keys() - {"content", "headers", "timeout"}:
-            return super().build_request(method, url, **options)
+            return super().build_request(method, url, params=params, **options)
         timeout = options.get("timeout", self.timeout)
+        full_url = self._full_url(url)
+        if params:
+            full_url = full_url.copy_with(query=str(httpx.QueryParams(params)).encode())
         return httpx.Request(
             method,
-            self._full_url(url),
+            full_url,
             headers=self._all_headers(options.get("headers") or {}),
             stream=httpx.ByteStream(options.get("content") or b""),
             extensions={"timeout": httpx.Timeout(timeout).as_dict()},
@@ -67,7 +71,7 @@ class LeanClient(httpx.AsyncClient):
             response = await self._lean_transport.handle_async_request(request)
             response.request = request
             if isinstance(response.stream, httpx.SyncByteStream):
-                response.read()  # it is all there
+                _read(response)
             else:
                 await response.aread()
         except httpx.RequestError as error:
@@ -79,6 +83,15 @@ class LeanClient(httpx.AsyncClient):
         added = {name.lower().encode(): value.encode() for name, value in given.items()}
         usual = [(name, value) for name, value in self.headers.raw if name.lower() not in added]
         return [(b"Host", self.base_url.netloc), *usual, *added.items()]
+
+
+def _read(response: httpx.Response) -> None:
+    """As `response.read()` for a body that is all there; unless it is compressed, without httpx's way through five generators."""
+    if "content-encoding" in response.headers or not isinstance(response.stream, httpx.ByteStream):
+        response.read()
+    else:
+        response._content = b"".join(response.stream)
+        response.is_stream_consumed = response.is_closed = True
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

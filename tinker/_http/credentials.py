@@ -43,7 +43,7 @@ def check_shape(key: str, where: str) -> str:
     """The credential without what surrounds it.
 
     Raises:
-        ValueError: It is none, or a JWT that has expired. The text does not repeat it.
+        ValueError: It is not a credential, or a JWT that has expired. The message does not repeat it.
     """
     key = key.strip()
     if not key.startswith(("tml-", "eyJ")) or not key.isascii() or not key.isprintable():
@@ -59,7 +59,7 @@ def find(api_key: str | None) -> str | None:
     """The credential in force, if there is one.
 
     Raises:
-        ValueError: What was found is no credential.
+        ValueError: What was found is not a credential.
         TinkerError: TINKER_CREDENTIAL_CMD failed.
     """
     if api_key:
@@ -119,7 +119,7 @@ def stored() -> str | None:
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """What a JWT says of itself; nothing is verified. Empty for what is no JWT."""
+    """The claims of a JWT, not verified; empty if it is not a JWT."""
     parts = token.split(".")
     if len(parts) != 3 or not token.startswith("eyJ"):
         return {}

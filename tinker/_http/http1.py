@@ -7,7 +7,7 @@ timeouts, and errors of the same classes as httpx's. Proxies and HTTP/2 are left
 `_transport`).
 
 A server may close an idle connection just when it is used again. A request that meets that, without
-a byte of an answer, is sent once more on a new connection: all requests of this library may be
+a byte of a response, is sent once more on a new connection: all requests of this library may be
 repeated (see `_retry`).
 """
 
@@ -199,7 +199,7 @@ class _Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         """Set while the peer is behind with reading."""
         self._expecting = False
-        """Whether an answer, or the rest of one, is to come."""
+        """Whether a response, or the rest of one, is expected."""
         self._sending = False
         self._answer: asyncio.Future[httpx.Response] | None = None
         self._stream: _Stream | None = None
@@ -218,7 +218,7 @@ class _Connection(asyncio.Protocol):
     # ---- one exchange -----------------------------------------------------------------------
 
     async def exchange(self, head: bytes, body: bytes, timeouts: Timeouts) -> httpx.Response:
-        """Send a request and return its answer; a stream's body is still to come then."""
+        """Send a request and return its response; the body of a stream is still to come."""
         answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
         self._answer = answer
         self._begin_answer()
@@ -230,7 +230,7 @@ class _Connection(asyncio.Protocol):
                 self._watch()
             return await answer
         except BaseException:
-            # Also after a cancellation: what the connection would carry next is not known. But when the answer has
+            # Also after a cancellation: what the connection would carry next is not known. But when the response has
             # come by then, it may serve another request already.
             if self._answer is answer:
                 answer.cancel()
@@ -245,7 +245,7 @@ class _Connection(asyncio.Protocol):
         self._sending = True
         self._transport.write(head)
         rest = memoryview(body)
-        # An answer that comes before the whole request is sent is final: nobody reads the rest.
+        # A response that comes before the whole request is sent is final: nobody reads the rest.
         while rest and self._expecting and not self.is_closing():
             self._transport.write(rest[:_PIECE])
             rest = rest[_PIECE:]
@@ -304,7 +304,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._expecting:
-            self.abort()  # an answer nobody has asked for
+            self.abort()  # a response to no request
             return
         self.has_received = True
         self._last_read = time.monotonic()
@@ -330,7 +330,7 @@ class _Connection(asyncio.Protocol):
         del self._parser
 
     def _read_what_has_come(self) -> None:
-        """After a failed write, take the answer that explains it: a 413 before the connection is closed."""
+        """After a failed write, take the response that explains it, such as a 413 before the connection closes."""
         assert self._transport is not None
         if self._transport.get_extra_info("ssl_object") is not None:
             return
@@ -353,7 +353,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if not self._expecting:
-            self.abort()  # something after the end of the answer
+            self.abort()  # something after the end of the response
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
@@ -425,7 +425,7 @@ class _Connection(asyncio.Protocol):
         if left > 0:
             self._call_later(left)
         else:
-            self.fail(httpx.ReadTimeout("the server took too long to answer"))
+            self.fail(httpx.ReadTimeout("the server took too long to respond"))
 
     # ---- the connection ---------------------------------------------------------------------
 
@@ -490,7 +490,7 @@ _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
 def _head(request: httpx.Request, body: bytes) -> bytes:
-    """The request line and headers. Where the body ends is said here, whatever the request says."""
+    """The request line and headers. How the body is framed is decided here, whatever the request says."""
     if request.method in ("HEAD", "CONNECT"):
         raise httpx.UnsupportedProtocol(f"{request.method} is not supported")
     lines = [b"%s %s HTTP/1.1\r\n" % (request.method.encode(), request.url.raw_path)]

@@ -1,7 +1,7 @@
 """Server-sent events from the bytes of a stream, however they are cut. Pure.
 
-As the HTML standard says it: UTF-8 with or without a byte order mark; lines that end with CR, LF or both; an event ends
-with an empty line and has at least one line of data; what is unfinished at the end is none. An event is there as soon
+As in the HTML standard: UTF-8 with or without a byte order mark; lines that end with CR, LF or both; an event ends
+with an empty line and has at least one line of data; an unfinished event at the end is dropped. An event is there as soon
 as its last byte is.
 """
 
@@ -33,7 +33,7 @@ class SSEDecoder:
 
     def __init__(self) -> None:
         self.retry: int | None = None
-        """Milliseconds after which the server wants a broken stream to be opened anew; None if it has not said."""
+        """Milliseconds to wait before a broken stream is reopened; None if the server has not said."""
         self._text = _make_text_decoder("replace")
         self._begun: list[str] = []  # the pieces of a line whose end is still to come
         self._after_cr = False

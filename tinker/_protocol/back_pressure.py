@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
 from tinker._protocol import retry
-from tinker._protocol.byte_budget import Room
+from tinker._protocol.byte_budget import ByteBudget
 from tinker._protocol.progress import Progress
 
 
@@ -43,7 +43,7 @@ class Backpressure:
     """The one gate through which all samples of a session are sent. Used on the library's event loop only."""
 
     def __init__(self, bytes_limit: int) -> None:
-        self.room = Room(bytes_limit)
+        self.byte_budget = ByteBudget(bytes_limit)
         self.billing_budget = 3600.0
         self._tickets = itertools.count()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
@@ -68,12 +68,12 @@ class Backpressure:
         while True:
             await self._turn(ticket)
             try:
-                await self.room.take(size)
+                await self.byte_budget.take(size)
                 try:
                     progress.doing = "waiting for the server to take the request"
                     response = await send()
                 finally:
-                    self.room.release(size)
+                    self.byte_budget.release(size)
                 if response.status_code == 429:
                     self._push_back(retry.retry_after(response.headers))
                     progress.doing = "waiting because the server takes no more samples now (429)"

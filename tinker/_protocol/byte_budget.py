@@ -1,4 +1,4 @@
-"""A budget of bytes that may be under way at once. First come, first served."""
+"""Bytes that may be in flight at once. First come, first served."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 
-class Room:
+class ByteBudget:
     """Used on the library's event loop only."""
 
     def __init__(self, limit: int) -> None:
@@ -15,11 +15,11 @@ class Room:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def has(self, size: int) -> bool:
-        """Whether there is room now. What is larger than the limit is under way alone."""
+        """Whether there is room now. What is larger than the limit is in flight alone."""
         return self._used == 0 or self._used + size <= self.limit
 
     async def take(self, size: int) -> None:
-        """Wait for room behind those that wait already, and use it."""
+        """Wait behind those that wait already until the bytes fit, and take them."""
         if not self._waiting and self.has(size):
             self._used += size
             return

@@ -26,6 +26,7 @@ from tinker.errors import (
     APITimeoutError,
     status_error_class,
 )
+from tinker.retry_policy import RetryPolicy
 from tinker_api import models, security
 from tinker_api.api.auth import auth_token
 from tinker_api.types import File, JSONBody, Message, Request, Response, StreamRequest, loads
@@ -68,8 +69,15 @@ class Stream(Generic[T]):
 class Connection:
     """One server and one credential. Used on the library's event loop only."""
 
-    def __init__(self, settings: Settings, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        headers: Mapping[str, str] | None = None,
+        policy: RetryPolicy | None = None,
+    ) -> None:
         self.settings = settings
+        self.policy = policy or RetryPolicy()
+        self._tokens = retry.Tokens(self.policy)
         self.billing_budget = 3600.0
         self._headers = dict(headers or {})
         self._has_responded = False
@@ -116,7 +124,7 @@ class Connection:
         progress = Progress("auth_token")
         exchange = auth_token.request(body=models.AuthTokenRequest())
         self._use(self.settings.api_key)
-        attempts = retry.Attempts(retry.DEFAULT)
+        attempts = retry.Attempts(retry.within(self.policy, retry.DEFAULT))
         while True:
             attempts.made += 1
             progress.tries += 1
@@ -146,7 +154,7 @@ class Connection:
         request: Request[T],
         progress: Progress,
         *,
-        policy: retry.RetryPolicy = retry.DEFAULT,
+        policy: RetryPolicy = retry.DEFAULT,
         timeout: float = ANSWER_TIMEOUT,
     ) -> T:
         """Send a request and return the parsed body of its 2xx; arguments as for `call`."""
@@ -159,7 +167,7 @@ class Connection:
         request: Request[T],
         progress: Progress,
         *,
-        policy: retry.RetryPolicy = retry.DEFAULT,
+        policy: RetryPolicy = retry.DEFAULT,
         timeout: float = ANSWER_TIMEOUT,
         passed: Collection[int] = (),
         read: Reader | None = None,
@@ -191,7 +199,7 @@ class Connection:
         request: StreamRequest[T],
         progress: Progress,
         *,
-        policy: retry.RetryPolicy = retry.DEFAULT,
+        policy: RetryPolicy = retry.DEFAULT,
         timeout: float = ANSWER_TIMEOUT,
         passed: Collection[int] = (),
     ) -> Stream[T]:
@@ -206,15 +214,16 @@ class Connection:
         self,
         message: Message[T],
         progress: Progress,
-        policy: retry.RetryPolicy,
+        policy: RetryPolicy,
         timeout: float,
         passed: Collection[int],
         wrap: Callable[[httpx.Response], R],
         use: Callable[[R], object] | None,
     ) -> R:
         """What `wrap` makes of the response. `use` raises if a 2xx cannot be used; None: it is a stream."""
-        attempts = retry.Attempts(policy, self.billing_budget)
-        limits = httpx.Timeout(timeout, connect=CONNECT_TIMEOUT)
+        attempts = retry.Attempts(retry.within(self.policy, policy), self.billing_budget)
+        if self.policy.attempt_timeout is not None and policy.budget < self.policy.poll_budget:
+            timeout = min(timeout, self.policy.attempt_timeout)
         progress.tries = 0
         replayed = lacked_route = False
         waiting = progress.doing
@@ -225,6 +234,11 @@ class Connection:
             progress.tries += 1
             error: APIError
             credential = ""
+            if progress.seconds_left() <= 0:
+                error = self.too_late(progress)
+                error.outcome_unknown = attempts.outcome_unknown
+                raise error
+            limits = httpx.Timeout(min(timeout, progress.seconds_left()), connect=CONNECT_TIMEOUT)
             if self._exchange is not None:
                 try:
                     credential = await self._exchange.token()
@@ -257,6 +271,7 @@ class Connection:
                         pause = self._pause(attempts, raw, doubtful=True)
                     else:
                         self._has_responded = True
+                        self._tokens.succeeded()
                         return response
                 elif status in passed and status in server_traits.REFUSALS_OF_A_ROUTE:
                     self._has_responded |= not from_proxy
@@ -290,22 +305,32 @@ class Connection:
                     if pause is None and status in passed:
                         return wrap(raw)
                     self._has_responded |= body is not None and not server_traits.is_html(body)
-            if pause is None:
+            if pause is not None:
+                pause = max(pause, self._tokens.take())
+            if pause is None or pause >= progress.seconds_left():
                 error.outcome_unknown = attempts.outcome_unknown
                 if attempts.outcome_unknown and attempts.made > 1:
                     error.add_note("An earlier attempt may have been carried out by the server.")
                 raise error
             progress.doing = f"waiting {pause:.1f} s to try again ({error.message.rstrip('.')})"
-            if attempts.made > 1:
-                logger.warning("%s; trying again in %.1f s", error.message.rstrip("."), pause)
+            level = logging.WARNING if attempts.made > 1 else logging.INFO
+            logger.log(level, "%s; trying again in %.1f s", error.message.rstrip("."), pause)
             await asyncio.sleep(pause)
+
+    def too_late(self, progress: Progress) -> APITimeoutError:
+        """The error of an operation whose deadline has passed."""
+        return APITimeoutError(
+            httpx.Request("POST", self.settings.base_url),
+            f"{progress.name()}: the deadline of {progress.deadline:g} s has passed while {progress.doing}.",
+        )
 
     def _pause(
         self, attempts: retry.Attempts, response: httpx.Response | None, *, doubtful: bool = False
     ) -> float | None:
         """Seconds until the next attempt; a server that has never responded as one is not waited for."""
         if not self._has_responded and (response is None or doubtful):
-            attempts.policy = min(attempts.policy, retry.FIRST_CONTACT, key=lambda p: p.budget)
+            first = retry.within(self.policy, retry.FIRST_CONTACT)
+            attempts.policy = min(attempts.policy, first, key=lambda p: p.budget)
         if response is None:
             return attempts.pause(None, None)
         return attempts.pause(response.status_code, response.headers, doubtful=doubtful)

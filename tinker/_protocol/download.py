@@ -27,6 +27,7 @@ from tinker._protocol import loop, retry
 from tinker._protocol.progress import Progress
 from tinker._protocol.session import Session
 from tinker.errors import TinkerError
+from tinker.retry_policy import RetryPolicy
 from tinker_api.api.checkpoints import get_checkpoint_archive, get_external_weights_urls
 from tinker_api.models import CheckpointKind
 
@@ -35,7 +36,7 @@ ProgressCallback: TypeAlias = Callable[[int, int | None], None]
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _MOST_RENEWALS = 20
-_ARCHIVE_POLICY = retry.RetryPolicy(budget=900.0, longest_pause=30.0)
+_ARCHIVE_POLICY = RetryPolicy(budget=900.0, longest_pause=30.0)
 """Archives of large checkpoints are built first, which the server says with 503."""
 
 
@@ -48,14 +49,14 @@ class CheckpointRoute(TypedDict):
 
 
 @frozen
-class _Place:
+class _Location:
     """Where the bytes are."""
 
     url: str
 
 
 async def download(
-    holder: Session,
+    session: Session,
     parts: CheckpointRoute,
     tinker_path: str,
     output_dir: Path,
@@ -76,17 +77,17 @@ async def download(
     work = output_dir / f".{name}.partial"
     work.mkdir(parents=True, exist_ok=True)
     progress = Progress("download_checkpoint", {"path": tinker_path})
-    with holder.watched(progress):
-        await holder.ready()
+    with session.watched(progress):
+        await session.ready()
         files = work / "files"
         shutil.rmtree(files, ignore_errors=True)
         files.mkdir()
         if parts["kind"] == "external_weights":
-            await _external(holder, parts, work, files, progress, callback)
+            await _external(session, parts, work, files, progress, callback)
         else:
             archive = work / "archive.tar"
-            await _Download(holder, archive, progress, callback).run(
-                lambda: _archive(holder, parts, progress)
+            await _Download(session, archive, progress, callback).run(
+                lambda: _archive(session, parts, progress)
             )
             await loop.in_thread(_extract, archive, files, tinker_path)
         if target.exists():
@@ -96,24 +97,24 @@ async def download(
     return target
 
 
-async def _archive(holder: Session, parts: CheckpointRoute, progress: Progress) -> _Place:
+async def _archive(session: Session, parts: CheckpointRoute, progress: Progress) -> _Location:
     """Where the archive is: servers redirect there, or say so."""
-    response = await holder.connection.call(
+    response = await session.connection.call(
         get_checkpoint_archive.request(**parts),
         progress,
         policy=_ARCHIVE_POLICY,
         passed=(301, 302, 303, 307, 308),
     )
     if response.status_code < 300:
-        return _Place(holder.connection.parse(response, progress).url)
+        return _Location(session.connection.parse(response, progress).url)
     location = response.headers.get("location")
     if not location:
         raise TinkerError(f"{progress.name()}: the server redirects without saying where to.")
-    return _Place(urljoin(str(response.raw.url), location))
+    return _Location(urljoin(str(response.raw.url), location))
 
 
 async def _external(
-    holder: Session,
+    session: Session,
     parts: CheckpointRoute,
     work: Path,
     files: Path,
@@ -123,18 +124,20 @@ async def _external(
     """Each file has a URL of its own."""
 
     async def ask() -> Mapping[str, str]:
-        answer = await holder.connection.fetch(get_external_weights_urls.request(**parts), progress)
+        answer = await session.connection.fetch(
+            get_external_weights_urls.request(**parts), progress
+        )
         return answer.urls
 
     for index, name in enumerate(sorted(await ask())):
         if Path(name).name != name or name in (".", ".."):
             raise TinkerError(f"{progress.name()}: {name!r} is no name of a file.")
 
-        async def place(name: str = name) -> _Place:
-            return _Place((await ask())[name])
+        async def place(name: str = name) -> _Location:
+            return _Location((await ask())[name])
 
         partial = work / f"file-{index}"
-        await _Download(holder, partial, progress, callback).run(place)
+        await _Download(session, partial, progress, callback).run(place)
         partial.replace(files / name)
 
 
@@ -142,7 +145,7 @@ async def _external(
 class _Download:
     """One file, into `path`."""
 
-    holder: Session
+    session: Session
     path: Path
     progress: Progress
     callback: ProgressCallback | None
@@ -188,7 +191,7 @@ class _Download:
             headers |= {"Range": f"bytes={begin}-", "If-Range": notes["etag"]}
         # A client of its own: the credential does not go where a signed URL leads.
         options: dict[str, Any] = {"timeout": _TIMEOUT, "follow_redirects": True}
-        options["trust_env"] = not self.holder.settings.is_loopback
+        options["trust_env"] = not self.session.settings.is_loopback
         async with (
             httpx.AsyncClient(**options) as client,
             client.stream("GET", url, headers=headers) as response,

@@ -5,7 +5,7 @@ What a server may return, and what follows:
     the result                          decoded by the operation that made the promise
     `type: try_again`, `status: pending`, 408   ask again; at once if the server held the request, else after
                                         a pause that grows to 1 s
-    `status: complete_metadata`         wait for room among the results in flight, then fetch it
+    `status: complete_metadata`         wait until it fits among the results in flight, then fetch it
     any body with `error`, 400, 409, 422,   `RequestFailedError`
     words that say that it failed
     402                                 ask again every 5 s while billing may be paused
@@ -29,12 +29,13 @@ import httpx
 import orjson
 
 from tinker._codec.media_types import ResultType
-from tinker._protocol import outcome, retry
-from tinker._protocol.byte_budget import Room
+from tinker._protocol import outcome
+from tinker._protocol.byte_budget import ByteBudget
 from tinker._protocol.connection import Connection, detail_of
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import is_final
 from tinker.errors import APIStatusError, RequestErrorCategory, RequestFailedError
+from tinker.retry_policy import RetryPolicy
 from tinker_api.api.futures import retrieve_future
 from tinker_api.models import FutureRetrieveRequest
 from tinker_api.types import Request, loads
@@ -46,7 +47,7 @@ T = TypeVar("T")
 POLL_TIMEOUT = 330.0
 """Seconds for one poll. Servers hold one for 40 to 300 s, and some drop a result whose reader has
 gone; a peer that dies is noticed by TCP keep-alive."""
-GIVE_UP = retry.RetryPolicy(3600.0, fault_budget=60.0, first_pause=1.0, longest_pause=30.0)
+GIVE_UP = RetryPolicy(3600.0, fault_budget=60.0, longest_pause=30.0)
 SILENCE = 55.0
 """Seconds without a response to a poll after which a second one is sent. Most servers hold a poll for less."""
 _HELD = 0.5
@@ -67,7 +68,7 @@ async def poll(
     *,
     kind: str,
     accept: ResultType,
-    room: Room,
+    byte_budget: ByteBudget,
     size: int | None = None,
 ) -> T:
     """Wait for the result of a promise.
@@ -79,7 +80,7 @@ async def poll(
         progress: The operation it belongs to.
         kind: The operation's name for the server.
         accept: The encoding to ask for; `decode` takes both.
-        room: For results in flight.
+        byte_budget: For results in flight.
         size: The result's size in bytes, if that is known already.
     """
     pause = 0.0
@@ -89,7 +90,7 @@ async def poll(
         while True:
             if size and not reserved:
                 progress.doing = f"waiting for room for a result of {size} bytes"
-                await room.take(size)
+                await byte_budget.take(size)
                 reserved = size
                 progress.doing = "waiting for the result"
             request = retrieve_future.request(
@@ -106,6 +107,8 @@ async def poll(
                 await _ask(connection, request, request_id, progress, poll)
                 return poll
 
+            if progress.seconds_left() <= 0:
+                raise connection.too_late(progress)
             poll = await _despite_silence(ask, progress)
             progress.polls += 1
             progress.doing = "waiting for the result"
@@ -121,7 +124,7 @@ async def poll(
             else:
                 return poll.results[0]
     finally:
-        room.release(reserved)
+        byte_budget.release(reserved)
 
 
 class _Poll(Generic[T]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 
@@ -40,6 +41,8 @@ class Progress:
     tries: int = 0
     polls: int = 0
     started: float = field(factory=time.monotonic)
+    deadline: float | None = None
+    """Seconds from the submission to the result, if there is a limit."""
     on_queue_state: QueueObserver | None = None
 
     def in_queue(self, state: str, reason: str | None) -> None:
@@ -54,6 +57,10 @@ class Progress:
     def waited(self) -> float:
         """Seconds since the operation was submitted."""
         return time.monotonic() - self.started
+
+    def seconds_left(self) -> float:
+        """Until the deadline; infinity if there is none."""
+        return math.inf if self.deadline is None else self.deadline - self.waited
 
     def name(self) -> str:
         """The operation with its ids, as `optim_step (model_id=…, seq_id=3)`."""

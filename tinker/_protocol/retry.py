@@ -1,4 +1,4 @@
-"""When a request is retried, and after how long.
+"""When a request is retried, and after how long. The numbers are those of the default `RetryPolicy`.
 
 Retried: no connection, no response in time, 408, 425, 429, 5xx; `x-should-retry` overrules.
 Not retried: every other status, 409 among them, because retrying cannot change the response, and a 5xx
@@ -12,8 +12,9 @@ Retried as well, but for the `fault_budget` only, because nobody knows whether i
 - a refusal (4xx) of a request whose earlier attempt ended without a response: it may be refused *because* the earlier
   attempt was carried out.
 
-Pauses double from 0.5 s to 10 s, times a random 0.75 to 1; `retry-after-ms` and `Retry-After` up to
-60 s are obeyed. The last attempt begins within 300 s of the first. A server that has never responded is
+Pauses double from 0.5 s to 10 s, none longer than a fifth of the time since the first failure, times a random 0.75 to 1; `retry-after-ms` and `Retry-After` up to
+60 s are obeyed. The last attempt begins within 300 s of the first failure; where
+giving up would end a training run or lose a sample, within 900 s. A server that has never responded is
 given 5 s, so that a wrong address is known at once. A plain 500 is a fault of the server, which time seldom
 cures, and the response of some to what they do not know: it is given 3 s, 15 s where a client is created, and
 a minute where giving up would end a training run or lose a result; all the time only if `x-should-retry`
@@ -25,31 +26,65 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field
+
+from tinker.retry_policy import RetryPolicy
 
 _RETRIED_STATUSES = frozenset({408, 425, 429})
 BILLING_PAUSE = 5.0
 
 
-@frozen
-class RetryPolicy:
-    budget: float = 300.0
-    """Seconds after the first try within which the last one begins."""
-    fault_budget: float = 3.0
-    """The same when the response is a 500, is unusable, or comes from a proxy."""
-    first_pause: float = 0.5
-    longest_pause: float = 10.0
-
-
-DEFAULT = RetryPolicy()
+DEFAULT = RetryPolicy(fault_budget=3.0)
 CREATION = RetryPolicy(fault_budget=15.0)
-PERSISTENT = RetryPolicy(fault_budget=60.0)
-FIRST_CONTACT = RetryPolicy(budget=5.0)
-NEVER = RetryPolicy(budget=0.0)
+PERSISTENT = RetryPolicy(budget=900.0, fault_budget=60.0)
+FIRST_CONTACT = RetryPolicy(budget=5.0, fault_budget=3.0)
+NEVER = RetryPolicy(budget=0.0, fault_budget=3.0)
+
+_USUAL = RetryPolicy()
+
+
+def within(policy: RetryPolicy, kind: RetryPolicy) -> RetryPolicy:
+    """What a user's policy makes of the limits that a kind of request has by default: budgets stay in proportion."""
+    if policy == _USUAL:
+        return kind
+    is_poll = kind.budget >= _USUAL.poll_budget
+    budget = policy.poll_budget / _USUAL.poll_budget if is_poll else policy.budget / _USUAL.budget
+    return evolve(
+        policy,
+        budget=kind.budget * budget,
+        fault_budget=kind.fault_budget * policy.fault_budget / _USUAL.fault_budget,
+        longest_pause=kind.longest_pause * policy.longest_pause / _USUAL.longest_pause,
+    )
+
+
+@define
+class Tokens:
+    """Spreads the retries of one client: a bucket from which each takes a token. Does not wait itself."""
+
+    policy: RetryPolicy
+    clock: Callable[[], float] = time.monotonic
+    _left: float = field(init=False)
+    _counted: float = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._left, self._counted = float(self.policy.burst), self.clock()
+
+    def take(self) -> float:
+        """Take one for a retry; the seconds until it is there, at most the policy's longest pause."""
+        now = self.clock()
+        rate = self.policy.retries_per_second
+        self._left = min(self._left + (now - self._counted) * rate, float(self.policy.burst))
+        self._counted = now
+        self._left = max(self._left - 1.0, -self.policy.longest_pause * rate)
+        return max(0.0, -self._left / rate)
+
+    def succeeded(self) -> None:
+        """The server works: allow one more retry."""
+        self._left = min(self._left + 1.0, float(self.policy.burst))
 
 
 def first_pause() -> float:
@@ -74,7 +109,9 @@ class Attempts:
     made: int = 0
     outcome_unknown: bool = False
     """Whether the server may have carried the request out: an attempt ended without a word of the server about it."""
-    _started: float = field(factory=time.monotonic)
+    _clock: Callable[[], float] = time.monotonic
+    _started: float | None = None
+    """When the first attempt failed. How long a server held it before does not count."""
 
     def pause(
         self, status: int | None, headers: Mapping[str, str] | None, *, doubtful: bool = False
@@ -87,15 +124,23 @@ class Attempts:
             doubtful: The response may not be the server's last word: retry for the `fault_budget`, whatever the
                 status is.
         """
-        elapsed = time.monotonic() - self._started
+        now = self._clock()
+        if self._started is None:
+            self._started = now
+        elapsed = now - self._started
+        if self.policy.attempts is not None and self.made >= self.policy.attempts:
+            return None
         if status == 402:
             return BILLING_PAUSE if elapsed + BILLING_PAUSE <= self.billing_budget else None
         if status is not None and not doubtful and not is_retried(status, headers or {}):
             return None
         pause = retry_after(headers or {})
         if pause is None:
-            doubled = self.policy.first_pause * 2.0 ** min(self.made - 1, 30)
-            pause = min(doubled, self.policy.longest_pause) * random.uniform(0.75, 1.0)  # noqa: S311
+            policy = self.policy
+            doubled = policy.first_pause * 2.0 ** min(self.made - 1, 30)
+            fifth = max(elapsed / 5, 2 * policy.first_pause)
+            pause = min(doubled, fifth, policy.longest_pause)
+            pause *= random.uniform(1.0 - policy.jitter, 1.0)  # noqa: S311
         budget = self.policy.budget
         if (doubtful or status == 500) and (headers or {}).get("x-should-retry") != "true":
             budget = min(budget, self.policy.fault_budget)

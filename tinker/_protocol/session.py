@@ -14,6 +14,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -23,7 +24,7 @@ from tinker._http import config as configuration, credentials
 from tinker._protocol import loop, retry
 from tinker._protocol.arguments import metadata
 from tinker._protocol.back_pressure import Backpressure
-from tinker._protocol.byte_budget import Room
+from tinker._protocol.byte_budget import ByteBudget
 from tinker._protocol.cancellation import Cancellations
 from tinker._protocol.connection import Connection, ignore
 from tinker._protocol.polling import Decoder, poll
@@ -31,6 +32,7 @@ from tinker._protocol.progress import Progress, Watch
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE, Traits
 from tinker._version import SDK_VERSION
 from tinker.errors import APIError, APIStatusError, TinkerError
+from tinker.retry_policy import RetryPolicy
 from tinker_api import models
 from tinker_api.api.service import client_config, client_dynamic_config
 from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
@@ -66,10 +68,11 @@ class Session:
         project_id: str | None = None,
         display_name: str | None = None,
         headers: Mapping[str, str] | None = None,
+        policy: RetryPolicy | None = None,
     ) -> None:
         self.settings = settings
         self.headers = configuration.check_headers(headers or {})
-        self.connection = Connection(settings, self.headers)
+        self.connection = Connection(settings, self.headers, policy)
         self.traits = Traits()
         self.watch = Watch()
         self.config = models.ClientConfigResponse()
@@ -79,8 +82,8 @@ class Session:
         self.tokenizer_ids: dict[str | None, str | None] = {}
         """The tokenizers that the server names, by base model."""
         self.backpressure = Backpressure(self.config.sample_dispatch_bytes_semaphore_size)
-        self.room = Room(self.config.inflight_response_bytes_semaphore_size)
-        self.sending = Room(MOST_BYTES_BEING_SENT)
+        self.byte_budget = ByteBudget(self.config.inflight_response_bytes_semaphore_size)
+        self.sending = ByteBudget(MOST_BYTES_BEING_SENT)
         self.cancellations = Cancellations(self.connection)
         self.feeds: weakref.WeakSet[CompletionsFeed] = weakref.WeakSet()
         self._user_metadata = metadata(user_metadata or {})
@@ -202,9 +205,9 @@ class Session:
         if dynamic.status_code < 300:
             self.cancellations.config = connection.parse(dynamic, progress)
         config = self.config
-        self.room.limit = config.inflight_response_bytes_semaphore_size
+        self.byte_budget.limit = config.inflight_response_bytes_semaphore_size
         self.sending.limit = min(config.fwdbwd_dispatch_bytes_semaphore_size, MOST_BYTES_BEING_SENT)
-        self.backpressure.room.limit = config.sample_dispatch_bytes_semaphore_size
+        self.backpressure.byte_budget.limit = config.sample_dispatch_bytes_semaphore_size
         self.connection.billing_budget = config.billing_exception_max_pause_duration_sec
         self.backpressure.billing_budget = config.billing_exception_max_pause_duration_sec
 
@@ -238,17 +241,22 @@ class Session:
             progress,
             kind=kind,
             accept=accept,
-            room=self.room,
+            byte_budget=self.byte_budget,
             size=size,
         )
 
     def watched(self, progress: Progress) -> contextlib.AbstractContextManager[Progress]:
-        """Report the operation while the block runs, if it takes long."""
+        """Report the operation while the block runs, if it takes long; its deadline is the policy's."""
+        progress.deadline = self.connection.policy.deadline
         return _Watched(self.watch, progress)
 
     # ---- the end ----------------------------------------------------------------------------
 
-    def close(
+    def close(self) -> Future[None]:
+        """As `ServiceClient.close()`, which tools for the official SDK reach around: they close its `holder`."""
+        return loop.submit(self.end("success"))
+
+    def end(
         self, status: FinishStatus, detail: str | None = None, *, wait: bool = False
     ) -> Coroutine[Any, Any, None]:
         """Refuse new operations at once; the coroutine ends those under way, the session and the connections.
@@ -490,7 +498,7 @@ def _finish_all() -> None:
     if not sessions:
         return
     status = finish_status(getattr(sys, "last_type", None))
-    futures = [loop.submit(session.close(status)) for session in sessions]
+    futures = [loop.submit(session.end(status)) for session in sessions]
     for future in futures:
         with contextlib.suppress(TimeoutError, TinkerError):
             future.result(2 * _FINISH_TIMEOUT + 1)

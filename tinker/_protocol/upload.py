@@ -22,6 +22,7 @@ from tinker._protocol.download import ProgressCallback
 from tinker._protocol.progress import Progress
 from tinker._protocol.session import Session
 from tinker.errors import APIConnectionError, APIStatusError, TinkerError
+from tinker.retry_policy import RetryPolicy
 from tinker.types.external_weights_upload import (
     ExternalWeightsUploadStartResult,
     UploadInterruptedError,
@@ -116,7 +117,7 @@ async def _send(
 
 
 async def _put(url: UploadURL, file: Path, told: Callable[[int], None]) -> None:
-    attempts = retry.Attempts(retry.RetryPolicy(budget=60.0, longest_pause=10.0))
+    attempts = retry.Attempts(RetryPolicy(budget=60.0, longest_pause=10.0))
     while True:
         attempts.made += 1
         try:

@@ -1,20 +1,18 @@
-"""What can be known to be wrong with a sampling request before it is sent, and with what comes back. Pure."""
+"""Checks of a sampling request before it is sent, and of its result. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tinker._protocol.arguments import check_number, check_whole
-from tinker.types import ModelInput, SampleResponse, SamplingParams, TensorData
+from tinker.types import ModelInput, SampleResponse, SamplingParams
 from tinker.types._numbers import is_whole
 from tinker_api import models
 
 
 def check_sample(prompt: ModelInput, num_samples: int, params: SamplingParams) -> None:
-    """Raise for a sampling request that no server takes."""
+    """Raise for a sampling request that no server accepts."""
     if not isinstance(prompt, ModelInput):
         raise TypeError(f"prompt is a {type(prompt).__name__}; it must be a ModelInput.")
     if not isinstance(params, SamplingParams):
@@ -45,62 +43,14 @@ def _check_stop(stop: Any) -> None:
         if all(texts) or (not any(texts) and all(is_whole(item) and item >= 0 for item in stop)):
             return
     raise ValueError(
-        f"SamplingParams.stop is {stop!r}; it must be a text, a list of texts, or a list of token ids."
+        f"SamplingParams.stop is {stop!r}; it must be a string, a list of strings, or a list of token ids."
     )
-
-
-def check_scores(
-    prompt: ModelInput,
-    *,
-    include_prompt_logprobs: bool,
-    topk_prompt_logprobs: int,
-    topk_sample_logprobs: int,
-    target_prompt_logprobs: TensorData | None,
-    prompt_alt_tokens_k: int,
-    prompt_logprobs_last_n: int | None,
-) -> None:
-    """Raise for what cannot be told about a prompt or a sample."""
-    check_whole("topk_prompt_logprobs", topk_prompt_logprobs, 0)
-    check_whole("topk_sample_logprobs", topk_sample_logprobs, 0)
-    check_whole("prompt_alt_tokens_k", prompt_alt_tokens_k, 0)
-    length = length_of(prompt)
-    scored = length - 1 if length >= 0 else None
-    if prompt_logprobs_last_n is not None:
-        check_whole("prompt_logprobs_last_n", prompt_logprobs_last_n, 1)
-        if not include_prompt_logprobs:
-            raise ValueError("prompt_logprobs_last_n needs include_prompt_logprobs=True.")
-        if scored is not None and prompt_logprobs_last_n > scored:
-            raise ValueError(
-                f"prompt_logprobs_last_n is {prompt_logprobs_last_n}; of this prompt's {scored + 1} tokens, "
-                f"at most {scored} can be scored."
-            )
-    if target_prompt_logprobs is not None:
-        _check_targets(target_prompt_logprobs, scored)
-
-
-def _check_targets(targets: TensorData, scored: int | None) -> None:
-    name = "target_prompt_logprobs"
-    if not isinstance(targets, TensorData):
-        raise TypeError(f"{name} is a {type(targets).__name__}; it must be TensorData.")
-    if targets.dtype != "int64":
-        raise ValueError(f"{name} has dtype {targets.dtype}; it must be int64: token ids.")
-    shape = targets.shape
-    if shape is None or len(shape) != 2 or (scored is not None and shape[0] != scored):
-        rows = "len(prompt) - 1" if scored is None else str(scored)
-        raise ValueError(
-            f"{name} has shape {shape}; it must be [{rows}, K], a row for each position."
-        )
-    ids = targets.values_np
-    if not np.any(ids >= 0):
-        raise ValueError(f"{name} has no token id in it; at least one must not be -1.")
-    if np.any(ids < -1):
-        raise ValueError(f"{name} has {ids.min()} in it; it must be token ids, or -1 for none.")
 
 
 def missing(
     request: models.SampleRequest, response: SampleResponse, prompt: ModelInput
 ) -> list[str]:
-    """What was asked for and has not come. Some servers ignore what they do not know."""
+    """Requested results that are missing: some servers ignore unknown options."""
     came = {"topk_sample_logprobs": all(s._topk is not None for s in response.sequences)}
     if length_of(prompt) != 1:  # else nothing precedes its only token
         came |= {
@@ -114,7 +64,7 @@ def missing(
 
 
 def length_of(prompt: ModelInput) -> int:
-    """The number of a prompt's tokens; -1 if it has an image that does not say how many it takes."""
+    """The number of a prompt's tokens; -1 if it has an image that does not declare its tokens."""
     try:
         return prompt.length
     except ValueError:

@@ -1,4 +1,4 @@
-"""The way of one process to a sampler: numbers, sending, waiting for results, trying again."""
+"""Per-process sampling client: numbering, sending, waiting for results, retrying."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Sampler:
         self._last_progress = 0.0
 
     async def prepare(self) -> None:
-        """Know what the server allows, and which numbers to use. Asks for it on first use."""
+        """Learn what the server allows and which numbers to use; sends requests on first use."""
         if self._seq_ids is not None:
             return
         async with self._preparing:
@@ -127,7 +127,7 @@ class Sampler:
     async def sample(
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
     ) -> types.SampleResponse:
-        """Ask for a sample until it is there, as the RetryConfig says."""
+        """Request a sample until it is there, within the limits of the RetryConfig."""
         with self.session.watched(progress):
             await self.prepare()
             progress.doing = "waiting for other samples of the client to end"
@@ -177,7 +177,7 @@ class Sampler:
         if names := missing(request, result, prompt):
             raise TinkerError(
                 f"{progress.name()}: {self.session.settings.base_url} does not offer "
-                f"{' and '.join(names)}: it was asked for, and the answer has none."
+                f"{' and '.join(names)}: it was asked for, and the response has none."
             )
         if request.prompt_logprobs_last_n is not None and result.prompt_logprobs_np is not None:
             # Some servers score them all.

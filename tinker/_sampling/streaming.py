@@ -139,7 +139,7 @@ async def _read(
     raise APIConnectionError(
         response.raw.request,
         f"{progress.name()}: the stream broke after {tokens} tokens, before the sample was complete: {why}. "
-        "A stream is not taken up again: sample anew.",
+        "A stream cannot be resumed: sample again.",
     )
 
 
@@ -161,7 +161,7 @@ def _failure(
 ) -> TinkerError:
     if event is None:
         shown = data if len(data) <= 100 else data[:100] + "…"
-        text = f"{progress.name()}: the stream has an event that is none: {shown!r}."
+        text = f"{progress.name()}: the stream sent an invalid event: {shown!r}."
         return APIResponseValidationError(response, data, text)
     return RequestFailedError(
         f"{progress.name()} failed after {tokens} tokens: {event.error}",
@@ -207,7 +207,7 @@ class _TextOfTokens:
             try:
                 self._tokenizer = await loop.in_thread(self._get_tokenizer)
             except (TinkerError, ImportError, OSError, ValueError) as reason:
-                logger.warning("The tokens of the stream come without their text: %s", reason)
+                logger.warning("The tokens of the stream have no text: %s", reason)
                 self._is_unknown = True
                 return events
         return [evolve(event, token=self._text(self._tokenizer, event)) for event in events]

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a batch before anything is sent. Pure."""
+"""Checks of a batch before anything is sent. Pure."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def prepare(
 
 
 def listed(data: Iterable[Datum]) -> list[Datum]:
-    """The datums of a batch; raises TypeError if they are none, ValueError if there is none."""
+    """The datums of a batch; raises TypeError for anything else, ValueError if there are none."""
     if isinstance(data, Datum):
         raise TypeError("data is one Datum; it must be a list: [datum].")
     datums = list(data)
@@ -201,7 +201,7 @@ _FINITE_INPUTS = _FLOAT_INPUTS | {"sequence_ratio_mask"}
 
 
 def _with_floats(datum: Datum) -> Datum:
-    """What the losses read as floats may be given as whole numbers, such as weights of 0 and 1."""
+    """What the losses read as floats may be given as integers, such as weights of 0 and 1."""
     floats = {
         name: TensorData(tensor.to_numpy(), "float32")
         for name, tensor in datum.loss_fn_inputs.items()
@@ -211,7 +211,7 @@ def _with_floats(datum: Datum) -> Datum:
 
 
 def _length(datum: Datum) -> int | None:
-    """Tokens of the input; None when an image does not say how many it takes."""
+    """Tokens of the input; None if an image does not declare its tokens."""
     try:
         return datum.model_input.length
     except ValueError:

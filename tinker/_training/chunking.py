@@ -38,7 +38,7 @@ class ChunkLimits:
 
 
 @attrs.frozen
-class Chunk:
+class BatchChunk:
     """What one request holds."""
 
     data: list[types.Datum]
@@ -49,7 +49,7 @@ class Chunk:
 DEFAULT_LIMITS = ChunkLimits()
 
 
-def split(data: Sequence[types.Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> list[Chunk]:
+def split(data: Sequence[types.Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> list[BatchChunk]:
     """Cut `data` into chunks, each as long as the limits allow.
 
     Raises:
@@ -57,7 +57,7 @@ def split(data: Sequence[types.Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> 
     """
     if len(data) == 0:
         raise ValueError("data is empty: a batch needs at least one Datum.")
-    chunks: list[Chunk] = []
+    chunks: list[BatchChunk] = []
     chunk: list[types.Datum] = []
     tokens = size = 0
     for datum in data:
@@ -67,12 +67,12 @@ def split(data: Sequence[types.Datum], limits: ChunkLimits = DEFAULT_LIMITS) -> 
             or tokens + datum_tokens > limits.tokens
             or size + datum_size > limits.bytes
         ):
-            chunks.append(Chunk(chunk, size))
+            chunks.append(BatchChunk(chunk, size))
             chunk, tokens, size = [], 0, 0
         chunk.append(datum)
         tokens += datum_tokens
         size += datum_size
-    chunks.append(Chunk(chunk, size))
+    chunks.append(BatchChunk(chunk, size))
     return chunks
 
 

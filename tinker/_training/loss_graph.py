@@ -8,21 +8,21 @@ from typing import Any
 
 from tinker_api import models
 
-_MOST_INPUTS = 16
+MAX_INPUTS = 16
 
 
-def trace(fn: Any, input_ranks: Mapping[str, int]) -> tuple[models.CustomLossGraph, Any]:
-    """The graph of a function of one datum, and the `torch.fx.GraphModule` it was traced to.
+def trace_loss(fn: Any, input_ranks: Mapping[str, int]) -> tuple[models.CustomLossGraph, Any]:
+    """Trace a function of one datum: its graph, and the `torch.fx.GraphModule` it was traced to.
 
     Raises:
-        ValueError: The inputs cannot be a loss's, or a step cannot run on a server; the text says which.
+        ValueError: The inputs are not valid, or a step cannot run on a server; the message says which.
     """
     import torch  # noqa: PLC0415  # only who writes losses in it has it
     from torch import fx  # noqa: PLC0415
 
-    if not 1 <= len(input_ranks) <= _MOST_INPUTS or next(iter(input_ranks)) != "logprobs":
+    if not 1 <= len(input_ranks) <= MAX_INPUTS or next(iter(input_ranks)) != "logprobs":
         raise ValueError(
-            f"input_ranks has {list(input_ranks)}; it must begin with 'logprobs' and have at most {_MOST_INPUTS}."
+            f"input_ranks has {list(input_ranks)}; it must begin with 'logprobs' and have at most {MAX_INPUTS}."
         )
     for name, rank in input_ranks.items():
         if rank not in (0, 1, 2):

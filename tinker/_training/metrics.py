@@ -1,10 +1,10 @@
 """Combining the results of a call's chunks into one. Pure.
 
-A metric's name is `name:suffix`, and the suffix says how its values, one from each chunk, become one.
+A metric's name is `name:suffix`, and the suffix tells how its values, one from each chunk, become one.
 A chunk's weight is the number of its `loss_fn_outputs`.
 
     suffix            combined value
-    mean              the mean, weighted; chunks of weight 0 have no say
+    mean              the mean, weighted; chunks of weight 0 do not count
     sum, min, max     the sum, the least, the greatest
     slack             the greatest minus the weighted mean
     unique            every value: the first as `key`, the others as `key_1`, `key_2`, …

@@ -4,9 +4,9 @@ What becomes of seq_ids when a request of a call is not accepted:
 
     refused (4xx), nothing after it accepted     its number is used again by the next call
     refused, a later chunk of the call accepted  a forward pass over one token takes its number, so that
-                                                 the server does not wait for it for ever
+                                                 the server does not wait for it forever
     not known (no response, 5xx, to the end)     the run is poisoned: later calls are refused, because
-                                                 nobody can say in which order they would take effect
+                                                 their order is no longer known
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Submit = Callable[[int], Awaitable[models.UntypedAPIFuture]]
 """Sends one request under a seq_id and returns the promise."""
 
 
-class TrainingRun:
+class RunQueue:
     """The one queue through which all operations of a model go."""
 
     def __init__(self, session: Session, model_id: str, first_seq_id: int = 1) -> None:

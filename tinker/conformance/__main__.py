@@ -45,6 +45,9 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--md", type=Path, metavar="FILE", help="write a table to paste into an issue"
     )
+    parser.add_argument(
+        "--junit", type=Path, metavar="FILE", help="write JUnit XML, which CI systems show"
+    )
     args = parser.parse_args(argv)
     if not args.base_url:
         parser.error("give --base-url, or set TINKER_BASE_URL")
@@ -84,6 +87,8 @@ def main(argv: list[str] | None = None) -> int:
 def _write(args: argparse.Namespace, report: Report) -> None:
     if args.json is not None:
         args.json.write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
+    if args.junit is not None:
+        args.junit.write_bytes(report.junit())
     if args.md is not None:
         args.md.write_text(report.markdown(), encoding="utf-8")
 

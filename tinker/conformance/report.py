@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections import Counter
 from typing import Any
+from xml.etree import ElementTree
 
 from attrs import asdict, field, frozen
 
@@ -16,6 +18,15 @@ class Outcome(enum.Enum):
     FAIL = "fail"
     NOT_OFFERED = "not offered"
     NOT_RUN = "not run"
+
+
+_JUNIT = {Outcome.FAIL: "failure", Outcome.NOT_RUN: "error", Outcome.NOT_OFFERED: "skipped"}
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _xml(text: str) -> str:
+    """The text without characters that XML cannot have."""
+    return _NOT_XML.sub("\ufffd", text)
 
 
 @frozen
@@ -88,6 +99,31 @@ class Report:
             for result in self.results
             if result.outcome is Outcome.FAIL
         )
+
+    def junit(self) -> bytes:
+        """The results as JUnit XML, which CI systems show test by test. What is not offered is skipped."""
+        suite = ElementTree.Element(
+            "testsuite",
+            name="tinker.conformance",
+            tests=str(len(self.results)),
+            failures=str(self.count(Outcome.FAIL)),
+            errors=str(self.count(Outcome.NOT_RUN)),
+            skipped=str(self.count(Outcome.NOT_OFFERED)),
+            time=f"{self.seconds:.1f}",
+        )
+        for result in self.results:
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=f"tinker.conformance.{result.area}", name=result.name
+            )
+            if result.outcome is Outcome.PASS:
+                continue
+            tag = _JUNIT[result.outcome]
+            problem = ElementTree.SubElement(case, tag, message=_xml(result.reason))
+            if result.outcome is Outcome.FAIL:
+                evidence = "" if result.exchange is None else result.exchange.text()
+                problem.text = _xml(f"The contract: {result.rule}\n\n{evidence}")
+        content: bytes = ElementTree.tostring(suite, "utf-8", xml_declaration=True)
+        return content
 
     def markdown(self) -> str:
         """The table and the failures, to paste into an issue."""

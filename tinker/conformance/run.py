@@ -27,6 +27,8 @@ _AREAS = [
     "checkpoints",
     "sampling",
     "futures",
+    "openai",
+    "anthropic",
     "administration",
     "rules",
 ]

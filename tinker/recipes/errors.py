@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from tinker import _extras
 from tinker.errors import TinkerError
 
 _SHOWN = 10
@@ -44,6 +45,5 @@ class DataError(RecipeError):
 def missing_extra(use: str, error: ModuleNotFoundError, extra: str) -> RecipeError:
     """The error for an optional package that is not installed."""
     return RecipeError(
-        f"{use[0].upper()}{use[1:]} needs the package {error.name}, of this package's extra '{extra}': "
-        f"pip install {error.name}."
+        f"{use[0].upper()}{use[1:]} needs the package {error.name}: {_extras.install(extra)}"
     )

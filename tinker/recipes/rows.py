@@ -190,7 +190,7 @@ def _parquet(source: str, content: bytes) -> list[Row]:
     try:
         from pyarrow import parquet  # noqa: PLC0415  # optional
     except ModuleNotFoundError as error:
-        raise missing_extra("reading parquet files", error, "parquet") from None
+        raise missing_extra("reading parquet files", error, "data") from None
     try:
         table = parquet.read_table(io.BytesIO(content))
     except Exception as error:  # noqa: BLE001  # pyarrow raises many kinds
@@ -202,7 +202,7 @@ def _read_hub(name: str) -> Rows:
     try:
         import datasets  # noqa: PLC0415  # optional
     except ModuleNotFoundError as error:
-        raise missing_extra("hf:// datasets", error, "hub") from None
+        raise missing_extra("hf:// datasets", error, "data") from None
     dataset, _, split = name.removeprefix(HUB).partition(":")
     try:
         rows = list(datasets.load_dataset(dataset, split=split or "train"))

@@ -1,4 +1,4 @@
-"""Added tokens: the ones that are cut out of a text before anything else looks at it."""
+"""Added tokens: cut out of a text before anything else is encoded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AddedToken:
     """A token found by its text.
 
     `special` ones can be left out when decoding. `lstrip` and `rstrip` swallow the white space
-    before and behind. `normalized` ones are looked for after normalisation, not before.
+    before and behind. `normalized` ones match after normalization, not before.
     """
 
     content: str
@@ -35,7 +35,7 @@ class AddedToken:
 class AddedTokens:
     """Splits text at added tokens, in two passes as Hugging Face's tokenizers do.
 
-    First the tokens that want the text as it is; then, in what is left and normalised, the others.
+    First the tokens that match the text as it is; then, in the normalized rest, the others.
     In each pass the leftmost match wins, and the longest of those.
     """
 

@@ -1,4 +1,4 @@
-"""What does the work behind a Tokenizer."""
+"""The interface between a Tokenizer and the library that encodes and decodes."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class ByteLevelBackend:
 
     @cached_property
     def _splitter(self) -> Callable[[str], Iterator[str]]:
-        """The pattern in another engine, slower, that has no limit."""
+        """The pattern in a slower engine without that limit."""
         import regex  # type: ignore[import-untyped]  # noqa: PLC0415 - for rare texts only
 
         # Its own \s also takes U+001C to U+001F.
@@ -116,7 +116,7 @@ class ByteLevelBackend:
 
     @cached_property
     def _whole(self) -> tiktoken.Encoding:
-        """Merges a piece that is cut already."""
+        """Merges one piece, without cutting it."""
         return tiktoken.Encoding(
             self._parts.name,
             pat_str=_WHOLE_TEXT,
@@ -185,7 +185,7 @@ class ByteLevelBackend:
 
 
 def _added_bytes(content: str) -> bytes:
-    """What an added token decodes to: a quirk of the format is that it, too, may be in the alphabet."""
+    """The bytes of an added token, which the format may also write in the alphabet of bytes."""
     as_bytes = to_bytes(content)
     return content.encode() if as_bytes is None else as_bytes
 
@@ -195,13 +195,13 @@ def _refuse_surrogates(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise TokenizerError(
-            f"The text has half a surrogate pair ({text[error.start]!a}) at index {error.start}:"
-            " no Unicode text has one alone."
+            f"The text is not valid Unicode: it has an unpaired surrogate ({text[error.start]!a}) at index"
+            f" {error.start}."
         ) from None
 
 
 def _may_have_run(text: str, length: int) -> bool:
-    """False when surely no run of white space, nor of anything else, is longer than `length`.
+    """False only if no run of white space, or of anything else, is longer than `length`.
 
     Looks at one place in `length / 2`: a longer run covers two of these with all between them.
     """

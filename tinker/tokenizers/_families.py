@@ -1,6 +1,6 @@
 """The families of models whose tokenizers come as a file of ranks alone.
 
-The pattern and the special tokens are not in such a file; they are known here.
+The pattern and the special tokens are not in such a file; they are listed here.
 """
 
 from __future__ import annotations

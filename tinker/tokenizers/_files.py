@@ -16,7 +16,7 @@ VOCABULARY_FILES = ("tokenizer.json", "tiktoken.model", "*.tiktoken", "tokenizer
 
 @dataclass(frozen=True)
 class TokenizerFiles:
-    """One vocabulary, and what tokenizer_config.json and the files beside it say about its use."""
+    """A vocabulary, and how tokenizer_config.json and the files beside it configure it."""
 
     vocabulary: Path
     config: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +45,7 @@ def find_files(path: Path) -> TokenizerFiles:
 
 
 def fingerprint(path: Path) -> tuple[object, ...]:
-    """Changes when any file that makes up the tokenizer at `path` does."""
+    """A value that changes when any file of the tokenizer at `path` changes."""
     folder = path if path.is_dir() else path.parent
     names = {
         path if path.is_file() else _vocabulary(folder),
@@ -66,7 +66,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         raise TokenizerError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(content, dict):
-        raise TokenizerError(f"{path} holds no JSON object.")
+        raise TokenizerError(f"{path} does not contain a JSON object.")
     return content
 
 
@@ -76,7 +76,7 @@ def _vocabulary(folder: Path) -> Path | None:
 
 
 def _chat_template(folder: Path, config: dict[str, Any]) -> str | dict[str, str] | None:
-    """A file of its own wins over the one in tokenizer_config.json, which may hold several."""
+    """chat_template.jinja takes precedence over tokenizer_config.json, which may have several templates."""
     file = folder / "chat_template.jinja"
     if file.is_file():
         return file.read_text(encoding="utf-8")

@@ -1,13 +1,17 @@
 """tokenizer.json, Hugging Face's format, read for tiktoken.
 
-Only what is proven to give the same ids is taken; everything else is `NotConvertible`, and runs on
+Only what provably gives the same ids is converted; everything else is `NotConvertible`, and runs on
 Hugging Face's own library.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from ._added_tokens import AddedToken
 from ._byte_alphabet import all_to_bytes
@@ -32,7 +36,7 @@ def parts_from_json(
     if pattern is None:
         raise NotConvertible("the pre-tokenizer is not a known pattern over bytes")
     if {step.get("type") for step in _steps(spec.get("decoder"), "decoders")} != {"ByteLevel"}:
-        raise NotConvertible("the decoder is not of bytes")
+        raise NotConvertible("the decoder is not ByteLevel")
     vocab: dict[str, int] = model["vocab"]
     normal_form = _normal_form(spec.get("normalizer"))
     added = _added_tokens(spec.get("added_tokens") or [], more_tokens, vocab)
@@ -40,8 +44,8 @@ def parts_from_json(
     prefix, suffix = _template(spec.get("post_processor"))
     tokens = _tokens(vocab, {token.content for token in added})
     merges = _merges(model["merges"], vocab)
-    if any(id_ not in tokens for merge in merges for id_ in merge):
-        raise NotConvertible("a merge works on a token that is not of bytes")
+    if not tokens.keys() >= set(merges.ravel().tolist()):
+        raise NotConvertible("a merge uses a token that is not in the alphabet of bytes")
     return ByteLevelParts(
         name=name,
         pattern=pattern,
@@ -65,7 +69,7 @@ def _check_model(model: dict[str, Any]) -> None:
 
 
 def _steps(part: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
-    """The steps of a pipeline's part that may be none, one, or a sequence."""
+    """The steps of a part of the pipeline: none, one, or a sequence."""
     if part is None:
         return []
     return list(part[key]) if part.get("type") == "Sequence" else [part]
@@ -77,7 +81,7 @@ def _normal_form(part: dict[str, Any] | None) -> str | None:
         return None
     name = str(steps[0].get("type"))
     if len(steps) > 1 or not is_form(name):
-        raise NotConvertible("the normalizer is more than one of Unicode's normal forms")
+        raise NotConvertible("the normalizer is not one of Unicode's normal forms alone")
     return name
 
 
@@ -90,9 +94,9 @@ def _added_tokens(
     for entry in entries:
         content = entry["content"]
         if entry.get("single_word"):
-            raise NotConvertible(f"added token {content!r} is looked for by word")
+            raise NotConvertible(f"added token {content!r} matches whole words only")
         if not content or content in found:
-            raise NotConvertible(f"added token {content!r} is empty or there twice")
+            raise NotConvertible(f"added token {content!r} is empty or duplicated")
         expected = vocab.get(content, next_id)
         if entry["id"] != expected:
             raise NotConvertible(f"added token {content!r} is out of order")
@@ -114,11 +118,13 @@ def _added_tokens(
 def _check_added_tokens(tokens: tuple[AddedToken, ...], normal_form: str | None) -> None:
     """Refuse what Hugging Face's library handles in ways of its own."""
     if any(token.rstrip for token in tokens) and any(t.content[0].isspace() for t in tokens):
-        raise NotConvertible("an added token may be swallowed as white space behind another")
+        raise NotConvertible("an added token may be stripped as white space after another")
     if normal_form and any(
         t.normalized and normalize(normal_form, t.content) != t.content for t in tokens
     ):
-        raise NotConvertible("an added token is not normal, though it is looked for in normal text")
+        raise NotConvertible(
+            "an added token is matched in normalized text, but is not normalized itself"
+        )
 
 
 def _template(part: dict[str, Any] | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -136,7 +142,9 @@ def _template(part: dict[str, Any] | None) -> tuple[tuple[int, ...], tuple[int, 
         else:
             sides[-1] += template["special_tokens"][item["SpecialToken"]["id"]]["ids"]
     if len(sides) != 2:
-        raise NotConvertible("the post-processor's template has not one place for the text")
+        raise NotConvertible(
+            "the post-processor's template does not have exactly one place for the text"
+        )
     return tuple(sides[0]), tuple(sides[1])
 
 
@@ -151,11 +159,13 @@ def _tokens(vocab: dict[str, int], added: set[str]) -> dict[int, bytes]:
     return dict(zip(vocab.values(), decoded, strict=True))
 
 
-def _merges(
-    merges: list[str] | list[list[str]], vocab: dict[str, int]
-) -> list[tuple[int, int, int]]:
-    pairs = (m.split(" ") if isinstance(m, str) else m for m in merges)
+def _merges(merges: list[str] | list[list[str]], vocab: dict[str, int]) -> npt.NDArray[np.int64]:
+    """The ids of left part, right part and result, a row for each merge."""
+    id_of = vocab.__getitem__
     try:
-        return [(vocab[left], vocab[right], vocab[left + right]) for left, right in pairs]
+        pairs = [m.split(" ") if isinstance(m, str) else m for m in merges]
+        lefts, rights = [left for left, _ in pairs], [right for _, right in pairs]
+        columns = (lefts, rights, map(operator.add, lefts, rights))
+        return np.array([list(map(id_of, column)) for column in columns], dtype=np.int64).T
     except (KeyError, ValueError):
         raise NotConvertible("a merge names a token that is not in the vocabulary") from None

@@ -76,7 +76,7 @@ def download(source: HubSource) -> Path:
         ) from error
     if not has_tokenizer(folder):
         raise TokenizerError(
-            f"The repository {source.repo!r} has no tokenizer file that is known here: pass the path"
+            f"The repository {source.repo!r} has no supported tokenizer file: pass the path"
             f" of a folder that has one of {', '.join(VOCABULARY_FILES)}."
         )
     return folder

@@ -9,7 +9,7 @@ _UNFINISHED = "\ufffd"
 
 
 class IncrementalDecoder:
-    """The text that each id adds; put together, it is what `decode` gives for all of them.
+    """Return the text that each id adds; joined, the pieces are what `decode` returns for all ids.
 
     A character of several tokens is added by the last of them. How a token reads may depend on what is
     before it, so each is decoded together with those that the text before it came from.
@@ -19,10 +19,10 @@ class IncrementalDecoder:
         self._tokenizer = tokenizer
         self._ids: list[int] = []
         self._told = 0
-        """How many of the ids have been told as text."""
+        """How many of the ids have been returned as text."""
 
     def push(self, token_id: int) -> str:
-        """The text that is certain with this id."""
+        """Return the text that this id completes."""
         self._ids.append(token_id)
         text = self._rest()
         if not text or text.endswith(_UNFINISHED):
@@ -32,7 +32,7 @@ class IncrementalDecoder:
         return text
 
     def finish(self) -> str:
-        """What is left when no more ids come."""
+        """Return the rest, when no more ids follow."""
         text = self._rest()
         self._told = len(self._ids)
         return text

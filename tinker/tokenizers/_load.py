@@ -1,4 +1,4 @@
-"""get_tokenizer: from a name or a path to a tokenizer, each made once."""
+"""get_tokenizer: a tokenizer from a name or a path, made once."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _looks_like_path(name: str) -> bool:
 
 
 def _once(key: object, make: Callable[[], Tokenizer]) -> Tokenizer:
-    """What `make` gives, made once for each key however many threads ask."""
+    """The result of `make`, called once for each key, from however many threads."""
     with _guard:
         lock = _locks.setdefault(key, threading.Lock())
     with lock:
@@ -127,8 +127,8 @@ def _from_json(path: Path, config: dict[str, Any], special: list[str]) -> Backen
     try:
         return ByteLevelBackend(parts_from_json(spec, str(path), more))
     except (NotConvertible, KeyError, TypeError, AttributeError) as reason:
-        # The last three: the file is of a make unknown here. Hugging Face's library may know it, or
-        # say what is wrong with it.
+        # The last three: the file has an unknown structure. Hugging Face's library may support it, or
+        # report what is wrong with it.
         known = {entry["content"] for entry in spec.get("added_tokens") or []}
         more = [token for token in more if token.content not in known]
         return HuggingFaceBackend.from_file(path, more, str(reason))

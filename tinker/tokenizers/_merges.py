@@ -14,7 +14,6 @@ as those have that were made from files of ranks: no text ever gets to them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -29,24 +28,24 @@ _MOST_ODD_TOKENS = 5000
 
 
 class NotConvertible(Exception):
-    """tiktoken would not give the same ids, or is not known to."""
+    """tiktoken would not give the same ids, or it is not proven that it would."""
 
 
 def ranks_from_merges(
-    tokens: dict[int, bytes], merges: Sequence[tuple[int, int, int]], *, ignore_merges: bool
+    tokens: dict[int, bytes], merges: _Ints, *, ignore_merges: bool
 ) -> dict[bytes, int]:
     """tiktoken's ranks: the ids where these follow the order of merging, else places in that order.
 
-    `tokens` are the bytes of each id; `merges` the ids of left part, right part and result, in
-    order; with `ignore_merges` a piece that is a token is that token even if no merge leads there.
+    `tokens` are the bytes of each id; `merges` the ids of left part, right part and result, a row
+    for each merge, in order; with `ignore_merges` a piece that is a token is that token even if no merge leads there.
     Raises NotConvertible when tiktoken's tokens would differ for some text, or might.
     """
-    if sum(len(token) == 1 for token in tokens.values()) != 256:
+    if list(map(len, tokens.values())).count(1) != 256:
         raise NotConvertible("not every byte is a token")
     if len(set(tokens.values())) != len(tokens):
         raise NotConvertible("two ids have the same bytes")
     size = max(tokens) + 1
-    table: _Ints = np.array(merges, dtype=np.int64).reshape(-1, 3)
+    table = merges.reshape(-1, 3)
     lengths = np.zeros(size, dtype=np.int64)
     lengths[list(tokens)] = [len(token) for token in tokens.values()]
     if np.any(lengths[table[:, :2]].sum(axis=1) != lengths[table[:, 2]]):
@@ -140,7 +139,7 @@ def _look_at_the_rest(tokens: dict[int, bytes], in_use: _Ints, table: _Ints, row
     """Find the last pairs that are not in `row_of` yet, one by one, by merging."""
     rest = [id_ for id_ in in_use[row_of[in_use] < 0].tolist() if len(tokens[id_]) > 1]
     if len(rest) > _MOST_ODD_TOKENS:
-        raise NotConvertible("too many tokens are not made in the order of the merges")
+        raise NotConvertible("too many tokens do not follow the order of the merges")
     if not rest:
         return
     ranks = {tokens[id_]: rank for rank, id_ in enumerate(in_use.tolist())}

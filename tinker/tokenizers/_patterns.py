@@ -41,7 +41,7 @@ DEEPSEEK_SPLITS = (
 
 
 def keep_unmatched(pattern: str) -> str:
-    """`pattern`, and what it does not match as pieces too, where tiktoken would drop the text."""
+    """`pattern`, and as further pieces what it does not match, which tiktoken would drop."""
     return rf"{pattern}|(?:(?!{pattern})[\s\S])+"
 
 
@@ -67,7 +67,7 @@ DEEPSEEK = _deepseek()
 
 
 def from_pre_tokenizer(spec: dict[str, Any] | None) -> str | None:
-    """The pattern of a tokenizer.json's `pre_tokenizer`; None when it is not one of the known."""
+    """The pattern of a tokenizer.json's `pre_tokenizer`; None if it is unknown."""
     if spec is None:
         return None
     *splits, last = spec["pretokenizers"] if spec.get("type") == "Sequence" else [spec]

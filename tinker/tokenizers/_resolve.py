@@ -1,4 +1,4 @@
-"""From the name of a model to the place of its tokenizer. Pure: looks at no disk and no network."""
+"""Where the tokenizer of a model is, by the model's name. Pure: no disk, no network."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ def hub_source(name: str, revision: str | None = None) -> HubSource:
     repo = _ALIASES.get(repo, repo)
     if repo.count("/") > 1 or not all(repo.split("/")):
         raise TokenizerError(
-            f"{name!r} is neither a file or folder here nor a model's name (like 'org/model')."
+            f"{name!r} is neither an existing file or folder nor a model name such as 'org/model'."
         )
     return HubSource(repo, revision or _PINNED.get(repo))

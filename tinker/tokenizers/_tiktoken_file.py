@@ -1,8 +1,7 @@
 """tiktoken's own format: a line for each token, its bytes in base64 and its rank, which is its id.
 
-Such a file holds neither the pattern nor the special tokens. The first is known by the family of
-models, recognised by the number of ranks; the others too, and tokenizer_config.json beside the file
-may name them.
+Such a file has neither the pattern nor the special tokens. Both follow from the family of models,
+which is recognized by the number of ranks; tokenizer_config.json beside the file may name more tokens.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ def read_tiktoken_file(path: Path, config: dict[str, Any]) -> tuple[ByteLevelPar
     if family is None:
         known = ", ".join(f"{family.name} ({count:,})" for count, family in FAMILIES.items())
         raise TokenizerError(
-            f"{path} has {len(ranks):,} ranks, which is no family of models whose pattern is known"
-            f" here: {known}. Pass its tokenizer.json instead."
+            f"{path} has {len(ranks):,} ranks, which is not a known model family:"
+            f" {known}. Pass its tokenizer.json instead."
         )
     added = {
         id_: AddedToken(content, id_) for id_, content in family.special_tokens(len(ranks)).items()
@@ -78,5 +77,5 @@ def _read_ranks(path: Path) -> dict[bytes, int]:
             " SentencePiece model needs its tokenizer.json."
         ) from None
     if len(ranks) != len(lines) or not all(bytes([byte]) in ranks for byte in range(256)):
-        raise TokenizerError(f"{path} is damaged: tokens are missing or there twice.")
+        raise TokenizerError(f"{path} is damaged: tokens are missing or duplicated.")
     return ranks

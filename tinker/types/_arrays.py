@@ -22,8 +22,8 @@ Int64Array: TypeAlias = npt.NDArray[np.int64]
 Float32Array: TypeAlias = npt.NDArray[np.float32]
 
 _ALLOWED = {
-    "int32": "a token id: a whole number from -2**31 to 2**31 - 1",
-    "int64": "a whole number from -2**63 to 2**63 - 1",
+    "int32": "a token id: an integer from -2**31 to 2**31 - 1",
+    "int64": "an integer from -2**63 to 2**63 - 1",
     "float32": "a number in the range of float32",
 }
 _CODES = {"int32": "i", "int64": "q", "float32": "f"}

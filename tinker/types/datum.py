@@ -36,13 +36,15 @@ class UntypedInputError(KeyError):
 
 
 def _to_model_input(value: ModelInput | Mapping[str, Any]) -> ModelInput:
-    if not isinstance(value, ModelInput | Mapping):
+    if isinstance(value, ModelInput):
+        return value
+    if not isinstance(value, Mapping):
         raise TypeError(f"model_input is of type {type(value).__name__}; it must be a ModelInput.")
     return ModelInput.model_validate(value)
 
 
 def _to_loss_fn_inputs(inputs: Mapping[str, Any]) -> LossFnInputs:
-    if not isinstance(inputs, Mapping):
+    if not isinstance(inputs, (dict, Mapping)):  # a dict is known at once, a Mapping is not
         raise TypeError(f"loss_fn_inputs is of type {type(inputs).__name__}; it must be a mapping.")
     return {name: _to_loss_fn_input(name, value) for name, value in inputs.items()}
 

@@ -32,7 +32,7 @@ class EncodedTextChunk(Model):
 
     Raises:
         TypeError: `tokens` is not a sequence of numbers.
-        ValueError: A token is not a whole number from -2**31 to 2**31 - 1.
+        ValueError: A token is not an integer from -2**31 to 2**31 - 1.
     """
 
     # Equal, and hashed, by what is sent.

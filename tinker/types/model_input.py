@@ -38,9 +38,12 @@ class ModelInput(Model):
 
         Raises:
             TypeError: `tokens` is not a sequence of numbers.
-            ValueError: A token is not a whole number from -2**31 to 2**31 - 1.
+            ValueError: A token is not an integer from -2**31 to 2**31 - 1.
         """
-        return cls(chunks=[EncodedTextChunk(tokens=tokens)])
+        made = cls.__new__(cls)
+        # The chunk needs no conversion, and batches have thousands of inputs.
+        object.__setattr__(made, "chunks", [EncodedTextChunk(tokens=tokens)])
+        return made
 
     @classmethod
     def from_text(
@@ -48,21 +51,22 @@ class ModelInput(Model):
         text: str,
         *,
         training_client: _HasTokenizer | None = None,
+        sampling_client: _HasTokenizer | None = None,
         model_name: str | None = None,
         tokenizer: Any = None,
     ) -> Self:
-        """Tokenize `text`, as it is: no chat template, no special tokens added.
+        """Tokenize `text` as it is: no chat template, no special tokens added.
 
-        The tokenizer is `tokenizer` (anything with `encode`), else the training client's, else the
-        one of the base model `model_name`.
+        The tokenizer is `tokenizer` (anything with `encode`), else that of the client, else that of the
+        base model `model_name`.
 
         Raises:
-            ValueError: None of the three is given.
+            ValueError: None of these is given.
         """
         if not isinstance(text, str):
             raise TypeError(f"text is of type {type(text).__name__}; it must be a string.")
         if tokenizer is None:
-            tokenizer = _find_tokenizer(training_client, model_name)
+            tokenizer = _find_tokenizer(training_client or sampling_client, model_name)
         return cls.from_ints(_encode(tokenizer, text))
 
     @classmethod
@@ -113,20 +117,20 @@ class ModelInput(Model):
         return total
 
 
-def _find_tokenizer(training_client: _HasTokenizer | None, model_name: str | None) -> Any:
-    if training_client is not None:
-        return training_client.get_tokenizer()
+def _find_tokenizer(client: _HasTokenizer | None, model_name: str | None) -> Any:
+    if client is not None:
+        return client.get_tokenizer()
     if model_name is not None:
         from tinker.tokenizers import get_tokenizer  # noqa: PLC0415  # loads tokenizer libraries
 
         return get_tokenizer(model_name)
     raise ValueError(
-        "from_text needs a tokenizer: give training_client=, model_name= or tokenizer=."
+        "from_text needs a tokenizer: give training_client=, sampling_client=, model_name= or tokenizer=."
     )
 
 
 def _encode(tokenizer: Any, text: str) -> Any:
-    # Tokenizers of Hugging Face add special tokens unless told not to; others do not know the word.
+    # Tokenizers of Hugging Face add special tokens unless told not to; others do not have the option.
     options = {"add_special_tokens": False} if _knows_special_tokens(tokenizer.encode) else {}
     encoded = tokenizer.encode(text, **options)
     return getattr(encoded, "ids", encoded)
@@ -135,6 +139,6 @@ def _encode(tokenizer: Any, text: str) -> Any:
 def _knows_special_tokens(encode: Any) -> bool:
     try:
         parameters = inspect.signature(encode).parameters.values()
-    except (TypeError, ValueError):  # compiled, and silent about its arguments
+    except (TypeError, ValueError):  # compiled: its signature is not known
         return False
     return any(p.name == "add_special_tokens" or p.kind is p.VAR_KEYWORD for p in parameters)

@@ -18,7 +18,7 @@ _KINDS: Mapping[str, type[ModelInputChunk]] = {
     "image_asset_pointer": ImageAssetPointerChunk,
     "dmel": DmelChunk,
 }
-# Which member tells the kind where the tag is left out.
+# The field that tells the kind where the tag is left out.
 _TELLTALES = {
     "tokens": "encoded_text",
     "location": "image_asset_pointer",
@@ -32,7 +32,7 @@ def to_chunk(value: Any) -> ModelInputChunk:
 
     Raises:
         TypeError: Neither a chunk nor a mapping.
-        ValueError: No such type of chunk, or its members are wrong.
+        ValueError: The type of chunk is unknown, or its fields are wrong.
     """
     if isinstance(value, ModelInputChunk):
         return value

@@ -14,7 +14,7 @@ from tinker_api.model import Model
 def _check_count(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     where = f"{type(instance).__name__}.{attribute.name}"
     if not is_whole(value):
-        raise TypeError(f"{where} is {value!r}; it must be a whole number.")
+        raise TypeError(f"{where} is {value!r}; it must be an integer.")
     if value < 0:
         raise ValueError(f"{where} is {value}; it must be at least 0.")
 
@@ -22,7 +22,7 @@ def _check_count(instance: object, attribute: attrs.Attribute[Any], value: Any) 
 def _check_id(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if not isinstance(value, str) or not value:
         raise ValueError(
-            f"{type(instance).__name__}.sequence_id is {value!r}; it must be a text that is not empty: the "
+            f"{type(instance).__name__}.sequence_id is {value!r}; it must be a non-empty string: the "
             "SampledSequence.sequence_id of a sample. Some servers give none."
         )
 

@@ -23,7 +23,7 @@ _by_value = attrs.cmp_using(eq=same_array, class_name="Array")
 class SampleResponse(Model):
     """The samples for one prompt, and what was asked about the prompt.
 
-    It holds arrays; the lists are made on first use. Two are equal if all members are.
+    It holds arrays; the lists are made on first use. Two are equal if all fields are.
 
     Args:
         sequences: One for each sample.

@@ -21,7 +21,7 @@ _by_value = attrs.cmp_using(eq=same_array, class_name="Array")
 class SampledSequence(Model):
     """A sample from a model.
 
-    It holds arrays; the lists are made on first use. Two are equal if all members are.
+    It holds arrays; the lists are made on first use. Two are equal if all fields are.
 
     Args:
         stop_reason: `"stop"` or `"length"`.

@@ -68,7 +68,7 @@ class Loss:
 @frozen(kw_only=True)
 class LossValue:
     """Of one example: `elementwise` and `gradient` (by the log-probabilities) have the shape of
-    the targets, but that a custom loss is one number."""
+    the targets, except that a custom loss is one number."""
 
     elementwise: Values
     gradient: Values
@@ -290,7 +290,7 @@ def _custom_inputs(example: Example, graph: Graph) -> dict[str, Values]:
             given = given.reshape(())
         if given.ndim != rank:
             raise EngineError(
-                f"{name} has shape {list(given.shape)}; {graph.name} wants rank {rank}"
+                f"{name} has shape {list(given.shape)}; {graph.name} takes rank {rank}"
             )
         values[name] = given.astype(np.float64)
     return values

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -38,7 +39,7 @@ class Call:
 
     user: str
     body: Any
-    """The decoded JSON object, its null members left out; or the protobuf message."""
+    """The decoded JSON object, its null fields left out; or the protobuf message."""
     content: bytes
     """The body as it came, without Content-Encoding."""
     media_type: str
@@ -66,6 +67,8 @@ class Backend:
         self.traces = store.folder / "traces"
         self.operations = Operations(store, engine, self.catalog, self.snapshots, options)
         self.scheduler = Scheduler(self.operations.execute, gap_seconds=self.options.gap_seconds)
+        self.repetitions: Counter[str] = Counter()
+        """How often a request was sent again, since the server has started."""
         self.refused: str | None = None
         """Why a request could not be written down, until something can."""
         self._resume()
@@ -141,6 +144,7 @@ class Backend:
         known = self.store.request(request_id)
         if known is None:
             return False
+        self.repetitions[request_id] += 1
         if known.digest != digest:
             raise Refusal(409, f"{what} was used by a different request")
         return True
@@ -243,7 +247,7 @@ def unload_id(model_id: str) -> str:
 
 
 def digest_of(operation: str, call: Call, *ignored: str) -> bytes:
-    """What makes two requests the same: operation and content, but for these members."""
+    """What makes two requests the same: operation and content, except these fields."""
     content = call.content
     if call.media_type == media_types.PROTOBUF:
         # Encoded again: the order of a map's entries differs from one process to another.

@@ -32,11 +32,6 @@ def content() -> bytes:
     return files("tinker_contract").joinpath("openapi.json").read_bytes()
 
 
-def reference() -> bytes:
-    """openapi.yaml as a page for people."""
-    return files("tinker_contract").joinpath("reference.html").read_bytes()
-
-
 @cache
 def document() -> dict[str, Any]:
     contract: dict[str, Any] = orjson.loads(content())

@@ -110,6 +110,6 @@ def _decode(
     if untagged and bodies.add_chunk_tags(body):
         content = bodies.dumps(body)
     validation.check_body(operation_id, body, len(content))
-    members = bodies.members(body)
-    limits.check_members(members)
-    return content, members
+    fields = bodies.fields(body)
+    limits.check_fields(fields)
+    return content, fields

@@ -71,6 +71,7 @@ class Scheduler:
         """Why nothing can be recorded, while it cannot."""
         self.stopping = False
         self._busy = False
+        self._running: Sequence[Request] = ()
         self._stopping = threading.Event()
         self._work: queue.SimpleQueue[Sequence[Request] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -153,6 +154,30 @@ class Scheduler:
         self._events.setdefault(target, asyncio.Event())
         await self.wait(target, seconds)
 
+    def waiting(self) -> list[tuple[Request, str]]:
+        """What is in the queue, the next first, and what each operation waits for."""
+        found = [(request, "running") for request in self._running]
+        for target in self._turns:
+            model = self._models.get(target)
+            if model is None:
+                queued = self._samplers.get(target, ())
+                found += [(request, "waiting for its turn") for request in queued]
+                continue
+            last = model.next_seq_id - 1
+            for seq_id, request in sorted(model.numbered.items()):
+                why = f"after seq_id {last}" if last >= 0 else "waiting for its turn"
+                if seq_id != last + 1:
+                    why = f"seq_id {last + 1} has not arrived"
+                found.append((request, why))
+                last = seq_id
+            found += [(request, f"after seq_id {after}") for after, request in model.unnumbered]
+        return found
+
+    def active_samples(self) -> int:
+        """How many samples are drawn or wait for it."""
+        drawn = sum(request.operation == "asample" for request in self._running)
+        return drawn + sum(len(waiting) for waiting in self._samplers.values())
+
     def reason(self, request: Request) -> str | None:
         """Why a request does not run yet, if it waits for more than its turn."""
         if self.trouble is not None:
@@ -188,6 +213,7 @@ class Scheduler:
             self._turns.move_to_end(target)
             if requests:
                 self._busy = True
+                self._running = requests
                 self._work.put(requests)
                 return
             if not self._waiting(target):
@@ -244,6 +270,7 @@ class Scheduler:
         for request in requests:
             self.done(request.id)
         self._busy = False
+        self._running = ()
         for target in {request.target for request in requests}:
             self.done(target)
             self._watch_gap(target)

@@ -25,7 +25,7 @@ def check(recipients: Sequence[str]) -> None:
             raise Refusal(
                 400,
                 f"age_encryption_recipients[{number}] is {recipient[:100]!r}, "
-                f"which is no age recipient (age1…): {error}",
+                f"which is not an age recipient (age1…): {error}",
             ) from None
 
 

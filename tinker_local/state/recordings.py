@@ -79,7 +79,7 @@ class Recordings:
         return attributed, set(reader.read)
 
     def use(self, recordings: set[str]) -> None:
-        """Let the time begin anew after which they are deleted."""
+        """Restart their retention period."""
         for key in recordings:
             self._store.write("UPDATE recordings SET used = ? WHERE id = ?", self._store.now(), key)
 

@@ -81,6 +81,14 @@ CREATE TABLE IF NOT EXISTS recordings (
     id TEXT PRIMARY KEY, session_id TEXT NOT NULL, used REAL NOT NULL, content BLOB
 );
 CREATE INDEX IF NOT EXISTS kept_recordings ON recordings (used) WHERE content IS NOT NULL;
+CREATE TABLE IF NOT EXISTS metrics (
+    model_id TEXT NOT NULL, name TEXT NOT NULL, step INTEGER NOT NULL, total REAL NOT NULL,
+    weight REAL NOT NULL, PRIMARY KEY (model_id, name, step)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS curves (
+    model_id TEXT NOT NULL, name TEXT NOT NULL, steps INTEGER NOT NULL, total REAL NOT NULL,
+    PRIMARY KEY (model_id, name)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unreferenced (folder TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS revoked_keys (hash TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS losses (id TEXT PRIMARY KEY, owner TEXT NOT NULL, facts TEXT NOT NULL);
@@ -143,6 +151,8 @@ class Store:
         self._folder = folder
         self._clock = clock
         self._after_commit: list[Callable[[], None]] = []
+        self.on_use: Callable[[str, float], None] = lambda kind, amount: None
+        """Is told what is counted as used."""
         file = folder.path / DATABASE
         self._lock = threading.RLock()
         try:
@@ -237,6 +247,13 @@ class Store:
         with self._lock:
             rows = self._connection.execute(query, values).fetchall()
         return [_decoded(row) for row in rows]
+
+    def tuples(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Many small rows, as they are."""
+        with self._lock:
+            cursor = self._connection.cursor()
+            cursor.row_factory = None
+            return cursor.execute(query, values).fetchall()
 
     def write(self, statement: str, *values: Any) -> int:
         """Execute a statement; returns how many rows it changed."""
@@ -364,6 +381,7 @@ class Store:
         hour: int | None = None,
     ) -> None:
         """Count usage of an hour, by default of this one."""
+        self.on_use(kind, amount)
         self.write(
             "INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + ?",
             int(self.now() // 3600) * 3600 if hour is None else hour,

@@ -103,7 +103,7 @@ def test_each_replaces_the_other(environment: Path, ours: Path) -> None:
     assert "Uninstalling tinker-0.38.0" in install(environment, ours)
     assert python(environment, "-c", REPORT) == f"{OURS} [] [] True\n"
     assert "tinker>=0.38.0" not in python(environment, *PIP, "check")
-    assert "already satisfied" in install(environment, "--no-index", "tinker>=0.38.0,==0.38.0")
+    assert "already satisfied" in install(environment, "--no-index", "tinker>=0.38.0,==0.40.0")
 
     assert f"Uninstalling tinker-{OURS}" in install(
         environment, "--force-reinstall", official.wheel()

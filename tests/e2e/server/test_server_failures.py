@@ -18,6 +18,7 @@ from tests.support.raw_client import (
     batch,
     datum,
     forward_backward,
+    model,
     optim_step,
     sample,
     save,
@@ -141,18 +142,34 @@ def test_a_sample_that_cannot_be_fails_alone(gated: Raw, engine: Gate) -> None:
     gated.post("forward_backward", forward_backward(model_id, 1))  # so that they are one batch
     bodies = [
         sample(sampler_id, 0),
-        sample(sampler_id, 1, sampling_params={"max_tokens": 100_000}),
         sample(sampler_id, 2, prompt={"chunks": []}),
         sample(sampler_id, 3, prompt={"chunks": [{"type": "encoded_text", "tokens": [5000]}]}),
         sample(sampler_id, 4),
     ]
+    too_long = sample(sampler_id, 1, sampling_params={"max_tokens": 100_000})  # not even queued
+    assert "exceeds the model's context window" in gated.post("asample", too_long, 400)["detail"]
     promises = [gated.post("asample", body) for body in bodies]
     engine.gate.set()
-    first, too_long, empty, no_token, last = (gated.result(promise) for promise in promises)
-    failed(too_long, "exceeds the model's context window")
+    first, empty, no_token, last = (gated.result(promise) for promise in promises)
     failed(empty, "prompt")
     failed(no_token, "prompt")
     assert first["sequences"] == last["sequences"]
+
+
+def test_a_prompt_that_leaves_no_room_is_refused_with_the_numbers(raw: Raw) -> None:
+    body = sample(raw.sampler(raw.session()), 1, "abc", sampling_params={"max_tokens": 2046})
+    refused = raw.post("asample", body, 400)["detail"]
+    assert refused.endswith("exceeds the model's context window: 3 + 2046 > 2048")
+    body["sampling_params"]["max_tokens"] = 2045
+    assert raw.post("asample", body)["request_id"]
+
+
+def test_a_rank_that_is_not_a_power_of_two_is_refused(raw: Raw) -> None:
+    session_id = raw.session()
+    for rank in (3, 12, 1000):
+        refused = raw.post("create_model", model(session_id, rank=rank), 400)["detail"]
+        assert refused == f"lora_config: rank is {rank}; it must be a power of two"
+    assert raw.post("create_model", model(session_id, rank=1))["model_id"]
 
 
 def test_what_of_a_prompt_cannot_be_scored_is_said(raw: Raw) -> None:

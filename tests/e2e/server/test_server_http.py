@@ -108,6 +108,11 @@ def test_ids_in_paths_may_be_escaped(raw: Raw, escaped: bool) -> None:
 def test_the_contract_is_shown_without_a_key(server: str) -> None:
     page = httpx.get(f"{server}/docs")
     assert page.headers["content-type"].startswith("text/html")
-    assert 'id="forward_backward"' in page.text
+    assert "<rapi-doc" in page.text
+    viewer = httpx.get(f"{server}/docs/rapidoc.js")
+    assert viewer.headers["content-encoding"] == "gzip"
+    assert "rapi-doc" in viewer.text
+    plain = httpx.get(f"{server}/docs/rapidoc.js", headers={"Accept-Encoding": "identity"})
+    assert plain.text == viewer.text
     document = httpx.get(f"{server}/openapi.json").json()
     assert document["paths"]["/api/v1/healthz"]["get"]["operationId"] == "healthz"

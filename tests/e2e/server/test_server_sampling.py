@@ -161,6 +161,7 @@ def test_a_checkpoint_at_the_context_length_of_another_base_model() -> None:
                 "sampler_id": sampler_id,
                 "base_model": base_model or MODEL,
                 "model_path": path,
+                "tokenizer_id": "tinker-local/bytes",
             }
             result = raw.do("asample", sample(sampler_id, 0))
             tokens[base_model] = result["sequences"][0]["tokens"]

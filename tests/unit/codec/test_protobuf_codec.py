@@ -271,8 +271,8 @@ def test_what_the_messages_allow() -> None:
         ({"offsets": np.array([0, 3, 8], "<i8").tobytes()}, "do not fall on its elements"),
         ({"offsets": np.array([0, 12, 8], "<i8").tobytes()}, "do not fit"),
         ({"offsets": b""}, "do not fit"),
-        ({"offsets": b"1234"}, "no whole number"),
-        ({"data": b"123"}, "no whole number"),
+        ({"offsets": b"1234"}, "not a multiple"),
+        ({"data": b"123"}, "not a multiple"),
         ({"trailing_shape": [3]}, "does not fit its shape"),
         ({"trailing_shape": [-1]}, "cannot have the shape"),
         ({"trailing_shape": [1] * 17}, "cannot have the shape"),
@@ -438,7 +438,7 @@ def test_a_sparse_result_stays_sparse() -> None:
 @pytest.mark.parametrize(
     ("message", "text"),
     [
-        (pb.SampleResponse(sequences=[pb.SampledSequence(tokens=b"123")]), "no whole number"),
+        (pb.SampleResponse(sequences=[pb.SampledSequence(tokens=b"123")]), "not a multiple"),
         (pb.SampleResponse(sequences=[pb.SampledSequence(stop_reason=2)]), "stop reason is 2"),  # type: ignore[arg-type]
         (pb.SampleResponse(topk_prompt_logprobs=pb.TopkLogprobs(k=2, length=3)), "3 times 2"),
         (

@@ -85,7 +85,7 @@ def test_a_folder_without_a_tokenizer(tmp_path: Path) -> None:
     ("name", "content", "why"),
     [
         ("tokenizer.json", b"{", "not valid JSON"),
-        ("tokenizer.json", b"[]", "no JSON object"),
+        ("tokenizer.json", b"[]", "does not contain a JSON object"),
         ("tokenizer.json", b"{}", "no model"),
         ("tokenizer.json", b'{"model": {"type": "Who"}}', "cannot be read"),
         ("tokenizer.json", b'{"model": {"type": "BPE", "merges": 1}}', "cannot be read"),
@@ -94,7 +94,7 @@ def test_a_folder_without_a_tokenizer(tmp_path: Path) -> None:
         (
             "any.tiktoken",
             b"".join(base64.b64encode(bytes([b])) + b" %d\n" % b for b in range(256)),
-            "256 ranks, which is no family",
+            "256 ranks, which is not a known model family",
         ),
     ],
 )

@@ -179,7 +179,7 @@ def test_nothing_here_and_no_network(tmp_path: Path) -> None:
 def test_a_repository_without_a_tokenizer(hub: Hub, tmp_path: Path) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json"):
         del hub.files[name]
-    assert "no tokenizer file" in _ask("org/model", hub.url, tmp_path)
+    assert "no supported tokenizer file" in _ask("org/model", hub.url, tmp_path)
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

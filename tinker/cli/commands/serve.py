@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from tinker import _extras
 from tinker.cli.groups import Command
 
 
@@ -19,6 +20,6 @@ def serve(arguments: tuple[str, ...]) -> int:
         from tinker_local.__main__ import main  # noqa: PLC0415  # imports the server
     except ModuleNotFoundError as error:
         raise click.ClickException(
-            f"The server needs the package {error.name}: install this package's extra 'local'."
+            f"The server needs the package {error.name}: {_extras.install('local')}"
         ) from None
     return int(main(list(arguments)) or 0)

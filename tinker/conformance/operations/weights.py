@@ -100,3 +100,41 @@ def _saved(s: Subject, operation: str, **members: Any) -> str:
     expect(bool(path), "the result has no path")
     s.checkpoints.append(path)
     return path
+
+
+@check("external_weights_upload_start", "weights", "get_external_weights_urls")
+def external_weights_upload_start(s: Subject) -> None:
+    """Returns a URL for each file; by `x-sdk-version` a string for 0.39, an object with headers for 0.40."""
+    body = {"base_model": s.base_model, "lora_config": {"rank": 8}}
+    exchange = s.send("external_weights_upload_start", body, headers={"x-sdk-version": "0.39.0"})
+    if exchange.status == 403:
+        raise NotOffered("403 for POST /api/v1/external_weights_upload_start")
+    older = s.call("external_weights_upload_start", body, headers={"x-sdk-version": "0.39.0"})
+    expect(all(isinstance(one, str) for one in older["urls"].values()), "0.39: expected strings")
+    newer = s.call("external_weights_upload_start", body, headers={"x-sdk-version": "0.40.0"})
+    expect(all(isinstance(one, dict) for one in newer["urls"].values()), "0.40: expected objects")
+    s.keep("upload", newer)
+
+
+@check("put_file", "weights", "external_weights_upload_start")
+def put_file(s: Subject) -> None:
+    """A PUT with the headers that came with its URL stores a file of an upload."""
+    path = {"training_run_id": s.model.id, "kind": "external_weights", "name": s.name}
+    exported = s.call("get_external_weights_urls", path=path)["urls"]
+    for name, place in s.recall("upload")["urls"].items():
+        expect(name in exported, f"the upload expects {name}, which the export does not have")
+        content = s.fetch(exported[name]).content
+        status = s.http.put(
+            place["url"], content=content, headers=place.get("headers") or {}, timeout=60
+        ).status_code
+        expect(200 <= status < 300, f"PUT of {name}: expected a 2xx status, found {status}")
+
+
+@check("external_weights_upload_finish", "weights", "put_file")
+def external_weights_upload_finish(s: Subject) -> None:
+    """Makes an `external_weights` checkpoint of what was exported before; a repetition returns the same path."""
+    body = {"upload_id": s.results["upload"]["upload_id"]}
+    path, again = (s.call("external_weights_upload_finish", body)["tinker_path"] for _ in range(2))
+    s.checkpoints.append(path)
+    expect("/external_weights/" in path, f"expected an external_weights checkpoint, found {path}")
+    expect(path == again, f"a repeated request made a second checkpoint: {path}, then {again}")

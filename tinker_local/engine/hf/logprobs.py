@@ -122,7 +122,7 @@ def check(model: BaseModel) -> None:
     """Raise ModelError if the model computes its logits in another way than `Head` does."""
     tokens = torch.arange(4, device=model.device)[None]
     expected = model.network(input_ids=tokens, use_cache=False).logits[0].float()
-    hidden = model.hidden(input_ids=tokens, use_cache=False).last_hidden_state[0]
+    hidden = model.hidden(input_ids=tokens).last_hidden_state[0]
     if not torch.allclose(Head.of(model, None).logits(hidden), expected, rtol=1e-2, atol=1e-2):
         raise ModelError(
             f"{model.spec.name} ({model.spec.arch}) cannot be offered: its logits are more than the unembedding "

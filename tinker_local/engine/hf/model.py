@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -45,9 +46,13 @@ class BaseModel:
         device: torch.device = self.matrices[self.head].weight.device
         return device
 
-    def hidden(self, **inputs: Any) -> Any:
-        """The decoder's output, without the unembedding."""
-        return self.network.base_model(**inputs)
+    def hidden(self, *, cache: Any = None, **inputs: Any) -> Any:
+        """The decoder's output, without the unembedding; keys and values are kept in the cache, if there is one."""
+        if cache is not None:
+            # transformers 5.24 has renamed it.
+            known = inspect.signature(self.network.base_model.forward).parameters
+            inputs["cache" if "cache" in known else "past_key_values"] = cache
+        return self.network.base_model(**inputs, use_cache=cache is not None)
 
 
 def choose_device(name: str | None) -> torch.device:

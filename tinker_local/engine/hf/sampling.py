@@ -139,7 +139,7 @@ def _prefill(model: BaseModel, prompts: Sequence[Ids], cache: Any) -> tuple[Tens
         padded = torch.from_numpy(mask).to(model.device)
         inputs["attention_mask"] = padded
         inputs["position_ids"] = (padded.cumsum(1) - 1).clamp(min=0)
-    output = model.hidden(**inputs, past_key_values=cache, use_cache=cache is not None)
+    output = model.hidden(**inputs, cache=cache)
     return output.last_hidden_state, padded
 
 
@@ -174,7 +174,7 @@ def _grow(
             mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
             inputs["attention_mask"] = mask
             inputs["position_ids"] = lengths[:, None]
-        output = model.hidden(**inputs, past_key_values=cache, use_cache=True)
+        output = model.hidden(**inputs, cache=cache)
         hidden = output.last_hidden_state[:, -1]
         lengths = lengths + 1
 

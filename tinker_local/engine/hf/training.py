@@ -20,11 +20,11 @@ from tinker_local.engine.hf import logprobs, lora, memory
 from tinker_local.engine.hf.lora import HfAdapter, Hooks
 from tinker_local.engine.hf.model import BaseModel
 
-MAX_TOKENS = {"cpu": 2048, "mps": 4096}
-"""Computed together, padding included: enough to keep a device busy."""
-MAX_TOKENS_ELSEWHERE = 32768
-MIN_TOKENS = 512
-"""Up to here, examples of any length are computed together."""
+_TOKENS = {"cpu": (512, 2048), "mps": (2048, 8192)}
+_TOKENS_ELSEWHERE = (16384, 32768)
+"""By device, how many tokens are computed together, padding included: so few that more padding costs less than
+another batch would, and so many that the device is busy. A GPU takes as long for a small batch as for one of many
+thousand tokens."""
 MAX_PADDING = 0.2
 """Of an example's row, beyond that."""
 SHARE = 0.7
@@ -79,9 +79,9 @@ def _batches(
 ) -> Iterator[tuple[list[int], bool]]:
     """Indices of examples to compute together, and whether activations have to be computed again for the
     gradient because they do not fit the memory: longest first."""
-    device = model.device.type
+    least, most = _TOKENS.get(model.device.type, _TOKENS_ELSEWHERE)
     fitting = int(SHARE * memory.available(model.device) / model.activation_bytes)
-    most = min(MAX_TOKENS.get(device, MAX_TOKENS_ELSEWHERE), max(1, fitting))
+    most = min(most, max(1, fitting))
     shapes = [
         (example.targets.ndim, len(example.tokens), *example.targets.shape[1:])
         for example in examples
@@ -91,9 +91,7 @@ def _batches(
         if batch:
             longest = shapes[batch[0]][1]
             too_many = (len(batch) + 1) * longest > most
-            too_short = (
-                shapes[i][1] < (1 - MAX_PADDING) * longest and len(batch) * longest >= MIN_TOKENS
-            )
+            too_short = shapes[i][1] < (1 - MAX_PADDING) * longest and len(batch) * longest >= least
             if shapes[i][::2] != shapes[batch[0]][::2] or too_many or too_short:
                 yield batch, shapes[batch[0]][1] > fitting
                 batch = []
@@ -135,7 +133,7 @@ def _target_log_probs(
     places = np.concatenate([i * length + np.arange(len(e.tokens)) for i, e in enumerate(batch)])
     targets = np.concatenate([e.targets.reshape(len(e.tokens), -1) for e in batch])
     device = model.device
-    output = model.hidden(input_ids=torch.from_numpy(tokens).to(device), use_cache=False)
+    output = model.hidden(input_ids=torch.from_numpy(tokens).to(device))
     hidden = output.last_hidden_state.flatten(0, 1)
     if len(places) < len(hidden):
         hidden = hidden[torch.from_numpy(places).to(device)]

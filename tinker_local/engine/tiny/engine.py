@@ -17,7 +17,7 @@ Adapters
 
 Numbers
     Training is float32, sampling float64 (its results are rounded to float32), so that what a
-    sequence was sampled beside does not show. Nothing depends on time, on the process or, but for
+    sequence was sampled beside does not show. Nothing depends on time, on the process or, except for
     samples without a seed, on chance. The losses are in `losses`, the optimizer is `adam`'s.
 """
 

@@ -122,7 +122,7 @@ def _page(backend: Backend, call: Call, query: str, *values: Any) -> dict[str, A
 
 
 def _location(call: Call) -> Location:
-    """What the path names. A name that is none, such as one that leads elsewhere, is refused."""
+    """What the path names. An invalid name, such as one that leads elsewhere, is refused."""
     names = call.parameters
     kind, name = names["kind"], names["name"]
     location = parse(f"tinker://{names['training_run_id']}/{kind}/{name}")

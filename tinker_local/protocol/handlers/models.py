@@ -16,7 +16,7 @@ async def create_model(backend: Backend, call: Call) -> dict[str, Any]:
     check_lora(lora)
     optimizer = (call.body.get("optimizer_config") or {"type": "adamw"})["type"]
     if optimizer != "adamw":
-        raise Refusal(400, f"The optimizer {optimizer!r} is not offered; on offer: adamw")
+        raise Refusal(400, f"The optimizer {optimizer!r} is not supported; expected adamw")
     facts = {
         "base_model": call.body["base_model"],
         "lora": lora,

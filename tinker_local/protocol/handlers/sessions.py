@@ -172,7 +172,7 @@ def _matches(backend: Backend, row: Row, asked: dict[str, Any], owner: dict[str,
         and (projects is None or project_of(row) in projects)
         and asked.get("display_name") in (None, facts.get("display_name"))
         and all(metadata.get(k) == v for k, v in (asked.get("user_metadata") or {}).items())
-        and (statuses is None or _has_status(_status(backend, row), statuses))
+        and (statuses is None or _has_status(status_of(backend, row), statuses))
     )
 
 
@@ -200,7 +200,7 @@ def _has_status(status: dict[str, Any], statuses: list[dict[str, Any]]) -> bool:
     )
 
 
-def _status(backend: Backend, session: Row) -> dict[str, Any]:
+def status_of(backend: Backend, session: Row) -> dict[str, Any]:
     """How a session is. One that went silent after a failure is taken to have ended by it."""
     finish = session["finish"]
     if finish is not None:
@@ -250,7 +250,7 @@ def _summary(backend: Backend, row: Row, user: str) -> dict[str, Any]:
         "created_at": timestamp(row["created"]),
         "owner": owner_urn(row["owner"]),
         "project_id": project_of(row),
-        "status": _status(backend, row),
+        "status": status_of(backend, row),
         "checkpoints_count": checkpoints["count"],
         "display_name": row["facts"].get("display_name"),
         "user_metadata": row["facts"].get("user_metadata"),

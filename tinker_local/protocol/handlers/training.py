@@ -40,7 +40,7 @@ async def create_custom_loss(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 def submit_json(backend: Backend, call: Call, operation: str, *ignored: str) -> dict[str, Any]:
-    """Promise an operation whose body is JSON; `ignored` members may differ in a repetition."""
+    """Promise an operation whose body is JSON; `ignored` fields may differ in a repetition."""
     return submit(
         backend, call, operation, call.body["model_id"], call.body.get("seq_id"), *ignored
     )

@@ -13,6 +13,7 @@ from tinker._codec import media_types
 from tinker_local.engine.base import Adapter, Engine, EngineError, Listener
 from tinker_local.errors import OperationFailed
 from tinker_local.options import Options
+from tinker_local.protocol.activity import Activity
 from tinker_local.protocol.operations import checkpoints, models, training, uploads
 from tinker_local.protocol.operations.adapters import Adapters
 from tinker_local.protocol.operations.outcome import Context, Outcome
@@ -20,6 +21,7 @@ from tinker_local.protocol.operations.sampling import Sampling
 from tinker_local.protocol.wire import bodies
 from tinker_local.state import disk
 from tinker_local.state.catalog import Catalog
+from tinker_local.state.curves import Curves
 from tinker_local.state.recordings import Recordings
 from tinker_local.state.snapshots import Snapshots
 from tinker_local.state.store import DONE, FAILED, Request, Store
@@ -65,6 +67,9 @@ class Operations:
         self._context = Context(
             store, engine, catalog, Recordings(store, options), self._adapters, snapshots
         )
+        self._curves = Curves(store)
+        self.activity = Activity()
+        store.on_use = self.activity.count
         self._sampling = Sampling(self._context, options.keep_adapter_seconds)
 
     def cancel(self, request_id: str) -> None:
@@ -81,6 +86,11 @@ class Operations:
 
         Raises when they cannot be recorded; then nothing has happened.
         """
+        is_training = requests[0].operation in ("forward_backward", "forward", "optim_step")
+        with self.activity.running(is_training=is_training):
+            self._execute(requests)
+
+    def _execute(self, requests: Sequence[Request]) -> None:
         started = self._store.now()
         if requests[0].operation == "asample":
             outcomes = self._sampling.sample(requests, self._body, self._attempt)
@@ -111,7 +121,7 @@ class Operations:
         content = self._store.body(request.id)
         if request.media_type == media_types.PROTOBUF:
             return bodies.parse_protobuf(content)
-        return bodies.members(bodies.parse_json(content))
+        return bodies.fields(bodies.parse_json(content))
 
     def _attempt(self, request: Request, run: Callable[[Request], T]) -> T | OperationFailed:
         try:
@@ -158,6 +168,9 @@ class Operations:
             self.announce(request, FAILED, len(failure))
         else:
             outcome.commit()
+            self._curves.add(request.target, outcome.metrics, outcome.weight)
+            if request.operation == "optim_step":
+                self._curves.step(request.target)
             if outcome.can_be_repeated:
                 log_id = self._adapters.log(request.target, request.id)
             self._store.finish(

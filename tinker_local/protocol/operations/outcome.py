@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -33,6 +33,10 @@ class Outcome:
     commit: Commit = _nothing
     adapter: Adapter | None = None
     """The model's adapter once this is committed, if the operation changed it."""
+    metrics: Mapping[str, float] = {}
+    """What people may want to watch, from step to step."""
+    weight: float = 1.0
+    """Of these metrics, among those of the same step."""
     can_be_repeated: bool = False
     """Whether the request alone, done again, would change the adapter in the same way. If not, `commit` has
     to replace the snapshot."""

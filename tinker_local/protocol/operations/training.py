@@ -94,6 +94,10 @@ def _loss(
         media_type=PROTOBUF,
         commit=commit,
         adapter=changed if backward else None,
+        metrics={**result.metrics, "tokens:sum": sum(len(one.tokens) for one in examples)}
+        if backward
+        else {},
+        weight=len(examples),
         can_be_repeated=replace is None,
     )
 
@@ -142,6 +146,7 @@ def optim_step(context: Context, model_id: str, body: Mapping[str, Any]) -> Outc
     metrics, changed = context.engine.optim_step(context.adapters.get(model_id), AdamSpec(**params))
     return Outcome(
         result=orjson.dumps({"type": "optim_step", "metrics": metrics}),
+        metrics=metrics,
         adapter=changed,
         can_be_repeated=True,
     )

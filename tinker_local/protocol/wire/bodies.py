@@ -27,8 +27,8 @@ def parse_json(content: bytes) -> Any:
 _NOT_FINITE = re.compile("-?(NaN|Infinity)")
 
 
-def members(body: Any) -> dict[str, Any]:
-    """The members of a JSON object. An absent member and an explicit null mean the same."""
+def fields(body: Any) -> dict[str, Any]:
+    """The fields of a JSON object. An absent field and an explicit null mean the same."""
     if not isinstance(body, dict):
         raise invalid(["body"], "The body is not a JSON object", "type")
     return {name: value for name, value in body.items() if value is not None}
@@ -103,7 +103,7 @@ _TAG_OF_MEMBER = {
 
 
 def add_chunk_tags(body: Any) -> bool:
-    """Give chunks without a `type` the one that their members tell; returns whether there were any.
+    """Give chunks without a `type` the one that their fields tell; returns whether there were any.
 
     The body has not been checked yet: what does not look like one is left for the check to refuse.
     """

@@ -113,8 +113,8 @@ def check_json(content: bytes) -> None:
         raise Refusal(400, f"The body is not accepted: {message}")
 
 
-def check_members(body: Mapping[str, Any]) -> None:
-    """Refuse a valid body whose members are larger than such members may be."""
+def check_fields(body: Mapping[str, Any]) -> None:
+    """Refuse a valid body with a field that is larger than it may be."""
     for name, value in body.items():
         if name == "user_metadata" and value is not None:
             size = len(orjson.dumps(value))
@@ -144,7 +144,7 @@ def check_datums(count: int, *location: str) -> None:
 def check_batch(content: bytes) -> None:
     """Refuse a ForwardBackwardRequest, which is not parsed yet, with too many messages in it.
 
-    What is not a message is left for the parser to refuse.
+    An invalid message is left for the parser to refuse.
     """
     with contextlib.suppress(_Malformed):
         _count(memoryview(content), pb.ForwardBackwardRequest.DESCRIPTOR, 0, 0)

@@ -127,7 +127,7 @@ def from_protobuf(name: str, tensor: pb.Tensor) -> Array:
 def array_of_bytes(name: str, content: bytes, dtype: str) -> npt.NDArray[Any]:
     if len(content) % np.dtype(dtype).itemsize:
         raise OperationFailed(
-            f"{name} has {len(content)} bytes, which is no whole number of elements."
+            f"{name} has {len(content)} bytes, which is not a multiple of the size of an element."
         )
     return np.frombuffer(content, dtype)
 

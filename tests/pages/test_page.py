@@ -1,0 +1,325 @@
+"""The server's page, as a browser shows it. Makes the pictures in docs/pictures when PICTURES=1."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import httpx
+import pytest
+
+from tests.support.raw_client import Raw, forward_backward, optim_step, sample, save
+from tinker_local import LocalServer
+from tinker_local.web import pages
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs Chromium (apt-get install chromium)"
+)
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with playwright.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, locale="en-US", bypass_csp=True
+    )
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    foreign: list[str] = []
+    opened.on(
+        "request", lambda one: foreign.append(one.url) if "127.0.0.1" not in one.url else None
+    )
+    yield opened
+    context.close()
+    assert errors == []
+    assert [url for url in foreign if not url.startswith(("data:", "blob:"))] == []
+
+
+@pytest.fixture
+def trained() -> Iterator[tuple[LocalServer, str]]:
+    """A server on which two runs were trained and saved."""
+    with (
+        LocalServer(faults=["telemetry:status=500:times=3"]) as running,
+        Raw(running.url) as raw,
+    ):
+        for _ in range(2):
+            model_id = raw.model()
+            for step in range(6):
+                raw.do("forward_backward", forward_backward(model_id, 2 * step + 1, "hello hello"))
+                raw.do("optim_step", optim_step(model_id, 2 * step + 2))
+            raw.do("save_weights_for_sampler", save(model_id, 13, "demo"))
+            raw.do("save_weights", {**save(model_id, 14, "resume"), "ttl_seconds": 3600})
+        yield running, model_id
+
+
+def picture(page: Page, name: str) -> None:
+    if os.environ.get("PICTURES"):
+        PICTURES.mkdir(exist_ok=True)
+        page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+
+
+def text_of(page: Page, selector: str) -> str:
+    return str(page.locator(selector).inner_text())
+
+
+def ready(page: Page, curves: int) -> None:
+    page.wait_for_selector(f"body[data-ready='{curves}']")
+
+
+# ---- without a browser --------------------------------------------------------------------------
+
+
+def test_it_is_one_small_file() -> None:
+    content = gzip.decompress(pages._page())
+    assert len(content) < 150_000
+    text = content.decode()
+    for name in ("pico.min.css", "uPlot.iife.min.js", "src=", "<link rel=stylesheet"):
+        assert f"/*{name}*/" not in text
+    assert "MIT License" in (Path(pages.__file__).parent / "vendor/pico.LICENSE").read_text()
+
+
+def test_its_data_need_a_key(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("tml-a anna\ntml-b bert\n")
+    with LocalServer(keys=keys) as running, Raw(running.url, "tml-a") as anna:
+        model_id = anna.model()
+        anna.do("forward_backward", forward_backward(model_id, 1))
+        curves = f"{running.url}/page/curves?metric=loss:sum&run={model_id}"
+        assert httpx.get(f"{running.url}/").status_code == 200
+        assert httpx.get(f"{running.url}/page/events").status_code == 401
+        assert httpx.get(curves).status_code == 401
+        assert httpx.get(curves, headers={"X-API-Key": "tml-b"}).json() == {}
+        mine = httpx.get(curves, headers={"X-API-Key": "tml-a"}).json()
+        assert mine[model_id]["steps"] == [1]
+
+
+def test_a_curve_is_what_the_operations_returned() -> None:
+    with LocalServer() as running, Raw(running.url) as raw:
+        model_id = raw.model()
+        losses, norms, seq_id = [], [], 0
+        for _ in range(3):
+            total = 0.0
+            for text in ("one batch", "another, longer batch"):  # two chunks make one step
+                seq_id += 1
+                result = raw.do("forward_backward", forward_backward(model_id, seq_id, text))
+                total += result["metrics"]["loss:sum"]
+            seq_id += 1
+            metrics = raw.do("optim_step", optim_step(model_id, seq_id))["metrics"]
+            losses.append(total)
+            norms.append(metrics["unclipped_grad_l2:mean"])
+
+        def curve(metric: str, **query: int | str) -> dict[str, list[float]]:
+            params: dict[str, int | str] = {"metric": metric, "run": model_id, **query}
+            headers = {"X-API-Key": "tml-x"}
+            answer = httpx.get(f"{running.url}/page/curves", params=params, headers=headers)
+            found: dict[str, list[float]] = answer.json()[model_id]
+            return found
+
+        assert curve("loss:sum")["steps"] == [1, 2, 3]
+        assert curve("loss:sum")["values"] == pytest.approx(losses)
+        assert curve("unclipped_grad_l2:mean")["values"] == pytest.approx(norms)
+        assert curve("loss:sum", first=2, last=2) == {
+            "steps": [2],
+            "values": [pytest.approx(losses[1])],
+        }
+
+
+# ---- in a browser -------------------------------------------------------------------------------
+
+
+def test_it_shows_what_happens(page: Page, trained: tuple[LocalServer, str]) -> None:
+    server, model_id = trained
+    page.goto(server.url)
+    ready(page, 2)
+    assert page.locator("#runs tr").count() == 2
+    run = page.locator("#runs tr").first.inner_text()
+    assert "ready" in run
+    assert "\t6\t" in run
+    assert "save_weights" in text_of(page, "#requests")
+    assert "tinker://" in text_of(page, "#checkpoints")
+    assert "in " in text_of(page, "#checkpoints")
+    assert "status=500" in text_of(page, "#faults")
+    assert "active" in text_of(page, "#sessions")
+    assert text_of(page, "#live") == "live"
+    with Raw(server.url) as raw:  # live: without a reload
+        raw.do("forward_backward", forward_backward(model_id, 15, "hello hello"))
+        raw.do("optim_step", optim_step(model_id, 16))
+        page.wait_for_function("document.querySelector('#runs').innerText.includes('\\t7\\t')")
+        waits = raw.post("optim_step", optim_step(model_id, 18))
+        page.wait_for_function(
+            "document.querySelector('#queue').innerText.includes('seq_id 17 has not arrived')"
+        )
+        raw.do("forward_backward", forward_backward(model_id, 17))
+        raw.result(waits)
+
+
+def test_a_prompt_is_tried_on_two_checkpoints(page: Page, trained: tuple[LocalServer, str]) -> None:
+    server, model_id = trained
+    page.goto(server.url)
+    ready(page, 2)
+    page.fill("#prompt", "hello ")
+    page.fill("#tokens", "12")
+    page.fill("#temp", "0")
+    page.select_option("#left", "tinker-local/tiny")
+    page.select_option("#right", f"tinker://{model_id}/sampler_weights/demo")
+    page.press("#prompt", "Control+Enter")
+    page.wait_for_function(
+        "document.querySelector('#stop').disabled && document.querySelector('#a-right').innerText"
+    )
+    with Raw(server.url) as raw:
+        body = {
+            **sample("", 0, "hello "),
+            "model_path": f"tinker://{model_id}/sampler_weights/demo",
+        }
+        del body["sampling_session_id"], body["seq_id"]
+        body["sampling_params"] = {"max_tokens": 12, "temperature": 0}
+        tokens = raw.do("asample", body)["sequences"][0]["tokens"]
+    expected = bytes(token for token in tokens if token < 256).decode(errors="replace")
+    assert page.locator("#a-right").text_content() == expected
+    assert page.locator("#a-left").text_content() != expected
+
+
+def test_checkpoints_and_traces_are_downloaded(
+    page: Page, trained: tuple[LocalServer, str]
+) -> None:
+    server, _ = trained
+    page.goto(server.url)
+    ready(page, 2)
+    with page.expect_download() as archive:
+        page.locator("[data-get]").first.click()
+    assert archive.value.suggested_filename in ("demo.tar", "resume.tar")
+    assert archive.value.path().stat().st_size > 1000
+    with page.expect_download() as trace:
+        page.locator("[data-trace]").first.click()
+    assert b"traceEvents" in trace.value.path().read_bytes()
+
+
+def test_it_asks_for_a_key(page: Page, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("tml-anna anna\n")
+    with LocalServer(keys=keys) as running:
+        page.goto(running.url)
+        page.wait_for_selector("dialog[open]")
+        page.fill("#key", "tml-wrong")
+        page.press("#key", "Enter")
+        page.wait_for_selector("dialog[open]")
+        page.fill("#key", "tml-anna")
+        page.press("#key", "Enter")
+        page.wait_for_function("document.querySelector('#live').innerText == 'live'")
+
+
+def runs_of(data: Path, runs: int, steps: int) -> None:
+    """A folder as if so many runs had been trained."""
+    with LocalServer(data=data) as running, Raw(running.url) as raw:
+        session_id = raw.session()
+        for number in range(runs):
+            raw.model(session_id, number)
+    with sqlite3.connect(data / "state.sqlite") as connection:
+        for index, (model_id,) in enumerate(connection.execute("SELECT id FROM models").fetchall()):
+            rate = 0.4 + index / runs
+            connection.executemany(
+                "INSERT INTO metrics VALUES (?, ?, ?, ?, 0)",
+                [
+                    (model_id, name, step, value)
+                    for step in range(1, steps + 1)
+                    for name, value in (
+                        ("", float(step)),
+                        (
+                            "loss:sum",
+                            100 * (1 + 6 * math.exp(-rate * step / 100))
+                            + 20 * math.sin(step * rate),
+                        ),
+                        ("tokens:sum", 1000.0),
+                    )
+                ],
+            )
+            connection.execute(
+                "INSERT INTO curves SELECT model_id, name, max(step), sum(total) FROM metrics "
+                "WHERE model_id = ? GROUP BY name",
+                (model_id,),
+            )
+    connection.close()
+
+
+def test_fifty_long_runs(page: Page, tmp_path: Path) -> None:
+    runs_of(tmp_path, 50, 5000)
+    with LocalServer(data=tmp_path) as running:
+        page.goto(running.url)
+        ready(page, 50)
+        milliseconds = page.evaluate("performance.now()")
+        print(f"ready after {milliseconds:.0f} ms")
+        # Dragging shows a part, with every step of it; a double click all of it again.
+        box = page.locator("#chart .u-over").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 50)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.52 * box["width"], box["y"] + 50, steps=5)
+        page.mouse.up()
+        page.wait_for_function("plot.data[0].length > 90 && plot.data[0].length < 130")
+        assert page.evaluate("plot.data[0][1] - plot.data[0][0]") == 1
+        page.locator("#chart").focus()
+        page.keyboard.press("0")
+        page.wait_for_function("plot.data[0].at(-1) == 5000")
+        page.keyboard.press("+")
+        page.wait_for_function("range != null")
+        page.locator("#reset").click()
+        page.wait_for_function("range == null && plot.data[0].at(-1) == 5000")
+        page.locator("#none").click()
+        ready(page, 0)
+        page.locator("#runs input").first.check()
+        ready(page, 1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_fits_every_screen(
+    browser: Browser, tmp_path: Path, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    runs_of(tmp_path, 6, 400)
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+        locale="en-US",
+        bypass_csp=True,
+    )
+    page = context.new_page()
+    with LocalServer(data=tmp_path) as running, Raw(running.url) as raw:
+        model_id = raw.model()
+        raw.do("forward_backward", forward_backward(model_id, 1, "hello " * 20))
+        raw.do("optim_step", optim_step(model_id, 2))
+        raw.do("save_weights_for_sampler", save(model_id, 3, "demo"))
+        raw.post("optim_step", optim_step(model_id, 5))
+        page.goto(running.url)
+        ready(page, 7)
+        page.locator("#smooth").fill("0.9")
+        page.wait_for_selector("#m-training_tokens canvas")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        picture(page, f"page-{scheme}-{width}")
+        page.goto(f"{running.url}/docs")
+        page.wait_for_function(
+            "document.querySelector('rapi-doc').shadowRoot.innerHTML.includes('healthz') || document.querySelector('rapi-doc').shadowRoot.innerHTML.includes('Liveness')"
+        )
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        if (scheme, width) == ("light", 1280):
+            picture(page, "contract")
+    context.close()

@@ -1,0 +1,32 @@
+"""What importing the package brings along."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def modules_after(code: str) -> set[str]:
+    """The modules that a new interpreter has after running the code, besides those it began with."""
+    script = f"import sys; begin = set(sys.modules)\n{code}\nprint(*set(sys.modules) - begin)"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(result.stdout.split())
+
+
+def test_importing_the_package_imports_nothing_that_takes_long() -> None:
+    others = {name.partition(".")[0] for name in modules_after("import tinker")} - {"tinker"}
+    assert others <= {"__future__", "importlib", "warnings", "_warnings"}
+
+
+def test_a_client_leaves_httpx_without_its_command_line() -> None:
+    code = "import tinker; tinker.ServiceClient; import httpx; assert callable(httpx.main)"
+    loaded = modules_after(code)
+    assert {"httpx", "tinker.service"} <= loaded
+    assert loaded.isdisjoint({"httpx._main", "click", "rich", "numpy"})
+    assert "click" in modules_after(f"{code}\nimport httpx._main")  # it is there for those who ask
+
+
+def test_httpx_that_is_imported_already_stays_as_it_is() -> None:
+    assert "httpx._main" in modules_after("import httpx, tinker; tinker.ServiceClient")

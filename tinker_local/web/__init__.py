@@ -1,0 +1,1 @@
+"""The server's pages: what happens on it, and the contract, for people."""

@@ -1,0 +1,153 @@
+"""The routes of the pages. They are not part of the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import cache
+from importlib.resources import files
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from tinker_local.errors import Refusal
+from tinker_local.protocol import contract
+from tinker_local.protocol.backend import Backend
+from tinker_local.protocol.faults import Fault
+from tinker_local.state.curves import Curves
+from tinker_local.web.snapshot import Snapshot
+
+_SECONDS = 1.0
+"""Between two looks at what has changed."""
+_JSON = "application/json"
+_MAX_POINTS = 10_000
+_MIN_POINTS = 150
+"""Of all curves together, and of each."""
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' 'self'; style-src 'unsafe-inline'; img-src data:; "
+    "connect-src 'self'; font-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+
+
+def routes(faults: Sequence[Fault]) -> list[Route]:
+    async def events(request: Request) -> Response:
+        backend: Backend = request.app.state.backend
+        try:
+            snapshot = Snapshot(backend, _user(request), faults)
+        except Refusal as refusal:
+            return _refused(refusal)
+        return StreamingResponse(
+            _changes(backend, snapshot),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store"},
+        )
+
+    return [
+        Route("/", _file(_page, "text/html; charset=utf-8")),
+        Route("/docs", _file(_docs, "text/html; charset=utf-8")),
+        Route("/docs/rapidoc.js", _file(_rapidoc, "text/javascript")),
+        Route("/openapi.json", _file(lambda: gzip.compress(contract.content(), mtime=0), _JSON)),
+        Route("/page/events", events),
+        Route("/page/curves", _curves),
+    ]
+
+
+# ---- files --------------------------------------------------------------------------------------
+
+
+@cache
+def _page() -> bytes:
+    """One page with all that it needs."""
+    page = _text("page.html")
+    for name in ("pico.min.css", "uPlot.min.css", "uPlot.iife.min.js"):
+        page = page.replace(f"/*{name}*/", _text(f"vendor/{name}"))
+    return gzip.compress(page.encode(), mtime=0)
+
+
+@cache
+def _docs() -> bytes:
+    return gzip.compress(_text("docs.html").encode(), mtime=0)
+
+
+@cache
+def _rapidoc() -> bytes:
+    return files("tinker_local.web").joinpath("vendor/rapidoc-min.js.gz").read_bytes()
+
+
+def _text(name: str) -> str:
+    return files("tinker_local.web").joinpath(name).read_text(encoding="utf-8")
+
+
+def _file(
+    content: Callable[[], bytes], media_type: str
+) -> Callable[[Request], Awaitable[Response]]:
+    """What is sent compressed, to those who take it so; needs no key."""
+
+    async def send(request: Request) -> Response:
+        packed = content()
+        headers = {
+            "Vary": "Accept-Encoding",
+            "Cache-Control": "no-cache",
+            "Content-Security-Policy": _POLICY,
+            "X-Content-Type-Options": "nosniff",
+        }
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            return Response(packed, media_type=media_type, headers=headers)
+        return Response(gzip.decompress(packed), media_type=media_type, headers=headers)
+
+    return send
+
+
+# ---- data ---------------------------------------------------------------------------------------
+
+
+def _user(request: Request) -> str:
+    backend: Backend = request.app.state.backend
+    return backend.keys.user(request.headers.get("x-api-key"))
+
+
+def _refused(refusal: Refusal) -> Response:
+    content = orjson.dumps({"detail": refusal.detail})
+    return Response(content, refusal.status, media_type=_JSON, headers=refusal.headers)
+
+
+async def _curves(request: Request) -> Response:
+    """The curves of some runs: `metric`, `run` (repeated), and the steps `first` to `last`."""
+    backend: Backend = request.app.state.backend
+    asked = request.query_params
+    try:
+        user = _user(request)
+        first, last = int(asked.get("first", 0)), int(asked.get("last", 2**31))
+    except Refusal as refusal:
+        return _refused(refusal)
+    except ValueError:
+        return _refused(Refusal(422, "first and last are numbers of steps"))
+    curves, runs = Curves(backend.store), asked.getlist("run")
+    metric, points = asked.get("metric", ""), max(_MIN_POINTS, _MAX_POINTS // max(1, len(runs)))
+
+    def read() -> bytes:
+        found = {}
+        for run in runs:
+            model = backend.store.get("models", run)
+            if model is not None and model["owner"] == user:
+                found[run] = curves.curve(run, metric, first, last, points)
+        return orjson.dumps(found)
+
+    return Response(await asyncio.to_thread(read), media_type=_JSON)
+
+
+async def _changes(backend: Backend, snapshot: Snapshot) -> AsyncIterator[bytes]:
+    """Each section, and then each that has changed: server-sent events of its name."""
+    sent: dict[str, bytes] = {}
+    while not backend.scheduler.stopping:
+        for name, section in snapshot.sections.items():
+            content = orjson.dumps(section())
+            if sent.get(name) != content:
+                sent[name] = content
+                yield b"event: %s\ndata: %s\n\n" % (name.encode(), content)
+        backend.operations.activity.sampling(backend.scheduler.active_samples())
+        await asyncio.sleep(_SECONDS)
