@@ -433,3 +433,40 @@ def test_a_run_is_exported_for_peft(cli: Cli) -> None:
     again = cli("export", "run", "-o", "adapter")
     assert again.status == 1
     assert "--output" in again.stderr
+
+
+def test_an_exported_adapter_is_uploaded_and_trained_on(cli: Cli) -> None:
+    data = sums(cli.folder / "sums.jsonl")
+    cli.ok("train", str(data), *ARGUMENTS, "-o", "run")
+    cli.ok("export", "run", "-o", "adapter")
+    path = cli.ok("-f", "json", "upload", "adapter", "--base-model", "tinker-local/tiny").json[
+        "tinker_path"
+    ]
+    assert "/external_weights/" in path
+    (best,) = [
+        one
+        for one in checkpoints(cli.folder / "run")
+        if one["batch"] == best_step(cli.folder / "run")
+    ]
+    uploaded = cli.ok("-f", "json", "eval", path, str(data)).json
+    original = cli.ok("-f", "json", "eval", best["sampler_path"], str(data)).json
+    assert uploaded["loss"] == pytest.approx(original["loss"], rel=1e-5)
+    cli.ok("train", str(data), "--load-checkpoint-path", path, "--max-steps", "2", "-o", "more")
+    assert (
+        metrics(cli.folder / "more")[0]["train_mean_nll"]
+        < metrics(cli.folder / "run")[0]["train_mean_nll"] / 2
+    )
+    (cli.folder / "adapter" / "adapter_model.safetensors").write_bytes(b"no")
+    broken = cli("upload", "adapter", "--base-model", "tinker-local/tiny")
+    assert broken.status == 1
+    assert "adapter_model.safetensors" in broken.stderr
+
+
+def best_step(folder: Path) -> int:
+    present = [
+        one
+        for one in checkpoints(folder)
+        if not one.get("deleted") and one.get("eval_loss") is not None
+    ]
+    best: int = min(present, key=lambda one: one["eval_loss"])["batch"]
+    return best

@@ -23,7 +23,7 @@ from tinker.regularizers import Regularizer
 
 torch = pytest.importorskip("torch")
 
-RANK = 3
+RANK = 4
 EPS = 1e6
 random = np.random.default_rng(4)
 LENGTHS = (6, 11, 9)

@@ -104,6 +104,7 @@ def run(base_url: str, api_key: str = "tml-dummy", model: str | None = None) -> 
             first.loss_fn_outputs[0]["logprobs"].to_numpy(),
             fb.loss_fn_outputs[0]["logprobs"].to_numpy(),
             atol=1e-3,
+            equal_nan=True,  # the last position has no target
         ),
     )
     call("optim_step", lambda: training.optim_step(adam).result(TIMEOUT))
@@ -392,7 +393,7 @@ def _torch_loss(data: list[types.Datum], logprobs: list[Any]) -> tuple[Any, dict
 
 
 def _nll_of(output: types.ForwardBackwardOutput) -> float:
-    return -float(sum(one["logprobs"].to_numpy().sum() for one in output.loss_fn_outputs))
+    return -float(sum(np.nansum(one["logprobs"].to_numpy()) for one in output.loss_fn_outputs))
 
 
 def _nll(output: types.ForwardBackwardOutput) -> float:

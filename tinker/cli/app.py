@@ -22,6 +22,7 @@ _COMMANDS = {
     "sample": ("sample:sample", "Sample from a model or a checkpoint."),
     "eval": ("evaluate:evaluate", "Score a model or a checkpoint on a data file."),
     "export": ("export:export", "Write a checkpoint as a PEFT folder or a merged model."),
+    "upload": ("upload:upload", "Upload a PEFT adapter as a checkpoint."),
     "init": ("init:init", "Make a folder to start from."),
     "checkpoint": ("checkpoint:checkpoint", "Manage checkpoints."),
     "run": ("run:run", "Look at training runs."),

@@ -98,7 +98,7 @@ def _loss(
         if backward
         else {},
         weight=len(examples),
-        can_be_repeated=replace is None,
+        can_be_repeated=backward and replace is None,
     )
 
 
