@@ -17,7 +17,7 @@ class ChatFunctionCall(Schema):
     """ Name of the function. """
 
     arguments: str
-    """ The arguments """
+    """ The arguments, as a JSON object in a string. """
 
     additional_properties: dict[str, Any] = _attrs_field(factory=dict)
     """ Members the schema does not name. """

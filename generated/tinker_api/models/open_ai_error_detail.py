@@ -13,7 +13,7 @@ class OpenAIErrorDetail(Schema):
     """What is wrong."""
 
     message: str
-    """ What is wrong """
+    """ What is wrong, in a sentence. """
 
     type: str
     """ The kind of error, as `invalid_request_error`. """
