@@ -2,7 +2,7 @@
 
 TINKER_BASE_URL     base URL of the server, or `local` for one inside this process
 TINKER_API_KEY      `tml-…`, or a JWT (`eyJ…`)
-TINKER_CREDENTIAL_CMD  command that prints one, where there is no key (see credentials.py)
+TINKER_CREDENTIAL_CMD  command that prints a key, used if no key is set (see credentials.py)
 TINKER_PROJECT_ID   project of new sessions
 TINKER_TAGS         tags of new sessions, separated by commas
 """

@@ -49,7 +49,7 @@ FinishStatus: TypeAlias = ClientSessionFinishReasonType
 
 HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_WARNING = 120.0
-MOST_BYTES_BEING_SENT = 20_000_000
+MAX_BYTES_BEING_SENT = 20_000_000
 """Of batches: four chunks of the usual size keep a fast line busy. The server may allow less."""
 _FINISH_TIMEOUT = 3.0
 
@@ -83,7 +83,7 @@ class Session:
         """The tokenizers that the server names, by base model."""
         self.backpressure = Backpressure(self.config.sample_dispatch_bytes_semaphore_size)
         self.byte_budget = ByteBudget(self.config.inflight_response_bytes_semaphore_size)
-        self.sending = ByteBudget(MOST_BYTES_BEING_SENT)
+        self.sending = ByteBudget(MAX_BYTES_BEING_SENT)
         self.cancellations = Cancellations(self.connection)
         self.feeds: weakref.WeakSet[CompletionsFeed] = weakref.WeakSet()
         self._user_metadata = metadata(user_metadata or {})
@@ -206,7 +206,7 @@ class Session:
             self.cancellations.config = connection.parse(dynamic, progress)
         config = self.config
         self.byte_budget.limit = config.inflight_response_bytes_semaphore_size
-        self.sending.limit = min(config.fwdbwd_dispatch_bytes_semaphore_size, MOST_BYTES_BEING_SENT)
+        self.sending.limit = min(config.fwdbwd_dispatch_bytes_semaphore_size, MAX_BYTES_BEING_SENT)
         self.backpressure.byte_budget.limit = config.sample_dispatch_bytes_semaphore_size
         self.connection.billing_budget = config.billing_exception_max_pause_duration_sec
         self.backpressure.billing_budget = config.billing_exception_max_pause_duration_sec
