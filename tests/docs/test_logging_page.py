@@ -6,6 +6,7 @@ import ast
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,9 @@ def test_nothing_else_is_written(repository: Path) -> None:
 def test_a_record_is_made_of_its_fields(
     event: _log.LogEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fields = {name: 1.5 if name in ("seconds", "pause") else f"<{name}>" for name in event.fields}
+    fields: dict[str, Any] = {
+        name: 1.5 if name in ("seconds", "pause") else f"<{name}>" for name in event.fields
+    }
     with caplog.at_level(logging.DEBUG, "tinker"):
         event(event.levels[-1], **fields)
     (record,) = caplog.records
