@@ -22,7 +22,7 @@ def request(
 ) -> Request[MessageTokenCount]:
     """Count the tokens of a conversation
 
-    Returns the length of the prompt that `create_message` would sample from.
+    Returns the number of tokens of the prompt that `create_message` would sample from.
 
     Args:
         body (CountTokensRequest): A conversation whose tokens to count.

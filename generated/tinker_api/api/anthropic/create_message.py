@@ -23,14 +23,14 @@ def request(
     """Complete a conversation
 
     Anthropic's Messages. The model's own chat template renders `system`, `messages` and `tools`; a model without one is
-    refused (400).
+    rejected (400).
     Reasoning is a `thinking` block, a tool call a `tool_use` block. `cache_control`, `metadata` and
     `thinking.budget_tokens` are
     accepted and have no effect. With `stream` the response is Anthropic's stream of server-sent events.
 
     Args:
-        body (MessageRequest): A conversation to complete. Every member beyond these is refused, unless it has no
-            effect on the result.
+        body (MessageRequest): A conversation to complete. Any other field is rejected, unless it has no effect on the
+            result.
     """
 
     headers: dict[str, str] = {}

@@ -23,12 +23,13 @@ def request(
 ) -> Request[AuthTokenResponse]:
     """Exchange a credential for a JWT
 
-    Offered by servers whose client config says `pjwt_auth_enabled`. The credential travels in `X-API-Key`, and so does
-    the
-    JWT afterwards. Claims a client reads, without verifying: `exp`, `iat`, `sub` (the user), `org_id`, `email`.
+    Offered by servers whose client config has `pjwt_auth_enabled`. The credential is sent in `X-API-Key`, and later the
+    JWT
+    in its place. A client reads these claims, without verifying them: `exp`, `iat`, `sub` (the user), `org_id`,
+    `email`.
 
     Args:
-        body (AuthTokenRequest): Nothing: the credential is in the header.
+        body (AuthTokenRequest): An empty object. The credential is in the header.
     """
 
     headers: dict[str, str] = {}

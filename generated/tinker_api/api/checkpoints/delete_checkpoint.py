@@ -25,11 +25,12 @@ def request(
 ) -> Request[None]:
     """Delete a checkpoint
 
-    Deletes its files. Clients ignore the body. 425 while it is being written.
+    Deletes the files of the checkpoint; 425 while they are being written. Clients ignore the response body.
 
     Args:
         training_run_id (str):
-        kind (CheckpointKind): What a checkpoint is for: training, sampling, or use elsewhere.
+        kind (CheckpointKind): Purpose of a checkpoint, as it is written in tinker paths: training, sampling, or use
+            elsewhere.
         name (str):
     """
 

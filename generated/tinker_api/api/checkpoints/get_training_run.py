@@ -1,4 +1,4 @@
-"""A training run"""
+"""Describe a training run"""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def request(
     training_run_id: str,
     access_scope: GetTrainingRunAccessScope | Unset = "owned",
 ) -> Request[TrainingRun]:
-    """A training run
+    """Describe a training run
 
-    Facts about a training run and its last checkpoints.
+    Returns a training run and its last checkpoints.
 
     Args:
         training_run_id (str):
@@ -90,7 +90,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[TrainingRun | ErrorResponse | ValidationErrorResponse | None]:
-    """A training run: send `request` and wait for the response, whatever its status code."""
+    """Describe a training run: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         training_run_id=training_run_id,
@@ -108,7 +108,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[TrainingRun | ErrorResponse | ValidationErrorResponse | None]:
-    """A training run: send `request` and wait for the response, whatever its status code."""
+    """Describe a training run: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         training_run_id=training_run_id,

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run"""
+"""List the checkpoints of a training run"""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def request(
     limit: int | Unset = UNSET,
     offset: int | Unset = 0,
 ) -> Request[CheckpointsListResponse]:
-    """Checkpoints of a training run
+    """List the checkpoints of a training run
 
-    All of them, or a page when `limit` is given; newest first.
+    Returns all checkpoints, or one page if `limit` is given, newest first.
 
     Args:
         training_run_id (str):
@@ -87,7 +87,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Checkpoints of a training run: send `request` and wait for the response, whatever its status code."""
+    """List the checkpoints of a training run: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         training_run_id=training_run_id,
@@ -107,7 +107,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Checkpoints of a training run: send `request` and wait for the response, whatever its status code."""
+    """List the checkpoints of a training run: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         training_run_id=training_run_id,

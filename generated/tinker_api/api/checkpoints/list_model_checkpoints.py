@@ -1,4 +1,4 @@
-"""Checkpoints of a training run, under its old name"""
+"""List the checkpoints of a model"""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def request(
     *,
     model_id: str,
 ) -> Request[CheckpointsListResponse]:
-    """Checkpoints of a training run, under its old name
+    """List the checkpoints of a model
 
-    The same as `list_checkpoints`.
+    The older route of `list_checkpoints`; returns the same.
 
     Args:
         model_id (str):
@@ -75,7 +75,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Checkpoints of a training run, under its old name: send `request` and wait for the response, whatever its status code."""
+    """List the checkpoints of a model: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         model_id=model_id,
@@ -91,7 +91,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Checkpoints of a training run, under its old name: send `request` and wait for the response, whatever its status code."""
+    """List the checkpoints of a model: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         model_id=model_id,

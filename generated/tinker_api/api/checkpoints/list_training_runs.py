@@ -28,7 +28,7 @@ def request(
 ) -> Request[TrainingRunsResponse]:
     """List training runs
 
-    Newest first.
+    Lists training runs, newest first.
 
     Args:
         limit (int | Unset):  Default: 20.

@@ -25,11 +25,12 @@ def request(
 ) -> Request[None]:
     """Publish a checkpoint
 
-    Everyone may read it from now on. 409 when it is public already.
+    Lets everyone read the checkpoint. 409 if it is already public.
 
     Args:
         training_run_id (str):
-        kind (CheckpointKind): What a checkpoint is for: training, sampling, or use elsewhere.
+        kind (CheckpointKind): Purpose of a checkpoint, as it is written in tinker paths: training, sampling, or use
+            elsewhere.
         name (str):
     """
 

@@ -25,10 +25,10 @@ def request(
 
     Returns the checkpoints that match every filter, newest first. `next_cursor` continues after the last checkpoint of
     the
-    page, so that checkpoints saved in the meantime move nothing. SDK 0.39 and later; experimental.
+    page, so that checkpoints saved in the meantime do not shift the pages. SDK 0.39 and later; experimental.
 
     Args:
-        body (CheckpointSearchRequest): Filters of a search. All of them must match.
+        body (CheckpointSearchRequest): Filters of a search for checkpoints. A checkpoint must match all of them.
     """
 
     headers: dict[str, str] = {}

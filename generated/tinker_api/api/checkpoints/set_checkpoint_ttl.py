@@ -27,13 +27,14 @@ def request(
 ) -> Request[None]:
     """Set or clear the expiry of a checkpoint
 
-    Counts from now. The null of `ttl_seconds` clears it and is written out.
+    The time counts from this request. An explicit null of `ttl_seconds` clears the expiry.
 
     Args:
         training_run_id (str):
-        kind (CheckpointKind): What a checkpoint is for: training, sampling, or use elsewhere.
+        kind (CheckpointKind): Purpose of a checkpoint, as it is written in tinker paths: training, sampling, or use
+            elsewhere.
         name (str):
-        body (SetCheckpointTtlRequest): How long to keep a checkpoint.
+        body (SetCheckpointTtlRequest): When a checkpoint expires.
     """
 
     headers: dict[str, str] = {}

@@ -24,7 +24,7 @@ def request(
     """Create a training run
 
     Creates a model: a base model with a new adapter. (`session_id`, `model_seq_id`) identifies it: a repeated
-    request gets the original promise. The model is called `<session_id>:train:<model_seq_id>`.
+    request gets the original promise. The id of the model is `<session_id>:train:<model_seq_id>`.
 
     Args:
         body (CreateModelRequest): A training run to create.

@@ -25,13 +25,13 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Free a training run
 
-    Frees the model after the operations submitted before it. Checkpoints stay. The hosted service has removed this
-    route (404).
+    Frees the model once the operations submitted before it are done. Its checkpoints remain. The hosted service has
+    removed this route (404).
 
     Args:
         x_sdk_version (str | Unset):
         x_sdk_method (str | Unset):
-        body (UnloadModelRequest): Which model to free.
+        body (UnloadModelRequest): The model to free.
     """
 
     headers: dict[str, str] = {}

@@ -28,8 +28,8 @@ def request(
     server-sent events, each a `Completion`, and `[DONE]` at the end.
 
     Args:
-        body (CompletionRequest): A text to complete. Every member beyond these is refused, unless it has no effect on
-            the result.
+        body (CompletionRequest): A text to complete. Any other field is rejected, unless it has no effect on the
+            result.
     """
 
     headers: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Models that can be named"""
+"""List the models that requests can name"""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def request() -> Request[OpenAIModelList]:
-    """Models that can be named
+    """List the models that requests can name
 
-    Lists your sampler checkpoints, newest first. The hosted service lists nothing else, so that the list may be empty
-    while base
-    models are served; the embedded server adds its base models, for tools that fill a menu from this list.
+    Lists your sampler checkpoints, newest first. The hosted service lists nothing else, so the list may be empty
+    although it
+    serves base models; the embedded server adds its base models, for tools that fill a menu from this list.
 
     """
 
@@ -60,7 +60,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[OpenAIModelList | OpenAIErrorResponse | None]:
-    """Models that can be named: send `request` and wait for the response, whatever its status code."""
+    """List the models that requests can name: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request()
     raw = http.send(message.build(http, headers=headers, timeout=timeout))
@@ -73,7 +73,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[OpenAIModelList | OpenAIErrorResponse | None]:
-    """Models that can be named: send `request` and wait for the response, whatever its status code."""
+    """List the models that requests can name: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request()
     raw = await http.send(message.build(http, headers=headers, timeout=timeout))

@@ -23,12 +23,13 @@ def request(
 ) -> Request[JoinSamplingSessionResponse]:
     """Join a shared sampler
 
-    A process that samples from a sampler another process made takes a number here; number × 10⁹ is its first sample
-    `seq_id`, so that the processes never use the same. Offered by servers whose client config says
+    Gives a number to a process that samples from a sampler which another process created. The first sample of the
+    process
+    has the `seq_id` number × 10⁹, so that no two processes use the same. Offered by servers whose client config has
     `sample_join_sampling_session`.
 
     Args:
-        body (JoinSamplingSessionRequest): Which sampler to join.
+        body (JoinSamplingSessionRequest): The sampler to join.
     """
 
     headers: dict[str, str] = {}

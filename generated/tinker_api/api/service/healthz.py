@@ -1,4 +1,4 @@
-"""Liveness"""
+"""Check that the server is up"""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def request() -> Request[HealthResponse]:
-    """Liveness
+    """Check that the server is up
 
-    Answers as soon as the server accepts requests. Needs no credential.
+    Returns as soon as the server accepts requests. Needs no credential.
 
     """
 
@@ -58,7 +58,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[HealthResponse | ErrorResponse | None]:
-    """Liveness: send `request` and wait for the response, whatever its status code."""
+    """Check that the server is up: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request()
     raw = http.send(message.build(http, headers=headers, timeout=timeout))
@@ -71,7 +71,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[HealthResponse | ErrorResponse | None]:
-    """Liveness: send `request` and wait for the response, whatever its status code."""
+    """Check that the server is up: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request()
     raw = await http.send(message.build(http, headers=headers, timeout=timeout))

@@ -24,11 +24,11 @@ def request(
 ) -> Request[None]:
     """Move a session to a project
 
-    Clients ignore the body of the answer.
+    Assigns the session to another project. Clients ignore the response body.
 
     Args:
         session_id (str):
-        body (AssignSessionProjectRequest): Where to move a session.
+        body (AssignSessionProjectRequest): The project to move a session to.
     """
 
     headers: dict[str, str] = {}

@@ -24,12 +24,13 @@ def request(
 ) -> Request[CreateSessionResponse]:
     """Open a session
 
-    Models and samplers belong to a session. A session lives while heartbeats arrive, until it is finished. The same
-    `X-Idempotency-Key` gets the same session.
+    Models and samplers belong to a session. A session stays alive while heartbeats arrive, until it is finished. A
+    request
+    with the same `X-Idempotency-Key` gets the same session.
 
     Args:
         x_idempotency_key (str | Unset):
-        body (CreateSessionRequest): A client introduces itself.
+        body (CreateSessionRequest): A session to open.
     """
 
     headers: dict[str, str] = {}

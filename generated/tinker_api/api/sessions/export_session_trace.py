@@ -23,7 +23,8 @@ def request(
 ) -> Request[SessionTraceExportResponse]:
     """Export a session's trace
 
-    A file of what was done when. While the server writes it the status is `pending`: ask again after 5 seconds.
+    Returns the URL of a file that records what the session did and when. The status is `pending` while the server
+    writes the file: repeat the request after 5 seconds.
 
     Args:
         session_id (str):

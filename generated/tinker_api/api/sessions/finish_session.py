@@ -1,4 +1,4 @@
-"""Say that the client is done"""
+"""Finish a session"""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ def request(
     session_id: str,
     body: FinishSessionRequest,
 ) -> Request[FinishSessionResponse]:
-    """Say that the client is done
+    """Finish a session
 
-    The first call wins; later ones are accepted and change nothing. Servers without the route answer 404.
+    Tells the server how the client's work ended. The first call counts; later ones are accepted and change nothing.
+    Servers without the route return 404.
 
     Args:
         session_id (str):
-        body (FinishSessionRequest): The client is done.
+        body (FinishSessionRequest): How the client's work ended.
     """
 
     headers: dict[str, str] = {}
@@ -81,7 +82,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[FinishSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Say that the client is done: send `request` and wait for the response, whatever its status code."""
+    """Finish a session: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         session_id=session_id,
@@ -99,7 +100,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[FinishSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Say that the client is done: send `request` and wait for the response, whatever its status code."""
+    """Finish a session: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         session_id=session_id,

@@ -1,4 +1,4 @@
-"""What a session holds"""
+"""Describe a session"""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def request(
     session_id: str,
     access_scope: GetSessionAccessScope | Unset = "owned",
 ) -> Request[GetSessionResponse]:
-    """What a session holds
+    """Describe a session
 
-    Training runs and samplers of a session.
+    Returns the training runs and samplers of a session.
 
     Args:
         session_id (str):
@@ -90,7 +90,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[GetSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """What a session holds: send `request` and wait for the response, whatever its status code."""
+    """Describe a session: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         session_id=session_id,
@@ -108,7 +108,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[GetSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """What a session holds: send `request` and wait for the response, whatever its status code."""
+    """Describe a session: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         session_id=session_id,

@@ -27,7 +27,7 @@ def request(
 ) -> Request[ListSessionsResponse]:
     """List sessions
 
-    Session ids, newest first.
+    Lists the ids of your sessions, newest first.
 
     Args:
         limit (int | Unset):  Default: 20.

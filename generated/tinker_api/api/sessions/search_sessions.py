@@ -23,12 +23,12 @@ def request(
 ) -> Request[SessionSearchResponse]:
     """Search sessions
 
-    Filters are joined by "and"; an absent or null filter matches everything. Newest first; `next_cursor` continues
-    after the
-    last session of the answer, so that sessions created meanwhile move nothing.
+    Returns the sessions that match every filter, newest first; an absent or null filter matches all. `next_cursor`
+    continues
+    after the last session of the page, so that sessions created in the meantime do not shift the pages.
 
     Args:
-        body (SessionSearchRequest): Filters of a search.
+        body (SessionSearchRequest): Filters of a search for sessions. A session must match all of them.
     """
 
     headers: dict[str, str] = {}

@@ -23,10 +23,11 @@ def request(
 ) -> Request[SessionHeartbeatResponse]:
     """Keep a session alive
 
-    Sent every 10 seconds while the client lives. 410 means that the session is over and heartbeats should stop.
+    Sent every 10 seconds while the client runs. 410 means that the session has ended and the client should stop
+    sending.
 
     Args:
-        body (SessionHeartbeatRequest): The client lives.
+        body (SessionHeartbeatRequest): A session whose client is running.
     """
 
     headers: dict[str, str] = {}

@@ -23,7 +23,7 @@ def request(
 ) -> Request[TelemetryResponse]:
     """Report client events
 
-    At most 100 events a request. Never carries a credential.
+    Takes at most 100 events in one request. Events never contain a credential.
 
     Args:
         body (TelemetrySendRequest): Events of one client.

@@ -23,9 +23,9 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Register a custom loss
 
-    Offered by servers whose client config says `custom_loss_server_side`. The loss is a graph of tensor operations,
+    Offered by servers whose client config has `custom_loss_server_side`. The loss is a graph of tensor operations,
     traced by
-    the client; training names it with `loss_fn: custom` and `loss_fn_config: {loss_id: …}`. (`session_id`,
+    the client; training requests name it with `loss_fn: custom` and `loss_fn_config: {loss_id: …}`. (`session_id`,
     `custom_loss_seq_id`) identifies it: a repeated request gets the original promise.
 
     Args:

@@ -25,7 +25,7 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Compute a loss without gradients
 
-    JSON only. Servers that speak protobuf alone offer it as `forward_backward` with `forward_only`.
+    Takes JSON only. Servers that accept only protobuf offer it as `forward_backward` with `forward_only`.
 
     Args:
         x_sdk_version (str | Unset):

@@ -29,8 +29,8 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Compute a loss and accumulate its gradients
 
-    Gradients add up over calls until `optim_step`. A large batch is sent as several requests with consecutive
-    `seq_id`s, whose results the client reduces. The protobuf body is a `ForwardBackwardRequest`, optionally one
+    Gradients add up over calls until `optim_step`. A client sends a large batch as several requests with consecutive
+    `seq_id`s and reduces their results. The protobuf body is a `ForwardBackwardRequest`, optionally compressed as one
     zstd frame with `Content-Encoding: zstd`; with `forward_only` it computes no gradient.
 
     Args:

@@ -25,13 +25,13 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Apply the accumulated gradients
 
-    Exactly one of `adam_params` and `optimizer_params` is given; with neither, Adam with its defaults. Gradients are
-    zero afterwards.
+    Give `adam_params` or `optimizer_params`, not both; without either, the step is Adam's with its defaults. Gradients
+    are zero afterwards.
 
     Args:
         x_sdk_version (str | Unset):
         x_sdk_method (str | Unset):
-        body (OptimStepRequest): A step to take.
+        body (OptimStepRequest): An optimizer step to take.
     """
 
     headers: dict[str, str] = {}

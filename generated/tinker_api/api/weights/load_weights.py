@@ -25,8 +25,8 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Load a training checkpoint
 
-    Two forms. Into an existing model: `model_id` and `seq_id`. As a new model: `session_id` and `model_seq_id`,
-    which count as the creation of `<session_id>:train:<model_seq_id>`.
+    There are two forms. `model_id` and `seq_id` load into an existing model. `session_id` and `model_seq_id` create the
+    model `<session_id>:train:<model_seq_id>` from the checkpoint.
 
     Args:
         x_sdk_version (str | Unset):

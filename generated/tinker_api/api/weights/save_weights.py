@@ -25,7 +25,7 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Save a training checkpoint
 
-    Saves the adapter and the optimizer's state, to go on from later. A name that exists fails the future unless
+    Saves the adapter and the optimizer's state, to continue from later. If the name exists, the future fails unless
     `overwrite` is true.
 
     Args:

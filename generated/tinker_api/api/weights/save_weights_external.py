@@ -25,9 +25,8 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Save weights for use elsewhere
 
-    Saves a checkpoint of kind `external_weights`: files that other programs read, encrypted for the given age
-    recipients
-    if there are any.
+    Saves a checkpoint of kind `external_weights`: files that other programs can read, encrypted for the age recipients
+    of the request, if it has any.
 
     Args:
         x_sdk_version (str | Unset):
