@@ -18,6 +18,7 @@ NAMES = {
         "BillingError": "tinker.errors",
         "Checkpoint": "tinker.types",
         "CheckpointType": "tinker.types",
+        "ClientStats": "tinker.client_stats",
         "ConflictError": "tinker.errors",
         "CustomLossFnV1": "tinker.custom_loss",
         "Datum": "tinker.types",
@@ -65,6 +66,7 @@ NAMES = {
         "UnprocessableEntityError": "tinker.errors",
         "UploadInterruptedError": "tinker.types",
         "auth": "tinker.auth",
+        "events": "tinker.events",
         "types": "tinker.types",
     },
     "tinker.types": {

@@ -37,6 +37,12 @@ def was_not_sent(error: httpx.TransportError) -> bool:
     return isinstance(error, _NOT_SENT)
 
 
+def cause_of(error: httpx.TransportError) -> str:
+    """What is counted as the cause of a retry when there was no response."""
+    late = isinstance(error, httpx.TimeoutException) and not was_not_sent(error)
+    return "timeout" if late else "no response"
+
+
 def was_sent_twice(response: httpx.Response) -> bool:
     return SENT_TWICE in response.extensions
 

@@ -6,7 +6,6 @@ The codecs are imported with the first chunk: they need numpy, which takes longe
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -14,7 +13,7 @@ from typing import Literal
 import httpx
 from attrs import frozen
 
-from tinker import types
+from tinker import _log, types
 from tinker._codec.media_types import is_protobuf
 from tinker._protocol import outcome, retry
 from tinker._protocol.connection import sdk_headers
@@ -25,8 +24,6 @@ from tinker.errors import APIError, APIStatusError
 from tinker_api import models
 from tinker_api.api.training import forward, forward_backward
 from tinker_api.types import UNSET, File, Request, Response, Unset
-
-logger = logging.getLogger("tinker")
 
 
 @frozen
@@ -110,11 +107,7 @@ async def _learn(
         raise
     if second.status_code < 300:
         reason = session.connection.refusal(first.raw, progress).message.rstrip(".")
-        logger.warning(
-            "%s; it took the batch in %s, in which all batches of this session are sent from now on",
-            reason,
-            other,
-        )
+        _log.ENCODING_LEARNED(error=reason, encoding=other)
         traits.training_encoding = other
         return second
     if may_be_taken:
@@ -151,7 +144,9 @@ async def _insist(
             outcome.mark(response.raw)
         if status < 300 or refusals[status] >= REFUSALS_OF_AN_ENCODING[status]:
             return response
-        await asyncio.sleep(retry.first_pause() * refusals.total())
+        pause, telemetry = retry.first_pause() * refusals.total(), session.telemetry
+        telemetry.retrying(progress.operation, progress, refusals.total(), str(status), pause)
+        await telemetry.pause(pause, str(status))
 
 
 async def _persist(
