@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from tinker import types
+from tinker import _log, types
 from tinker._compat.deprecated import awaited, in_thread
 from tinker._compat.holder import HasHolder
 from tinker._http import config
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from tinker.custom_loss import LossHandle, PerDatumLossFn
     from tinker.rest import RestClient
     from tinker.sampling import BackcompatSamplingClientFuture
-
-logger = logging.getLogger("tinker")
 
 _DEFAULT_RANK = 32
 
@@ -303,9 +300,8 @@ class ServiceClient(HasHolder):
     ) -> TrainingClient:
         info = await fetch_info(self.session, model_id)
         if optimizer is not None and getattr(info.optimizer_config, "type", None) != optimizer.type:
-            logger.warning(
-                "%s does not confirm that the optimizer of %s is %s. It may support AdamW only.",
-                *(self.session.settings.base_url, model_id, optimizer.type),
+            _log.OPTIMIZER_UNCONFIRMED(
+                server=self.session.settings.base_url, model_id=model_id, optimizer=optimizer.type
             )
         return TrainingClient(self.session, number, model_id, info=info)
 

@@ -262,6 +262,8 @@ class TrainingClient(HasHolder, _Unloadable):
             json_codec.check_finite(prepared, loss_fn_config)  # before a chunk of it is sent
         chunks = self._chunks(prepared)
         progress = self._queue.progress("forward_backward" if backward else "forward")
+        examples = len(data)
+        progress.attributes = lambda: {"tinker.loss_fn": loss_fn, "tinker.examples": examples}
         outputs = self._submit(chunks, loss_fn, loss_fn_config, progress, backward=backward)
 
         async def combined() -> types.ForwardBackwardOutput:

@@ -14,18 +14,19 @@ class ForwardBackwardOutput(Schema):
     """The losses of a batch."""
 
     loss_fn_output_type: str
-    """ The kind of outputs, such as `CrossEntropyLossReturn`. """
+    """ Type of the outputs, such as `CrossEntropyLossReturn`. """
 
     loss_fn_outputs: list[LossFnOutput]
-    """ One a datum, in order. """
+    """ One output for each example, in order. """
 
     metrics: LossMetrics
-    """ Numbers by name, which is `<name>:<reduction>` with one colon and a `MetricReduction`. A null is a number that
-    is not finite.
+    """ Numbers by name. A name is `<metric>:<reduction>`, with one colon and a `MetricReduction`. A null stands for a
+    number
+    that is not finite.
      """
 
     type: Literal["forward_backward"] = "forward_backward"
-    """ Tag. Older servers leave it out. """
+    """ Type tag, always `forward_backward`. Older servers leave it out. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

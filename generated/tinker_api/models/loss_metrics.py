@@ -5,8 +5,9 @@ from typing import Any, Self
 
 
 class LossMetrics(dict[str, float | None]):
-    """Numbers by name, which is `<name>:<reduction>` with one colon and a `MetricReduction`. A null is a number that
-    is not finite.
+    """Numbers by name. A name is `<metric>:<reduction>`, with one colon and a `MetricReduction`. A null stands for a
+    number
+    that is not finite.
     """
 
     def to_dict(self) -> dict[str, Any]:
