@@ -22,21 +22,26 @@ def checkpoint_of(folder: Path) -> CheckpointRecord:
     return max(present, key=lambda c: (c.batch, c.final))
 
 
+def _run(model: str) -> RunFolder | None:
+    """The run in this folder, if it is a run's; the folder of a model has a config.json as well."""
+    folder = RunFolder(Path(model))
+    return folder if folder.exists and "model_type" not in folder.config() else None
+
+
 def sampler_path(model: str) -> str | None:
     """The path of the checkpoint that is meant, or None for a base model."""
     if model.startswith("tinker://"):
         return model
-    folder = Path(model)
-    if RunFolder(folder).exists:
-        record = checkpoint_of(folder)
+    if run := _run(model):
+        record = checkpoint_of(run.path)
         return record.sampler_path or record.state_path
     return None
 
 
 def _base_of(model: str) -> str | None:
     """The base model of a run's folder, as it was given to the run."""
-    folder = RunFolder(Path(model))
-    settings = folder.config().get("settings") if folder.exists else None
+    run = _run(model)
+    settings = run.config().get("settings") if run else None
     name = settings.get("model_name") if isinstance(settings, dict) else None
     return name if isinstance(name, str) else None
 
