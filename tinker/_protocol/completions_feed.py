@@ -5,7 +5,8 @@
 is acknowledged with the next poll, and the server may drop it.
 
 There is a poll only while somebody waits, and a last one, which the server does not hold, for acknowledgements that
-are left over. A server that does not have the route, or whose feed fails for good, is asked for each result instead.
+are left over. A server that does not have the route, or whose feed fails for good, is asked for each result instead;
+a refusal is believed when it comes twice in a row.
 """
 
 from __future__ import annotations
@@ -140,12 +141,22 @@ class CompletionsFeed:
 
     async def _run(self) -> None:
         pause = 0.0
+        was_refused = False
         try:
             if not self._waiting:
                 await self._acknowledge()
             while self._waiting:
                 asked = time.monotonic()
-                if await self._poll(hold=True):
+                try:
+                    found = await self._poll(hold=True)
+                except APIStatusError as error:
+                    if was_refused or error.status_code >= 500:  # that was retried long enough
+                        raise
+                    was_refused = True
+                    await asyncio.sleep(retry.first_pause())
+                    continue
+                was_refused = False
+                if found:
                     pause = _BATCHING
                 elif time.monotonic() - asked >= _HELD:
                     pause = 0.0

@@ -191,7 +191,8 @@ class Connection:
             progress: The operation it belongs to; named in errors and log lines.
             policy: How long to retry.
             timeout: Seconds to wait for one response.
-            passed: Other status codes to return instead of raising. A missing route (404, 405) is believed when the
+            passed: Other status codes to return instead of raising; `outcome.may_be_done` tells of such a response
+                whether the server may have carried out the request. A missing route (404, 405) is believed when the
                 server says so twice.
             read: Tells a usable 2xx, instead of the request's own parser; `ignore` if the body does not matter.
         """
@@ -238,6 +239,12 @@ class Connection:
         replayed = lacked_route = False
         waiting = progress.doing
         message = self._without_unknown(message)
+
+        def passed_on(raw: httpx.Response) -> R:
+            if attempts.outcome_unknown:
+                outcome.mark(raw)
+            return wrap(raw)
+
         while True:
             progress.doing = waiting
             attempts.made += 1
@@ -294,7 +301,7 @@ class Connection:
                     self._has_responded |= not from_proxy
                     pause = None if lacked_route else self._pause(attempts, raw, doubtful=True)
                     if pause is None:
-                        return wrap(raw)
+                        return passed_on(raw)
                     lacked_route = True
                     pause = min(pause, _SECOND_LOOK)
                     self.telemetry.retrying(
@@ -304,7 +311,7 @@ class Connection:
                     continue
                 elif status in passed and not from_proxy:
                     self._has_responded = True
-                    return wrap(raw)
+                    return passed_on(raw)
                 elif self._exchange is not None and not replayed and _is_invalid_token(raw):
                     replayed = True
                     self._exchange.forget(credential)
@@ -328,7 +335,7 @@ class Connection:
                         doubtful = from_proxy or may_be_done
                         pause = self._pause(attempts, raw, doubtful=doubtful)
                     if pause is None and status in passed:
-                        return wrap(raw)
+                        return passed_on(raw)
                     self._has_responded |= body is not None and not server_traits.is_html(body)
             if pause is not None:
                 pause = max(pause, self._tokens.take())

@@ -93,11 +93,13 @@ async def _learn(
     if first.status_code < 300:
         traits.training_encoding = guess
         return first
-    may_be_taken = outcome.is_unknown(first.status_code)
+    may_be_taken = outcome.may_be_done(first.raw)
     refusals = (*REFUSALS_OF_AN_ENCODING, *REFUSALS_OF_A_ROUTE, 409)
     try:
         second = await _send(session, batch, seq_id, progress, other, refusals)
     except ValueError as unsayable:
+        if may_be_taken:
+            return await _persist(session, batch, seq_id, progress, guess)
         refusal = session.connection.refusal(first.raw, progress).message
         raise _unsayable(refusal, guess, unsayable) from None
     except APIError as failed:
@@ -109,12 +111,8 @@ async def _learn(
         traits.training_encoding = other
         return second
     if may_be_taken:
-        if second.status_code in REFUSALS_OF_A_ROUTE and not batch.backward:
-            error = session.connection.refusal(second.raw, progress)
-            error.add_note(f"In {guess} it was refused with status {first.status_code}.")
-            raise error
         return await _persist(session, batch, seq_id, progress, guess)
-    if outcome.is_unknown(second.status_code):
+    if outcome.may_be_done(second.raw):
         return await _persist(session, batch, seq_id, progress, other)
     # Refused in both: the reason is the content. Said best by the response to what was read, and by JSON's, which
     # people can read, if both were.
@@ -130,12 +128,20 @@ async def _insist(
 ) -> Response[models.UntypedAPIFuture]:
     """Send a batch until it is accepted, or refused so often that the encoding must be the reason."""
     refusals: Counter[int] = Counter()
+    may_be_taken = False
     while True:
-        response = await _send(
-            session, batch, seq_id, progress, encoding, tuple(REFUSALS_OF_AN_ENCODING)
-        )
+        try:
+            response = await _send(
+                session, batch, seq_id, progress, encoding, tuple(REFUSALS_OF_AN_ENCODING)
+            )
+        except APIError as failed:
+            failed.outcome_unknown |= may_be_taken
+            raise
         status = response.status_code
         refusals[status] += 1
+        may_be_taken |= outcome.may_be_done(response.raw)
+        if may_be_taken:
+            outcome.mark(response.raw)
         if status < 300 or refusals[status] >= REFUSALS_OF_AN_ENCODING[status]:
             return response
         pause, telemetry = retry.first_pause() * refusals.total(), session.telemetry
