@@ -1,1 +1,1 @@
-"""What the protocol asks of a client: the connection, sessions, retries, polling and back-pressure."""
+"""The client's side of the protocol: connection, sessions, retries, polling and back-pressure."""
