@@ -499,9 +499,7 @@ def _head(method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> b
         raise httpx.UnsupportedProtocol(f"{method} is not supported")
     lines = [b"%s %s HTTP/1.1\r\n" % (method.encode(), path)]
     lines += [
-        b"%s: %s\r\n" % (name, value)
-        for name, value in headers
-        if name.lower() not in _FRAMING
+        b"%s: %s\r\n" % (name, value) for name, value in headers if name.lower() not in _FRAMING
     ]
     head = b"".join(lines)
     if head.count(b"\n") != len(lines) or not _HEAD.fullmatch(head):

@@ -216,7 +216,7 @@ class Session:
 
     # ---- operations -------------------------------------------------------------------------
 
-    async def result(
+    def result(
         self,
         promise: models.UntypedAPIFuture,
         decode: Decoder[T],
@@ -225,7 +225,7 @@ class Session:
         kind: str,
         accept: ResultType = JSON,
         size: int | None = None,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Poll for the result of a promise.
 
         Args:
@@ -237,7 +237,7 @@ class Session:
             size: Bytes of the result, if it is known to be there.
         """
         progress.request_ids.append(promise.request_id)
-        return await poll(
+        return poll(
             self.connection,
             promise.request_id,
             decode,
