@@ -23,7 +23,8 @@ def request(
 ) -> Request[GetInfoResponse]:
     """Facts about a training run
 
-    Asked after every creation; `model_data` tells which tokenizer belongs to the model.
+    Asked after every creation; `model_data` tells which tokenizer belongs to the model. By `next_seq_id`, a client
+    that has not created the run can go on with it.
 
     Args:
         body (GetInfoRequest): Which model to tell about.
