@@ -123,7 +123,7 @@ interop: $(VENV)/.dev
 
 # Every operation with every fault, one by one, and thousands of random combinations; takes about half an hour.
 faults-deep: $(VENV)/.dev
-	FAULTS_DEEP=1 $(PYTEST) tests/faults/test_matrix.py --timeout=0 -n auto $(ARGS)
+	FAULTS_DEEP=1 $(PYTEST) tests/faults/test_matrix.py tests/faults/test_taken_up.py --timeout=0 -n auto $(ARGS)
 
 # The picture in docs/retries.md.
 outages: $(VENV)/.dev

@@ -25,7 +25,6 @@ from tinker.errors import (
     RunLostError,
     TinkerError,
 )
-from tinker.rest import RestClient
 from tinker.training import BackcompatTrainingClientFuture, TrainingClient, fetch_info
 from tinker_api import models
 from tinker_api.api.models import create_model
@@ -310,6 +309,8 @@ class Creation:
         return info.next_seq_id
 
     async def _lost(self, run_id: str, why: str) -> RunLostError:
+        from tinker.rest import RestClient  # noqa: PLC0415  # slow to import, and seldom needed
+
         checkpoint = None if self._journal is None else self._journal.checkpoint
         try:
             found = await RestClient(self._session).latest_checkpoint(run_id)
