@@ -9,6 +9,7 @@ JOBS ?= auto
 CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 PYTEST := $(BIN)/python -m pytest
+MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep faults-deep outages bench bench-smoke torch tokenizer-files official-sdk interop release-check clean
 

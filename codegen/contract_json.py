@@ -11,7 +11,7 @@ import yaml
 
 
 class Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML as JSON has it: times and dates stay texts."""
+    """YAML with JSON's types: times and dates stay strings."""
 
 
 Loader.yaml_implicit_resolvers = {

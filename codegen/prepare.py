@@ -1,4 +1,4 @@
-"""Refuse a contract that the generator would misread; print what it cannot tell the generated client: where the credential goes."""
+"""Check the contract for what the generator would misread, and print where the generated client puts the credential."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main(path: Path) -> int:
     ]
     if place is None:
         problems.append(
-            f"#/components/securitySchemes/{scheme}: the generated client knows an API key in a header and HTTP bearer"
+            f"#/components/securitySchemes/{scheme}: the generated client supports only an API key in a header and HTTP bearer"
         )
     if problems or place is None:
         print("Nothing was generated:", *problems, sep="\n  ", file=sys.stderr)
@@ -35,7 +35,7 @@ def main(path: Path) -> int:
 
 
 def default_scheme(contract: dict[str, Any]) -> str | None:
-    """The first scheme of the document's `security`, or of those there are; None if there are none."""
+    """The first scheme of the document's `security`, else the first of all schemes; None if the document has no scheme."""
     for requirement in contract.get("security", ()):
         for name in requirement:
             return str(name)
@@ -43,16 +43,16 @@ def default_scheme(contract: dict[str, Any]) -> str | None:
 
 
 def other_schemes(contract: dict[str, Any], scheme: str | None) -> Iterator[str]:
-    """Operations that do not take the scheme of the generated client."""
+    """Find operations that do not accept the scheme of the generated client."""
     for path, operations in contract["paths"].items():
         for method, operation in operations.items():
             accepted = operation.get("security", ()) if isinstance(operation, dict) else ()
             if accepted and not any(not one or scheme in one for one in accepted):
-                yield f"{method.upper()} {path}: it does not take {scheme}, the credential of the generated client"
+                yield f"{method.upper()} {path}: it does not accept {scheme}, the credential of the generated client"
 
 
 def placement(scheme: dict[str, Any]) -> tuple[str, str] | None:
-    """The header of a credential, and what stands before it there; None if it goes elsewhere."""
+    """The header of a credential and the prefix of its value; None if the credential is not in a header."""
     if scheme["type"] == "apiKey" and scheme["in"] == "header":
         return scheme["name"], ""
     if scheme["type"] == "http" and scheme["scheme"].lower() == "bearer":
@@ -61,7 +61,7 @@ def placement(scheme: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def nullable_enums(value: Any, place: str) -> Iterator[str]:
-    """Enums with null among their values, of each of which the generator makes several types."""
+    """Find enums with null among their values: the generator makes several types of each."""
     if isinstance(value, dict):
         if isinstance(values := value.get("enum"), list) and None in values:
             yield (
@@ -77,7 +77,7 @@ def nullable_enums(value: Any, place: str) -> Iterator[str]:
 
 
 def slashes(contract: dict[str, Any]) -> Iterator[str]:
-    """Path parameters that say that their value may have a slash, which servers read as the end of a path segment."""
+    """Find path parameters whose value may contain a slash, which servers read as the end of a path segment."""
     shared = contract.get("components", {}).get("parameters", {})
     for path, operations in contract["paths"].items():
         for operation in operations.values():

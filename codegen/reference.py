@@ -1,8 +1,8 @@
-"""The contract for people, as Markdown: docs/reference.md.
+"""Write the contract as a Markdown page, docs/reference.md.
 
     reference.py MARKDOWN
 
-What it says is openapi.yaml's, how it says it is reference.md.jinja's.
+The content comes from openapi.yaml, the layout from reference.md.jinja.
 """
 
 from __future__ import annotations

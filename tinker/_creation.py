@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from tinker import types
+from tinker import _log, types
 from tinker._protocol import retry
 from tinker._protocol.connection import HELD_TIMEOUT
 from tinker._protocol.progress import Progress
@@ -33,8 +32,6 @@ from tinker_api.api.weights import load_weights, weights_info
 
 if TYPE_CHECKING:
     from tinker._training.journal import Journal
-
-logger = logging.getLogger("tinker")
 
 DEFAULT_RANK = 32
 _FIRST_NUMBER_OF_SAMPLERS = 2**20
@@ -212,9 +209,8 @@ class Creation:
     ) -> TrainingClient:
         info = await fetch_info(self._session, model_id)
         if optimizer is not None and getattr(info.optimizer_config, "type", None) != optimizer.type:
-            logger.warning(
-                "%s does not confirm that the optimizer of %s is %s. It may support AdamW only.",
-                *(self._session.settings.base_url, model_id, optimizer.type),
+            _log.OPTIMIZER_UNCONFIRMED(
+                server=self._session.settings.base_url, model_id=model_id, optimizer=optimizer.type
             )
         self._begin_journal(model_id, session_id, next_seq_id)
         return TrainingClient(

@@ -41,6 +41,7 @@ class APIFuture(Generic[T_co]):
         *,
         session: Session | None = None,
         cancellable: bool = False,
+        observed: bool = True,
     ) -> Self:
         """Run a coroutine on the library's own event loop.
 
@@ -49,11 +50,12 @@ class APIFuture(Generic[T_co]):
             progress: What it is doing.
             session: Whose operation it is; closing the session ends it.
             cancellable: Whether to cancel it when its future is cancelled; otherwise it goes on.
+            observed: Whether it is an operation of its own for statistics and observers.
 
         Raises:
             TinkerError: The session is closed, or belongs to another process.
         """
-        future = _submit(coroutine, None, progress, session, cancellable)
+        future = _submit(coroutine, None, progress, session, cancellable, observed)
         return cls(future, progress, cancellable=cancellable)
 
     def result(self, timeout: float | None = None) -> T_co:
@@ -150,10 +152,11 @@ class SampleFuture(APIFuture[T], Future[T]):
         *,
         session: Session | None = None,
         cancellable: bool = True,
+        observed: bool = True,
     ) -> Self:
         """As `APIFuture.start`; always cancellable."""
         future = cls(progress)
-        _submit(coroutine, future, progress, session, cancellable)
+        _submit(coroutine, future, progress, session, cancellable, observed)
         return future
 
 
@@ -163,12 +166,18 @@ def _submit(
     progress: Progress | None,
     session: Session | None,
     cancellable: bool,
+    observed: bool = True,
 ) -> Future[T]:
     try:
         if session is not None:
             session.check_open()
         return loop.submit(
-            coroutine, future, cancellable=cancellable, owner=session, progress=progress
+            coroutine,
+            future,
+            cancellable=cancellable,
+            owner=session,
+            progress=progress,
+            telemetry=session.telemetry if session is not None and observed else None,
         )
     except BaseException:  # a Ctrl-C among them
         coroutine.close()

@@ -98,7 +98,7 @@ class SampleStream(Iterator["StreamSampleEvent"], AsyncIterator["StreamSampleEve
                 return await anext(events, None)
 
         return APIFuture.start(
-            ask(), self._progress, session=self._session, cancellable=True
+            ask(), self._progress, session=self._session, cancellable=True, observed=False
         ).future()
 
     # ---- the end ----------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from tinker._protocol.session import Session, describe
 from tinker._training import batch as batches
 from tinker._training.batch import Batch
 from tinker._training.chunking import BatchChunk, ChunkLimits, split
-from tinker._training.metrics import combine
+from tinker._training.metrics import combine, with_mean_loss
 from tinker._training.queue import RunQueue, Submit, result_of
 from tinker.errors import UnprocessableEntityError
 from tinker.futures import APIFuture
@@ -131,9 +131,10 @@ class TrainingClient(HasHolder, _Additions):
 
         Returns:
             One output for each datum (`logprobs` has the shape of its `target_tokens`), and metrics
-            reduced over the chunks by their suffix. Losses are sums over tokens. For `cross_entropy`
-            without `target_tokens`, each token predicts the next; the last predicts nothing, so its
-            weight is 0 and its `logprobs` are NaN.
+            reduced over the chunks by their suffix. `loss:sum` is the loss, a sum over tokens; `cross_entropy`
+            also has `loss:mean`, that sum divided by the sum of the weights, unless a weight is negative. For
+            `cross_entropy` without `target_tokens`, each token predicts the next; the last predicts nothing, so
+            its weight is 0 and its `logprobs` are NaN.
 
         Raises:
             ValueError: An argument is wrong; nothing was sent.
@@ -290,12 +291,16 @@ class TrainingClient(HasHolder, _Additions):
             json_codec.check_finite(prepared, loss_fn_config)  # before a chunk of it is sent
         chunks = self._chunks(prepared)
         progress = self._queue.progress("forward_backward" if backward else "forward")
+        examples = len(data)
+        progress.attributes = lambda: {"tinker.loss_fn": loss_fn, "tinker.examples": examples}
         outputs = self._submit(chunks, loss_fn, loss_fn_config, progress, backward=backward)
 
         async def combined() -> types.ForwardBackwardOutput:
             output = combine(await outputs)
-            if loss_fn == "cross_entropy" and any(map(checks.has_invented_target, data)):
-                output = checks.without_invented(output, data)
+            if loss_fn == "cross_entropy":
+                output = with_mean_loss(output, checks.total_weight(prepared))
+                if any(map(checks.has_invented_target, data)):
+                    output = checks.without_invented(output, data)
             return output
 
         return APIFuture.start(combined(), progress, session=self.session)

@@ -1,4 +1,4 @@
-"""Clients that send what the operations' modules make: `httpx` with a base URL, a credential and a timeout."""
+"""Clients that send the requests of the operations' modules: `httpx` with a base URL, a credential and a timeout."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class AuthenticatedClient(Client):
     token: str = field(repr=False)
     """The credential."""
     prefix: str = security.PREFIX
-    """Stands before the credential, with a space; empty for none."""
+    """Precedes the credential in the header, followed by a space; empty means no prefix."""
     auth_header_name: str = security.HEADER
 
     def _options(self) -> dict[str, Any]:

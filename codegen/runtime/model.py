@@ -1,7 +1,7 @@
 """The methods that users know from pydantic models, and the functions of `dataclasses`, for attrs classes.
 
-Written by hand; `codegen.sh` copies it into the generated package, whose models have it for a base, as the types of
-`tinker` that are written by hand have.
+Written by hand. `codegen.sh` copies it into the generated package. The generated models and the handwritten types of
+`tinker` have it as their base.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Model:
     _dump_names: ClassVar[Mapping[str, str]] = {}
     """Constructor argument -> name under which the field is dumped, where they differ."""
     _ignores_unknown: ClassVar[bool] = False
-    """Whether `model_validate` ignores unknown fields, as it does in results but not in requests."""
+    """Whether `model_validate` ignores unknown fields. It does for results, but not for requests."""
 
     # ---- out --------------------------------------------------------------------------------
 
@@ -73,13 +73,13 @@ class Model:
         exclude_none: bool = False,
         exclude_defaults: bool = False,
         exclude_unset: bool = False,
-        by_alias: bool | None = None,  # no member has an alias
+        by_alias: bool | None = None,  # no field has an alias
     ) -> dict[str, Any]:
         """The fields as plain Python values, nested models as dicts.
 
-        `mode="json"` makes lists of tuples and text of times. `exclude_unset` leaves out what equals
-        its default, as `exclude_defaults` does. `include` and `exclude` are about this model's own
-        fields, the others about those of nested models too.
+        `mode="json"` turns tuples into lists and times into strings. `exclude_unset` leaves out fields that
+        have their default, as `exclude_defaults` does. `include` and `exclude` apply to the fields of this
+        model only, the other options also to those of nested models.
         """
 
         def nested(model: Model) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class Model:
             )
 
         dumped = {}
-        for name, value, default in self._members():
+        for name, value, default in self._values():
             if include is not None and name not in include:
                 continue
             if exclude is not None and name in exclude:
@@ -115,7 +115,7 @@ class Model:
         return _html(self)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
-        return ((name, value) for name, value, _ in self._members())
+        return ((name, value) for name, value, _ in self._values())
 
     # ---- in ---------------------------------------------------------------------------------
 
@@ -124,8 +124,8 @@ class Model:
         """Build from a mapping of field names; an instance is returned as it is.
 
         Raises:
-            ValueError: `obj` is neither, a required field is missing, or one is unknown or has a
-                wrong value.
+            ValueError: `obj` is neither, a required field is missing, or a field is unknown or has
+                an invalid value.
         """
         if isinstance(obj, cls):
             return obj
@@ -141,9 +141,9 @@ class Model:
             for name in obj:
                 if name not in known:
                     raise ValueError(
-                        f"{cls.__name__} has no {name!r}; it has {', '.join(sorted(known))}."
+                        f"{cls.__name__} has no field {name!r}; its fields are {', '.join(sorted(known))}."
                     )
-        return cls._of_members(obj)
+        return cls._of_values(obj)
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray) -> Self:
@@ -158,10 +158,10 @@ class Model:
     # ---- inside -----------------------------------------------------------------------------
 
     @classmethod
-    def _of_members(cls, members: Mapping[str, Any]) -> Self:
-        """Build from fields that are known to be there."""
+    def _of_values(cls, values: Mapping[str, Any]) -> Self:
+        """Build from fields whose names were checked."""
         names = [(name, cls._dump_names.get(name, name)) for name, _ in cls._arguments()]
-        return cls(**{name: members[member] for name, member in names if member in members})
+        return cls(**{name: values[field] for name, field in names if field in values})
 
     @classmethod
     def _arguments(cls) -> list[tuple[str, bool]]:
@@ -169,14 +169,14 @@ class Model:
         fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)  # type: ignore[arg-type]
         return [(field.alias or field.name, field.default is attrs.NOTHING) for field in fields]
 
-    def _members(self) -> list[tuple[str, Any, Any]]:
+    def _values(self) -> list[tuple[str, Any, Any]]:
         """Name, value and default of each field."""
         fields = self.model_fields.items()
         return [(name, getattr(self, name), field.default) for name, field in fields]
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """Let users' pydantic models have members of this type; pydantic calls it, if it is there."""
+        """Let users' pydantic models have fields of this type. Called by pydantic, if it is installed."""
         from pydantic_core import core_schema  # noqa: PLC0415  # only pydantic users have it
 
         def dump(value: Any, info: Any) -> Any:
@@ -193,10 +193,10 @@ class Schema(Model):
 
     __slots__ = ()
 
-    _ignores_unknown = True  # those of a newer server
+    _ignores_unknown = True  # a newer server may send more
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as they are sent: without those that are null and may be left out."""
+        """The fields as they are sent, without optional fields that are null."""
         raise NotImplementedError
 
     @classmethod
@@ -205,29 +205,29 @@ class Schema(Model):
         raise NotImplementedError
 
     @classmethod
-    def _of_members(cls, members: Mapping[str, Any]) -> Self:
-        sent = {name: _as_sent(value) for name, value in members.items()}
+    def _of_values(cls, values: Mapping[str, Any]) -> Self:
+        sent = {name: _as_sent(value) for name, value in values.items()}
         for name, field in cls.model_fields.items():
-            if isinstance(field.default, str | int):  # such as a tag, which may be left out here
+            if isinstance(field.default, str | int):  # such as a tag, which is optional here
                 sent.setdefault(name, field.default)
         try:
             return cls.from_dict(sent)
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"{cls.__name__}: {error!r} while reading {members!r}.") from error
+            raise ValueError(f"{cls.__name__}: {error!r} while reading {values!r}.") from error
 
     @classmethod
     def _arguments(cls) -> list[tuple[str, bool]]:
         return [argument for argument in super()._arguments() if argument[0] != _OTHERS]
 
-    def _members(self) -> list[tuple[str, Any, Any]]:
-        members = super()._members()
-        if members and members[-1][0] == _OTHERS:
-            members += [(name, value, attrs.NOTHING) for name, value in members.pop()[1].items()]
-        return members
+    def _values(self) -> list[tuple[str, Any, Any]]:
+        values = super()._values()
+        if values and values[-1][0] == _OTHERS:
+            values += [(name, value, attrs.NOTHING) for name, value in values.pop()[1].items()]
+        return values
 
 
 _OTHERS = "additional_properties"
-"""The attribute with the members that an open schema does not name."""
+"""The attribute with the fields that an open schema does not name."""
 
 
 def _as_sent(value: Any) -> Any:
@@ -258,7 +258,7 @@ def _plain(value: Any, mode: DumpMode, nested: Callable[[Model], dict[str, Any]]
             return tuple(_plain(item, mode, nested) for item in value)
         case list() | tuple():
             return [_plain(item, mode, nested) for item in value]
-        case _ if hasattr(value, "tolist"):  # of numpy, which is not imported for this
+        case _ if hasattr(value, "tolist"):  # a numpy array; numpy is not imported for this
             return value.tolist()
         case _:
             return value
@@ -271,7 +271,7 @@ def _is_default(value: Any, default: Any) -> bool:
 
 
 def tag(value: str) -> Any:
-    """The field `type`, whose only value is the tag of the union's member."""
+    """A field `type` whose only value is the tag."""
 
     def check(instance: object, attribute: object, given: object) -> None:
         if given != value:
@@ -287,12 +287,8 @@ _HTML_TEXT = 200
 def _html(value: object) -> str:
     """A value as HTML: models and mappings as tables of two columns, models of one kind as rows."""
     if isinstance(value, Model | Mapping):
-        members = value.items() if isinstance(value, Mapping) else value
-        rows = [
-            [html.escape(str(name)), _html(member)]
-            for name, member in members
-            if member is not None
-        ]
+        fields = value.items() if isinstance(value, Mapping) else value
+        rows = [[html.escape(str(name)), _html(item)] for name, item in fields if item is not None]
         return _html_table(type(value).__name__ if isinstance(value, Model) else "", rows)
     if isinstance(value, list) and value and all(isinstance(item, Model) for item in value):
         shown = [dict(item) for item in value[:_HTML_ROWS]]

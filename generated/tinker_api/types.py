@@ -1,4 +1,4 @@
-"""What the generated modules share."""
+"""Types and functions that the generated modules share."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class JSONBody(Protocol):
 
 @frozen(kw_only=True, eq=False)
 class Message(Generic[T]):
-    """What one operation sends, and how to read what comes back. Does no I/O itself.
+    """The request of one operation, and how to parse its response. Does no I/O.
 
-    Made by the `request` function of an operation's module; `build` makes the `httpx.Request`.
+    The `request` function of an operation's module returns it; `build` makes the `httpx.Request`.
     """
 
     operation: str
@@ -56,14 +56,14 @@ class Message(Generic[T]):
     path: str
     """Relative to the server's base URL, with its parameters filled in."""
     parse: Callable[[bytes], T]
-    """Reads what a success carries. Raises ValueError, KeyError, TypeError or AttributeError if it does not fit the contract."""
+    """Parses the body of a success. Raises ValueError, KeyError, TypeError or AttributeError if it does not match the contract."""
     body: JSONBody | File | None = None
     query: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = {}
 
     @property
     def content(self) -> bytes | None:
-        """The body as it is sent; encoded each time it is read, so that a message that waits holds no copy of it."""
+        """The body as it is sent. Encoded each time it is read, so that a waiting message does not hold a copy."""
         if self.body is None:
             return None
         return self.body.payload if isinstance(self.body, File) else dumps(self.body.to_dict())
@@ -87,7 +87,7 @@ class Message(Generic[T]):
 
 
 class Request(Message[T]):
-    """A message whose success has one body, of type T."""
+    """A message whose successful response has one body, of type T."""
 
     def read(self, raw: httpx.Response) -> T:
         """Parse the body of a 2xx."""
@@ -95,7 +95,7 @@ class Request(Message[T]):
 
 
 class StreamRequest(Message[T]):
-    """A message whose success is a stream of server-sent events, the data of each of type T."""
+    """A message whose successful response is a stream of server-sent events, the data of each of type T."""
 
 
 class Response(Generic[T]):
@@ -122,17 +122,17 @@ class Response(Generic[T]):
 
     @property
     def parsed(self) -> T:
-        """The body as the model of its status code; None for a status code the contract does not have.
+        """The body as the model of its status code; None for a status code that the contract does not have.
 
         Raises ValueError for a body that is not JSON (protobuf: read `content`), ValueError, KeyError, TypeError
-        or AttributeError for one that does not fit the model.
+        or AttributeError for one that does not match the model.
         """
         if isinstance(self._parsed, Unset):
             try:
                 self._parsed = self._parse(self.raw)
             except orjson.JSONDecodeError as error:
-                kind = self.headers.get("Content-Type", "no type")
-                raise ValueError(f"the body, of {kind}, is not JSON: {error}") from None
+                kind = self.headers.get("Content-Type", "no Content-Type")
+                raise ValueError(f"the body ({kind}) is not JSON: {error}") from None
         return self._parsed
 
     def __repr__(self) -> str:
@@ -140,18 +140,18 @@ class Response(Generic[T]):
 
 
 def nothing(content: bytes) -> None:
-    """Parses a success without a body."""
+    """Parse a success without a body."""
 
 
 def dumps(value: Any) -> bytes:
-    """JSON; numpy arrays are written like lists."""
+    """Encode as JSON; numpy arrays become lists."""
     content = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-    # orjson leaves kilobytes of room behind a short text, which a request that waits would hold.
+    # orjson over-allocates: a copy spares a waiting request kilobytes of unused memory.
     return content if len(content) > 65536 else bytes(memoryview(content))
 
 
 def loads(content: bytes) -> Any:
-    """JSON, and besides what servers in Python write for numbers that JSON does not have: NaN, Infinity, -Infinity."""
+    """Decode JSON, also with NaN, Infinity and -Infinity, which servers in Python write although JSON has no such numbers."""
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
@@ -164,24 +164,24 @@ def loads(content: bytes) -> Any:
 
 
 def const(value: Any, expected: Any, name: str) -> Any:
-    """Return the value if it is the contract's."""
+    """Return the value if it is the expected constant."""
     if value != expected:
         raise ValueError(f"{name} is {value!r}; it must be {expected!r}")
     return value
 
 
 def tagged(
-    data: Any, tag: str, members: Mapping[str, type[Any]], other: type[Any] | None = None
+    data: Any, tag: str, alternatives: Mapping[str, type[Any]], other: type[Any] | None = None
 ) -> Any:
-    """Parse the member of a union that the tag names; `other`, if given, takes all other tags."""
-    member = members.get(data[tag], other)
-    if member is None:
-        raise ValueError(f"unknown {tag}: {data[tag]!r}; known: {', '.join(members)}")
-    return member.from_dict(data)
+    """Parse the alternative of a union that the tag names; `other`, if given, takes all other tags."""
+    chosen = alternatives.get(data[tag], other)
+    if chosen is None:
+        raise ValueError(f"unknown {tag}: {data[tag]!r}; known: {', '.join(alternatives)}")
+    return chosen.from_dict(data)
 
 
 def parse_time(value: str | float | None) -> datetime.datetime:
-    """A time in the contract's form, or as some servers give it: in seconds since 1970, null for none they know."""
+    """Parse a time in the contract's format, or as some servers send it: in seconds since 1970, null if unknown."""
     if isinstance(value, str):
         return datetime.datetime.fromisoformat(value)
     return datetime.datetime.fromtimestamp(value or 0, datetime.UTC)

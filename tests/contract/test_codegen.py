@@ -119,7 +119,7 @@ def test_a_union_that_cannot_be_told_apart_is_not_generated(clone: Path) -> None
     (clone / "openapi.yaml").write_text(UNTAGGED)
     result = run(clone / "codegen.sh", COLUMNS="300")
     assert result.returncode == 1
-    assert "every member of a union needs a required constant tag" in result.stderr
+    assert "every alternative of a union needs its own required constant tag" in result.stderr
     assert not (clone / "generated").exists()
 
 
@@ -173,8 +173,11 @@ components:
     [
         (NULLABLE, "#/components/schemas/Mood: an enum with null makes several types; write anyOf"),
         (SLASH, "a value of checkpoint_id has a slash; a path parameter is one segment"),
-        (COOKIE, "#/components/securitySchemes/session: the generated client knows an API key in"),
-        (OTHER, "GET /b: it does not take key, the credential of the generated client"),
+        (
+            COOKIE,
+            "#/components/securitySchemes/session: the generated client supports only an API key in",
+        ),
+        (OTHER, "GET /b: it does not accept key, the credential of the generated client"),
     ],
 )
 def test_what_the_generator_would_misread_is_refused_with_the_reason(
@@ -211,7 +214,7 @@ def test_other_versions_of_the_tools_stop_it(repository: Path, tmp_path: Path) -
     (fake / "METADATA").write_text("Metadata-Version: 2.1\nName: ruff\nVersion: 0.1.0\n")
     result = run(repository / "codegen.sh", "--check", PYTHONPATH=str(tmp_path))
     assert result.returncode == 1
-    assert "ruff: 0.1.0, pinned is" in result.stderr
+    assert "ruff: 0.1.0, not " in result.stderr
     assert "pip install --group codegen" in result.stderr
 
 
@@ -323,7 +326,7 @@ def test_a_protobuf_result_is_in_the_content(answers: type[Answers]) -> None:
     )
     assert answers.seen[-1][0]["Accept"] == "application/x-protobuf"
     assert response.content == b"\x0a\x01x"
-    with pytest.raises(ValueError, match="application/x-protobuf, is not JSON"):
+    with pytest.raises(ValueError, match="application/x-protobuf.*is not JSON"):
         _ = response.parsed
 
 

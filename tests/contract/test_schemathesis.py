@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import schemathesis
 
-from tests.support.contract_schema import SERVERS, schema, serving, unnamed_members
+from tests.support.contract_schema import SERVERS, schema, serving, unnamed_fields
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -33,7 +33,7 @@ def test_a_member_under_its_old_name_is_found() -> None:
             headers={"content-type": "application/json"},
             json=lambda body=body: body,
         )
-        found = unnamed_members("get_server_capabilities", response)  # type: ignore[arg-type]
+        found = unnamed_fields("get_server_capabilities", response)  # type: ignore[arg-type]
         assert bool(found) == (name not in model)
 
 
@@ -48,4 +48,4 @@ def test_every_operation(case: schemathesis.Case[Any], base_url: str) -> None:
         return
     response = case.call_and_validate(base_url=base_url)
     if 200 <= response.status_code < 300:
-        assert unnamed_members(case.operation.definition.raw["operationId"], response) == []
+        assert unnamed_fields(case.operation.definition.raw["operationId"], response) == []

@@ -12,7 +12,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import FlakyStrategyDefinition
 
-from tests.support.contract_schema import CONFIG, DEEP, SERVERS, contract, serving, unnamed_members
+from tests.support.contract_schema import CONFIG, DEEP, SERVERS, contract, serving, unnamed_fields
 
 WALKS = 20 if DEEP else 6
 
@@ -45,7 +45,7 @@ def test_sequences_of_operations(which: str, tmp_path: Path) -> None:
                 if 200 <= response.status_code < 300:
                     operation = case.operation.definition.raw["operationId"]
                     walked.add(operation)
-                    assert unnamed_members(operation, response) == []
+                    assert unnamed_fields(operation, response) == []
 
         for seed in range(WALKS):
             Walk._hypothesis_internal_use_seed = seed

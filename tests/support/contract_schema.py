@@ -82,7 +82,7 @@ def _closed() -> dict[str, Any]:
     return {**document_, "components": closed(document_["components"])}
 
 
-def unnamed_members(operation_id: str, response: schemathesis.Response) -> list[str]:
+def unnamed_fields(operation_id: str, response: schemathesis.Response) -> list[str]:
     """What a success has that the contract does not name, such as a member under its old name."""
     contract = _closed()
     (operation,) = (

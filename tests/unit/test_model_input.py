@@ -347,7 +347,7 @@ def test_a_chunk_without_its_tag_is_known_by_its_members() -> None:
     ("value", "message"),
     [
         ({}, "ModelInput needs 'chunks'"),
-        ({"chunks": [], "other": 1}, "ModelInput has no 'other'; it has chunks"),
+        ({"chunks": [], "other": 1}, "ModelInput has no field 'other'; its fields are chunks"),
         ({"chunks": [{"type": "video"}]}, "unknown type of chunk: 'video'"),
         ({"chunks": [{"type": "encoded_text"}]}, "EncodedTextChunk needs 'tokens'"),
     ],

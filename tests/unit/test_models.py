@@ -100,9 +100,9 @@ def test_fields() -> None:
         (
             tinker.LoraConfig,
             {"rank": 1, "alpha": 2},
-            "LoraConfig has no 'alpha'; it has rank, seed,",
+            "LoraConfig has no field 'alpha'; its fields are rank, seed,",
         ),
-        (tinker.AdamParams, {"lr": 1}, "AdamParams has no 'lr'"),
+        (tinker.AdamParams, {"lr": 1}, "AdamParams has no field 'lr'"),
         (tinker.AdamParams, 5, "expected AdamParams or a mapping of its fields, not int"),
         (tinker.TrainingRun, {**RUN, "last_checkpoint": 5}, "TrainingRun: .* while reading"),
         (
@@ -143,7 +143,7 @@ def test_a_member_of_a_users_pydantic_model() -> None:
     made = mine.model_validate({"adam": {"beta1": 0.5}})
     assert made.adam.beta1 == 0.5
     assert mine.model_validate_json(made.model_dump_json()) == made
-    with pytest.raises(pydantic.ValidationError, match="AdamParams has no 'lr'"):
+    with pytest.raises(pydantic.ValidationError, match="AdamParams has no field 'lr'"):
         mine.model_validate({"adam": {"lr": 1}})
 
 

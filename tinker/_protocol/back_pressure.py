@@ -19,9 +19,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
+from tinker import _log
 from tinker._protocol import retry
 from tinker._protocol.byte_budget import ByteBudget
 from tinker._protocol.progress import Progress
+from tinker._protocol.telemetry import Telemetry
 
 
 class _HasStatus(Protocol):
@@ -42,8 +44,9 @@ _LONGEST_PAUSE = 10.0
 class Backpressure:
     """The one gate through which all samples of a session are sent. Used on the library's event loop only."""
 
-    def __init__(self, bytes_limit: int) -> None:
+    def __init__(self, bytes_limit: int, telemetry: Telemetry) -> None:
         self.byte_budget = ByteBudget(bytes_limit)
+        self._telemetry = telemetry
         self.billing_budget = 3600.0
         self._tickets = itertools.count()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
@@ -65,8 +68,16 @@ class Backpressure:
         """
         ticket = next(self._tickets)
         progress.doing = "waiting for other samples to be sent"
+        refused: int | None = None
+        attempt = 0
         while True:
-            await self._turn(ticket)
+            began = time.monotonic()
+            try:
+                await self._turn(ticket)
+            finally:
+                if refused is not None:
+                    self._telemetry.waited(time.monotonic() - began, str(refused))
+            attempt += 1
             try:
                 await self.byte_budget.take(size)
                 try:
@@ -83,6 +94,10 @@ class Backpressure:
                 else:
                     self._taken()
                     return response
+                refused = response.status_code
+                pause = max(0.0, self._resume_at - time.monotonic())
+                _log.SAMPLE_HELD_BACK(operation=progress.name(), status=refused)
+                self._telemetry.retrying(progress.operation, progress, attempt, str(refused), pause)
             finally:
                 self._leave()
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 
+from tinker import _log
 from tinker._protocol.connection import Connection, ignore
 from tinker._protocol.progress import Progress
 from tinker.errors import TinkerError
 from tinker_api import models
 from tinker_api.api.futures import cancel_future
 from tinker_api.types import Response
-
-logger = logging.getLogger("tinker")
 
 _TIMEOUT = 30.0
 
@@ -71,7 +69,7 @@ class Cancellations:
                     read=ignore,
                 )
             except TinkerError as error:
-                logger.debug("A sample could not be cancelled: %s", error)
+                _log.NOT_CANCELLED(error=error)
 
     async def flush(self) -> None:
         """Wait until the server knows of all of them."""

@@ -5,21 +5,24 @@
 is acknowledged with the next poll, and the server may drop it.
 
 There is a poll only while somebody waits, and a last one, which the server does not hold, for acknowledgements that
-are left over. A server that does not have the route, or whose feed fails for good, is asked for each result instead.
+are left over. A server that does not have the route, or whose feed fails for good, is asked for each result instead;
+a refusal is believed when it comes twice in a row.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import itertools
-import logging
 import time
 from collections.abc import AsyncIterator
+from logging import INFO, WARNING
 from typing import TypeAlias
 
 from attrs import evolve
 
+from tinker import _log
 from tinker._protocol import retry
 from tinker._protocol.connection import Connection
 from tinker._protocol.polling import GIVE_UP
@@ -33,8 +36,6 @@ from tinker_api.models import (
     FuturesRetrieveRequest,
     SamplingSessionFuturesTarget,
 )
-
-logger = logging.getLogger("tinker")
 
 Completion: TypeAlias = FutureFinished | FutureFailed
 
@@ -124,23 +125,38 @@ class CompletionsFeed:
             return
         loop = asyncio.get_running_loop()
         if self._waiting:
-            self._polling = loop.create_task(self._run())
+            self._polling = self._begin()
         elif self._retrieved and self._acknowledging is None:
             self._acknowledging = loop.call_later(ACK_DELAY, self._acknowledge_unless_polling)
 
     def _acknowledge_unless_polling(self) -> None:
         self._acknowledging = None
         if self._polling is None and self.error is None:
-            self._polling = asyncio.get_running_loop().create_task(self._run())
+            self._polling = self._begin()
+
+    def _begin(self) -> asyncio.Task[None]:
+        # It serves all samples: it is not part of what the first of them belongs to.
+        context = contextvars.Context()
+        return asyncio.get_running_loop().create_task(self._run(), context=context)
 
     async def _run(self) -> None:
         pause = 0.0
+        was_refused = False
         try:
             if not self._waiting:
                 await self._acknowledge()
             while self._waiting:
                 asked = time.monotonic()
-                if await self._poll(hold=True):
+                try:
+                    found = await self._poll(hold=True)
+                except APIStatusError as error:
+                    if was_refused or error.status_code >= 500:  # that was retried long enough
+                        raise
+                    was_refused = True
+                    await asyncio.sleep(retry.first_pause())
+                    continue
+                was_refused = False
+                if found:
                     pause = _BATCHING
                 elif time.monotonic() - asked >= _HELD:
                     pause = 0.0
@@ -151,11 +167,7 @@ class CompletionsFeed:
             has_no_route = (
                 isinstance(error, APIStatusError) and error.status_code in REFUSALS_OF_A_ROUTE
             )
-            logger.log(
-                logging.INFO if has_no_route else logging.WARNING,
-                "Without a completions feed, each sample is asked for by itself: %s",
-                error,
-            )
+            _log.FEED_ENDED(INFO if has_no_route else WARNING, error=error)
             self._end(error)
         self._polling = None
         self._poll_on()

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
 from collections.abc import Callable, Collection, Mapping
+from logging import INFO, WARNING
 from typing import Generic, TypedDict, TypeVar
 
 import httpx
 import orjson
 from attrs import evolve, frozen
 
+from tinker import _log
 from tinker._http import credentials
 from tinker._http.client import CONNECT_TIMEOUT, make_client, proxy_for, unresolved_host
 from tinker._http.config import Settings
 from tinker._protocol import outcome, retry, server_traits
 from tinker._protocol.progress import Progress
+from tinker._protocol.telemetry import Telemetry
 from tinker._version import SDK_VERSION
 from tinker.errors import (
     APIConnectionError,
@@ -30,8 +31,6 @@ from tinker.retry_policy import RetryPolicy
 from tinker_api import models, security
 from tinker_api.api.auth import auth_token
 from tinker_api.types import File, JSONBody, Message, Request, Response, StreamRequest, loads
-
-logger = logging.getLogger("tinker")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -78,6 +77,7 @@ class Connection:
         self.settings = settings
         self.policy = policy or RetryPolicy()
         self._tokens = retry.Tokens(self.policy)
+        self.telemetry = Telemetry()
         self.billing_budget = 3600.0
         self._headers = dict(headers or {})
         self._has_responded = False
@@ -130,19 +130,29 @@ class Connection:
             progress.tries += 1
             try:
                 key = {security.HEADER: self.settings.api_key}
-                raw = await self.http.send(exchange.build(self.http, headers=key))
+                raw = await self.telemetry.send(
+                    self.http,
+                    exchange.build(self.http, headers=key),
+                    exchange.operation,
+                    progress,
+                    attempts.made,
+                )
             except httpx.TransportError as reason:
                 error: APIError = self._no_response(reason, progress)
+                cause = outcome.cause_of(reason)
                 pause = attempts.pause(None, None)
             else:
                 response = Response(raw, exchange.read)
                 if response.status_code < 300:
                     return self.parse(response, progress).jwt
-                error = self.refusal(raw, progress)
+                error, cause = self.refusal(raw, progress), str(response.status_code)
                 pause = attempts.pause(response.status_code, response.headers)
             if pause is None:
                 raise error
-            await asyncio.sleep(pause)
+            self.telemetry.retrying(
+                exchange.operation, progress, attempts.made, cause, pause, error
+            )
+            await self.telemetry.pause(pause, cause)
 
     def _use(self, credential: str) -> None:
         self.http.headers[security.HEADER] = credential
@@ -181,7 +191,8 @@ class Connection:
             progress: The operation it belongs to; named in errors and log lines.
             policy: How long to retry.
             timeout: Seconds to wait for one response.
-            passed: Other status codes to return instead of raising. A missing route (404, 405) is believed when the
+            passed: Other status codes to return instead of raising; `outcome.may_be_done` tells of such a response
+                whether the server may have carried out the request. A missing route (404, 405) is believed when the
                 server says so twice.
             read: Tells a usable 2xx, instead of the request's own parser; `ignore` if the body does not matter.
         """
@@ -228,6 +239,12 @@ class Connection:
         replayed = lacked_route = False
         waiting = progress.doing
         message = self._without_unknown(message)
+
+        def passed_on(raw: httpx.Response) -> R:
+            if attempts.outcome_unknown:
+                outcome.mark(raw)
+            return wrap(raw)
+
         while True:
             progress.doing = waiting
             attempts.made += 1
@@ -247,17 +264,23 @@ class Connection:
                     raise
                 self._use(credential)
             try:
-                request = message.build(self.http, timeout=limits)
-                raw = await self.http.send(request, stream=use is None)
-                if use is None and not raw.is_success:
-                    await raw.aread()
+                raw = await self.telemetry.send(
+                    self.http,
+                    message.build(self.http, timeout=limits),
+                    message.operation,
+                    progress,
+                    attempts.made,
+                    stream=use is None,
+                )
             except httpx.TransportError as reason:
+                cause = outcome.cause_of(reason)
                 attempts.outcome_unknown |= not outcome.was_not_sent(reason)
                 error = self._no_response(reason, progress)
                 pause = self._pause(attempts, None)
             else:
                 attempts.outcome_unknown |= outcome.was_sent_twice(raw)
                 status = raw.status_code
+                cause = str(status)
                 body = None if raw.is_success else decode_body(raw.content)
                 from_proxy = outcome.is_from_proxy(status, body)
                 if raw.is_success:
@@ -267,6 +290,7 @@ class Connection:
                             use(response)
                     except UNUSABLE as reason:
                         attempts.outcome_unknown = True
+                        cause = "unusable response"
                         error = self.unexpected(raw, progress, reason)
                         pause = self._pause(attempts, raw, doubtful=True)
                     else:
@@ -277,21 +301,29 @@ class Connection:
                     self._has_responded |= not from_proxy
                     pause = None if lacked_route else self._pause(attempts, raw, doubtful=True)
                     if pause is None:
-                        return wrap(raw)
+                        return passed_on(raw)
                     lacked_route = True
-                    await asyncio.sleep(min(pause, _SECOND_LOOK))
+                    pause = min(pause, _SECOND_LOOK)
+                    self.telemetry.retrying(
+                        message.operation, progress, attempts.made, cause, pause
+                    )
+                    await self.telemetry.pause(pause, cause)
                     continue
                 elif status in passed and not from_proxy:
                     self._has_responded = True
-                    return wrap(raw)
+                    return passed_on(raw)
                 elif self._exchange is not None and not replayed and _is_invalid_token(raw):
                     replayed = True
                     self._exchange.forget(credential)
+                    self.telemetry.retrying(message.operation, progress, attempts.made, cause, 0.0)
                     continue
                 else:
                     error = refusal = self.refusal(raw, progress)
                     if self._learns_unknown(message.body, refusal):
                         message = self._without_unknown(message)
+                        self.telemetry.retrying(
+                            message.operation, progress, attempts.made, cause, 0.0, refusal
+                        )
                         continue
                     if server_traits.is_final(status, body):
                         pause = None
@@ -303,7 +335,7 @@ class Connection:
                         doubtful = from_proxy or may_be_done
                         pause = self._pause(attempts, raw, doubtful=doubtful)
                     if pause is None and status in passed:
-                        return wrap(raw)
+                        return passed_on(raw)
                     self._has_responded |= body is not None and not server_traits.is_html(body)
             if pause is not None:
                 pause = max(pause, self._tokens.take())
@@ -313,9 +345,16 @@ class Connection:
                     error.add_note("An earlier attempt may have been carried out by the server.")
                 raise error
             progress.doing = f"waiting {pause:.1f} s to try again ({error.message.rstrip('.')})"
-            level = logging.WARNING if attempts.made > 1 else logging.INFO
-            logger.log(level, "%s; trying again in %.1f s", error.message.rstrip("."), pause)
-            await asyncio.sleep(pause)
+            _log.RETRY(
+                WARNING if attempts.made > 1 else INFO,
+                error=error.message.rstrip("."),
+                pause=pause,
+                operation=message.operation,
+                attempt=attempts.made,
+                cause=cause,
+            )
+            self.telemetry.retrying(message.operation, progress, attempts.made, cause, pause, error)
+            await self.telemetry.pause(pause, cause)
 
     def too_late(self, progress: Progress) -> APITimeoutError:
         """The error of an operation whose deadline has passed."""
@@ -341,7 +380,7 @@ class Connection:
         sent = {name for name in unknown if getattr(body, name, None) is not None}
         if not sent or not sent <= server_traits.DISPENSABLE_MEMBERS:
             return False
-        logger.warning("%s; it is left out", refusal.message)
+        _log.FIELDS_LEFT_OUT(error=refusal.message, fields=sorted(sent))
         self._unknown.setdefault(type(body), set()).update(sent)
         return True
 

@@ -19,6 +19,7 @@ from tinker.errors import TinkerError
 
 if TYPE_CHECKING:
     from tinker._protocol.progress import Progress
+    from tinker._protocol.telemetry import Telemetry
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,11 +76,14 @@ def submit(
     cancellable: bool = False,
     owner: object = None,
     progress: Progress | None = None,
+    telemetry: Telemetry | None = None,
 ) -> Future[T]:
     """Run a coroutine on the loop, from any thread, for `future` or a new one.
 
     Cancelling the future of a `cancellable` coroutine cancels it. Others run to their end, because
     later work depends on them, and only their result is dropped; `Operation.fail` alone ends them.
+
+    `telemetry` is told when the operation begins and ends.
     """
     future = Future() if future is None else future
     loop = get()
@@ -91,6 +95,8 @@ def submit(
             _operations.pop(operation, None)
             coroutine.close()
             return
+        if telemetry is not None and progress is not None:
+            telemetry.begun(progress)  # in this context, which the task copies
         operation.task = task = loop.create_task(coroutine)
         task.add_done_callback(finish)
         if cancellable:
@@ -100,10 +106,12 @@ def submit(
 
     def finish(task: asyncio.Task[T]) -> None:
         _operations.pop(operation, None)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if telemetry is not None and progress is not None:
+            telemetry.ended(progress, None if error else task.result(), error)
         if task.cancelled():
             future.cancel()
             return
-        error = task.exception()
         try:
             if error is None:
                 future.set_result(task.result())

@@ -18,6 +18,8 @@ import httpx
 from tinker._http.http1 import SENT_TWICE
 from tinker._protocol.server_traits import is_html
 
+_MAY_BE_DONE = "tinker: an earlier attempt may have been carried out"
+"""The extension of a response that says so."""
 _NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -35,8 +37,24 @@ def was_not_sent(error: httpx.TransportError) -> bool:
     return isinstance(error, _NOT_SENT)
 
 
+def cause_of(error: httpx.TransportError) -> str:
+    """What is counted as the cause of a retry when there was no response."""
+    late = isinstance(error, httpx.TimeoutException) and not was_not_sent(error)
+    return "timeout" if late else "no response"
+
+
 def was_sent_twice(response: httpx.Response) -> bool:
     return SENT_TWICE in response.extensions
+
+
+def mark(response: httpx.Response) -> None:
+    """Remember with a response that an earlier attempt may have been carried out."""
+    response.extensions[_MAY_BE_DONE] = True
+
+
+def may_be_done(response: httpx.Response) -> bool:
+    """Whether the server may have carried out the request, or will, in this attempt or an earlier one."""
+    return _MAY_BE_DONE in response.extensions or is_unknown(response.status_code)
 
 
 def is_from_proxy(status: int, body: object) -> bool:

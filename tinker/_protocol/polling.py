@@ -20,7 +20,6 @@ What a server may return, and what follows:
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
@@ -28,19 +27,19 @@ from typing import Any, Generic, TypeVar
 import httpx
 import orjson
 
+from tinker import _log
 from tinker._codec.media_types import ResultType
 from tinker._protocol import outcome
 from tinker._protocol.byte_budget import ByteBudget
 from tinker._protocol.connection import Connection, detail_of
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import is_final
+from tinker._protocol.telemetry import SECONDS, PollState, Telemetry
 from tinker.errors import APIStatusError, RequestErrorCategory, RequestFailedError
 from tinker.retry_policy import RetryPolicy
 from tinker_api.api.futures import retrieve_future
 from tinker_api.models import FutureRetrieveRequest
 from tinker_api.types import Request, loads
-
-logger = logging.getLogger("tinker")
 
 T = TypeVar("T")
 
@@ -103,7 +102,13 @@ async def poll(
             async def ask(
                 request: Request[Any] = request, takes_metadata: bool = size is None
             ) -> _Poll[T]:
-                poll = _Poll(decode, progress, takes_metadata=takes_metadata)
+                poll = _Poll(
+                    request_id,
+                    decode,
+                    progress,
+                    connection.telemetry,
+                    takes_metadata=takes_metadata,
+                )
                 await _ask(connection, request, request_id, progress, poll)
                 return poll
 
@@ -130,31 +135,55 @@ async def poll(
 class _Poll(Generic[T]):
     """What one poll has come to. A 200 that is neither a result nor a known message is asked for again."""
 
-    def __init__(self, decode: Decoder[T], progress: Progress, *, takes_metadata: bool) -> None:
+    def __init__(
+        self,
+        request_id: str,
+        decode: Decoder[T],
+        progress: Progress,
+        telemetry: Telemetry,
+        *,
+        takes_metadata: bool,
+    ) -> None:
         self.is_pending = True
         self.size: int | None = None
         """Bytes of the result, which is there."""
         self.failure: dict[str, Any] | None = None
         self.results: list[T] = []
         self._decode, self._progress, self._takes_metadata = decode, progress, takes_metadata
+        self._request_id, self._telemetry = request_id, telemetry
 
     def read(self, response: httpx.Response) -> None:
         message = _control_message(response)
         if message and (message.get("type") == "try_again" or message.get("status") == "pending"):
-            self.tell_queue(message)
+            self.wait(response, message)
             return
+        state: PollState = "done"
         if message and message.get("status") == "complete_metadata" and self._takes_metadata:
             self.size = int(message["response_payload_size"])
+            state = "ready"
         elif message and "error" in message:
             self.failure = message
+            state = "failed"
         else:
             self.results.append(self._decode(response))
         self.is_pending = False
-        self._progress.in_queue("active", None)
+        self._in_queue("active", None)
+        self.tell(response, state)
 
-    def tell_queue(self, message: dict[str, Any]) -> None:
+    def wait(self, response: httpx.Response, message: dict[str, Any]) -> None:
+        """The result is not there; the response says where the operation is in its queue."""
         state, reason = message.get("queue_state"), message.get("queue_state_reason")
-        self._progress.in_queue(str(state or "active"), str(reason) if reason else None)
+        self._in_queue(str(state or "active"), str(reason) if reason else None)
+        self.tell(response, "pending")
+
+    def tell(self, response: httpx.Response, state: PollState) -> None:
+        """Count it, and tell those who want to know."""
+        seconds = response.extensions.get(SECONDS, 0.0)
+        self._telemetry.polled(self._progress, self._request_id, state, seconds)
+
+    def _in_queue(self, state: str, reason: str | None) -> None:
+        if self._progress.in_queue(state, reason):
+            self._telemetry.queued(self._progress)
 
 
 async def _despite_silence(
@@ -176,15 +205,13 @@ async def _despite_silence(
                 if (error := other.exception()) is not None and not isinstance(
                     error, RequestFailedError
                 ):
-                    logger.debug("%s: the second poll failed: %s", progress.name(), error)
+                    _log.SECOND_POLL_FAILED(operation=progress.name(), error=error)
                 else:
                     until.reschedule(loop.time())
 
             def ask_again() -> None:
                 progress.polls += 1
-                logger.info(
-                    "%s: no response to a poll for %.0f s; asking again", progress.name(), SILENCE
-                )
+                _log.SILENT_POLL(operation=progress.name(), seconds=SILENCE)
                 other = loop.create_task(ask())
                 others.append(other)
                 other.add_done_callback(overtake)
@@ -223,13 +250,15 @@ async def _ask(
             raise
         retried = error.status_code == 429 or error.status_code >= 500
         if error.status_code in _FAILURES or (retried and is_final(error.status_code, error.body)):
+            poll.tell(error.response, "failed")
             raise _refused(error, request_id, progress) from None
         raise
     if response.status_code == 408:
         message = _control_message(response.raw) or {}
         if is_final(408, message):
+            poll.tell(response.raw, "failed")
             raise _refused(connection.refusal(response.raw, progress), request_id, progress)
-        poll.tell_queue(message)
+        poll.wait(response.raw, message)
 
 
 def _control_message(response: httpx.Response) -> dict[str, Any] | None:

@@ -7,14 +7,14 @@ Each operation keeps one `Progress`. A timeout's message, a retry's log line and
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from attrs import define, field
 
-logger = logging.getLogger("tinker")
+from tinker import _log
 
 FIRST_REPORT = 30.0
 """Seconds after which an operation that is not done is reported for the first time."""
@@ -44,14 +44,22 @@ class Progress:
     deadline: float | None = None
     """Seconds from the submission to the result, if there is a limit."""
     on_queue_state: QueueObserver | None = None
+    queue_state: str = "active"
+    queue_reason: str | None = None
+    attributes: Callable[[], Mapping[str, Any]] | None = None
+    """More for its span: names of OpenTelemetry and values, never a text that a model reads or writes."""
+    span: Any = None
+    """Its `otel.OperationSpan`, if there is one."""
 
-    def in_queue(self, state: str, reason: str | None) -> None:
-        """The server says where the operation is in its queue."""
+    def in_queue(self, state: str, reason: str | None) -> bool:
+        """The server says where the operation is in its queue. Returns whether that is new."""
         told = (reason and f"{state}, {reason}") or (state if state != "active" else None)
-        if told != self.queue:
-            self.queue = told
-            if self.on_queue_state is not None:
-                self.on_queue_state(state, reason)
+        if told == self.queue:
+            return False
+        self.queue, self.queue_state, self.queue_reason = told, state, reason
+        if self.on_queue_state is not None:
+            self.on_queue_state(state, reason)
+        return True
 
     @property
     def waited(self) -> float:
@@ -114,5 +122,5 @@ class Watch:
             self._look_again_in(FIRST_REPORT - oldest.waited)
             return
         more = f" (and {len(slow) - 1} more operations)" if len(slow) > 1 else ""
-        logger.warning("Still waiting for %s%s", oldest.describe(), more)
+        _log.STILL_WAITING(operation=oldest.describe(), others=more)
         self._look_again_in(REPORT_INTERVAL)

@@ -10,7 +10,7 @@ answer that overrules it, and what the client does then:
 | encoding of results | protobuf is asked for | a JSON body | read as JSON |
 | `creates_from_checkpoint` | one `load_weights` with a session | 400, 404, 405 or 422 | `weights_info`, `create_model`, then `load_weights` as the run's first operation |
 | `streams_samples` | `stream_sample` | 404, 405, when the same sample is taken as a whole | tokens when the sample is complete |
-| the completions feed | `retrieve_futures` where the settings say so | 404, 405, or any failure that stays | each sample is asked for by itself |
+| the completions feed | `retrieve_futures` where the settings say so | two refusals in a row, or any failure that stays | each sample is asked for by itself |
 | ids of clones | `join_sampling_session` where the settings say so | 404, 405 | by chance |
 | `client/config`, `dynamic_config` | there | 404, 405 | defaults |
 | `sessions/…/finish` | there | 404, 405 | nothing: the session ends when heartbeats stop |
@@ -26,7 +26,6 @@ answer that overrules it, and what the client does then:
 | tags (`type`) of answers | there | absent, null | the operation tells |
 | members of requests | known | 422 that calls them extra | left out from then on where they only inform or save work (`display_name`, `user_metadata`, `prompt_logprobs_last_n`); else it is the error |
 | 5xx, 429, and 408 to a poll | may pass | words that say what failed, or how many are allowed | final, like a 4xx |
-| a 500 to the first forward pass, and no route in the other encoding | - | - | the server has no such operation |
 | `{}` as a result | unusable: asked for again | no `client/config` | an empty result |
 | failed operations | use up their seq_id | "Sequence conflict: expected …" | the number is used up by a forward pass over one token, and the request is sent again |
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import contextvars
 import itertools
-import logging
 import os
 import sys
 import threading
@@ -15,10 +15,11 @@ import uuid
 import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
+from logging import ERROR, INFO, WARNING
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from tinker import types
+from tinker import _log, types
 from tinker._codec.media_types import JSON, ResultType
 from tinker._http import config as configuration, credentials
 from tinker._protocol import loop, retry
@@ -41,8 +42,6 @@ from tinker_api.types import Request
 
 if TYPE_CHECKING:
     from tinker._protocol.completions_feed import CompletionsFeed
-
-logger = logging.getLogger("tinker")
 
 T = TypeVar("T")
 FinishStatus: TypeAlias = ClientSessionFinishReasonType
@@ -73,6 +72,7 @@ class Session:
         self.settings = settings
         self.headers = configuration.check_headers(headers or {})
         self.connection = Connection(settings, self.headers, policy)
+        self.telemetry = self.connection.telemetry
         self.traits = Traits()
         self.watch = Watch()
         self.config = models.ClientConfigResponse()
@@ -81,7 +81,9 @@ class Session:
         self.loss_numbers = itertools.count()
         self.tokenizer_ids: dict[str | None, str | None] = {}
         """The tokenizers that the server names, by base model."""
-        self.backpressure = Backpressure(self.config.sample_dispatch_bytes_semaphore_size)
+        self.backpressure = Backpressure(
+            self.config.sample_dispatch_bytes_semaphore_size, self.telemetry
+        )
         self.byte_budget = ByteBudget(self.config.inflight_response_bytes_semaphore_size)
         self.sending = ByteBudget(MAX_BYTES_BEING_SENT)
         self.cancellations = Cancellations(self.connection)
@@ -160,18 +162,19 @@ class Session:
         )
         answer = await self.connection.fetch(request, progress, policy=retry.CREATION)
         for level, message in (
-            (logging.INFO, answer.info_message),
-            (logging.WARNING, answer.warning_message),
-            (logging.ERROR, answer.error_message),
+            (INFO, answer.info_message),
+            (WARNING, answer.warning_message),
+            (ERROR, answer.error_message),
         ):
             if message:
-                logger.log(level, "%s", message)
+                _log.SERVER_MESSAGE(level, text=message)
         self._keep_alive(answer.session_id)
         return answer.session_id
 
     def _keep_alive(self, session_id: str) -> None:
         self._heartbeat = asyncio.get_running_loop().create_task(
-            _beat(weakref.ref(self), self.connection, session_id, ours=self._is_ours)
+            _beat(weakref.ref(self), self.connection, session_id, ours=self._is_ours),
+            context=contextvars.Context(),  # not part of what has opened the session
         )
 
     async def adopt(self, session_id: str, *, finish: bool) -> None:
@@ -184,7 +187,8 @@ class Session:
         if session_id == self.known_id or session_id in self._adopted:
             return
         self._adopted[session_id] = asyncio.get_running_loop().create_task(
-            _beat(weakref.ref(self), self.connection, session_id, ours=finish)
+            _beat(weakref.ref(self), self.connection, session_id, ours=finish),
+            context=contextvars.Context(),
         )
         if finish:
             self._to_finish.append(session_id)
@@ -306,11 +310,7 @@ class Session:
         if status == "success" and (unsent := self._unsent()):
             status, lost = "interrupted", _listed(unsent)
             detail = detail or f"closed before the server had accepted {lost}"
-            logger.warning(
-                "The client was closed before the server had accepted %s: wait for results before the end, or "
-                "close with wait=True.",
-                lost,
-            )
+            _log.CLOSED_EARLY(operations=lost)
         await self._abandon()
         await self._finish(status, detail)
 
@@ -384,7 +384,7 @@ async def _finish(
             passed=REFUSALS_OF_A_ROUTE,  # most servers do not have the route
         )
     except APIError as error:
-        logger.warning("The session could not be finished: %s", error)
+        _log.FINISH_FAILED(error=error)
 
 
 def _reason(status: FinishStatus) -> types.ClientSessionFinishReason:
@@ -422,12 +422,12 @@ async def _beat(
             )
         except APIError as error:
             if isinstance(error, APIStatusError) and error.status_code == 410:
-                logger.warning("The server has ended the session %s.", session_id)
+                _log.SESSION_ENDED(session_id=session_id)
                 return
             silent = time.monotonic() - last_success
             if silent >= HEARTBEAT_WARNING and not warned:
                 warned = True
-                logger.warning("No heartbeat for %.0f s: %s", silent, error)
+                _log.NO_HEARTBEAT(seconds=silent, error=error)
         else:
             last_success, warned = time.monotonic(), False
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import secrets
 import sys
 import time
@@ -16,7 +15,7 @@ import httpx
 import numpy as np
 from attrs import evolve
 
-from tinker import types
+from tinker import _log, types
 from tinker._codec import json as json_codec, protobuf
 from tinker._codec.media_types import PROTOBUF, is_protobuf
 from tinker._codec.sizes import size_of
@@ -33,8 +32,6 @@ from tinker_api import models
 from tinker_api.api.sampling import asample, join_sampling_session
 from tinker_api.models import StreamSampleEvent, UntypedAPIFuture
 from tinker_api.types import Response
-
-logger = logging.getLogger("tinker")
 
 R = TypeVar("R", Response[UntypedAPIFuture], Stream[StreamSampleEvent])
 
@@ -152,8 +149,10 @@ class Sampler:
                 if not (again and tries):
                     raise
                 pause = self._retry.pause(asked)
-                logger.warning("%s; sampling again in %.1f s", str(error).rstrip("."), pause)
-                await asyncio.sleep(pause)
+                _log.SAMPLE_REPEATED(error=str(error).rstrip("."), pause=pause)
+                telemetry, cause = self.session.telemetry, "sample failed"
+                telemetry.retrying(progress.operation, progress, asked, cause, pause, error)
+                await telemetry.pause(pause, cause)
 
     async def _once(
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, aclosing
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import httpx
 from attrs import evolve
 
-from tinker import types
+from tinker import _log, types
 from tinker._codec.media_types import EVENT_STREAM
 from tinker._http.sse import SSEDecoder
 from tinker._protocol import loop, retry
@@ -32,8 +31,6 @@ from tinker_api import models
 from tinker_api.api.sampling import stream_sample
 from tinker_api.models import StreamSampleEvent
 
-logger = logging.getLogger("tinker")
-
 Events = AsyncGenerator[list[StreamSampleEvent], None]
 """What has come at once, and then what has come in the meantime."""
 
@@ -47,6 +44,29 @@ async def stream(
 ) -> Events:
     """The events of a request. When they are no longer asked for, so is the sample."""
     text = _TextOfTokens(tokenizer)
+    telemetry = sampler.session.telemetry
+    error: BaseException | None = None
+    telemetry.begun(progress)
+    try:
+        async for events in _stream(sampler, request, prompt, text, progress):
+            yield events
+    except GeneratorExit:
+        error = asyncio.CancelledError()
+        raise
+    except BaseException as reason:
+        error = reason
+        raise
+    finally:
+        telemetry.ended(progress, None, error)
+
+
+async def _stream(
+    sampler: Sampler,
+    request: models.SampleRequest,
+    prompt: types.ModelInput,
+    text: _TextOfTokens,
+    progress: Progress,
+) -> Events:
     with ExitStack() as waiting:
         waiting.enter_context(sampler.session.watched(progress))
         await sampler.prepare()
@@ -100,10 +120,7 @@ def _remember_that_there_is_no_stream(sampler: Sampler) -> None:
     traits = sampler.session.traits
     if traits.streams_samples:
         traits.streams_samples = False
-        logger.warning(
-            "%s does not stream samples: their tokens come when they are complete.",
-            sampler.session.settings.base_url,
-        )
+        _log.NO_STREAM(server=sampler.session.settings.base_url)
 
 
 async def _read(
@@ -207,7 +224,7 @@ class _TextOfTokens:
             try:
                 self._tokenizer = await loop.in_thread(self._get_tokenizer)
             except (TinkerError, ImportError, OSError, ValueError) as reason:
-                logger.warning("The tokens of the stream have no text: %s", reason)
+                _log.NO_TEXT(error=reason)
                 self._is_unknown = True
                 return events
         return [evolve(event, token=self._text(self._tokenizer, event)) for event in events]

@@ -6,7 +6,6 @@ The codecs are imported with the first chunk: they need numpy, which takes longe
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -15,7 +14,7 @@ import httpx
 import orjson
 from attrs import frozen
 
-from tinker import types
+from tinker import _log, types
 from tinker._codec.media_types import is_protobuf
 from tinker._protocol import outcome, retry
 from tinker._protocol.connection import sdk_headers
@@ -26,8 +25,6 @@ from tinker.errors import APIError, APIStatusError
 from tinker_api import models
 from tinker_api.api.training import forward, forward_backward
 from tinker_api.types import UNSET, File, Request, Response, Unset
-
-logger = logging.getLogger("tinker")
 
 
 @frozen
@@ -97,11 +94,13 @@ async def _learn(
     if first.status_code < 300:
         traits.training_encoding = guess
         return first
-    may_be_taken = outcome.is_unknown(first.status_code)
+    may_be_taken = outcome.may_be_done(first.raw)
     refusals = (*REFUSALS_OF_AN_ENCODING, *REFUSALS_OF_A_ROUTE, 409)
     try:
         second = await _send(session, batch, seq_id, progress, other, refusals)
     except ValueError as unsayable:
+        if may_be_taken:
+            return await _persist(session, batch, seq_id, progress, guess)
         refusal = session.connection.refusal(first.raw, progress).message
         raise _unsayable(refusal, guess, unsayable) from None
     except APIError as failed:
@@ -109,20 +108,12 @@ async def _learn(
         raise
     if second.status_code < 300:
         reason = session.connection.refusal(first.raw, progress).message.rstrip(".")
-        logger.warning(
-            "%s; it took the batch in %s, in which all batches of this session are sent from now on",
-            reason,
-            other,
-        )
+        _log.ENCODING_LEARNED(error=reason, encoding=other)
         traits.training_encoding = other
         return second
     if may_be_taken:
-        if second.status_code in REFUSALS_OF_A_ROUTE and not batch.backward:
-            error = session.connection.refusal(second.raw, progress)
-            error.add_note(f"In {guess} it was refused with status {first.status_code}.")
-            raise error
         return await _persist(session, batch, seq_id, progress, guess)
-    if outcome.is_unknown(second.status_code):
+    if outcome.may_be_done(second.raw):
         return await _persist(session, batch, seq_id, progress, other)
     # Refused in both: the reason is the content. Said best by the response to what was read, and by JSON's, which
     # people can read, if both were.
@@ -138,15 +129,25 @@ async def _insist(
 ) -> Response[models.UntypedAPIFuture]:
     """Send a batch until it is accepted, or refused so often that the encoding must be the reason."""
     refusals: Counter[int] = Counter()
+    may_be_taken = False
     while True:
-        response = await _send(
-            session, batch, seq_id, progress, encoding, tuple(REFUSALS_OF_AN_ENCODING)
-        )
+        try:
+            response = await _send(
+                session, batch, seq_id, progress, encoding, tuple(REFUSALS_OF_AN_ENCODING)
+            )
+        except APIError as failed:
+            failed.outcome_unknown |= may_be_taken
+            raise
         status = response.status_code
         refusals[status] += 1
+        may_be_taken |= outcome.may_be_done(response.raw)
+        if may_be_taken:
+            outcome.mark(response.raw)
         if status < 300 or refusals[status] >= REFUSALS_OF_AN_ENCODING[status]:
             return response
-        await asyncio.sleep(retry.first_pause() * refusals.total())
+        pause, telemetry = retry.first_pause() * refusals.total(), session.telemetry
+        telemetry.retrying(progress.operation, progress, refusals.total(), str(status), pause)
+        await telemetry.pause(pause, str(status))
 
 
 async def _persist(

@@ -252,6 +252,14 @@ def _fill_cross_entropy(index: int, datum: Datum) -> Datum:
     )
 
 
+def total_weight(data: Sequence[Datum]) -> float | None:
+    """The sum of the weights of a prepared batch of `cross_entropy`; None if any is negative: a mean by them says nothing."""
+    weights = [datum.loss_fn_inputs["weights"].values_np for datum in data]
+    if any((values < 0).any() for values in weights):
+        return None
+    return math.fsum(float(values.sum(dtype=np.float64)) for values in weights)
+
+
 def has_invented_target(datum: Datum) -> bool:
     """Whether `cross_entropy` lacks its targets: then the last position's is invented."""
     return "target_tokens" not in datum.loss_fn_inputs

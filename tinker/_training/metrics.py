@@ -32,6 +32,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+from attrs import evolve
+
 from tinker import types
 from tinker.types._numbers import with_nan
 from tinker_api.models.metric_reduction import MetricReduction
@@ -51,6 +53,19 @@ def combine(outputs: Sequence[types.ForwardBackwardOutput]) -> types.ForwardBack
         [output for out in outputs for output in out.loss_fn_outputs],
         reduce([(len(out.loss_fn_outputs), out.metrics) for out in outputs]),
     )
+
+
+def with_mean_loss(
+    output: types.ForwardBackwardOutput, weight: float | None
+) -> types.ForwardBackwardOutput:
+    """An output with `loss:mean` beside `loss:sum`: the loss for each unit of the batch's weight.
+
+    A mean that the server reports stays, and there is none without a weight.
+    """
+    metrics = output.metrics
+    if not weight or "loss:mean" in metrics or "loss:sum" not in metrics:
+        return output
+    return evolve(output, metrics={**metrics, "loss:mean": metrics["loss:sum"] / weight})
 
 
 def reduce(chunks: Sequence[tuple[float, Metrics]]) -> dict[str, float]:

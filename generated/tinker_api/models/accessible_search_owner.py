@@ -11,10 +11,10 @@ from ..types import const
 
 @_attrs_frozen
 class AccessibleSearchOwner(Schema):
-    """All sessions one may read."""
+    """Matches all that you may read."""
 
     type: Literal["accessible"] = "accessible"
-    """ Tag. """
+    """ Type tag, always `accessible`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,10 +11,10 @@ from ..types import const
 
 @_attrs_frozen
 class ActiveSessionStatusQuery(Schema):
-    """Sessions that live."""
+    """Matches sessions that are alive."""
 
     type: Literal["active"] = "active"
-    """ Tag. """
+    """ Type tag, always `active`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

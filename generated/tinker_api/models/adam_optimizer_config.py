@@ -11,10 +11,10 @@ from ..types import const
 
 @_attrs_frozen
 class AdamOptimizerConfig(Schema):
-    """AdamW, which every server has."""
+    """AdamW, which every server offers."""
 
     type: Literal["adamw"] = "adamw"
-    """ Tag. """
+    """ Type tag, always `adamw`. """
 
     _ignores_unknown = False
 

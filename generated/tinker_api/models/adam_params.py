@@ -10,25 +10,25 @@ from ..model import Schema
 
 @_attrs_frozen
 class AdamParams(Schema):
-    """Adam with decoupled weight decay, for one step."""
+    """Parameters of Adam with decoupled weight decay, for one step."""
 
     learning_rate: float = 0.0001
     """ Step size. """
 
     beta1: float = 0.9
-    """ Decay of the gradient average. """
+    """ Decay rate of the average gradient. """
 
     beta2: float = 0.95
-    """ Decay of the squared gradient average. """
+    """ Decay rate of the average squared gradient. """
 
     eps: float = 1e-12
-    """ Added to the denominator. """
+    """ Number added to the denominator. """
 
     weight_decay: float = 0.0
     """ Decoupled weight decay. """
 
     grad_clip_norm: float = 0.0
-    """ Global L2 norm to clip gradients to; 0 is off. """
+    """ Global L2 norm that gradients are clipped to; 0 means no clipping. """
 
     _ignores_unknown = False
 

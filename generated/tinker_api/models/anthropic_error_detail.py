@@ -13,7 +13,7 @@ class AnthropicErrorDetail(Schema):
     """What is wrong."""
 
     type: str
-    """ The kind of error, as `invalid_request_error`. """
+    """ Type of the error, such as `invalid_request_error`. """
 
     message: str
     """ What is wrong, in a sentence that begins with the parameter. """

@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class AnthropicErrorResponse(Schema):
-    """An error, in Anthropic's form."""
+    """An error, in Anthropic's format."""
 
     error: AnthropicErrorDetail
     """ What is wrong. """
 
     type: Literal["error"] = "error"
-    """ Tag. """
+    """ Type tag, always `error`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -10,13 +10,13 @@ from ..model import Schema
 
 @_attrs_frozen
 class ApiKeyDetails(Schema):
-    """Whose key it is."""
+    """The owner of an API key."""
 
     org_details: ApiKeyOrganization | None = None
-    """ The organization. """
+    """ The organization of the owner. """
 
     user_details: ApiKeyUser | None = None
-    """ The user. """
+    """ The user who owns the key. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

@@ -13,16 +13,16 @@ class ApiKeyInfo(Schema):
     """An API key, without the key itself."""
 
     key_id: int
-    """ Its number. """
+    """ Number of the key. """
 
     name: str
-    """ Its name. """
+    """ Name of the key. """
 
     note: None | str = None
-    """ A note of the user. """
+    """ The user's note about the key. """
 
     details: ApiKeyDetails | None = None
-    """ Whose it is. """
+    """ The owner of the key. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

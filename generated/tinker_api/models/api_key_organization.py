@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class ApiKeyOrganization(Schema):
-    """Whose key it is."""
+    """The organization that an API key belongs to."""
 
     name: None | str = None
-    """ The organization. """
+    """ Name of the organization. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

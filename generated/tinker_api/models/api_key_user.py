@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class ApiKeyUser(Schema):
-    """Whose key it is."""
+    """The user that an API key belongs to."""
 
     email: None | str = None
-    """ The user. """
+    """ Email address of the user. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

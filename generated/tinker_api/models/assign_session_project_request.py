@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class AssignSessionProjectRequest(Schema):
-    """Where to move a session."""
+    """The project to move a session to."""
 
     project_id: str
-    """ The project. """
+    """ Id of the project. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

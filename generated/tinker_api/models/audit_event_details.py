@@ -5,7 +5,7 @@ from typing import Any, Self
 
 
 class AuditEventDetails(dict[str, Any]):
-    """What belongs to an event."""
+    """Details of an audited event."""
 
     def to_dict(self) -> dict[str, Any]:
         return self

@@ -13,25 +13,25 @@ from ..types import parse_time
 
 @_attrs_frozen
 class AuditLogEntry(Schema):
-    """Something that was done."""
+    """An entry of the audit log."""
 
     timestamp: datetime.datetime
-    """ When. """
+    """ When the event happened. """
 
     event: str
-    """ What; a free word. """
+    """ Name of the event; any string. """
 
     event_details: AuditEventDetails = _attrs_field(factory=lambda: AuditEventDetails())
-    """ What belongs to an event. """
+    """ Details of an audited event. """
 
     model_id: None | str = None
-    """ On which training run. """
+    """ Id of the training run that it concerns. """
 
     tinker_path: None | str = None
-    """ On which checkpoint. """
+    """ Tinker path of the checkpoint that it concerns. """
 
     purpose: None | str = None
-    """ What for. """
+    """ Purpose of the access. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class AuditLogResponse(Schema):
-    """Audit entries."""
+    """Entries of the audit log."""
 
     entries: list[AuditLogEntry]
-    """ Oldest first. """
+    """ The entries, oldest first. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -10,7 +10,7 @@ from ..model import Schema
 
 @_attrs_frozen
 class AuthTokenRequest(Schema):
-    """Nothing: the credential is in the header."""
+    """An empty object. The credential is in the header."""
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

@@ -13,7 +13,7 @@ class AuthTokenResponse(Schema):
     """A JWT for the credential."""
 
     jwt: str
-    """ Goes where the credential went. """
+    """ The JWT, to be sent in place of the credential. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

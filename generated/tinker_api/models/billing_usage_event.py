@@ -12,13 +12,13 @@ from ..types import parse_time, tagged
 
 @_attrs_frozen
 class BillingUsageEvent(Schema):
-    """Usage within an hour."""
+    """Usage within one hour."""
 
     bucket_start: datetime.datetime
-    """ The hour begins. """
+    """ Start of the hour. """
 
     bucket_end: datetime.datetime
-    """ The hour ends. """
+    """ End of the hour. """
 
     event_info: (
         CheckpointBillingEvent
@@ -27,31 +27,31 @@ class BillingUsageEvent(Schema):
         | StorageBillingEvent
         | TrainingBillingEvent
     )
-    """ What was used. """
+    """ What was used, and how much of it. """
 
     base_model: None | str = None
-    """ With which model. """
+    """ Name of the base model that was used. """
 
     user_id: None | str = None
-    """ By whom. """
+    """ Id of the user. """
 
     user_name: None | str = None
-    """ By whom, for people. """
+    """ Display name of the user. """
 
     session_id: None | str = None
-    """ In which session. """
+    """ Id of the session. """
 
     project_id: None | str = None
-    """ For which project. """
+    """ Id of the project that is billed. """
 
     estimated_cost_usd: float | None = None
-    """ What it costs: rate × tokens / 10⁶, or rate × gigabyte hours / 720. """
+    """ Estimated cost in US dollars: rate × tokens / 10⁶, or rate × gigabyte hours / 720. """
 
     effective_rate_usd_per_million_tokens: float | None = None
-    """ The rate of tokens. """
+    """ Price of a million tokens, in US dollars. """
 
     effective_rate_usd_per_gigabyte_month: float | None = None
-    """ The rate of storage. """
+    """ Price of storing a gigabyte for a month, in US dollars. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

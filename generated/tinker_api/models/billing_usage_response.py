@@ -13,16 +13,16 @@ from ..types import parse_time
 
 @_attrs_frozen
 class BillingUsageResponse(Schema):
-    """What was used."""
+    """Usage by the hour."""
 
     data: list[BillingUsageEvent]
-    """ Oldest first. """
+    """ The usage, oldest hour first. """
 
     sessions: BillingUsageSessions = _attrs_field(factory=lambda: BillingUsageSessions())
-    """ Sessions by id. """
+    """ The sessions that appear in the usage, by id. """
 
     cost_data_through: datetime.datetime | None = None
-    """ Until when costs are known. """
+    """ Time up to which costs are complete. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

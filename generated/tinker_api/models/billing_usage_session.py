@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class BillingUsageSession(Schema):
-    """A session that used something."""
+    """A session that appears in the usage."""
 
     user_metadata: None | UserMetadata = None
-    """ Kept with the object. """
+    """ Your own metadata, stored with the session. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

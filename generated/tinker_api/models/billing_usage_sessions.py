@@ -7,7 +7,7 @@ from ..models.billing_usage_session import BillingUsageSession
 
 
 class BillingUsageSessions(dict[str, BillingUsageSession]):
-    """Sessions by id."""
+    """The sessions that appear in the usage, by id."""
 
     def to_dict(self) -> dict[str, Any]:
         return {key: value.to_dict() for key, value in self.items()}

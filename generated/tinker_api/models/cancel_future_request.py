@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class CancelFutureRequest(Schema):
-    """Which sample to abandon."""
+    """The sample to cancel."""
 
     request_id: str
-    """ From the promise. """
+    """ Id of the promise. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

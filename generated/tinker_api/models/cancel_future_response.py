@@ -11,10 +11,10 @@ from ..types import const
 
 @_attrs_frozen
 class CancelFutureResponse(Schema):
-    """Accepted."""
+    """The request is accepted."""
 
     type: Literal["cancel_future"] = "cancel_future"
-    """ Tag. """
+    """ Type tag, always `cancel_future`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,10 +11,10 @@ from ..types import const
 
 @_attrs_frozen
 class CancelledSessionStatusQuery(Schema):
-    """Sessions that were cancelled."""
+    """Matches sessions that were cancelled."""
 
     type: Literal["cancelled"] = "cancelled"
-    """ Tag. """
+    """ Type tag, always `cancelled`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -16,16 +16,17 @@ class ChatChoice(Schema):
     """One completion."""
 
     index: int
-    """ Which of the choices. """
+    """ Number of the choice, from 0. """
 
     message: ChatCompletionMessage
-    """ What the model says. """
+    """ The message that the model samples. """
 
     finish_reason: ChatChoiceFinishReason
-    """ Why it ends: at its own end or a stop string, at the maximum number of tokens, or with tool calls. """
+    """ Why the choice ended: `stop`, by itself or at a stop string; `length`, at the maximum number of tokens;
+    `tool_calls`, with tool calls. """
 
     logprobs: ChatLogprobs | None = None
-    """ If asked for. """
+    """ Log-probabilities, if the request asks for them. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

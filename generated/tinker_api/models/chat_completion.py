@@ -14,19 +14,19 @@ class ChatCompletion(Schema):
     """Completions of a conversation."""
 
     id: str
-    """ Identifies the completion. """
+    """ Id of the completion. """
 
     created: int
-    """ When, in seconds since 1970. """
+    """ When it was created, in seconds since 1970. """
 
     model: str
-    """ The model as the request names it. """
+    """ Name of the model, as in the request. """
 
     choices: list[ChatChoice]
     """ The completions. """
 
     object_: Literal["chat.completion"] = "chat.completion"
-    """ Tag. """
+    """ Type tag, always `chat.completion`. """
 
     usage: CompletionUsage | None = None
     """ The tokens that were used. """

@@ -14,20 +14,20 @@ class ChatCompletionChunk(Schema):
     """A part of a stream of `create_chat_completion`. The last one may have usage and no choices."""
 
     id: str
-    """ Identifies the completion. """
+    """ Id of the completion. """
 
     created: int
-    """ When, in seconds since 1970. """
+    """ When it was created, in seconds since 1970. """
 
     model: str
-    """ The model as the request names it. """
+    """ Name of the model, as in the request. """
 
     choices: list[Any]
-    """ What is added: `{"index": 0, "delta": {"role", "content", "reasoning_content", "tool_calls"}, "finish_reason":
-    null, "logprobs": null}`. """
+    """ What the chunk adds: `{"index": 0, "delta": {"role", "content", "reasoning_content", "tool_calls"},
+    "finish_reason": null, "logprobs": null}`. """
 
     object_: Literal["chat.completion.chunk"] = "chat.completion.chunk"
-    """ Tag. """
+    """ Type tag, always `chat.completion.chunk`. """
 
     usage: CompletionUsage | None = None
     """ The tokens that were used. """

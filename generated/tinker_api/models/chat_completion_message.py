@@ -11,19 +11,19 @@ from ..types import const
 
 @_attrs_frozen
 class ChatCompletionMessage(Schema):
-    """What the model says."""
+    """The message that the model samples."""
 
     role: Literal["assistant"] = "assistant"
-    """ Who speaks. """
+    """ Author of the message. """
 
     content: None | str = None
-    """ The text; null when there is nothing but tool calls. """
+    """ Text of the message; null if it has only tool calls. """
 
     reasoning_content: None | str = None
-    """ The reasoning, if there is any and it was to be separated. """
+    """ The reasoning, if there is any and `separate_reasoning` is not false. """
 
     tool_calls: list[ChatToolCall] | None = None
-    """ The tool calls. """
+    """ Tool calls of the message. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

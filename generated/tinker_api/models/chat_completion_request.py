@@ -12,7 +12,7 @@ from ..types import UNSET, Unset
 
 @_attrs_frozen
 class ChatCompletionRequest(Schema):
-    """A conversation to complete. Every member beyond these is refused, unless it has no effect on the result."""
+    """A conversation to complete. Any other field is rejected, unless it has no effect on the result."""
 
     model: str
     """ A base model (`org/name`, `org/name:peft:<context>`), the tinker path of a checkpoint, or `<base model>;<tinker
@@ -49,7 +49,7 @@ class ChatCompletionRequest(Schema):
     """ Whether to return the log-probability of each token. """
 
     top_logprobs: int | None = None
-    """ Number of the most likely tokens to return at each place; needs `logprobs`. The stream then begins when the
+    """ Number of the most likely tokens to return at each position; needs `logprobs`. The stream then begins when the
     sample is complete. """
 
     tools: list[Any] | None = None
@@ -57,7 +57,7 @@ class ChatCompletionRequest(Schema):
     "parameters": …}}`. """
 
     tool_choice: Any | Unset = UNSET
-    """ `auto` or `none`. Forcing a call is not offered. """
+    """ `auto` or `none`. Forcing a call is not supported. """
 
     stream: bool | None = None
     """ Whether to return a stream. """
@@ -73,7 +73,7 @@ class ChatCompletionRequest(Schema):
     """ False leaves the reasoning inside `content`; null means true. """
 
     additional_properties: dict[str, Any] = _attrs_field(factory=dict)
-    """ Members the schema does not name. """
+    """ Fields that the schema does not name. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -152,11 +152,11 @@ class ChatCompletionRequest(Schema):
             stream_options=UNSET if stream_options is None else stream_options,
             reasoning_effort=reasoning_effort,
             separate_reasoning=separate_reasoning,
-            additional_properties={key: value for key, value in src.items() if key not in _MEMBERS},
+            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 
-_MEMBERS = frozenset(
+_FIELDS = frozenset(
     {
         "model",
         "messages",

@@ -20,7 +20,7 @@ class ChatFunctionCall(Schema):
     """ The arguments, as a JSON object in a string. """
 
     additional_properties: dict[str, Any] = _attrs_field(factory=dict)
-    """ Members the schema does not name. """
+    """ Fields that the schema does not name. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -35,11 +35,11 @@ class ChatFunctionCall(Schema):
         return cls(
             name=src["name"],
             arguments=src["arguments"],
-            additional_properties={key: value for key, value in src.items() if key not in _MEMBERS},
+            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 
-_MEMBERS = frozenset(
+_FIELDS = frozenset(
     {
         "name",
         "arguments",

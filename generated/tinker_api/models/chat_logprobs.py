@@ -13,7 +13,7 @@ class ChatLogprobs(Schema):
     """The log-probabilities of a choice."""
 
     content: list[TokenLogprob] | None = None
-    """ Each sampled token. """
+    """ Log-probabilities of each sampled token. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

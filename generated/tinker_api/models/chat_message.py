@@ -15,10 +15,10 @@ class ChatMessage(Schema):
     """A message of a conversation."""
 
     role: ChatMessageRole
-    """ Who speaks; `developer` means `system`. """
+    """ Author of the message; `developer` means `system`. """
 
     content: list[Any] | None | str = None
-    """ Text, or a list of parts; only parts with `type: text` are offered. """
+    """ A string, or a list of parts; only parts with `type: text` are supported. """
 
     reasoning_content: None | str = None
     """ The reasoning of an earlier message. """
@@ -27,13 +27,13 @@ class ChatMessage(Schema):
     """ The tool calls of an earlier message. """
 
     tool_call_id: None | str = None
-    """ In a `tool` message: the call that this is the result of. """
+    """ In a `tool` message, the id of the call whose result it is. """
 
     name: None | str = None
-    """ Name of the speaker or of the tool, for templates that read it. """
+    """ Name of the author or of the tool, for templates that read it. """
 
     additional_properties: dict[str, Any] = _attrs_field(factory=dict)
-    """ Members the schema does not name. """
+    """ Fields that the schema does not name. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -68,11 +68,11 @@ class ChatMessage(Schema):
             else [ChatToolCall.from_dict(item) for item in tool_calls],
             tool_call_id=tool_call_id,
             name=name,
-            additional_properties={key: value for key, value in src.items() if key not in _MEMBERS},
+            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 
-_MEMBERS = frozenset(
+_FIELDS = frozenset(
     {
         "role",
         "content",

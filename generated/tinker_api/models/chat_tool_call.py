@@ -21,10 +21,10 @@ class ChatToolCall(Schema):
     """ The function that a tool call calls. """
 
     type: Literal["function"] = "function"
-    """ Tag. """
+    """ Type tag, always `function`. """
 
     additional_properties: dict[str, Any] = _attrs_field(factory=dict)
-    """ Members the schema does not name. """
+    """ Fields that the schema does not name. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -41,11 +41,11 @@ class ChatToolCall(Schema):
             id=src["id"],
             type=const(src["type"], "function", "type"),
             function=ChatFunctionCall.from_dict(src["function"]),
-            additional_properties={key: value for key, value in src.items() if key not in _MEMBERS},
+            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 
-_MEMBERS = frozenset(
+_FIELDS = frozenset(
     {
         "id",
         "type",

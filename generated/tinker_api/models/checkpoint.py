@@ -16,31 +16,31 @@ class Checkpoint(Schema):
     """Saved weights."""
 
     checkpoint_id: str
-    """ `<kind>/<name>`; some servers give the bare name. """
+    """ `<kind>/<name>`; some servers return only the name. """
 
     checkpoint_type: CheckpointType
-    """ The same as the kind, by another word. """
+    """ Purpose of a checkpoint: training, sampling, or use elsewhere. Each value has a `CheckpointKind`. """
 
     time: datetime.datetime
-    """ When it was saved. """
+    """ When the checkpoint was saved. """
 
     tinker_path: str
-    """ `tinker://<training run>/<kind>/<name>`. """
+    """ Tinker path: `tinker://<training run>/<kind>/<name>`. """
 
     size_bytes: int | None = None
-    """ Bytes of its files. """
+    """ Size of its files, in bytes. """
 
     public: bool = False
-    """ Whether everyone may read it. """
+    """ Whether everyone may read the checkpoint. """
 
     user_metadata: None | UserMetadata = None
-    """ Kept with the object. """
+    """ Your own metadata, stored with the checkpoint. """
 
     expires_at: datetime.datetime | None = None
-    """ When it will be deleted; null means never. """
+    """ When the checkpoint expires; null means never. """
 
     base_model: None | str = None
-    """ The base model it belongs to. Servers older than SDK 0.39 leave it out. """
+    """ Name of its base model. Servers older than SDK 0.39 leave it out. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

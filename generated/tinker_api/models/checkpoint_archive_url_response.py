@@ -12,13 +12,13 @@ from ..types import parse_time
 
 @_attrs_frozen
 class CheckpointArchiveUrlResponse(Schema):
-    """Where an archive is."""
+    """The URL of an archive."""
 
     url: str
-    """ A signed URL. """
+    """ Signed URL of the archive. """
 
     expires: datetime.datetime | None = None
-    """ Until when the URL works. """
+    """ When the URL stops working. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

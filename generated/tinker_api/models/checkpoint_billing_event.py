@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class CheckpointBillingEvent(Schema):
-    """Checkpoints saved."""
+    """Checkpoints that were saved."""
 
     count: int
-    """ Checkpoints. """
+    """ Number of checkpoints. """
 
     type: Literal["checkpoint"] = "checkpoint"
-    """ Tag. """
+    """ Type tag, always `checkpoint`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -12,13 +12,13 @@ from ..types import parse_time
 
 @_attrs_frozen
 class CheckpointSearchCursor(Schema):
-    """Where a search of checkpoints continues. Hand it back unchanged."""
+    """Where a search of checkpoints continues. Send it back unchanged."""
 
     last_created_at: datetime.datetime
     """ When the last checkpoint of the page was created, with its UTC offset. """
 
     last_checkpoint_uuid: str
-    """ The last checkpoint of the page. """
+    """ Id of the last checkpoint of the page. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -13,28 +13,29 @@ from ..types import tagged
 
 @_attrs_frozen
 class CheckpointSearchRequest(Schema):
-    """Filters of a search. All of them must match."""
+    """Filters of a search for checkpoints. A checkpoint must match all of them."""
 
     project_ids: list[str] | None = None
-    """ In one of these projects; null means in every project you may list. """
+    """ Matches checkpoints in any of these projects; null means in every project that you may list. """
 
     user_metadata: UserMetadata = _attrs_field(factory=lambda: UserMetadata())
-    """ Names and values of the user's own, kept with the object. """
+    """ Your own names and values, stored with an object. """
 
     checkpoint_type: CheckpointType | None = None
-    """ Of this type; null means of any type. """
+    """ Matches checkpoints of this type; null means of any type. """
 
     owner: AccessibleSearchOwner | None | OwnSearchOwner | UserSearchOwner = None
-    """ Whose checkpoints; null means your own. """
+    """ Matches checkpoints of this owner; null means your own. """
 
     base_models: list[str] | None = None
-    """ Of one of these base models; null means of any. An empty list matches nothing. """
+    """ Matches checkpoints of any of these base models; null means of any base model. An empty list matches nothing.
+    """
 
     limit: int = 50
     """ Maximum number of checkpoints on the page. The hosted service's default is not documented. """
 
     cursor: CheckpointSearchCursor | None = None
-    """ `next_cursor` of the page before. """
+    """ `next_cursor` of the previous page. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -16,7 +16,7 @@ class CheckpointSearchResponse(Schema):
     """ The checkpoints, newest first. """
 
     next_cursor: CheckpointSearchCursor | None = None
-    """ For the next page; null at the end. """
+    """ Cursor of the next page; null on the last page. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -10,13 +10,13 @@ from ..model import Schema
 
 @_attrs_frozen
 class CheckpointsListResponse(Schema):
-    """Checkpoints."""
+    """Checkpoints of the caller or of a training run."""
 
     checkpoints: list[Checkpoint]
-    """ Newest first. """
+    """ The checkpoints, newest first. """
 
     cursor: Cursor | None = None
-    """ Null when these are all. """
+    """ Position of the page; null if the list is complete. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class ClientConfigRequest(Schema):
-    """Who asks for settings."""
+    """The client that asks for settings."""
 
     sdk_version: str
-    """ The version of the official SDK that the client is compatible with. """
+    """ Version of the official SDK that the client is compatible with. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -10,58 +10,58 @@ from ..model import Schema
 
 @_attrs_frozen
 class ClientConfigResponse(Schema):
-    """Settings a client reads once at start. Absent members keep their defaults."""
+    """Settings that a client reads once, at start. Absent fields have their defaults."""
 
     pjwt_auth_enabled: bool = False
-    """ Exchange the API key for JWTs at `auth/token`. """
+    """ Whether to exchange the API key for JWTs at `auth/token`. """
 
     credential_default_source: str = "api_key"
     """ `api_key`, or `credential_cmd` to prefer the credential command. """
 
     sample_dispatch_bytes_semaphore_size: int = 10485760
-    """ Bytes of sample requests being sent at once. """
+    """ Maximum number of bytes of sample requests that are being sent at the same time. """
 
     inflight_response_bytes_semaphore_size: int = 52428800
-    """ Bytes of results being received at once. """
+    """ Maximum number of bytes of results that are being received at the same time. """
 
     parallel_fwdbwd_chunks: bool = True
-    """ The chunks of one call may be sent at once; false means one after the other. """
+    """ Whether the chunks of one call may be sent at the same time; false means one after the other. """
 
     proto_compress_fwdbwd: bool = False
-    """ Compress protobuf forward_backward bodies with zstd. """
+    """ Whether to compress protobuf bodies of `forward_backward` with zstd. """
 
     fwdbwd_max_chunk_len: int = 1024
-    """ Examples a forward_backward request may carry at the most. """
+    """ Maximum number of examples in a `forward_backward` request. """
 
     fwdbwd_max_chunk_bytes_count: int = 5000000
-    """ Estimated bytes a forward_backward request may carry at the most. """
+    """ Maximum size of a `forward_backward` request, in estimated bytes. """
 
     fwdbwd_dispatch_bytes_semaphore_size: int = 50000000
-    """ Bytes of forward_backward requests being sent at once. """
+    """ Maximum number of bytes of `forward_backward` requests that are being sent at the same time. """
 
     billing_exception_max_pause_duration_sec: int = 3600
-    """ Seconds for which a client waits out 402. """
+    """ Maximum number of seconds for which a client waits while it gets 402. """
 
     sample_no_retries: bool = False
-    """ Do not repeat failed samples. """
+    """ Whether a failed sample is final instead of being retried. """
 
     sample_enable_stuck_detection: bool = True
-    """ Give up on samples when nothing makes progress for a long time. """
+    """ Whether to give up on samples when nothing makes progress for a long time. """
 
     sample_max_concurrent_requests: int = 2000
-    """ Samples in flight per sampling client. """
+    """ Maximum number of samples in flight for each sampling client. """
 
     use_pyqwest_transport: bool = True
-    """ Transport choice of the official SDK; other clients ignore it. """
+    """ Which transport the official SDK uses; other clients ignore it. """
 
     sample_use_retrieve_futures: bool = False
-    """ Learn of finished samples from the completions feed `retrieve_futures`. """
+    """ Whether to learn of finished samples from the completions feed, `retrieve_futures`. """
 
     custom_loss_server_side: bool = False
-    """ Run custom losses on the server. """
+    """ Whether custom losses run on the server. """
 
     sample_join_sampling_session: bool = False
-    """ Number cloned sampling clients with `join_sampling_session`. """
+    """ Whether cloned sampling clients get their number from `join_sampling_session`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -10,16 +10,16 @@ from ..model import Schema
 
 @_attrs_frozen
 class ClientDynamicConfigResponse(Schema):
-    """Settings a client reads again from time to time. Absent members keep their defaults."""
+    """Settings that may change while a client runs. Absent fields have their defaults."""
 
     refresh_interval_sec: int = 300
-    """ Seconds until the client should ask again; clients wait at least 10. """
+    """ Seconds until the client should read the settings again; clients wait at least 10. """
 
     sample_cancel_enabled: bool = False
-    """ Whether `cancel_future` is offered. """
+    """ Whether the server offers `cancel_future`. """
 
     sample_cancel_max_batch_size: int = 64
-    """ Cancellations sent at once. """
+    """ Maximum number of cancellations that are sent at the same time. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,13 +14,13 @@ from ..types import const
 
 @_attrs_frozen
 class ClientFinishedSessionStatusQuery(Schema):
-    """Sessions that their client finished."""
+    """Matches sessions that their client finished."""
 
     type: Literal["client_finished"] = "client_finished"
-    """ Tag. """
+    """ Type tag, always `client_finished`. """
 
     reasons: list[ClientSessionFinishReasonType] | None = None
-    """ Only with one of these reasons. """
+    """ Matches only these reasons; null means any reason. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,10 +11,10 @@ from ..types import const
 
 @_attrs_frozen
 class ClientSessionFinishErrored(Schema):
-    """An exception ended the work."""
+    """An exception ended the client's work."""
 
     type: Literal["errored"] = "errored"
-    """ Tag. """
+    """ Type tag, always `errored`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

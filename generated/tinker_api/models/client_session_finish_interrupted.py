@@ -11,10 +11,10 @@ from ..types import const
 
 @_attrs_frozen
 class ClientSessionFinishInterrupted(Schema):
-    """Ctrl-C ended the work."""
+    """Ctrl-C ended the client's work."""
 
     type: Literal["interrupted"] = "interrupted"
-    """ Tag. """
+    """ Type tag, always `interrupted`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,10 +11,10 @@ from ..types import const
 
 @_attrs_frozen
 class ClientSessionFinishSuccess(Schema):
-    """The work is done."""
+    """The client finished its work."""
 
     type: Literal["success"] = "success"
-    """ Tag. """
+    """ Type tag, always `success`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,16 +11,16 @@ from ..types import const, tagged
 
 @_attrs_frozen
 class ClientSessionFinished(Schema):
-    """Its client finished it."""
+    """The client finished the session."""
 
     reason: ClientSessionFinishErrored | ClientSessionFinishInterrupted | ClientSessionFinishSuccess
     """ How a client's work ended. """
 
     type: Literal["client_finished"] = "client_finished"
-    """ Tag. """
+    """ Type tag, always `client_finished`. """
 
     detail: None | str = None
-    """ More for people. """
+    """ More about the reason, in a sentence. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

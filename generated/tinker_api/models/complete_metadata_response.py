@@ -11,16 +11,16 @@ from ..types import const
 
 @_attrs_frozen
 class CompleteMetadataResponse(Schema):
-    """The result is there and large. Ask again with allow_metadata_only false when there is room for it."""
+    """The result is ready and large. Ask again with `allow_metadata_only` false when there is room for it."""
 
     response_payload_size: int
-    """ Bytes of the result. """
+    """ Size of the result, in bytes. """
 
     type: Literal["complete_metadata"] = "complete_metadata"
-    """ Tag. Older servers leave it out. """
+    """ Type tag, always `complete_metadata`. Older servers leave it out. """
 
     status: Literal["complete_metadata"] = "complete_metadata"
-    """ What older clients look at. """
+    """ The same as `type`, for older clients. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,19 +14,19 @@ class Completion(Schema):
     """Completions of a text; also each part of a stream."""
 
     id: str
-    """ Identifies the completion. """
+    """ Id of the completion. """
 
     created: int
-    """ When, in seconds since 1970. """
+    """ When it was created, in seconds since 1970. """
 
     model: str
-    """ The model as the request names it. """
+    """ Name of the model, as in the request. """
 
     choices: list[CompletionChoice]
     """ The completions. """
 
     object_: Literal["text_completion"] = "text_completion"
-    """ Tag. """
+    """ Type tag, always `text_completion`. """
 
     usage: CompletionUsage | None = None
     """ The tokens that were used. """

@@ -13,16 +13,16 @@ class CompletionChoice(Schema):
     """One completion."""
 
     index: int
-    """ Which of the choices. """
+    """ Number of the choice, from 0. """
 
     text: str
-    """ The text. """
+    """ Text of the choice. """
 
     finish_reason: None | str = None
     """ `stop` or `length`; null in a stream until the choice ends. """
 
     logprobs: CompletionLogprobs | None = None
-    """ If asked for. """
+    """ Log-probabilities, if the request asks for them. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,16 +14,17 @@ class CompletionLogprobs(Schema):
     """The log-probabilities of a choice, token by token."""
 
     tokens: list[str] = _attrs_field(factory=list)
-    """ The text of each token. """
+    """ Text of each token. """
 
     token_logprobs: list[float | None] = _attrs_field(factory=list)
     """ The log-probability of each token; null for the first token of a prompt. """
 
     top_logprobs: list[Any] | None = None
-    """ At each place the most likely tokens with their log-probabilities; null if not asked for. """
+    """ The most likely tokens at each position, with their log-probabilities; null if the request does not ask for
+    them. """
 
     text_offset: list[int] = _attrs_field(factory=list)
-    """ Where each token begins in the text, in characters. """
+    """ Position of each token in the text, in characters. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

@@ -12,14 +12,14 @@ from ..types import UNSET, Unset
 
 @_attrs_frozen
 class CompletionRequest(Schema):
-    """A text to complete. Every member beyond these is refused, unless it has no effect on the result."""
+    """A text to complete. Any other field is rejected, unless it has no effect on the result."""
 
     model: str
     """ A base model (`org/name`, `org/name:peft:<context>`), the tinker path of a checkpoint, or `<base model>;<tinker
     path>`: the checkpoint at the context length of that base model. """
 
     prompt: list[int] | list[list[int]] | list[str] | str
-    """ Text, token ids, or a list of either. """
+    """ A string, token ids, or a list of either. """
 
     max_tokens: int | None = None
     """ Maximum number of tokens to sample; null means 16. """
@@ -43,10 +43,11 @@ class CompletionRequest(Schema):
     """ Strings that end a choice; they are not in the result. """
 
     logprobs: int | None = None
-    """ Number of the most likely tokens to return at each place; 0 returns the log-probability of the token alone. """
+    """ Number of the most likely tokens to return at each position; 0 returns only the log-probability of the token
+    itself. """
 
     echo: bool | None = None
-    """ Whether the text begins with the prompt. """
+    """ Whether the text of a choice begins with the prompt. """
 
     stream: bool | None = None
     """ Whether to return a stream. """
@@ -55,7 +56,7 @@ class CompletionRequest(Schema):
     """ `{"include_usage": true}` adds a last chunk with the usage and no choices. """
 
     additional_properties: dict[str, Any] = _attrs_field(factory=dict)
-    """ Members the schema does not name. """
+    """ Fields that the schema does not name. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -114,11 +115,11 @@ class CompletionRequest(Schema):
             echo=echo,
             stream=stream,
             stream_options=UNSET if stream_options is None else stream_options,
-            additional_properties={key: value for key, value in src.items() if key not in _MEMBERS},
+            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 
-_MEMBERS = frozenset(
+_FIELDS = frozenset(
     {
         "model",
         "prompt",

@@ -10,22 +10,22 @@ from ..model import Schema
 
 @_attrs_frozen
 class CompletionUsage(Schema):
-    """The tokens that were used."""
+    """The number of tokens that were used."""
 
     prompt_tokens: int
-    """ Tokens of the prompt. """
+    """ Number of tokens of the prompt. """
 
     completion_tokens: int
-    """ Sampled tokens of all choices. """
+    """ Number of sampled tokens of all choices. """
 
     total_tokens: int
-    """ Both together. """
+    """ Number of tokens of the prompt and of all choices. """
 
     prompt_tokens_details: None | TokenUsageOfPrompt = None
-    """ More about the prompt. """
+    """ Details of the tokens of the prompt. """
 
     completion_tokens_details: None | TokenUsageOfCompletion = None
-    """ More about the completion. """
+    """ Details of the sampled tokens. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

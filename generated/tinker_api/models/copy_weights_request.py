@@ -13,22 +13,22 @@ class CopyWeightsRequest(Schema):
     """A checkpoint to copy."""
 
     source_path: str
-    """ A tinker path. """
+    """ Tinker path of the checkpoint. """
 
     session_id: None | str = None
-    """ The session the copy belongs to. """
+    """ Id of the session that the copy belongs to. """
 
     model_seq_id: int | None = None
-    """ Number of the new training run within it. """
+    """ Number of the new training run within its session. """
 
     destination_project_id: None | str = None
-    """ The project of the copy. """
+    """ Id of the project of the copy. """
 
     ttl_seconds: int | None = None
-    """ Seconds to keep it; null keeps it. """
+    """ Seconds until the copy expires; null means that it never expires. """
 
     weights_access_token: None | str = None
-    """ As the header. """
+    """ Grants access to a checkpoint of another user, as the header `X-Tinker-Weights-Access-Token` does. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

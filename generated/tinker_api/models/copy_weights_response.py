@@ -13,7 +13,7 @@ class CopyWeightsResponse(Schema):
     """The copy."""
 
     tinker_path: str
-    """ Its tinker path. """
+    """ Tinker path of the copy. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

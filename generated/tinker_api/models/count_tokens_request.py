@@ -22,7 +22,7 @@ class CountTokensRequest(Schema):
     """ The conversation. """
 
     system: list[Any] | None | str = None
-    """ What comes before the conversation: text, or a list of `text` blocks. """
+    """ Instructions before the conversation: a string, or a list of `text` blocks. """
 
     tools: list[Any] | None = None
     """ Tools, as in `MessageRequest`. """
@@ -37,7 +37,7 @@ class CountTokensRequest(Schema):
     """ As in `MessageRequest`. """
 
     additional_properties: dict[str, Any] = _attrs_field(factory=dict)
-    """ Members the schema does not name. """
+    """ Fields that the schema does not name. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -72,11 +72,11 @@ class CountTokensRequest(Schema):
             tool_choice=UNSET if tool_choice is None else tool_choice,
             thinking=UNSET if thinking is None else thinking,
             output_config=UNSET if output_config is None else output_config,
-            additional_properties={key: value for key, value in src.items() if key not in _MEMBERS},
+            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 
-_MEMBERS = frozenset(
+_FIELDS = frozenset(
     {
         "model",
         "messages",

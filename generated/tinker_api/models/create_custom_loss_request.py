@@ -14,22 +14,22 @@ class CreateCustomLossRequest(Schema):
     """A loss to register."""
 
     session_id: str
-    """ The session. """
+    """ Id of the session. """
 
     custom_loss_seq_id: int
     """ Number of the loss within its session, from 0. """
 
     name: str
-    """ A name for people. """
+    """ Display name. """
 
     inputs: list[CustomLossInput]
-    """ What it takes. """
+    """ The tensors that the loss takes. """
 
     graph: CustomLossGraph
     """ The steps of a loss. """
 
     type: Literal["create_custom_loss"] = "create_custom_loss"
-    """ Tag. """
+    """ Type tag, always `create_custom_loss`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

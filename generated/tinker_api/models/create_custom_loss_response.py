@@ -14,10 +14,10 @@ class CreateCustomLossResponse(Schema):
     """The loss is registered."""
 
     loss_id: str
-    """ For `loss_fn_config`. """
+    """ Id of the loss, for `loss_fn_config`. """
 
     type: Literal["create_custom_loss"] = "create_custom_loss"
-    """ Tag. """
+    """ Type tag, always `create_custom_loss`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,27 +14,28 @@ class CreateModelRequest(Schema):
     """A training run to create."""
 
     session_id: str
-    """ The session. """
+    """ Id of the session. """
 
     model_seq_id: int
     """ Number of the model within its session, from 0. """
 
     base_model: str
-    """ A name from get_server_capabilities. """
+    """ Name of a base model, from `get_server_capabilities`. """
 
     lora_config: LoraConfig | None = None
-    """ The adapter; null asks for full fine-tuning. """
+    """ The adapter to train; null asks for full fine-tuning. """
 
     user_metadata: None | UserMetadata = None
-    """ Kept with the training run. """
+    """ Your own metadata, stored with the training run. """
 
     optimizer_config: AdamOptimizerConfig | DimuonOptimizerConfig | None | OptimizerConfigBase = (
         None
     )
-    """ The optimizer; null means AdamW. Newer than some servers, so sent only when it is not AdamW. """
+    """ The optimizer; null means AdamW. Some servers do not know the field, so clients send it only if it is not AdamW.
+    """
 
     type: Literal["create_model"] = "create_model"
-    """ Tag. """
+    """ Type tag, always `create_model`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

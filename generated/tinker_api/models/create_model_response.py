@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class CreateModelResponse(Schema):
-    """The training run exists."""
+    """The training run is created."""
 
     model_id: str
-    """ The model. """
+    """ Id of the model. """
 
     type: Literal["create_model"] = "create_model"
-    """ Tag. """
+    """ Type tag, always `create_model`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,20 +14,20 @@ class CreateSamplingSessionRequest(Schema):
     """A sampler to create."""
 
     session_id: str
-    """ The session. """
+    """ Id of the session. """
 
     sampling_session_seq_id: int
     """ Number of the sampler within its session, from 0. """
 
     base_model: None | str = None
-    """ A name from get_server_capabilities. With `model_path`: at which context length to sample from the checkpoint.
-    """
+    """ Name of a base model, from `get_server_capabilities`. With `model_path`, it selects the context length to sample
+    from the checkpoint at. """
 
     model_path: None | str = None
-    """ A tinker path. """
+    """ Tinker path of the checkpoint to sample from. """
 
     type: Literal["create_sampling_session"] = "create_sampling_session"
-    """ Tag. """
+    """ Type tag, always `create_sampling_session`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class CreateSamplingSessionResponse(Schema):
-    """The sampler."""
+    """The new sampler."""
 
     sampling_session_id: str
-    """ The sampler. """
+    """ Id of the sampler. """
 
     type: Literal["create_sampling_session"] = "create_sampling_session"
-    """ Tag. """
+    """ Type tag, always `create_sampling_session`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

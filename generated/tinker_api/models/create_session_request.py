@@ -11,25 +11,25 @@ from ..types import const
 
 @_attrs_frozen
 class CreateSessionRequest(Schema):
-    """A client introduces itself."""
+    """A session to open."""
 
     tags: list[str]
     """ Labels of the session. """
 
     sdk_version: str
-    """ The version of the official SDK that the client is compatible with. """
+    """ Version of the official SDK that the client is compatible with. """
 
     user_metadata: None | UserMetadata = None
-    """ Kept with the session. """
+    """ Your own metadata, stored with the session. """
 
     project_id: None | str = None
-    """ The project the session is accounted to. """
+    """ Id of the project that the session is billed to. """
 
     display_name: None | str = None
-    """ A name for people. """
+    """ Display name. """
 
     type: Literal["create_session"] = "create_session"
-    """ Tag. """
+    """ Type tag, always `create_session`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,19 +14,19 @@ class CreateSessionResponse(Schema):
     """The new session, with messages for the user."""
 
     session_id: str
-    """ The session. """
+    """ Id of the session. """
 
     type: Literal["create_session"] = "create_session"
-    """ Tag. """
+    """ Type tag, always `create_session`. """
 
     info_message: None | str = None
-    """ To be shown as information. """
+    """ Message to show as information. """
 
     warning_message: None | str = None
-    """ To be shown as a warning. """
+    """ Message to show as a warning. """
 
     error_message: None | str = None
-    """ To be shown as an error. """
+    """ Message to show as an error. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -10,31 +10,31 @@ from ..model import Schema
 
 @_attrs_frozen
 class CurrentCheckpointStorageUsageItem(Schema):
-    """What some checkpoints take."""
+    """Storage that the checkpoints of one user in one project take."""
 
     checkpoint_count: int
-    """ How many. """
+    """ Number of checkpoints. """
 
     size_bytes: int
-    """ Bytes. """
+    """ Size of the checkpoints, in bytes. """
 
     size_gigabytes: float
-    """ Gigabytes (10⁹). """
+    """ Size of the checkpoints, in gigabytes (10⁹ bytes). """
 
     project_id: None | str = None
-    """ Of which project. """
+    """ Id of the project. """
 
     org_user_urn: None | str = None
-    """ Of whom. """
+    """ URN of the user. """
 
     user_email: None | str = None
-    """ Of whom. """
+    """ Email address of the user. """
 
     user_name: None | str = None
-    """ Of whom. """
+    """ Display name of the user. """
 
     estimated_monthly_cost_usd: float | None = None
-    """ What they cost. """
+    """ Estimated cost of a month, in US dollars. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -10,13 +10,13 @@ from ..model import Schema
 
 @_attrs_frozen
 class CurrentCheckpointStorageUsageResponse(Schema):
-    """What checkpoints take now."""
+    """Storage that checkpoints take now."""
 
     data: list[CurrentCheckpointStorageUsageItem]
-    """ By project and user. """
+    """ The storage of each project and user. """
 
     effective_rate_usd_per_gigabyte_month: float | None = None
-    """ The rate. """
+    """ Price of storing a gigabyte for a month, in US dollars. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -10,16 +10,16 @@ from ..model import Schema
 
 @_attrs_frozen
 class Cursor(Schema):
-    """Where a page is in its list."""
+    """Position of a page in its list."""
 
     offset: int
-    """ How many came before. """
+    """ Number of items before the page. """
 
     limit: int
-    """ How many at the most. """
+    """ Maximum number of items on the page. """
 
     total_count: int
-    """ How many there are. """
+    """ Number of items in the list. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -17,7 +17,7 @@ class CustomLossGraph(Schema):
     """ The steps, in order. """
 
     format: Literal[1] = 1
-    """ Version of this form. """
+    """ Version of the format. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

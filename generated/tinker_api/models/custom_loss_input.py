@@ -11,13 +11,13 @@ from ..models.custom_loss_input_rank import CustomLossInputRank
 
 @_attrs_frozen
 class CustomLossInput(Schema):
-    """A tensor the loss takes."""
+    """A tensor that the loss takes."""
 
     name: str
-    """ Its name; the first is `logprobs`, the others are loss_fn_inputs. """
+    """ Name of the tensor. The first is `logprobs`; the others are names of `loss_fn_inputs`. """
 
     rank: CustomLossInputRank
-    """ Its number of dimensions. """
+    """ Number of dimensions. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -12,16 +12,16 @@ from ..models.custom_loss_node_op import CustomLossNodeOp
 
 @_attrs_frozen
 class CustomLossNode(Schema):
-    """A step of the loss, as torch.fx writes it."""
+    """A step of the loss, in the format of torch.fx."""
 
     op: CustomLossNodeOp
     """ What the step does. """
 
     name: str
-    """ Its name, which later steps refer to. """
+    """ Name of the step, for later steps to refer to. """
 
     target: str
-    """ The function, method or input. """
+    """ The function, method or input that the step uses. """
 
     args: list[Any] = _attrs_field(factory=list)
     """ Positional arguments: JSON values, or `{"ref": name}`, `{"tuple": […]}`, `{"slice": [a, b, c]}`, `{"ellipsis":

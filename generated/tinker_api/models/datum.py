@@ -13,10 +13,11 @@ class Datum(Schema):
     """One training example."""
 
     model_input: ModelInput
-    """ What the model reads. """
+    """ The input of a model. """
 
     loss_fn_inputs: LossFnInputs
-    """ Arrays by name, each as long as the model's input: `target_tokens` (int64), and by loss `weights`,
+    """ Arrays by name, each as long as the model's input: `target_tokens` (int64) and, depending on the loss,
+    `weights`,
     `logprobs`, `advantages`, `clip_low_threshold`, `clip_high_threshold`, `sequence_ratio_mask` (float32).
      """
 

@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class DimuonOptimizerConfig(Schema):
-    """Dimuon."""
+    """The Dimuon optimizer."""
 
     type: Literal["dimuon"] = "dimuon"
-    """ Tag. """
+    """ Type tag, always `dimuon`. """
 
     version: int = 1
-    """ Its version. """
+    """ Version of Dimuon. """
 
     _ignores_unknown = False
 

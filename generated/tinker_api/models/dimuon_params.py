@@ -11,19 +11,19 @@ from ..types import const
 
 @_attrs_frozen
 class DimuonParams(Schema):
-    """Dimuon, for one step."""
+    """Parameters of Dimuon, for one step."""
 
     learning_rate: float
     """ Step size. """
 
     type: Literal["dimuon"] = "dimuon"
-    """ Tag. """
+    """ Type tag, always `dimuon`. """
 
     grad_clip_norm: float = 0.0
-    """ Global L2 norm to clip gradients to; 0 or less is off. """
+    """ Global L2 norm that gradients are clipped to; 0 or less means no clipping. """
 
     beta1: float = 0.9
-    """ Decay of the momentum. """
+    """ Decay rate of the momentum. """
 
     _ignores_unknown = False
 

@@ -14,10 +14,10 @@ class DmelChunk(Schema):
     """Audio, as a discrete mel spectrogram."""
 
     dmel: str
-    """ The tensor container, in base64. Its first dimension is its length in tokens. """
+    """ The tensor container, in base64. The first dimension of the tensor is the length in tokens. """
 
     type: Literal["dmel"] = "dmel"
-    """ Tag. """
+    """ Type tag, always `dmel`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -17,7 +17,7 @@ class EncodedTextChunk(Schema):
     """ Token ids, in order. """
 
     type: Literal["encoded_text"] = "encoded_text"
-    """ Tag. """
+    """ Type tag, always `encoded_text`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -13,7 +13,7 @@ class ErrorResponse(Schema):
     """The body of a failed request."""
 
     detail: str
-    """ What is wrong, for people. """
+    """ What is wrong, in a sentence. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

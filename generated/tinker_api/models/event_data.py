@@ -5,7 +5,7 @@ from typing import Any, Self
 
 
 class EventData(dict[str, Any]):
-    """What belongs to a generic event. Never a credential."""
+    """Details of a generic event. Never contains a credential."""
 
     def to_dict(self) -> dict[str, Any]:
         return self

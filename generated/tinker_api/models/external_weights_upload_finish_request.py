@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class ExternalWeightsUploadFinishRequest(Schema):
-    """An upload whose files are all there."""
+    """An upload whose files are all uploaded."""
 
     upload_id: str
-    """ The upload. """
+    """ Id of the upload. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class ExternalWeightsUploadFinishResponse(Schema):
-    """The checkpoint that was made of an upload."""
+    """The checkpoint that was created from an upload."""
 
     tinker_path: str
-    """ Path of the checkpoint. """
+    """ Tinker path of the checkpoint. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -13,13 +13,13 @@ class ExternalWeightsUploadStartRequest(Schema):
     """An adapter to upload."""
 
     base_model: str
-    """ A name from get_server_capabilities. """
+    """ Name of a base model, from `get_server_capabilities`. """
 
     lora_config: LoraConfig
-    """ Which adapter to train. """
+    """ The adapter to train. """
 
     destination_project_id: None | str = None
-    """ The project of the checkpoint. """
+    """ Id of the project of the checkpoint. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

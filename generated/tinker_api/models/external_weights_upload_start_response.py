@@ -12,17 +12,17 @@ from ..types import parse_time
 
 @_attrs_frozen
 class ExternalWeightsUploadStartResponse(Schema):
-    """An upload that has begun."""
+    """An upload that has started."""
 
     upload_id: str
-    """ The upload. """
+    """ Id of the upload. """
 
     urls: ExternalWeightsUploadURLs
-    """ Where to put each file, by its name: an object for clients of SDK 0.40 and later, a string for those of 0.39.
+    """ Where to upload each file, by its name: an object for clients of SDK 0.40 and later, a string for those of 0.39.
     """
 
     expires: datetime.datetime
-    """ Until when the URLs work. """
+    """ When the URLs stop working. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -7,7 +7,7 @@ from ..models.external_weights_upload_url import ExternalWeightsUploadURL
 
 
 class ExternalWeightsUploadURLs(dict[str, ExternalWeightsUploadURL | str]):
-    """Where to put each file, by its name: an object for clients of SDK 0.40 and later, a string for those of 0.39."""
+    """Where to upload each file, by its name: an object for clients of SDK 0.40 and later, a string for those of 0.39."""
 
     def to_dict(self) -> dict[str, Any]:
         return {

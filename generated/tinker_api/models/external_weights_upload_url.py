@@ -11,15 +11,15 @@ from ..model import Schema
 
 @_attrs_frozen
 class ExternalWeightsUploadURL(Schema):
-    """Where to put a file."""
+    """Where to upload a file."""
 
     url: str
-    """ A signed URL. """
+    """ Signed URL of the file. """
 
     headers: ExternalWeightsUploadURLHeaders = _attrs_field(
         factory=lambda: ExternalWeightsUploadURLHeaders()
     )
-    """ Headers that the PUT must send. """
+    """ Headers to send with the PUT. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 
 class ExternalWeightsUploadURLHeaders(dict[str, str]):
-    """Headers that the PUT must send."""
+    """Headers to send with the PUT."""
 
     def to_dict(self) -> dict[str, Any]:
         return self

@@ -12,13 +12,13 @@ from ..types import parse_time
 
 @_attrs_frozen
 class ExternalWeightsUrlsResponse(Schema):
-    """Where the files of a checkpoint are."""
+    """The URLs of the files of a checkpoint."""
 
     urls: FileUrls
-    """ A signed URL for each name of a file. """
+    """ Signed URLs, by file name. """
 
     expires: datetime.datetime
-    """ Until when the URLs work. """
+    """ When the URLs stop working. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

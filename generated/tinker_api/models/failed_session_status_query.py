@@ -11,10 +11,10 @@ from ..types import const
 
 @_attrs_frozen
 class FailedSessionStatusQuery(Schema):
-    """Sessions that failed."""
+    """Matches sessions that failed."""
 
     type: Literal["failed"] = "failed"
-    """ Tag. """
+    """ Type tag, always `failed`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

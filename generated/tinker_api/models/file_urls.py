@@ -5,7 +5,7 @@ from typing import Any, Self
 
 
 class FileUrls(dict[str, str]):
-    """A signed URL for each name of a file."""
+    """Signed URLs, by file name."""
 
     def to_dict(self) -> dict[str, Any]:
         return self

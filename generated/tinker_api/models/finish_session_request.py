@@ -11,13 +11,13 @@ from ..types import tagged
 
 @_attrs_frozen
 class FinishSessionRequest(Schema):
-    """The client is done."""
+    """How the client's work ended."""
 
     reason: ClientSessionFinishErrored | ClientSessionFinishInterrupted | ClientSessionFinishSuccess
     """ How a client's work ended. """
 
     detail: None | str = None
-    """ More for people. """
+    """ More about the reason, in a sentence. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

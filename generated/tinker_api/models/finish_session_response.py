@@ -11,10 +11,10 @@ from ..types import const
 
 @_attrs_frozen
 class FinishSessionResponse(Schema):
-    """Accepted."""
+    """The request is accepted."""
 
     type: Literal["finish_session"] = "finish_session"
-    """ Tag. """
+    """ Type tag, always `finish_session`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

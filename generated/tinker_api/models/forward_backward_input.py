@@ -14,15 +14,16 @@ class ForwardBackwardInput(Schema):
     """A batch and its loss."""
 
     data: list[Datum]
-    """ The examples. """
+    """ The training examples. """
 
     loss_fn: LossFnType
     """ With p the current log-probability of a target token, q the given `logprobs`, A the `advantages` and
     r = exp(p - q), summed over tokens: `cross_entropy` -weight·p; `importance_sampling` -r·A;
     `ppo` -min(r·A, clip(r, low, high)·A); `cispo` -stop_gradient(clip(r, low, high))·p·A;
-    `dro` -(p·A - beta/2·(p - q)²); `gspo` as ppo with one ratio a sequence. `stable_reinforce` goes by samples
-    with `record_stability_info`, which the data name in provenance spans; those are in protobuf alone, and the hosted
-    service's formula is unknown. `custom` is a loss of create_custom_loss.
+    `dro` -(p·A - beta/2·(p - q)²); `gspo` as ppo, with one ratio for each sequence. `stable_reinforce` needs samples
+    that
+    were drawn with `record_stability_info` and that the examples name in provenance spans, which only protobuf has; the
+    hosted service's formula is unknown. `custom` is a loss of `create_custom_loss`.
      """
 
     loss_fn_config: LossFnConfig | None = None

@@ -16,10 +16,10 @@ class ForwardRequest(Schema):
     """ A batch and its loss. """
 
     model_id: str
-    """ The model. """
+    """ Id of the model. """
 
     seq_id: int | None = None
-    """ Its place in the order; null means last. """
+    """ Place of the operation in the order of its model; null means last. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class FutureFailed(Schema):
-    """There is a failure."""
+    """The operation of a promise failed."""
 
     request_id: str
-    """ Of which promise. """
+    """ Id of the promise. """
 
     state: Literal["failed"] = "failed"
-    """ Tag. """
+    """ Type tag, always `failed`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

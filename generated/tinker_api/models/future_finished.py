@@ -11,16 +11,16 @@ from ..types import const
 
 @_attrs_frozen
 class FutureFinished(Schema):
-    """There is a result."""
+    """The result of a promise is ready."""
 
     request_id: str
-    """ Of which promise. """
+    """ Id of the promise. """
 
     state: Literal["finished"] = "finished"
-    """ Tag. """
+    """ Type tag, always `finished`. """
 
     response_payload_uncompressed_size: int | None = None
-    """ Its bytes. """
+    """ Size of the result, in bytes. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

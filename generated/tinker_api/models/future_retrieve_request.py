@@ -10,13 +10,13 @@ from ..model import Schema
 
 @_attrs_frozen
 class FutureRetrieveRequest(Schema):
-    """Which promise to wait for."""
+    """The promise to wait for."""
 
     request_id: str
-    """ From the promise. """
+    """ Id of the promise. """
 
     allow_metadata_only: bool | None = None
-    """ The server may answer complete_metadata first when the result is large. Default false. """
+    """ Whether the server may return `complete_metadata` first if the result is large. Default false. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,19 +11,19 @@ from ..model import Schema
 
 @_attrs_frozen
 class FuturesRetrieveRequest(Schema):
-    """Whose completions, since when."""
+    """The completions to wait for."""
 
     target: SamplingSessionFuturesTarget
     """ One process that samples from a sampler. """
 
     prev_cursor: int = 0
-    """ The cursor of the answer before. """
+    """ `cursor` of the previous response. """
 
     timeout: float | None = None
-    """ Seconds to wait for something new; 0 answers at once, absent leaves it to the server. """
+    """ Maximum number of seconds to wait for something new; 0 returns at once, absent lets the server choose. """
 
     retrieved_request_ids: list[str] = _attrs_field(factory=list)
-    """ Results the client has; the server may drop them. """
+    """ Ids of promises whose results the client has; the server may drop these results. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

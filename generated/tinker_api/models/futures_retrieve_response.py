@@ -11,13 +11,13 @@ from ..types import tagged
 
 @_attrs_frozen
 class FuturesRetrieveResponse(Schema):
-    """What was done."""
+    """A part of the completions feed."""
 
     completions: list[FutureFailed | FutureFinished]
-    """ Oldest first. """
+    """ The completions, oldest first. """
 
     cursor: int
-    """ For the next request. """
+    """ Cursor for the next request. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

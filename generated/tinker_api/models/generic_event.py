@@ -14,28 +14,28 @@ from ..types import const, parse_time
 
 @_attrs_frozen
 class GenericEvent(Schema):
-    """Anything else."""
+    """Any other event."""
 
     event_id: str
-    """ A UUID. """
+    """ Id of the event, a UUID. """
 
     event_session_index: int
     """ Number of the event within its session, from 0. """
 
     severity: Severity
-    """ How bad an event is. """
+    """ Severity of an event. """
 
     timestamp: datetime.datetime
-    """ When it happened. """
+    """ When the event happened. """
 
     event_name: str
     """ Name of the event. """
 
     event: Literal["GENERIC_EVENT"] = "GENERIC_EVENT"
-    """ Tag. """
+    """ Type tag, always `GENERIC_EVENT`. """
 
     event_data: EventData = _attrs_field(factory=lambda: EventData())
-    """ What belongs to a generic event. Never a credential. """
+    """ Details of a generic event. Never contains a credential. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class GetInfoRequest(Schema):
-    """Which model to tell about."""
+    """The model to describe."""
 
     model_id: str
-    """ The model. """
+    """ Id of the model. """
 
     type: Literal["get_info"] = "get_info"
-    """ Tag. """
+    """ Type tag, always `get_info`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,13 +14,13 @@ class GetInfoResponse(Schema):
     """A training run."""
 
     model_id: str
-    """ The model. """
+    """ Id of the model. """
 
     model_data: ModelData
-    """ The base model behind a training run. """
+    """ The base model of a training run. """
 
     type: Literal["get_info"] = "get_info"
-    """ Tag. """
+    """ Type tag, always `get_info`. """
 
     optimizer_config: AdamOptimizerConfig | DimuonOptimizerConfig | None | OptimizerConfigBase = (
         None
@@ -28,13 +28,13 @@ class GetInfoResponse(Schema):
     """ The optimizer; absent means AdamW. """
 
     is_lora: bool | None = None
-    """ Whether an adapter is trained, not the whole model. """
+    """ Whether an adapter is trained instead of the whole model. """
 
     lora_rank: int | None = None
-    """ The adapter's rank. """
+    """ Rank of the adapter. """
 
     model_name: None | str = None
-    """ The base model's name. """
+    """ Name of the base model. """
 
     next_seq_id: int | None = None
     """ The lowest `seq_id` that has not arrived: that of the next operation, if `last_seq_id` is lower. Null where the

@@ -13,16 +13,16 @@ class GetSamplerResponse(Schema):
     """A sampler."""
 
     sampler_id: str
-    """ The sampler. """
+    """ Id of the sampler. """
 
     base_model: str
-    """ Name of its base model. """
+    """ Name of the base model. """
 
     model_path: None | str = None
-    """ Tinker path of its weights, if it is not the base model. """
+    """ Tinker path of the weights, if they are not those of the base model. """
 
     tokenizer_id: None | str = None
-    """ Its tokenizer, if not the one that the name of its base model leads to. """
+    """ Name of the tokenizer, if it is not the one that belongs to the name of the base model. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

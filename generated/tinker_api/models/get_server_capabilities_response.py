@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class GetServerCapabilitiesResponse(Schema):
-    """What the server offers."""
+    """The models that the server offers."""
 
     supported_models: list[SupportedModel]
-    """ The base models on offer. """
+    """ The base models that the server offers. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -13,16 +13,16 @@ class GetSessionResponse(Schema):
     """A session."""
 
     training_run_ids: list[str]
-    """ Its training runs, oldest first. """
+    """ Ids of its training runs, oldest first. """
 
     sampler_ids: list[str]
-    """ Its samplers, oldest first. """
+    """ Ids of its samplers, oldest first. """
 
     user_metadata: None | UserMetadata = None
-    """ Kept with the object. """
+    """ Your own metadata, stored with the session. """
 
     display_name: None | str = None
-    """ Its name. """
+    """ Display name. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,7 +11,7 @@ from ..types import const
 
 @_attrs_frozen
 class HealthResponse(Schema):
-    """The server is up."""
+    """Response of `healthz`."""
 
     status: Literal["ok"]
     """ Always `ok`. """

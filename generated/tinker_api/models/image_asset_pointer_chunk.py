@@ -12,19 +12,19 @@ from ..types import const
 
 @_attrs_frozen
 class ImageAssetPointerChunk(Schema):
-    """An image the server can fetch. Has no protobuf form."""
+    """An image that the server can fetch. It cannot be sent as protobuf."""
 
     location: str
-    """ Where it is. """
+    """ Where the server finds the image. """
 
     format: ImageFormat
-    """ The format of an image. """
+    """ Format of an image file. """
 
     type: Literal["image_asset_pointer"] = "image_asset_pointer"
-    """ Tag. """
+    """ Type tag, always `image_asset_pointer`. """
 
     expected_tokens: int | None = None
-    """ Tokens the client expects it to take. """
+    """ Number of tokens that the client expects the image to take. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

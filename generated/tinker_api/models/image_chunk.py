@@ -15,16 +15,17 @@ class ImageChunk(Schema):
     """An image, as the bytes of its file."""
 
     data: str
-    """ The file, in base64. """
+    """ The bytes of the file, in base64. """
 
     format: ImageFormat
-    """ The format of an image. """
+    """ Format of an image file. """
 
     type: Literal["image"] = "image"
-    """ Tag. """
+    """ Type tag, always `image`. """
 
     expected_tokens: int | None = None
-    """ Tokens the client expects it to take; a server refuses when its own count differs. """
+    """ Number of tokens that the client expects the image to take; the server rejects the request if its own count
+    differs. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class JoinSamplingSessionRequest(Schema):
-    """Which sampler to join."""
+    """The sampler to join."""
 
     sampling_session_id: str
-    """ The sampler. """
+    """ Id of the sampler. """
 
     type: Literal["join_sampling_session"] = "join_sampling_session"
-    """ Tag. """
+    """ Type tag, always `join_sampling_session`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,10 +14,10 @@ class JoinSamplingSessionResponse(Schema):
     """The sampler is joined."""
 
     client_counter: int
-    """ The process's number, from 1. """
+    """ Number of the process, from 1. """
 
     type: Literal["join_sampling_session"] = "join_sampling_session"
-    """ Tag. """
+    """ Type tag, always `join_sampling_session`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -13,7 +13,7 @@ class ListSessionsResponse(Schema):
     """A page of sessions."""
 
     sessions: list[str]
-    """ Their ids, newest first. """
+    """ Ids of the sessions, newest first. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -17,25 +17,25 @@ class LoadWeightsRequest(Schema):
     """ Tinker path of the checkpoint. """
 
     optimizer: bool
-    """ Restore the optimizer's state too. """
+    """ Whether to restore the optimizer's state too. """
 
     model_id: None | str = None
-    """ The model to load into. """
+    """ Id of the model to load into. """
 
     seq_id: int | None = None
-    """ Its place in the order of the model it is loaded into. """
+    """ Place of the operation in the order of the model that it loads into. """
 
     session_id: None | str = None
-    """ The session to create a model in. """
+    """ Id of the session to create a model in. """
 
     model_seq_id: int | None = None
-    """ Number of the model to create. """
+    """ Number of the model to create, within its session. """
 
     base_model: None | str = None
-    """ The base model, if it should be checked. """
+    """ Name of the base model, if the server should check it. """
 
     user_metadata: None | UserMetadata = None
-    """ Kept with the training run. """
+    """ Your own metadata, stored with the training run. """
 
     optimizer_config: AdamOptimizerConfig | DimuonOptimizerConfig | None | OptimizerConfigBase = (
         None
@@ -43,10 +43,10 @@ class LoadWeightsRequest(Schema):
     """ The optimizer of the new model. """
 
     weights_access_token: None | str = None
-    """ Grants access to a checkpoint of another owner. """
+    """ Grants access to a checkpoint of another user. """
 
     type: Literal["load_weights"] = "load_weights"
-    """ Tag. """
+    """ Type tag, always `load_weights`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,13 +14,13 @@ class LoadWeightsResponse(Schema):
     """The checkpoint is loaded."""
 
     type: Literal["load_weights"] = "load_weights"
-    """ Tag. """
+    """ Type tag, always `load_weights`. """
 
     path: None | str = None
-    """ Its tinker path. """
+    """ Tinker path of the checkpoint. """
 
     model_id: None | str = None
-    """ The model it is loaded into. """
+    """ Id of the model that it was loaded into. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

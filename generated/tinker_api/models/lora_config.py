@@ -10,22 +10,22 @@ from ..model import Schema
 
 @_attrs_frozen
 class LoraConfig(Schema):
-    """Which adapter to train."""
+    """The adapter to train."""
 
     rank: int
-    """ Rank of the adapter's matrices. The hosted service wants a power of two. """
+    """ Rank of the adapter's matrices. The hosted service requires a power of two. """
 
     seed: int | None = None
-    """ Seed of the initial weights; null means that the server picks one. """
+    """ Seed of the initial weights; null means that the server chooses one. """
 
     train_unembed: bool = True
-    """ Adapt the unembedding. """
+    """ Whether to adapt the unembedding. """
 
     train_mlp: bool = True
-    """ Adapt the MLP blocks. """
+    """ Whether to adapt the MLP blocks. """
 
     train_attn: bool = True
-    """ Adapt the attention blocks. """
+    """ Whether to adapt the attention blocks. """
 
     _ignores_unknown = False
 

@@ -7,7 +7,8 @@ from ..models.tensor_data import TensorData
 
 
 class LossFnInputs(dict[str, TensorData]):
-    """Arrays by name, each as long as the model's input: `target_tokens` (int64), and by loss `weights`,
+    """Arrays by name, each as long as the model's input: `target_tokens` (int64) and, depending on the loss,
+    `weights`,
     `logprobs`, `advantages`, `clip_low_threshold`, `clip_high_threshold`, `sequence_ratio_mask` (float32).
     """
 

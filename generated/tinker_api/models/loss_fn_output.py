@@ -7,7 +7,7 @@ from ..models.tensor_data import TensorData
 
 
 class LossFnOutput(dict[str, TensorData]):
-    """Arrays of one example by name; `logprobs` has the shape of `target_tokens`."""
+    """Arrays of one example, by name; `logprobs` has the shape of `target_tokens`."""
 
     def to_dict(self) -> dict[str, Any]:
         return {key: value.to_dict() for key, value in self.items()}

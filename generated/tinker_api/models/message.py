@@ -11,31 +11,31 @@ from ..types import const, tagged
 
 @_attrs_frozen
 class Message(Schema):
-    """What the model says."""
+    """The message that the model samples."""
 
     id: str
-    """ Identifies the message. """
+    """ Id of the message. """
 
     model: str
-    """ The model as the request names it. """
+    """ Name of the model, as in the request. """
 
     content: list[TextBlock | ThinkingBlock | ToolUseBlock]
-    """ Reasoning, text and tool calls. """
+    """ Blocks of reasoning, text and tool calls. """
 
     usage: MessageUsage
-    """ The tokens that were used. """
+    """ The number of tokens that were used. """
 
     type: Literal["message"] = "message"
-    """ Tag. """
+    """ Type tag, always `message`. """
 
     role: Literal["assistant"] = "assistant"
-    """ Who speaks. """
+    """ Author of the message. """
 
     stop_reason: None | str = None
-    """ `end_turn`, `max_tokens`, `stop_sequence` or `tool_use`. """
+    """ Why the message ended: `end_turn`, `max_tokens`, `stop_sequence` or `tool_use`. """
 
     stop_sequence: None | str = None
-    """ The string of `stop_sequences` that ended it. """
+    """ The one of `stop_sequences` that ended the message. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -15,13 +15,13 @@ class MessageParam(Schema):
     """A message of a conversation."""
 
     role: MessageParamRole
-    """ Who speaks. """
+    """ Author of the message. """
 
     content: list[Any] | str
-    """ Text, or a list of blocks of type `text`, `thinking`, `redacted_thinking`, `tool_use` or `tool_result`. """
+    """ A string, or a list of blocks of type `text`, `thinking`, `redacted_thinking`, `tool_use` or `tool_result`. """
 
     additional_properties: dict[str, Any] = _attrs_field(factory=dict)
-    """ Members the schema does not name. """
+    """ Fields that the schema does not name. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -36,11 +36,11 @@ class MessageParam(Schema):
         return cls(
             role=src["role"],
             content=src["content"],
-            additional_properties={key: value for key, value in src.items() if key not in _MEMBERS},
+            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 
-_MEMBERS = frozenset(
+_FIELDS = frozenset(
     {
         "role",
         "content",

@@ -12,7 +12,7 @@ from ..types import UNSET, Unset
 
 @_attrs_frozen
 class MessageRequest(Schema):
-    """A conversation to complete. Every member beyond these is refused, unless it has no effect on the result."""
+    """A conversation to complete. Any other field is rejected, unless it has no effect on the result."""
 
     model: str
     """ A base model (`org/name`, `org/name:peft:<context>`), the tinker path of a checkpoint, or `<base model>;<tinker
@@ -25,7 +25,7 @@ class MessageRequest(Schema):
     """ The conversation. """
 
     system: list[Any] | None | str = None
-    """ What comes before the conversation: text, or a list of `text` blocks. """
+    """ Instructions before the conversation: a string, or a list of `text` blocks. """
 
     temperature: float | None = None
     """ Sampling temperature; null means 1. """
@@ -46,7 +46,7 @@ class MessageRequest(Schema):
     """ Tools that the model may call, each `{"name": …, "description": …, "input_schema": …}`. """
 
     tool_choice: Any | Unset = UNSET
-    """ `{"type": "auto"}` or `{"type": "none"}`. Forcing a call is not offered. """
+    """ `{"type": "auto"}` or `{"type": "none"}`. Forcing a call is not supported. """
 
     thinking: Any | Unset = UNSET
     """ `{"type": "disabled"}` asks for no reasoning; `enabled` and `adaptive` leave it to the model, and
@@ -57,7 +57,7 @@ class MessageRequest(Schema):
     it. """
 
     additional_properties: dict[str, Any] = _attrs_field(factory=dict)
-    """ Members the schema does not name. """
+    """ Fields that the schema does not name. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -114,11 +114,11 @@ class MessageRequest(Schema):
             tool_choice=UNSET if tool_choice is None else tool_choice,
             thinking=UNSET if thinking is None else thinking,
             output_config=UNSET if output_config is None else output_config,
-            additional_properties={key: value for key, value in src.items() if key not in _MEMBERS},
+            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 
-_MEMBERS = frozenset(
+_FIELDS = frozenset(
     {
         "model",
         "max_tokens",

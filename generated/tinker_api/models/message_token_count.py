@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class MessageTokenCount(Schema):
-    """How long a prompt is."""
+    """The length of a prompt."""
 
     input_tokens: int
-    """ Tokens of the prompt. """
+    """ Number of tokens of the prompt. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

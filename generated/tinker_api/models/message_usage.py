@@ -10,19 +10,19 @@ from ..model import Schema
 
 @_attrs_frozen
 class MessageUsage(Schema):
-    """The tokens that were used."""
+    """The number of tokens that were used."""
 
     input_tokens: int
-    """ Tokens of the prompt that were not in the cache. """
+    """ Number of tokens of the prompt that were not cached. """
 
     output_tokens: int
-    """ Sampled tokens. """
+    """ Number of sampled tokens. """
 
     cache_read_input_tokens: int | None = None
-    """ Tokens of the prompt that were in the cache. """
+    """ Number of tokens of the prompt that were cached. """
 
     cache_creation_input_tokens: int | None = None
-    """ Always 0: the cache is automatic. """
+    """ Always 0: caching is automatic. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

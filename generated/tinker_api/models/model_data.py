@@ -10,16 +10,16 @@ from ..model import Schema
 
 @_attrs_frozen
 class ModelData(Schema):
-    """The base model behind a training run."""
+    """The base model of a training run."""
 
     arch: None | str = None
-    """ Its architecture; `unknown` on the hosted service. """
+    """ Architecture of the base model; `unknown` on the hosted service. """
 
     model_name: None | str = None
-    """ Its name. """
+    """ Name of the base model. """
 
     tokenizer_id: None | str = None
-    """ Its tokenizer, if not the one its name leads to. """
+    """ Name of the tokenizer, if it is not the one that belongs to the model name. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

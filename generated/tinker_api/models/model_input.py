@@ -11,10 +11,10 @@ from ..types import tagged
 
 @_attrs_frozen
 class ModelInput(Schema):
-    """What the model reads."""
+    """The input of a model."""
 
     chunks: list[DmelChunk | EncodedTextChunk | ImageAssetPointerChunk | ImageChunk]
-    """ The pieces, in order. """
+    """ The parts of the input, in order. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

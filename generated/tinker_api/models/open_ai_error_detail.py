@@ -16,13 +16,13 @@ class OpenAIErrorDetail(Schema):
     """ What is wrong, in a sentence. """
 
     type: str
-    """ The kind of error, as `invalid_request_error`. """
+    """ Type of the error, such as `invalid_request_error`. """
 
     param: None | str = None
-    """ The parameter that is wrong. """
+    """ Name of the parameter that is wrong. """
 
     code: None | str = None
-    """ A code for programs, as `unsupported_parameter`. """
+    """ Code of the error, for programs, such as `unsupported_parameter`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -10,7 +10,7 @@ from ..model import Schema
 
 @_attrs_frozen
 class OpenAIErrorResponse(Schema):
-    """An error, in OpenAI's form."""
+    """An error, in OpenAI's format."""
 
     error: OpenAIErrorDetail
     """ What is wrong. """

@@ -11,22 +11,22 @@ from ..types import const
 
 @_attrs_frozen
 class OpenAIModel(Schema):
-    """A model that can be named."""
+    """A model that a request can name."""
 
     id: str
-    """ What to give as `model`. """
+    """ Name to give as `model`. """
 
     object_: Literal["model"] = "model"
-    """ Tag. """
+    """ Type tag, always `model`. """
 
     created: int | None = None
-    """ When it was saved, in seconds since 1970. """
+    """ When the checkpoint was saved, in seconds since 1970. """
 
     owned_by: None | str = None
-    """ Whose it is. """
+    """ Owner of the model. """
 
     parent: None | str = None
-    """ The base model of a checkpoint. """
+    """ Name of the base model of a checkpoint. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class OpenAIModelList(Schema):
-    """Models."""
+    """A list of models."""
 
     data: list[OpenAIModel]
     """ The models. """
 
     object_: Literal["list"] = "list"
-    """ Tag. """
+    """ Type tag, always `list`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

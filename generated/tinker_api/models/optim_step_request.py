@@ -11,22 +11,22 @@ from ..types import const, tagged
 
 @_attrs_frozen
 class OptimStepRequest(Schema):
-    """A step to take."""
+    """An optimizer step to take."""
 
     model_id: str
-    """ The model. """
+    """ Id of the model. """
 
     seq_id: int | None = None
-    """ Its place in the order; null means last. """
+    """ Place of the operation in the order of its model; null means last. """
 
     adam_params: AdamParams | None = None
     """ Parameters of Adam. """
 
     optimizer_params: DimuonParams | None | OptimParamsBase = None
-    """ Parameters of another optimizer. Newer than some servers. """
+    """ Parameters of another optimizer. Not every server knows the field. """
 
     type: Literal["optim_step"] = "optim_step"
-    """ Tag. """
+    """ Type tag, always `optim_step`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,10 +14,10 @@ class OptimStepResponse(Schema):
     """The step is taken."""
 
     type: Literal["optim_step"] = "optim_step"
-    """ Tag. """
+    """ Type tag, always `optim_step`. """
 
     metrics: Metrics | None = None
-    """ Numbers about the step; never reduced. """
+    """ Numbers about the step. Clients do not reduce them. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,13 +11,13 @@ from ..model import Schema
 
 @_attrs_frozen
 class OptimizerConfigBase(Schema):
-    """Another optimizer a server knows, with members of its own."""
+    """Another optimizer that a server offers, with its own fields."""
 
     type: str
-    """ The optimizer's name. """
+    """ Name of the optimizer. """
 
     additional_properties: dict[str, Any] = _attrs_field(factory=dict)
-    """ Members the schema does not name. """
+    """ Fields that the schema does not name. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -30,11 +30,11 @@ class OptimizerConfigBase(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
             type=src["type"],
-            additional_properties={key: value for key, value in src.items() if key not in _MEMBERS},
+            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 
-_MEMBERS = frozenset(
+_FIELDS = frozenset(
     {
         "type",
     }

@@ -11,10 +11,10 @@ from ..types import const
 
 @_attrs_frozen
 class OwnSearchOwner(Schema):
-    """One's own sessions."""
+    """Matches what you own."""
 
     type: Literal["own"] = "own"
-    """ Tag. """
+    """ Type tag, always `own`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

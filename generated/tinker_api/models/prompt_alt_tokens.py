@@ -10,17 +10,19 @@ from ..model import Schema
 
 @_attrs_frozen
 class PromptAltTokens(Schema):
-    """Tokens drawn, with replacement, at each place of the prompt but the first, and their log-probabilities: two
-    arrays [len(prompt)-1, k]."""
+    """Tokens drawn, with replacement, at each position of the prompt except the first, and their log-probabilities:
+    two arrays [len(prompt)-1, k]."""
 
     tokens: TensorData
-    """ An array of numbers, flat and row-major. Sparse arrays are CSR: `shape` is then required, `data` holds the
-    stored values, and what is not stored is 0 (-1 in `target_prompt_logprobs`).
+    """ An array of numbers, flat and row-major. A sparse array is in CSR format: `shape` is then required, `data` has
+    the
+    stored values, and all other values are 0 (-1 in `target_prompt_logprobs`).
      """
 
     logprobs: TensorData
-    """ An array of numbers, flat and row-major. Sparse arrays are CSR: `shape` is then required, `data` holds the
-    stored values, and what is not stored is 0 (-1 in `target_prompt_logprobs`).
+    """ An array of numbers, flat and row-major. A sparse array is in CSR format: `shape` is then required, `data` has
+    the
+    stored values, and all other values are 0 (-1 in `target_prompt_logprobs`).
      """
 
     def to_dict(self) -> dict[str, Any]:

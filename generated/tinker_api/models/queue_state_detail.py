@@ -13,13 +13,13 @@ class QueueStateDetail(Schema):
     """The body of a 408."""
 
     detail: None | str = None
-    """ For people. """
+    """ What the operation waits for, in a sentence. """
 
     queue_state: None | str = None
-    """ A QueueState. """
+    """ A `QueueState`. """
 
     queue_state_reason: None | str = None
-    """ What is waited for, for people. """
+    """ What the operation waits for, in a sentence. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

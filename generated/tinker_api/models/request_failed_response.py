@@ -15,13 +15,13 @@ class RequestFailedResponse(Schema):
     """The operation failed."""
 
     error: str
-    """ What went wrong, for people. """
+    """ What went wrong, in a sentence. """
 
     category: RequestErrorCategory
-    """ Whose mistake: the caller's (do not repeat), the server's, or not known. """
+    """ Who caused the failure: `user`, the caller (do not retry); `server`, the service; or `unknown`. """
 
     type: Literal["request_failed"] = "request_failed"
-    """ Tag. Older servers leave it out. """
+    """ Type tag, always `request_failed`. Older servers leave it out. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,51 +14,54 @@ class SampleRequest(Schema):
     """A prompt to complete."""
 
     prompt: ModelInput
-    """ What the model reads. """
+    """ The input of a model. """
 
     sampling_params: SamplingParams
     """ How to sample. """
 
     num_samples: int = 1
-    """ Completions to make. """
+    """ Number of completions. """
 
     base_model: None | str = None
-    """ A base model, when no sampler is given. """
+    """ Name of the base model, if no sampler is given. """
 
     model_path: None | str = None
-    """ A tinker path, when no sampler is given. """
+    """ Tinker path of the checkpoint, if no sampler is given. """
 
     sampling_session_id: None | str = None
-    """ The sampler. """
+    """ Id of the sampler. """
 
     seq_id: int | None = None
-    """ Number of the request within its sampler; a repeated one gets the original promise. """
+    """ Number of the request within its sampler. A repeated number gets the original promise. """
 
     prompt_logprobs: bool | None = None
-    """ Also return the prompt's log-probabilities. """
+    """ Whether to return the log-probabilities of the prompt. """
 
     topk_prompt_logprobs: int | None = None
-    """ Also return the k most likely tokens at each place of the prompt. Default 0. """
+    """ Number of the most likely tokens to return at each position of the prompt. Default 0. """
 
     topk_sample_logprobs: int | None = None
-    """ Also return the k most likely tokens at each place of the samples. Default 0. Newer than some servers. """
+    """ Number of the most likely tokens to return at each position of the samples. Default 0. Not every server knows
+    the field. """
 
     target_prompt_logprobs: None | TensorData = None
-    """ Tokens to score at each place of the prompt: int64 [len(prompt)-1, K], -1 for none. Newer than some servers. """
+    """ Token ids to score at each position of the prompt except the first: int64 [len(prompt)-1, K]; -1 means no token.
+    Not every server knows the field. """
 
     prompt_alt_tokens_k: int | None = None
-    """ Also draw k tokens at each place of the prompt but the first, independently and at the temperature. Default 0.
-    Newer than some servers. """
+    """ Number of tokens to draw at each position of the prompt except the first, independently and at the temperature
+    of the request. Default 0. Not every server knows the field. """
 
     prompt_logprobs_last_n: int | None = None
-    """ Score only the last n places of the prompt, also by top-k; needs prompt_logprobs. Newer than some servers. """
+    """ Number of positions, from the end of the prompt, to score, also by top-k; needs `prompt_logprobs`. Null means
+    all. Not every server knows the field. """
 
     record_stability_info: bool | None = None
-    """ Keep what stable_reinforce needs of these samples, for their session and for a day after they were last used.
-    Newer than some servers. """
+    """ Whether the server keeps what the loss `stable_reinforce` needs of these samples: for the time of their session,
+    and for a day after they were last used. Not every server knows the field. """
 
     type: Literal["sample"] = "sample"
-    """ Tag. """
+    """ Type tag, always `sample`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,25 +14,25 @@ class SampleResponse(Schema):
     """Completions of a prompt."""
 
     sequences: list[SampledSequence]
-    """ One a sample. """
+    """ The completions. """
 
     type: Literal["sample"] = "sample"
-    """ Tag. """
+    """ Type tag, always `sample`. """
 
     prompt_logprobs: list[float | None] | None = None
-    """ One a token of the prompt; null where there is none, as at the first. """
+    """ Log-probability of each token of the prompt; null where it is not known, such as at the first. """
 
     topk_prompt_logprobs: list[list[list[float]] | None] | None = None
-    """ The most likely tokens at each place of the prompt. """
+    """ The most likely tokens at each position of the prompt. """
 
     target_prompt_logprobs: None | TensorData = None
-    """ Shape and layout of the request; 0.0 where the request had -1. """
+    """ Log-probabilities in the shape and layout of the request; 0.0 where the request has -1. """
 
     prompt_alt_tokens: None | PromptAltTokens = None
-    """ When asked for. """
+    """ The tokens that were drawn, if the request asks for them. """
 
     prompt_cache_hit_tokens: int = 0
-    """ Tokens of the prompt that were cached, counted once. """
+    """ Number of tokens of the prompt that were cached, counted once for all samples. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,17 +14,17 @@ class SampledSequence(Schema):
     """One completion."""
 
     stop_reason: StopReason
-    """ Why a sample ended: `stop`, at a stop string, a stop token or the end of the text; `length`, at max_tokens or
+    """ Why a sample ended: `stop`, at a stop string, a stop token or the end of the text; `length`, at `max_tokens` or
     the end of the context. """
 
     tokens: list[int]
-    """ Token ids, a stop token included. """
+    """ Token ids, including a stop token. """
 
     logprobs: list[float] | None = None
     """ Log-probability of each token. """
 
     topk_logprobs: list[list[list[float]]] | None = None
-    """ The most likely tokens at each place. """
+    """ The most likely tokens at each position. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -13,23 +13,23 @@ class SamplingParams(Schema):
     """How to sample."""
 
     max_tokens: int | None = None
-    """ Tokens to sample at the most; null means up to the end of the context. """
+    """ Maximum number of tokens to sample; null means up to the end of the context. """
 
     seed: int | None = None
-    """ The same seed gives the same samples; null means random. """
+    """ Seed of the random numbers: the same seed gives the same samples. Null means a random seed. """
 
     stop: list[int] | list[str] | None | str = None
-    """ Where to stop: a text, texts, or token ids. Null means at the end-of-sequence token; an empty list means
+    """ Where to stop: a string, strings, or token ids. Null stops at the end-of-sequence token; an empty list stops
     nowhere. """
 
     temperature: float = 1.0
-    """ Divides the logits; 0 is greedy. """
+    """ Number that the logits are divided by; 0 is greedy. """
 
     top_k: int = -1
-    """ Keep only the k most likely tokens; -1 keeps all. """
+    """ Number of the most likely tokens to sample from; -1 means all tokens. """
 
     top_p: float = 1.0
-    """ Keep only the most likely tokens that make up this probability. """
+    """ Probability mass to sample from: the most likely tokens that together have this probability. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

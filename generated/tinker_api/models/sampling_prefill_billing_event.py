@@ -14,13 +14,13 @@ class SamplingPrefillBillingEvent(Schema):
     """Tokens of prompts."""
 
     cached: bool
-    """ Whether they were cached. """
+    """ Whether the tokens were cached. """
 
     token_count: int
-    """ Tokens. """
+    """ Number of tokens. """
 
     type: Literal["sampling_prefill"] = "sampling_prefill"
-    """ Tag. """
+    """ Type tag, always `sampling_prefill`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class SamplingSampleBillingEvent(Schema):
-    """Tokens sampled."""
+    """Tokens that were sampled."""
 
     token_count: int
-    """ Tokens. """
+    """ Number of tokens. """
 
     type: Literal["sampling_sample"] = "sampling_sample"
-    """ Tag. """
+    """ Type tag, always `sampling_sample`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

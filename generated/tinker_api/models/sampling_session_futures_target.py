@@ -14,13 +14,13 @@ class SamplingSessionFuturesTarget(Schema):
     """One process that samples from a sampler."""
 
     sampling_session_id: str
-    """ The sampler. """
+    """ Id of the sampler. """
 
     type: Literal["sampling_session"] = "sampling_session"
-    """ Tag. """
+    """ Type tag, always `sampling_session`. """
 
     cloned_sampler_id: int = 0
-    """ Number of the process: its seq_ids divided by 10⁹. """
+    """ Number of the process: the quotient of its seq_ids and 10⁹, without the remainder. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

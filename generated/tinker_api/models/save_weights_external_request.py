@@ -14,22 +14,22 @@ class SaveWeightsExternalRequest(Schema):
     """Weights to save for use elsewhere."""
 
     model_id: str
-    """ The model. """
+    """ Id of the model. """
 
     path: str
-    """ Name of a checkpoint within its training run. One path segment. """
+    """ Name of a checkpoint within its training run; one path segment. """
 
     seq_id: int | None = None
-    """ Number of the request. """
+    """ Place of the operation in the order of its model. """
 
     ttl_seconds: int | None = None
-    """ Seconds to keep it; null keeps it. """
+    """ Seconds until the checkpoint expires; null means that it never expires. """
 
     age_encryption_recipients: list[str] | None = None
-    """ age recipients (`age1…`) to encrypt for. """
+    """ The age recipients (`age1…`) to encrypt for. """
 
     type: Literal["save_weights_external"] = "save_weights_external"
-    """ Tag. """
+    """ Type tag, always `save_weights_external`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

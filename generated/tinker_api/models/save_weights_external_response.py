@@ -14,13 +14,13 @@ class SaveWeightsExternalResponse(Schema):
     """The weights are saved."""
 
     type: Literal["save_weights_external"] = "save_weights_external"
-    """ Tag. """
+    """ Type tag, always `save_weights_external`. """
 
     path: None | str = None
-    """ Its tinker path. """
+    """ Tinker path of the checkpoint. """
 
     size_bytes: int | None = None
-    """ Bytes of its files. """
+    """ Size of its files, in bytes. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

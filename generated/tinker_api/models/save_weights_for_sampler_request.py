@@ -11,31 +11,31 @@ from ..types import const
 
 @_attrs_frozen
 class SaveWeightsForSamplerRequest(Schema):
-    """Weights to sample from."""
+    """Weights to make available for sampling."""
 
     model_id: str
-    """ The model. """
+    """ Id of the model. """
 
     path: None | str = None
-    """ Name of the sampler checkpoint; null makes an ephemeral sampler. """
+    """ Name of the sampler checkpoint; null creates an ephemeral sampler. """
 
     sampling_session_seq_id: int | None = None
-    """ Number of the ephemeral sampler within its session; shares its counter with create_sampling_session. """
+    """ Number of the ephemeral sampler within its session. `create_sampling_session` uses the same counter. """
 
     kind: None | str = None
-    """ `snapshot` (default) or `inflight`, which only the ephemeral form takes. Newer than some servers. """
+    """ `snapshot` (default) or `inflight`. Only ephemeral samplers have it, and not every server knows it. """
 
     seq_id: int | None = None
-    """ Its place in the order; null means last. """
+    """ Place of the operation in the order of its model; null means last. """
 
     ttl_seconds: int | None = None
-    """ Null means that it does not expire. """
+    """ Seconds until the checkpoint expires; null means that it never expires. """
 
     user_metadata: None | UserMetadata = None
-    """ Kept with the checkpoint. """
+    """ Your own metadata, stored with the checkpoint. """
 
     type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
-    """ Tag. """
+    """ Type tag, always `save_weights_for_sampler`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

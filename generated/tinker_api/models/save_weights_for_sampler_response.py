@@ -11,16 +11,16 @@ from ..types import const
 
 @_attrs_frozen
 class SaveWeightsForSamplerResponse(Schema):
-    """The weights can be sampled from: by `path` in the named form, by `sampling_session_id` in the ephemeral one."""
+    """The weights are available for sampling: by `path` if they were saved with a name, else by `sampling_session_id`."""
 
     type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
-    """ Tag. """
+    """ Type tag, always `save_weights_for_sampler`. """
 
     path: None | str = None
     """ Tinker path of the sampler checkpoint. """
 
     sampling_session_id: None | str = None
-    """ The ephemeral sampler. """
+    """ Id of the ephemeral sampler. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

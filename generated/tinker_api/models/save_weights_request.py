@@ -14,25 +14,25 @@ class SaveWeightsRequest(Schema):
     """A training checkpoint to save."""
 
     model_id: str
-    """ The model. """
+    """ Id of the model. """
 
     path: None | str = None
-    """ Its name, not a tinker path; null lets the server pick one. """
+    """ Name of the checkpoint, not a tinker path; null lets the server choose one. """
 
     seq_id: int | None = None
-    """ Its place in the order; null means last. """
+    """ Place of the operation in the order of its model; null means last. """
 
     ttl_seconds: int | None = None
-    """ Null means that it does not expire. """
+    """ Seconds until the checkpoint expires; null means that it never expires. """
 
     overwrite: bool = False
-    """ Replace a checkpoint of that name. """
+    """ Whether to replace a checkpoint of the same name. """
 
     user_metadata: None | UserMetadata = None
-    """ Kept with the checkpoint. """
+    """ Your own metadata, stored with the checkpoint. """
 
     type: Literal["save_weights"] = "save_weights"
-    """ Tag. """
+    """ Type tag, always `save_weights`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

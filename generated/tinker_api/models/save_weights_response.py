@@ -14,10 +14,10 @@ class SaveWeightsResponse(Schema):
     """The checkpoint is saved."""
 
     path: str
-    """ Its tinker path. """
+    """ Tinker path of the checkpoint. """
 
     type: Literal["save_weights"] = "save_weights"
-    """ Tag. """
+    """ Type tag, always `save_weights`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

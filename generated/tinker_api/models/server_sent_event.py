@@ -17,7 +17,7 @@ class ServerSentEvent(Schema):
     """ A `StreamSampleEvent`. """
 
     event: str | Unset = UNSET
-    """ The kind of event; not used. """
+    """ Type of the event; not used. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

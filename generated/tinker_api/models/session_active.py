@@ -11,10 +11,10 @@ from ..types import const
 
 @_attrs_frozen
 class SessionActive(Schema):
-    """It lives."""
+    """The session is alive."""
 
     type: Literal["active"] = "active"
-    """ Tag. """
+    """ Type tag, always `active`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class SessionCancelled(Schema):
-    """It was cancelled, or its heartbeats stopped."""
+    """The session was cancelled, or its heartbeats stopped."""
 
     type: Literal["cancelled"] = "cancelled"
-    """ Tag. """
+    """ Type tag, always `cancelled`. """
 
     detail: None | str = None
-    """ More for people. """
+    """ More about the reason, in a sentence. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

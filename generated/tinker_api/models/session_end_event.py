@@ -13,25 +13,25 @@ from ..types import const, parse_time
 
 @_attrs_frozen
 class SessionEndEvent(Schema):
-    """A client's process ends."""
+    """A client's process ended."""
 
     event_id: str
-    """ A UUID. """
+    """ Id of the event, a UUID. """
 
     event_session_index: int
     """ Number of the event within its session, from 0. """
 
     severity: Severity
-    """ How bad an event is. """
+    """ Severity of an event. """
 
     timestamp: datetime.datetime
-    """ When it happened. """
+    """ When the event happened. """
 
     duration: str
-    """ How long the session was. """
+    """ Length of the session. """
 
     event: Literal["SESSION_END"] = "SESSION_END"
-    """ Tag. """
+    """ Type tag, always `SESSION_END`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

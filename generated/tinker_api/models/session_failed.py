@@ -12,23 +12,23 @@ from ..types import const, tagged
 
 @_attrs_frozen
 class SessionFailed(Schema):
-    """It failed."""
+    """The session failed."""
 
     category: SessionFailedCategory
-    """ Whose mistake. """
+    """ Who caused the failure: the user or the service. """
 
     reason: (
         SessionFailedRequestReason
         | SessionFailedSamplingSessionReason
         | SessionFailedTrainingRunReason
     )
-    """ What failed. """
+    """ What failed in a session. """
 
     message: str
-    """ What went wrong, for people. """
+    """ What went wrong, in a sentence. """
 
     type: Literal["failed"] = "failed"
-    """ Tag. """
+    """ Type tag, always `failed`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

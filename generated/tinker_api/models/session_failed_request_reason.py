@@ -14,13 +14,13 @@ class SessionFailedRequestReason(Schema):
     """A request failed."""
 
     request_id: str
-    """ Which. """
+    """ Id of the promise of the request. """
 
     request_type: str
-    """ Its operation. """
+    """ Operation of the request. """
 
     type: Literal["request"] = "request"
-    """ Tag. """
+    """ Type tag, always `request`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

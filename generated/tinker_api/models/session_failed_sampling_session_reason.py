@@ -14,10 +14,10 @@ class SessionFailedSamplingSessionReason(Schema):
     """A sampler failed."""
 
     sampling_session_id: str
-    """ Which. """
+    """ Id of the sampler. """
 
     type: Literal["sampling_session"] = "sampling_session"
-    """ Tag. """
+    """ Type tag, always `sampling_session`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

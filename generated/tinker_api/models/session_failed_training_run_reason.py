@@ -14,10 +14,10 @@ class SessionFailedTrainingRunReason(Schema):
     """A training run failed."""
 
     training_run_id: str
-    """ Which. """
+    """ Id of the training run. """
 
     type: Literal["training_run"] = "training_run"
-    """ Tag. """
+    """ Type tag, always `training_run`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

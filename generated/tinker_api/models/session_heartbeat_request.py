@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class SessionHeartbeatRequest(Schema):
-    """The client lives."""
+    """A session whose client is running."""
 
     session_id: str
-    """ The session. """
+    """ Id of the session. """
 
     type: Literal["session_heartbeat"] = "session_heartbeat"
-    """ Tag. """
+    """ Type tag, always `session_heartbeat`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

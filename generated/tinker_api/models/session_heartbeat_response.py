@@ -14,7 +14,7 @@ class SessionHeartbeatResponse(Schema):
     """The session is alive."""
 
     type: Literal["session_heartbeat"] = "session_heartbeat"
-    """ Tag. """
+    """ Type tag, always `session_heartbeat`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

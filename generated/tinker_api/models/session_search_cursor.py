@@ -12,13 +12,13 @@ from ..types import parse_time
 
 @_attrs_frozen
 class SessionSearchCursor(Schema):
-    """After which session to go on."""
+    """Where a search of sessions continues. Send it back unchanged."""
 
     last_created_at: datetime.datetime
-    """ When the last session was created. """
+    """ When the last session of the page was opened. """
 
     last_session_id: str
-    """ The last session. """
+    """ Id of the last session of the page. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

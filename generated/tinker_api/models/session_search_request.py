@@ -12,22 +12,22 @@ from ..types import tagged
 
 @_attrs_frozen
 class SessionSearchRequest(Schema):
-    """Filters of a search."""
+    """Filters of a search for sessions. A session must match all of them."""
 
     session_id: None | str = None
-    """ This session. """
+    """ Matches the session with this id. """
 
     project_ids: list[str] | None = None
-    """ In one of these projects. """
+    """ Matches sessions in any of these projects. """
 
     user_metadata: UserMetadata = _attrs_field(factory=lambda: UserMetadata())
-    """ Names and values of the user's own, kept with the object. """
+    """ Your own names and values, stored with an object. """
 
     display_name: None | str = None
-    """ With this name. """
+    """ Matches sessions with this display name. """
 
     owner: AccessibleSearchOwner | None | OwnSearchOwner | UserSearchOwner = None
-    """ Whose; absent means one's own. """
+    """ Matches sessions of this owner; null means your own. """
 
     statuses: (
         list[
@@ -38,13 +38,13 @@ class SessionSearchRequest(Schema):
         ]
         | None
     ) = None
-    """ In one of these states. """
+    """ Matches sessions with any of these statuses. """
 
     limit: int = 50
-    """ How many at the most. """
+    """ Maximum number of sessions on the page. """
 
     cursor: None | SessionSearchCursor = None
-    """ From the answer before. """
+    """ `next_cursor` of the previous page. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -13,22 +13,22 @@ from ..types import const, parse_time
 
 @_attrs_frozen
 class SessionStartEvent(Schema):
-    """A client has opened a session."""
+    """A client opened a session."""
 
     event_id: str
-    """ A UUID. """
+    """ Id of the event, a UUID. """
 
     event_session_index: int
     """ Number of the event within its session, from 0. """
 
     severity: Severity
-    """ How bad an event is. """
+    """ Severity of an event. """
 
     timestamp: datetime.datetime
-    """ When it happened. """
+    """ When the event happened. """
 
     event: Literal["SESSION_START"] = "SESSION_START"
-    """ Tag. """
+    """ Type tag, always `SESSION_START`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

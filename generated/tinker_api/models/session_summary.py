@@ -12,34 +12,34 @@ from ..types import parse_time, tagged
 
 @_attrs_frozen
 class SessionSummary(Schema):
-    """A session found."""
+    """A session that a search found."""
 
     session_id: str
-    """ The session. """
+    """ Id of the session. """
 
     created_at: datetime.datetime
-    """ When it was opened. """
+    """ When the session was opened. """
 
     owner: str
-    """ Whose it is. """
+    """ URN of the owner. """
 
     project_id: str
-    """ Its project. """
+    """ Id of the project. """
 
     checkpoints_count: int
-    """ How many checkpoints its training runs have. """
+    """ Number of checkpoints of its training runs. """
 
     status: ClientSessionFinished | None | SessionActive | SessionCancelled | SessionFailed = None
-    """ How it is. """
+    """ Status of the session. """
 
     display_name: None | str = None
-    """ Its name. """
+    """ Display name. """
 
     user_metadata: None | UserMetadata = None
-    """ Kept with the object. """
+    """ Your own metadata, stored with the session. """
 
     checkpoint_storage_bytes: int | None = None
-    """ What they take. """
+    """ Size of its checkpoints, in bytes. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

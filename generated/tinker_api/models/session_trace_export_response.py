@@ -13,16 +13,16 @@ from ..models.session_trace_export_response_status import (
 
 @_attrs_frozen
 class SessionTraceExportResponse(Schema):
-    """Where a session's trace is."""
+    """The state of a trace export."""
 
     status: SessionTraceExportResponseStatus
-    """ Whether the file is there. """
+    """ Whether the file is ready. """
 
     url: None | str = None
-    """ A signed URL, when ready. """
+    """ Signed URL of the file, if the status is `ready`. """
 
     error: None | str = None
-    """ What went wrong, when failed. """
+    """ What went wrong, if the status is `failed`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

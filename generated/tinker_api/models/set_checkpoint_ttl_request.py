@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class SetCheckpointTtlRequest(Schema):
-    """How long to keep a checkpoint."""
+    """When a checkpoint expires."""
 
     ttl_seconds: int | None
-    """ Seconds from now; null, written out, keeps it. """
+    """ Seconds from now until the checkpoint expires; an explicit null means that it never expires. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,16 +11,16 @@ from ..types import const
 
 @_attrs_frozen
 class StorageBillingEvent(Schema):
-    """Checkpoints kept."""
+    """Storage of checkpoints."""
 
     gigabyte_hours: float
-    """ Gigabytes times hours. """
+    """ Storage in gigabytes (10⁹ bytes), times hours. """
 
     type: Literal["storage"] = "storage"
-    """ Tag. """
+    """ Type tag, always `storage`. """
 
     free: bool = False
-    """ Whether it is free of charge. """
+    """ Whether the storage is free of charge. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

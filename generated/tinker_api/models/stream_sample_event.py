@@ -10,28 +10,28 @@ from ..model import Schema
 
 @_attrs_frozen
 class StreamSampleEvent(Schema):
-    """A piece of a sample."""
+    """A part of a sample."""
 
     token: None | str = None
-    """ The text of the token, as far as it can be told. """
+    """ Text of the token; what is still incomplete comes with a later token. """
 
     token_id: int | None = None
-    """ The token. """
+    """ Id of the token. """
 
     index: int | None = None
-    """ Which sample, from 0. """
+    """ Number of the sample, from 0. """
 
     finish_reason: None | str = None
-    """ `stop` or `length`, when the sample is over. """
+    """ `stop` or `length`, when the sample is complete. """
 
     total_tokens: int | None = None
-    """ Tokens of the sample, when it is over. """
+    """ Number of tokens of the sample, when it is complete. """
 
     logprob: float | None = None
     """ Log-probability of the token. """
 
     error: None | str = None
-    """ What went wrong; ends the stream. """
+    """ What went wrong. It ends the stream. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

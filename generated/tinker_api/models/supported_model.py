@@ -10,19 +10,19 @@ from ..model import Schema
 
 @_attrs_frozen
 class SupportedModel(Schema):
-    """A base model on offer."""
+    """A base model that the server offers."""
 
     model_name: None | str = None
-    """ The name to create models and samplers with. """
+    """ Name to create models and samplers with. """
 
     max_context_length: int | None = None
-    """ Tokens of prompt and completion together. """
+    """ Maximum number of tokens of prompt and completion together. """
 
     trainable: bool | None = None
-    """ Whether create_model takes it. """
+    """ Whether `create_model` accepts the model. """
 
     sampleable: bool | None = None
-    """ Whether create_sampling_session takes it. """
+    """ Whether `create_sampling_session` accepts the model. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from ..types import const
 
 @_attrs_frozen
 class TelemetryResponse(Schema):
-    """Accepted."""
+    """The events are accepted."""
 
     status: Literal["accepted"] = "accepted"
     """ Always `accepted`. """

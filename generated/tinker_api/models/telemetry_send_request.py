@@ -17,16 +17,16 @@ class TelemetrySendRequest(Schema):
     """ The events, oldest first. """
 
     platform: str
-    """ The operating system. """
+    """ Operating system of the client. """
 
     sdk_version: str
     """ Version of the client. """
 
     session_id: str
-    """ The session, or `sessionless-<uuid>`. """
+    """ Id of the session, or `sessionless-<uuid>`. """
 
     process_uuid: None | str = None
-    """ The process. Some clients do not send it. """
+    """ UUID of the process. Some clients do not send it. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,24 +11,25 @@ from ..models.tensor_dtype import TensorDtype
 
 @_attrs_frozen
 class TensorData(Schema):
-    """An array of numbers, flat and row-major. Sparse arrays are CSR: `shape` is then required, `data` holds the
-    stored values, and what is not stored is 0 (-1 in `target_prompt_logprobs`).
+    """An array of numbers, flat and row-major. A sparse array is in CSR format: `shape` is then required, `data` has
+    the
+    stored values, and all other values are 0 (-1 in `target_prompt_logprobs`).
     """
 
     data: list[float]
-    """ The values. Whole numbers where dtype is int64. """
+    """ The values; integers if dtype is int64. """
 
     dtype: TensorDtype
-    """ The type of a tensor's values. """
+    """ Type of a tensor's values. """
 
     shape: list[int] | None = None
-    """ Dimensions; null means one dimension. """
+    """ Size of each dimension; null means one dimension. """
 
     sparse_crow_indices: list[int] | None = None
-    """ CSR row pointers, one more than there are rows. """
+    """ CSR row pointers; one more than the number of rows. """
 
     sparse_col_indices: list[int] | None = None
-    """ CSR columns, one for each value. """
+    """ CSR column indices; one for each value. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class TextBlock(Schema):
-    """Text."""
+    """A block of text."""
 
     text: str
     """ The text. """
 
     type: Literal["text"] = "text"
-    """ Tag. """
+    """ Type tag, always `text`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

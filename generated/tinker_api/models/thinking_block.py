@@ -11,16 +11,16 @@ from ..types import const
 
 @_attrs_frozen
 class ThinkingBlock(Schema):
-    """Reasoning."""
+    """A block of reasoning."""
 
     thinking: str
     """ The reasoning. """
 
     type: Literal["thinking"] = "thinking"
-    """ Tag. """
+    """ Type tag, always `thinking`. """
 
     signature: str = ""
-    """ Empty: this API signs nothing. """
+    """ Always empty: this API does not sign reasoning. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

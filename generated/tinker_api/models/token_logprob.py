@@ -13,16 +13,16 @@ class TokenLogprob(Schema):
     """A token and its log-probability."""
 
     token: str
-    """ The text of the token; U+FFFD where it is part of a character. """
+    """ Text of the token; U+FFFD if it is part of a character. """
 
     logprob: float
-    """ Its log-probability under the model, untempered and unfiltered. """
+    """ Log-probability of the token under the model, before temperature, top-k and top-p. """
 
     bytes_: list[int] | None = None
-    """ The text in UTF-8. """
+    """ Text of the token in UTF-8. """
 
     top_logprobs: list[Any] | None = None
-    """ The most likely tokens at this place, the most likely first. """
+    """ The most likely tokens at this position, most likely first. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class TokenUsageOfCompletion(Schema):
-    """More about the sampled tokens."""
+    """Details of the sampled tokens."""
 
     reasoning_tokens: int = 0
-    """ Tokens of the reasoning. """
+    """ Number of tokens of the reasoning. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

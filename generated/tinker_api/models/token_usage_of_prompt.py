@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class TokenUsageOfPrompt(Schema):
-    """More about the tokens of a prompt."""
+    """Details of the tokens of a prompt."""
 
     cached_tokens: int = 0
-    """ Tokens of the prompt that were in the cache. """
+    """ Number of tokens of the prompt that were cached. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

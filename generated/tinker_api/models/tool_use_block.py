@@ -23,7 +23,7 @@ class ToolUseBlock(Schema):
     """ The arguments of a tool call, by name. """
 
     type: Literal["tool_use"] = "tool_use"
-    """ Tag. """
+    """ Type tag, always `tool_use`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

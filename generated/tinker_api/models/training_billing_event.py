@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class TrainingBillingEvent(Schema):
-    """Tokens trained on."""
+    """Tokens that were trained on."""
 
     token_count: int
-    """ Tokens. """
+    """ Number of tokens. """
 
     type: Literal["training"] = "training"
-    """ Tag. """
+    """ Type tag, always `training`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -15,34 +15,34 @@ class TrainingRun(Schema):
     """A training run."""
 
     training_run_id: str
-    """ The same as its model_id. """
+    """ Id of the training run, which is also its model_id. """
 
     base_model: str
-    """ The base model. """
+    """ Name of the base model. """
 
     model_owner: str
-    """ Whose it is. """
+    """ URN of the owner. """
 
     is_lora: bool
-    """ Whether an adapter is trained, not the whole model. """
+    """ Whether an adapter is trained instead of the whole model. """
 
     last_request_time: datetime.datetime
-    """ When it was last used. """
+    """ When the training run was last used. """
 
     corrupted: bool = False
-    """ Whether it can no longer be trained. """
+    """ Whether the training run can no longer be trained. """
 
     lora_rank: int | None = None
-    """ The adapter's rank. """
+    """ Rank of the adapter. """
 
     last_checkpoint: Checkpoint | None = None
-    """ The last one for training. """
+    """ The last training checkpoint. """
 
     last_sampler_checkpoint: Checkpoint | None = None
-    """ The last one for sampling. """
+    """ The last sampler checkpoint. """
 
     user_metadata: None | UserMetadata = None
-    """ Kept with the object. """
+    """ Your own metadata, stored with the training run. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -13,10 +13,10 @@ class TrainingRunsResponse(Schema):
     """A page of training runs."""
 
     training_runs: list[TrainingRun]
-    """ Newest first. """
+    """ The training runs, newest first. """
 
     cursor: Cursor
-    """ Where a page is in its list. """
+    """ Position of a page in its list. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

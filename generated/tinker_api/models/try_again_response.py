@@ -12,19 +12,19 @@ from ..types import const
 
 @_attrs_frozen
 class TryAgainResponse(Schema):
-    """Not yet. Ask again at once."""
+    """The result is not ready. Send the request again at once."""
 
     request_id: str
-    """ The promise. """
+    """ Id of the promise. """
 
     queue_state: QueueState
-    """ What a pending operation waits for. Clients read unknown values as unknown. """
+    """ What a pending operation waits for. Clients must accept unknown values. """
 
     type: Literal["try_again"] = "try_again"
-    """ Tag. """
+    """ Type tag, always `try_again`. """
 
     queue_state_reason: None | str = None
-    """ What is waited for, for people. """
+    """ What the operation waits for, in a sentence. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -16,28 +16,28 @@ class UnhandledExceptionEvent(Schema):
     """An exception ended the client's work."""
 
     event_id: str
-    """ A UUID. """
+    """ Id of the event, a UUID. """
 
     event_session_index: int
     """ Number of the event within its session, from 0. """
 
     severity: Severity
-    """ How bad an event is. """
+    """ Severity of an event. """
 
     timestamp: datetime.datetime
-    """ When it happened. """
+    """ When the event happened. """
 
     error_type: str
     """ Class of the exception. """
 
     error_message: str
-    """ Its text. """
+    """ Message of the exception. """
 
     event: Literal["UNHANDLED_EXCEPTION"] = "UNHANDLED_EXCEPTION"
-    """ Tag. """
+    """ Type tag, always `UNHANDLED_EXCEPTION`. """
 
     traceback: None | str = None
-    """ Where it was raised. """
+    """ Traceback of the exception. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

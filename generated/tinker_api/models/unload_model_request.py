@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class UnloadModelRequest(Schema):
-    """Which model to free."""
+    """The model to free."""
 
     model_id: str
-    """ The model. """
+    """ Id of the model. """
 
     type: Literal["unload_model"] = "unload_model"
-    """ Tag. """
+    """ Type tag, always `unload_model`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

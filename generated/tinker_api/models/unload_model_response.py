@@ -14,10 +14,10 @@ class UnloadModelResponse(Schema):
     """The model is freed."""
 
     model_id: str
-    """ The model. """
+    """ Id of the model. """
 
     type: Literal["unload_model"] = "unload_model"
-    """ Tag. """
+    """ Type tag, always `unload_model`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

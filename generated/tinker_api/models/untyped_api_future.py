@@ -13,13 +13,13 @@ class UntypedAPIFuture(Schema):
     """A promise of a result."""
 
     request_id: str
-    """ What to ask retrieve_future for. Opaque; `<model or sampler>:<seq_id>` on the hosted service. """
+    """ Id of the promise, for `retrieve_future`. Opaque; `<model or sampler>:<seq_id>` on the hosted service. """
 
     model_id: None | str = None
-    """ The model it is about. """
+    """ Id of the model that the operation works on. """
 
     sample_sequence_ids: list[str] | None = None
-    """ Names of the samples to come, one each; later training can refer to them. """
+    """ Names of the samples to come, one for each; later training requests can refer to them. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 
 class UserMetadata(dict[str, str]):
-    """Names and values of the user's own, kept with the object."""
+    """Your own names and values, stored with an object."""
 
     def to_dict(self) -> dict[str, Any]:
         return self

@@ -11,13 +11,13 @@ from ..types import const
 
 @_attrs_frozen
 class UserSearchOwner(Schema):
-    """Sessions of certain users."""
+    """Matches what certain users own."""
 
     owner_urns: list[str]
-    """ The users. """
+    """ URNs of the users. """
 
     type: Literal["user"] = "user"
-    """ Tag. """
+    """ Type tag, always `user`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

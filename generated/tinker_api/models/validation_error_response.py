@@ -13,7 +13,7 @@ class ValidationErrorResponse(Schema):
     """The body of a 422."""
 
     detail: list[ValidationIssue]
-    """ Everything found wrong; at least one. """
+    """ All violations found; at least one. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

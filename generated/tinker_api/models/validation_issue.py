@@ -10,16 +10,17 @@ from ..model import Schema
 
 @_attrs_frozen
 class ValidationIssue(Schema):
-    """One way in which a request does not fit its schema."""
+    """A violation of the request's schema."""
 
     loc: list[str]
-    """ Where, from `body`, `path`, `query` or `header` inwards; array positions are written as digits. """
+    """ Path to the invalid value, from `body`, `path`, `query` or `header` inwards; array positions are written as
+    digits. """
 
     msg: str
-    """ What is wrong there, for people. """
+    """ What is wrong there, in a sentence. """
 
     type: str
-    """ The rule that is broken, for programs. """
+    """ The schema rule that is violated, such as `minimum`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

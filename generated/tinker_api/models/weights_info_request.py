@@ -10,10 +10,10 @@ from ..model import Schema
 
 @_attrs_frozen
 class WeightsInfoRequest(Schema):
-    """Which checkpoint to tell about."""
+    """The checkpoint to describe."""
 
     tinker_path: str
-    """ `tinker://<run>/<weights|sampler_weights|external_weights>/<name>`. """
+    """ Tinker path of the checkpoint: `tinker://<training run>/<weights|sampler_weights|external_weights>/<name>`. """
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {

@@ -14,13 +14,13 @@ class WeightsInfoResponse(Schema):
     """A checkpoint."""
 
     base_model: str
-    """ Name of its base model. """
+    """ Name of the base model. """
 
     is_lora: bool
-    """ Whether it is an adapter. """
+    """ Whether the checkpoint is an adapter. """
 
     lora_rank: int | None = None
-    """ The adapter's rank. """
+    """ Rank of the adapter. """
 
     train_unembed: bool | None = None
     """ Whether the unembedding is adapted. """

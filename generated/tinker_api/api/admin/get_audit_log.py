@@ -1,4 +1,4 @@
-"""The audit log"""
+"""Read the audit log"""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ def request(
     event_type: GetAuditLogEventType | Unset = "all",
     day: datetime.date | Unset = UNSET,
 ) -> Request[AuditLogResponse]:
-    """The audit log
+    """Read the audit log
 
-    Entries of one day (UTC), or of all days; needs an administrator. Hosted servers may redirect to a signed URL.
+    Returns the entries of one day (UTC), or of all days. Only administrators may read it. Hosted servers may redirect
+    to a signed URL.
 
     Args:
         event_type (GetAuditLogEventType | Unset):  Default: 'all'.
@@ -72,7 +73,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -93,7 +94,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[AuditLogResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """The audit log: send `request` and wait for the response, whatever its status code."""
+    """Read the audit log: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         event_type=event_type,
@@ -111,7 +112,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[AuditLogResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """The audit log: send `request` and wait for the response, whatever its status code."""
+    """Read the audit log: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         event_type=event_type,

@@ -1,4 +1,4 @@
-"""What the checkpoints take now"""
+"""Get the storage that checkpoints take now"""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def request(
     *,
     project_id: str | Unset = UNSET,
 ) -> Request[CurrentCheckpointStorageUsageResponse]:
-    """What the checkpoints take now
+    """Get the storage that checkpoints take now
 
-    By project and user.
+    Returns the storage by project and user.
 
     Args:
         project_id (str | Unset):
@@ -61,7 +61,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -83,7 +83,7 @@ def sync_detailed(
 ) -> Response[
     CurrentCheckpointStorageUsageResponse | ErrorResponse | ValidationErrorResponse | None
 ]:
-    """What the checkpoints take now: send `request` and wait for the response, whatever its status code."""
+    """Get the storage that checkpoints take now: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         project_id=project_id,
@@ -101,7 +101,7 @@ async def asyncio_detailed(
 ) -> Response[
     CurrentCheckpointStorageUsageResponse | ErrorResponse | ValidationErrorResponse | None
 ]:
-    """What the checkpoints take now: send `request` and wait for the response, whatever its status code."""
+    """Get the storage that checkpoints take now: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         project_id=project_id,

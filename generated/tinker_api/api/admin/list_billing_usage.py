@@ -1,4 +1,4 @@
-"""Usage by the hour"""
+"""List usage by the hour"""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ def request(
     starting_on: datetime.datetime,
     ending_before: datetime.datetime,
 ) -> Request[BillingUsageResponse]:
-    """Usage by the hour
+    """List usage by the hour
 
-    `starting_on` and `ending_before` are full hours, at most 14 days apart; `starting_on` is not in the future.
+    Returns what was used in each hour. `starting_on` and `ending_before` must be full hours, at most 14 days apart, and
+    `starting_on` must not be in the future.
 
     Args:
         starting_on (datetime.datetime):
@@ -64,7 +65,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -85,7 +86,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[BillingUsageResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Usage by the hour: send `request` and wait for the response, whatever its status code."""
+    """List usage by the hour: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         starting_on=starting_on,
@@ -103,7 +104,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[BillingUsageResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Usage by the hour: send `request` and wait for the response, whatever its status code."""
+    """List usage by the hour: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         starting_on=starting_on,

@@ -23,14 +23,14 @@ def request(
     """Complete a conversation
 
     Anthropic's Messages. The model's own chat template renders `system`, `messages` and `tools`; a model without one is
-    refused (400).
+    rejected (400).
     Reasoning is a `thinking` block, a tool call a `tool_use` block. `cache_control`, `metadata` and
     `thinking.budget_tokens` are
     accepted and have no effect. With `stream` the response is Anthropic's stream of server-sent events.
 
     Args:
-        body (MessageRequest): A conversation to complete. Every member beyond these is refused, unless it has no
-            effect on the result.
+        body (MessageRequest): A conversation to complete. Any other field is rejected, unless it has no effect on the
+            result.
     """
 
     headers: dict[str, str] = {}
@@ -57,7 +57,7 @@ def _parse_response(response: httpx.Response) -> Message | AnthropicErrorRespons
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.anthropic_error_response import AnthropicErrorResponse
 
         return AnthropicErrorResponse.from_dict(loads(content))

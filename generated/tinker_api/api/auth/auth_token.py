@@ -23,12 +23,13 @@ def request(
 ) -> Request[AuthTokenResponse]:
     """Exchange a credential for a JWT
 
-    Offered by servers whose client config says `pjwt_auth_enabled`. The credential travels in `X-API-Key`, and so does
-    the
-    JWT afterwards. Claims a client reads, without verifying: `exp`, `iat`, `sub` (the user), `org_id`, `email`.
+    Offered by servers whose client config has `pjwt_auth_enabled`. The credential is sent in `X-API-Key`, and later the
+    JWT
+    in its place. A client reads these claims, without verifying them: `exp`, `iat`, `sub` (the user), `org_id`,
+    `email`.
 
     Args:
-        body (AuthTokenRequest): Nothing: the credential is in the header.
+        body (AuthTokenRequest): An empty object. The credential is in the header.
     """
 
     headers: dict[str, str] = {}
@@ -57,7 +58,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 402, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

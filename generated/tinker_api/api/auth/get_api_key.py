@@ -1,4 +1,4 @@
-"""The API key that is presented"""
+"""Describe the API key of the request"""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def request() -> Request[ApiKeyInfo]:
-    """The API key that is presented
+    """Describe the API key of the request
 
-    Tells whose key it is. Used to sign in.
+    Returns the name and the owner of the key in `X-API-Key`. Used to sign in.
 
     """
 
@@ -47,7 +47,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [401, 403, 404, 405, 429, 500, 503]:
+    if response.status_code in [401, 403, 404, 405, 408, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -66,7 +66,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ApiKeyInfo | ErrorResponse | ValidationErrorResponse | None]:
-    """The API key that is presented: send `request` and wait for the response, whatever its status code."""
+    """Describe the API key of the request: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request()
     raw = http.send(message.build(http, headers=headers, timeout=timeout))
@@ -79,7 +79,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ApiKeyInfo | ErrorResponse | ValidationErrorResponse | None]:
-    """The API key that is presented: send `request` and wait for the response, whatever its status code."""
+    """Describe the API key of the request: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request()
     raw = await http.send(message.build(http, headers=headers, timeout=timeout))

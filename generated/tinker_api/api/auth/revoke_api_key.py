@@ -1,4 +1,4 @@
-"""Revoke the API key that is presented"""
+"""Revoke the API key of the request"""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def request() -> Request[None]:
-    """Revoke the API key that is presented
+    """Revoke the API key of the request
 
-    Revokes exactly the key in `X-API-Key`. Used to sign out. Clients ignore the body.
+    Revokes the key in `X-API-Key` and no other. Used to sign out. Clients ignore the response body.
 
     """
 
@@ -38,7 +38,7 @@ def _parse_response(response: httpx.Response) -> None | ErrorResponse | Validati
     if response.is_success:
         return None
     content = response.content
-    if response.status_code in [401, 403, 404, 405, 429, 500, 503]:
+    if response.status_code in [401, 403, 404, 405, 408, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -57,7 +57,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[None | ErrorResponse | ValidationErrorResponse]:
-    """Revoke the API key that is presented: send `request` and wait for the response, whatever its status code."""
+    """Revoke the API key of the request: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request()
     raw = http.send(message.build(http, headers=headers, timeout=timeout))
@@ -70,7 +70,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[None | ErrorResponse | ValidationErrorResponse]:
-    """Revoke the API key that is presented: send `request` and wait for the response, whatever its status code."""
+    """Revoke the API key of the request: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request()
     raw = await http.send(message.build(http, headers=headers, timeout=timeout))

@@ -1,4 +1,4 @@
-"""The tar of a checkpoint"""
+"""Download the archive of a checkpoint"""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ def request(
     kind: CheckpointKind,
     name: str,
 ) -> Request[File]:
-    """The tar of a checkpoint
+    """Download the archive of a checkpoint
 
-    Its files, at the top level of a tar. Takes byte ranges.
+    Returns a tar file with the files of the checkpoint at its top level. Supports byte ranges.
 
     Args:
         training_run_id (str):
-        kind (CheckpointKind): What a checkpoint is for: training, sampling, or use elsewhere.
+        kind (CheckpointKind): Purpose of a checkpoint, as it is written in tinker paths: training, sampling, or use
+            elsewhere.
         name (str):
     """
 
@@ -59,7 +60,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 416, 425, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 416, 425, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -81,7 +82,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[File | ErrorResponse | ValidationErrorResponse | None]:
-    """The tar of a checkpoint: send `request` and wait for the response, whatever its status code."""
+    """Download the archive of a checkpoint: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         training_run_id=training_run_id,
@@ -101,7 +102,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[File | ErrorResponse | ValidationErrorResponse | None]:
-    """The tar of a checkpoint: send `request` and wait for the response, whatever its status code."""
+    """Download the archive of a checkpoint: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         training_run_id=training_run_id,

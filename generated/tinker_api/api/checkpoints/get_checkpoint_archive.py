@@ -1,4 +1,4 @@
-"""A signed URL of a tar of a checkpoint"""
+"""Get a signed URL of the archive of a checkpoint"""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ def request(
     kind: CheckpointKind,
     name: str,
 ) -> Request[CheckpointArchiveUrlResponse]:
-    """A signed URL of a tar of a checkpoint
+    """Get a signed URL of the archive of a checkpoint
 
-    Some servers redirect, others answer with the URL. 503 with `Retry-After` while the archive is being built. The
-    official client
-    left it out after 0.25.
+    The archive is a tar file. Some servers redirect to it, others return its URL. 503 with `Retry-After` while the
+    archive is
+    being built. The official client dropped this operation after 0.25.
 
     Args:
         training_run_id (str):
-        kind (CheckpointKind): What a checkpoint is for: training, sampling, or use elsewhere.
+        kind (CheckpointKind): Purpose of a checkpoint, as it is written in tinker paths: training, sampling, or use
+            elsewhere.
         name (str):
     """
 
@@ -64,7 +65,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 425, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 425, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -86,7 +87,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CheckpointArchiveUrlResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """A signed URL of a tar of a checkpoint: send `request` and wait for the response, whatever its status code."""
+    """Get a signed URL of the archive of a checkpoint: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         training_run_id=training_run_id,
@@ -106,7 +107,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CheckpointArchiveUrlResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """A signed URL of a tar of a checkpoint: send `request` and wait for the response, whatever its status code."""
+    """Get a signed URL of the archive of a checkpoint: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         training_run_id=training_run_id,

@@ -1,4 +1,4 @@
-"""Signed URLs of the files of a checkpoint"""
+"""Get signed URLs of the files of a checkpoint"""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ def request(
     kind: CheckpointKind,
     name: str,
 ) -> Request[ExternalWeightsUrlsResponse]:
-    """Signed URLs of the files of a checkpoint
+    """Get signed URLs of the files of a checkpoint
 
-    One URL a file, without further credential, until `expires`.
+    Returns one URL for each file. The URLs need no credential and work until `expires`.
 
     Args:
         training_run_id (str):
-        kind (CheckpointKind): What a checkpoint is for: training, sampling, or use elsewhere.
+        kind (CheckpointKind): Purpose of a checkpoint, as it is written in tinker paths: training, sampling, or use
+            elsewhere.
         name (str):
     """
 
@@ -62,7 +63,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 425, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 425, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -84,7 +85,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ExternalWeightsUrlsResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Signed URLs of the files of a checkpoint: send `request` and wait for the response, whatever its status code."""
+    """Get signed URLs of the files of a checkpoint: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         training_run_id=training_run_id,
@@ -104,7 +105,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ExternalWeightsUrlsResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Signed URLs of the files of a checkpoint: send `request` and wait for the response, whatever its status code."""
+    """Get signed URLs of the files of a checkpoint: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         training_run_id=training_run_id,

@@ -1,4 +1,4 @@
-"""A file behind a signed URL"""
+"""Download a file by its signed URL"""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def request(
     *,
     token: str,
 ) -> Request[File]:
-    """A file behind a signed URL
+    """Download a file by its signed URL
 
-    Where the signed URLs of the embedded server lead: archives, files of checkpoints, traces. Other servers keep theirs
-    elsewhere; take such a URL as it is. Takes byte ranges.
+    The signed URLs of the embedded server lead here: archives, files of checkpoints, traces. Other servers have other
+    URLs; use such a URL as it is. Supports byte ranges.
 
     Args:
         token (str):
@@ -53,7 +53,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [403, 404, 405, 410, 416, 429, 500, 503]:
+    if response.status_code in [403, 404, 405, 408, 410, 416, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -73,7 +73,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[File | ErrorResponse | ValidationErrorResponse | None]:
-    """A file behind a signed URL: send `request` and wait for the response, whatever its status code."""
+    """Download a file by its signed URL: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         token=token,
@@ -89,7 +89,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[File | ErrorResponse | ValidationErrorResponse | None]:
-    """A file behind a signed URL: send `request` and wait for the response, whatever its status code."""
+    """Download a file by its signed URL: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         token=token,

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run"""
+"""List the checkpoints of a training run"""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def request(
     limit: int | Unset = UNSET,
     offset: int | Unset = 0,
 ) -> Request[CheckpointsListResponse]:
-    """Checkpoints of a training run
+    """List the checkpoints of a training run
 
-    All of them, or a page when `limit` is given; newest first.
+    Returns all checkpoints, or one page if `limit` is given, newest first.
 
     Args:
         training_run_id (str):
@@ -65,7 +65,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -87,7 +87,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Checkpoints of a training run: send `request` and wait for the response, whatever its status code."""
+    """List the checkpoints of a training run: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         training_run_id=training_run_id,
@@ -107,7 +107,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Checkpoints of a training run: send `request` and wait for the response, whatever its status code."""
+    """List the checkpoints of a training run: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         training_run_id=training_run_id,

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run, under its old name"""
+"""List the checkpoints of a model"""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def request(
     *,
     model_id: str,
 ) -> Request[CheckpointsListResponse]:
-    """Checkpoints of a training run, under its old name
+    """List the checkpoints of a model
 
-    The same as `list_checkpoints`.
+    The older route of `list_checkpoints`; returns the same.
 
     Args:
         model_id (str):
@@ -55,7 +55,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -75,7 +75,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Checkpoints of a training run, under its old name: send `request` and wait for the response, whatever its status code."""
+    """List the checkpoints of a model: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         model_id=model_id,
@@ -91,7 +91,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Checkpoints of a training run, under its old name: send `request` and wait for the response, whatever its status code."""
+    """List the checkpoints of a model: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         model_id=model_id,

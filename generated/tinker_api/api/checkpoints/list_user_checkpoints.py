@@ -1,4 +1,4 @@
-"""All the user's checkpoints"""
+"""List all your checkpoints"""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def request(
     limit: int | Unset = 100,
     offset: int | Unset = 0,
 ) -> Request[CheckpointsListResponse]:
-    """All the user's checkpoints
+    """List all your checkpoints
 
-    Newest first.
+    Lists the checkpoints of all your training runs, newest first.
 
     Args:
         limit (int | Unset):  Default: 100.
@@ -60,7 +60,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -81,7 +81,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """All the user's checkpoints: send `request` and wait for the response, whatever its status code."""
+    """List all your checkpoints: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         limit=limit,
@@ -99,7 +99,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CheckpointsListResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """All the user's checkpoints: send `request` and wait for the response, whatever its status code."""
+    """List all your checkpoints: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         limit=limit,

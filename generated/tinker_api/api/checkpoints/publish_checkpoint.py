@@ -25,11 +25,12 @@ def request(
 ) -> Request[None]:
     """Publish a checkpoint
 
-    Everyone may read it from now on. 409 when it is public already.
+    Lets everyone read the checkpoint. 409 if it is already public.
 
     Args:
         training_run_id (str):
-        kind (CheckpointKind): What a checkpoint is for: training, sampling, or use elsewhere.
+        kind (CheckpointKind): Purpose of a checkpoint, as it is written in tinker paths: training, sampling, or use
+            elsewhere.
         name (str):
     """
 
@@ -53,7 +54,7 @@ def _parse_response(response: httpx.Response) -> None | ErrorResponse | Validati
     if response.is_success:
         return None
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 409, 425, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 409, 425, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

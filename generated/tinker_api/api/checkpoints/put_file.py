@@ -1,4 +1,4 @@
-"""Put a file of an upload"""
+"""Upload a file by its signed URL"""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ def request(
     token: str,
     body: File,
 ) -> Request[None]:
-    """Put a file of an upload
+    """Upload a file by its signed URL
 
-    Where the URLs of `external_weights_upload_start` of the embedded server lead. Other servers keep theirs elsewhere;
-    take such a
-    URL as it is, and send the headers that come with it. A file that is put again replaces the earlier one.
+    The URLs that the embedded server returns from `external_weights_upload_start` lead here. Other servers have other
+    URLs;
+    use such a URL as it is, and send the headers that come with it. A file that is uploaded again replaces the earlier
+    one.
 
     Args:
         token (str):
@@ -52,7 +53,7 @@ def _parse_response(response: httpx.Response) -> None | ErrorResponse | Validati
     if response.is_success:
         return None
     content = response.content
-    if response.status_code in [403, 404, 405, 409, 410, 413, 429, 500, 503]:
+    if response.status_code in [403, 404, 405, 408, 409, 410, 413, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -73,7 +74,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[None | ErrorResponse | ValidationErrorResponse]:
-    """Put a file of an upload: send `request` and wait for the response, whatever its status code."""
+    """Upload a file by its signed URL: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         token=token,
@@ -91,7 +92,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[None | ErrorResponse | ValidationErrorResponse]:
-    """Put a file of an upload: send `request` and wait for the response, whatever its status code."""
+    """Upload a file by its signed URL: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         token=token,

@@ -25,10 +25,10 @@ def request(
 
     Returns the checkpoints that match every filter, newest first. `next_cursor` continues after the last checkpoint of
     the
-    page, so that checkpoints saved in the meantime move nothing. SDK 0.39 and later; experimental.
+    page, so that checkpoints saved in the meantime do not shift the pages. SDK 0.39 and later; experimental.
 
     Args:
-        body (CheckpointSearchRequest): Filters of a search. All of them must match.
+        body (CheckpointSearchRequest): Filters of a search for checkpoints. A checkpoint must match all of them.
     """
 
     headers: dict[str, str] = {}
@@ -57,7 +57,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

@@ -27,13 +27,14 @@ def request(
 ) -> Request[None]:
     """Set or clear the expiry of a checkpoint
 
-    Counts from now. The null of `ttl_seconds` clears it and is written out.
+    The time counts from this request. An explicit null of `ttl_seconds` clears the expiry.
 
     Args:
         training_run_id (str):
-        kind (CheckpointKind): What a checkpoint is for: training, sampling, or use elsewhere.
+        kind (CheckpointKind): Purpose of a checkpoint, as it is written in tinker paths: training, sampling, or use
+            elsewhere.
         name (str):
-        body (SetCheckpointTtlRequest): How long to keep a checkpoint.
+        body (SetCheckpointTtlRequest): When a checkpoint expires.
     """
 
     headers: dict[str, str] = {}
@@ -58,7 +59,7 @@ def _parse_response(response: httpx.Response) -> None | ErrorResponse | Validati
     if response.is_success:
         return None
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 413, 415, 425, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 413, 415, 425, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

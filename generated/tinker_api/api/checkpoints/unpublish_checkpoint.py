@@ -1,4 +1,4 @@
-"""Withdraw a published checkpoint"""
+"""Make a published checkpoint private again"""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ def request(
     kind: CheckpointKind,
     name: str,
 ) -> Request[None]:
-    """Withdraw a published checkpoint
+    """Make a published checkpoint private again
 
-    Only its owner may read it from now on. 409 when it is private already.
+    Lets only the owner read the checkpoint. 409 if it is already private.
 
     Args:
         training_run_id (str):
-        kind (CheckpointKind): What a checkpoint is for: training, sampling, or use elsewhere.
+        kind (CheckpointKind): Purpose of a checkpoint, as it is written in tinker paths: training, sampling, or use
+            elsewhere.
         name (str):
     """
 
@@ -53,7 +54,7 @@ def _parse_response(response: httpx.Response) -> None | ErrorResponse | Validati
     if response.is_success:
         return None
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 409, 425, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 409, 425, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -75,7 +76,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[None | ErrorResponse | ValidationErrorResponse]:
-    """Withdraw a published checkpoint: send `request` and wait for the response, whatever its status code."""
+    """Make a published checkpoint private again: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         training_run_id=training_run_id,
@@ -95,7 +96,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[None | ErrorResponse | ValidationErrorResponse]:
-    """Withdraw a published checkpoint: send `request` and wait for the response, whatever its status code."""
+    """Make a published checkpoint private again: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         training_run_id=training_run_id,

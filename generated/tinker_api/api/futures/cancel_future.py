@@ -1,4 +1,4 @@
-"""Abandon a sample"""
+"""Cancel a sample"""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def request(
     *,
     body: CancelFutureRequest,
 ) -> Request[CancelFutureResponse]:
-    """Abandon a sample
+    """Cancel a sample
 
-    The server may drop the work. A sample that is done already is not affected. Only samples can be cancelled.
+    The server may drop the work. A sample that is already finished is not affected. Only samples can be cancelled.
 
     Args:
-        body (CancelFutureRequest): Which sample to abandon.
+        body (CancelFutureRequest): The sample to cancel.
     """
 
     headers: dict[str, str] = {}
@@ -55,7 +55,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -75,7 +75,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CancelFutureResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Abandon a sample: send `request` and wait for the response, whatever its status code."""
+    """Cancel a sample: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         body=body,
@@ -91,7 +91,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[CancelFutureResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Abandon a sample: send `request` and wait for the response, whatever its status code."""
+    """Cancel a sample: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         body=body,

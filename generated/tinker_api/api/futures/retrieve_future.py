@@ -57,16 +57,17 @@ def request(
 ]:
     """Wait for the result of a promise
 
-    Holds the request until the result is there, at most about 40 seconds, then answers `try_again`. A failed
-    operation is a 200 with `error` and `category`. A result stays retrievable after it was read, for a time
-    the server chooses. Results of sampling and of forward_backward come as protobuf (`SampleResponse`,
-    `ForwardBackwardOutput`) when `Accept` asks for it.
+    Waits for the result for up to about 40 seconds, then returns `try_again`. A failed operation is a 200 with `error`
+    and
+    `category`. A result stays retrievable after it was read, for a time that the server chooses. Results of sampling
+    and of
+    `forward_backward` are protobuf (`SampleResponse`, `ForwardBackwardOutput`) if `Accept` asks for it.
 
     Args:
         x_tinker_request_type (str | Unset):
         x_tinker_request_iteration (str | Unset):
         x_tinker_create_promise_roundtrip_time (str | Unset):
-        body (FutureRetrieveRequest): Which promise to wait for.
+        body (FutureRetrieveRequest): The promise to wait for.
     """
 
     headers: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Which samples are done"""
+"""Wait for finished samples of a sampler"""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ def request(
     *,
     body: FuturesRetrieveRequest,
 ) -> Request[FuturesRetrieveResponse]:
-    """Which samples are done
+    """Wait for finished samples of a sampler
 
-    The completions feed of a sampler: one long poll for all its samples, about 30 seconds at the most. Events up to
-    `prev_cursor` may be forgotten by the
-    server, and so may the results of `retrieved_request_ids`. The results themselves come from `retrieve_future`.
-    Offered by servers whose
-    client config says `sample_use_retrieve_futures`.
+    The completions feed of a sampler: one long poll, of up to about 30 seconds, for all its samples. The server may
+    forget
+    events up to `prev_cursor` and the results of `retrieved_request_ids`. The results themselves come from
+    `retrieve_future`. Offered by servers whose client config has `sample_use_retrieve_futures`.
 
     Args:
-        body (FuturesRetrieveRequest): Whose completions, since when.
+        body (FuturesRetrieveRequest): The completions to wait for.
     """
 
     headers: dict[str, str] = {}
@@ -59,7 +58,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 410, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 402, 403, 404, 405, 408, 410, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -79,7 +78,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[FuturesRetrieveResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Which samples are done: send `request` and wait for the response, whatever its status code."""
+    """Wait for finished samples of a sampler: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         body=body,
@@ -95,7 +94,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[FuturesRetrieveResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Which samples are done: send `request` and wait for the response, whatever its status code."""
+    """Wait for finished samples of a sampler: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         body=body,

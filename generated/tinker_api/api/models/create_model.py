@@ -24,7 +24,7 @@ def request(
     """Create a training run
 
     Creates a model: a base model with a new adapter. (`session_id`, `model_seq_id`) identifies it: a repeated
-    request gets the original promise. The model is called `<session_id>:train:<model_seq_id>`.
+    request gets the original promise. The id of the model is `<session_id>:train:<model_seq_id>`.
 
     Args:
         body (CreateModelRequest): A training run to create.
@@ -56,7 +56,22 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 429, 500, 503]:
+    if response.status_code in [
+        400,
+        401,
+        402,
+        403,
+        404,
+        405,
+        408,
+        409,
+        410,
+        413,
+        415,
+        429,
+        500,
+        503,
+    ]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

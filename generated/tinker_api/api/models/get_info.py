@@ -1,4 +1,4 @@
-"""Facts about a training run"""
+"""Describe a training run by its model id"""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def request(
     *,
     body: GetInfoRequest,
 ) -> Request[GetInfoResponse]:
-    """Facts about a training run
+    """Describe a training run by its model id
 
-    Asked after every creation; `model_data` tells which tokenizer belongs to the model. By `next_seq_id`, a client
-    that has not created the run can go on with it.
+    Clients call it after they create a model; `model_data` names the tokenizer of the model. By `next_seq_id`, a
+    client that has not created the run can go on with it.
 
     Args:
-        body (GetInfoRequest): Which model to tell about.
+        body (GetInfoRequest): The model to describe.
     """
 
     headers: dict[str, str] = {}
@@ -56,7 +56,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -76,7 +76,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[GetInfoResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Facts about a training run: send `request` and wait for the response, whatever its status code."""
+    """Describe a training run by its model id: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         body=body,
@@ -92,7 +92,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[GetInfoResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Facts about a training run: send `request` and wait for the response, whatever its status code."""
+    """Describe a training run by its model id: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         body=body,

@@ -25,13 +25,13 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Free a training run
 
-    Frees the model after the operations submitted before it. Checkpoints stay. The hosted service has removed this
-    route (404).
+    Frees the model once the operations submitted before it are done. Its checkpoints remain. The hosted service has
+    removed this route (404).
 
     Args:
         x_sdk_version (str | Unset):
         x_sdk_method (str | Unset):
-        body (UnloadModelRequest): Which model to free.
+        body (UnloadModelRequest): The model to free.
     """
 
     headers: dict[str, str] = {}
@@ -65,7 +65,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 409, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

@@ -23,16 +23,16 @@ def request(
     """Complete a conversation
 
     OpenAI's Chat Completions. The model's own chat template renders `messages` and `tools`; a model without one is
-    refused (400).
-    Tool calls are parsed back where the template's family is known, else they stay in `content`. Reasoning goes to
+    rejected (400).
+    The server parses tool calls if it knows the template's family; otherwise they stay in `content`. Reasoning goes to
     `reasoning_content`. With `stream` the response is a stream of server-sent events, each a `ChatCompletionChunk`, and
-    `[DONE]` at the end. A parameter that changes the result and is not offered is refused (400), and the error names
-    it;
-    `user`, `metadata`, `store` and other parameters without an effect on the result are ignored.
+    `[DONE]` at the end. A parameter that would change the result but is not supported is rejected (400), and the error
+    names
+    it; `user`, `metadata`, `store` and other parameters without an effect on the result are ignored.
 
     Args:
-        body (ChatCompletionRequest): A conversation to complete. Every member beyond these is refused, unless it has
-            no effect on the result.
+        body (ChatCompletionRequest): A conversation to complete. Any other field is rejected, unless it has no effect
+            on the result.
     """
 
     headers: dict[str, str] = {}
@@ -59,7 +59,7 @@ def _parse_response(response: httpx.Response) -> ChatCompletion | OpenAIErrorRes
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.open_ai_error_response import OpenAIErrorResponse
 
         return OpenAIErrorResponse.from_dict(loads(content))

@@ -1,4 +1,4 @@
-"""Models that can be named"""
+"""List the models that requests can name"""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def request() -> Request[OpenAIModelList]:
-    """Models that can be named
+    """List the models that requests can name
 
-    Lists your sampler checkpoints, newest first. The hosted service lists nothing else, so that the list may be empty
-    while base
-    models are served; the embedded server adds its base models, for tools that fill a menu from this list.
+    Lists your sampler checkpoints, newest first. The hosted service lists nothing else, so the list may be empty
+    although it
+    serves base models; the embedded server adds its base models, for tools that fill a menu from this list.
 
     """
 
@@ -46,7 +46,7 @@ def _parse_response(response: httpx.Response) -> OpenAIModelList | OpenAIErrorRe
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [401, 403, 404, 405, 429, 500, 503]:
+    if response.status_code in [401, 403, 404, 405, 408, 429, 500, 503]:
         from ...models.open_ai_error_response import OpenAIErrorResponse
 
         return OpenAIErrorResponse.from_dict(loads(content))
@@ -60,7 +60,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[OpenAIModelList | OpenAIErrorResponse | None]:
-    """Models that can be named: send `request` and wait for the response, whatever its status code."""
+    """List the models that requests can name: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request()
     raw = http.send(message.build(http, headers=headers, timeout=timeout))
@@ -73,7 +73,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[OpenAIModelList | OpenAIErrorResponse | None]:
-    """Models that can be named: send `request` and wait for the response, whatever its status code."""
+    """List the models that requests can name: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request()
     raw = await http.send(message.build(http, headers=headers, timeout=timeout))

@@ -26,9 +26,9 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Sample
 
-    Promises samples of a prompt. Either a sampler (`sampling_session_id` and `seq_id`) or `base_model` or
-    `model_path` is given. 429 asks the client to wait and send the same request again: back-pressure, not
-    an error.
+    Returns a promise of samples that continue a prompt. Give a sampler (`sampling_session_id` and `seq_id`),
+    `base_model`, or
+    `model_path`. A 429 is back-pressure, not an error: the client waits and sends the same request again.
 
     Args:
         x_sdk_version (str | Unset):
@@ -78,6 +78,7 @@ def _parse_response(
         403,
         404,
         405,
+        408,
         409,
         410,
         413,

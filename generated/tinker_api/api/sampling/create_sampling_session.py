@@ -23,10 +23,10 @@ def request(
 ) -> Request[CreateSamplingSessionResponse]:
     """Bind a sampler to a base model or a checkpoint
 
-    Give `base_model`, `model_path`, or both. Both mean the checkpoint at that base model's context length
-    (`org/name:peft:<context>`):
-    the base model must be the one that the checkpoint was trained on, or a variant of it. Returns directly, without a
-    future; a
+    Give `base_model`, `model_path`, or both. Both together sample from the checkpoint at that base model's context
+    length
+    (`org/name:peft:<context>`): the base model must be the one that the checkpoint was trained on, or a variant of it.
+    Returns directly, without a future; a
     repeated (`session_id`, `sampling_session_seq_id`) gets the original response.
 
     Args:
@@ -66,6 +66,7 @@ def _parse_response(
         403,
         404,
         405,
+        408,
         409,
         410,
         413,

@@ -1,4 +1,4 @@
-"""Facts about a sampler"""
+"""Describe a sampler"""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def request(
     *,
     sampler_id: str,
 ) -> Request[GetSamplerResponse]:
-    """Facts about a sampler
+    """Describe a sampler
 
-    Tells the base model behind a sampler, and the checkpoint if there is one.
+    Returns the base model of a sampler and, if it samples from one, the checkpoint.
 
     Args:
         sampler_id (str):
@@ -55,7 +55,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [401, 403, 404, 405, 429, 500, 503]:
+    if response.status_code in [401, 403, 404, 405, 408, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -75,7 +75,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[GetSamplerResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Facts about a sampler: send `request` and wait for the response, whatever its status code."""
+    """Describe a sampler: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         sampler_id=sampler_id,
@@ -91,7 +91,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[GetSamplerResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Facts about a sampler: send `request` and wait for the response, whatever its status code."""
+    """Describe a sampler: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         sampler_id=sampler_id,

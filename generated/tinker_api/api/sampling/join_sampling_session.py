@@ -23,12 +23,13 @@ def request(
 ) -> Request[JoinSamplingSessionResponse]:
     """Join a shared sampler
 
-    A process that samples from a sampler another process made takes a number here; number × 10⁹ is its first sample
-    `seq_id`, so that the processes never use the same. Offered by servers whose client config says
+    Gives a number to a process that samples from a sampler which another process created. The first sample of the
+    process
+    has the `seq_id` number × 10⁹, so that no two processes use the same. Offered by servers whose client config has
     `sample_join_sampling_session`.
 
     Args:
-        body (JoinSamplingSessionRequest): Which sampler to join.
+        body (JoinSamplingSessionRequest): The sampler to join.
     """
 
     headers: dict[str, str] = {}
@@ -57,7 +58,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 410, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 402, 403, 404, 405, 408, 410, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

@@ -24,10 +24,10 @@ def request(
 ) -> StreamRequest[StreamSampleEvent]:
     """Sample token by token
 
-    The request of `asample`; the answer is a stream of server-sent events. Each event's data is a `StreamSampleEvent`;
-    one with a
-    `finish_reason` ends its sample, one with an `error` ends the stream. Not every server offers it (404): sample as a
-    whole there.
+    Takes the request of `asample` and returns a stream of server-sent events. The data of each event is a
+    `StreamSampleEvent`; one with a `finish_reason` ends its sample, one with an `error` ends the stream. Not every
+    server
+    offers it (404): use `asample` there.
 
     Args:
         x_tinker_sampling_backpressure (str | Unset):

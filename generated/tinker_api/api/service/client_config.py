@@ -1,4 +1,4 @@
-"""Start-up settings for a client"""
+"""Read the settings that a client needs at start"""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ def request(
     *,
     body: ClientConfigRequest,
 ) -> Request[ClientConfigResponse]:
-    """Start-up settings for a client
+    """Read the settings that a client needs at start
 
-    Read once, before the session, with the raw credential. Every member of the answer is optional and has a
-    default; `{}` is a valid answer, and a server without this route means all defaults.
+    Clients read it once, before they open a session, with the raw credential. Every field of the response is optional
+    and
+    has a default. `{}` is a valid response, and without this route (404) a client uses all defaults.
 
     Args:
-        body (ClientConfigRequest): Who asks for settings.
+        body (ClientConfigRequest): The client that asks for settings.
     """
 
     headers: dict[str, str] = {}
@@ -56,7 +57,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 402, 403, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -76,7 +77,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ClientConfigResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Start-up settings for a client: send `request` and wait for the response, whatever its status code."""
+    """Read the settings that a client needs at start: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         body=body,
@@ -92,7 +93,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ClientConfigResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Start-up settings for a client: send `request` and wait for the response, whatever its status code."""
+    """Read the settings that a client needs at start: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         body=body,

@@ -1,4 +1,4 @@
-"""Settings a client reads again from time to time"""
+"""Read the settings that may change while a client runs"""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def request(
     *,
     body: ClientConfigRequest,
 ) -> Request[ClientDynamicConfigResponse]:
-    """Settings a client reads again from time to time
+    """Read the settings that may change while a client runs
 
-    A server without this route (404) means all defaults. Clients read it again every `refresh_interval_sec`.
+    Clients read it again every `refresh_interval_sec` seconds. Without this route (404) a client uses all defaults.
 
     Args:
-        body (ClientConfigRequest): Who asks for settings.
+        body (ClientConfigRequest): The client that asks for settings.
     """
 
     headers: dict[str, str] = {}
@@ -55,7 +55,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 402, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -75,7 +75,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ClientDynamicConfigResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Settings a client reads again from time to time: send `request` and wait for the response, whatever its status code."""
+    """Read the settings that may change while a client runs: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         body=body,
@@ -91,7 +91,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ClientDynamicConfigResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Settings a client reads again from time to time: send `request` and wait for the response, whatever its status code."""
+    """Read the settings that may change while a client runs: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         body=body,

@@ -1,4 +1,4 @@
-"""Models the server offers"""
+"""List the models that the server offers"""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def request() -> Request[GetServerCapabilitiesResponse]:
-    """Models the server offers
+    """List the models that the server offers
 
-    Lists the base models that can be trained or sampled. The hosted service answers 402 to accounts without billing.
+    Lists the base models that can be trained or sampled from. The hosted service returns 402 to accounts without
+    billing.
 
     """
 
@@ -46,7 +47,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [401, 402, 405, 429, 500, 503]:
+    if response.status_code in [401, 402, 405, 408, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -60,7 +61,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[GetServerCapabilitiesResponse | ErrorResponse | None]:
-    """Models the server offers: send `request` and wait for the response, whatever its status code."""
+    """List the models that the server offers: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request()
     raw = http.send(message.build(http, headers=headers, timeout=timeout))
@@ -73,7 +74,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[GetServerCapabilitiesResponse | ErrorResponse | None]:
-    """Models the server offers: send `request` and wait for the response, whatever its status code."""
+    """List the models that the server offers: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request()
     raw = await http.send(message.build(http, headers=headers, timeout=timeout))

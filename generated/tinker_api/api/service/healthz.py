@@ -1,4 +1,4 @@
-"""Liveness"""
+"""Check that the server is up"""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def request() -> Request[HealthResponse]:
-    """Liveness
+    """Check that the server is up
 
-    Answers as soon as the server accepts requests. Needs no credential.
+    Returns as soon as the server accepts requests. Needs no credential.
 
     """
 
@@ -44,7 +44,7 @@ def _parse_response(response: httpx.Response) -> HealthResponse | ErrorResponse 
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [405, 429, 500, 503]:
+    if response.status_code in [405, 408, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -58,7 +58,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[HealthResponse | ErrorResponse | None]:
-    """Liveness: send `request` and wait for the response, whatever its status code."""
+    """Check that the server is up: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request()
     raw = http.send(message.build(http, headers=headers, timeout=timeout))
@@ -71,7 +71,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[HealthResponse | ErrorResponse | None]:
-    """Liveness: send `request` and wait for the response, whatever its status code."""
+    """Check that the server is up: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request()
     raw = await http.send(message.build(http, headers=headers, timeout=timeout))

@@ -24,11 +24,11 @@ def request(
 ) -> Request[None]:
     """Move a session to a project
 
-    Clients ignore the body of the answer.
+    Assigns the session to another project. Clients ignore the response body.
 
     Args:
         session_id (str):
-        body (AssignSessionProjectRequest): Where to move a session.
+        body (AssignSessionProjectRequest): The project to move a session to.
     """
 
     headers: dict[str, str] = {}
@@ -51,7 +51,7 @@ def _parse_response(response: httpx.Response) -> None | ErrorResponse | Validati
     if response.is_success:
         return None
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

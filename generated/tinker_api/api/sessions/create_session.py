@@ -24,12 +24,13 @@ def request(
 ) -> Request[CreateSessionResponse]:
     """Open a session
 
-    Models and samplers belong to a session. A session lives while heartbeats arrive, until it is finished. The same
-    `X-Idempotency-Key` gets the same session.
+    Models and samplers belong to a session. A session stays alive while heartbeats arrive, until it is finished. A
+    request
+    with the same `X-Idempotency-Key` gets the same session.
 
     Args:
         x_idempotency_key (str | Unset):
-        body (CreateSessionRequest): A client introduces itself.
+        body (CreateSessionRequest): A session to open.
     """
 
     headers: dict[str, str] = {}
@@ -60,7 +61,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 405, 409, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 402, 403, 405, 408, 409, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

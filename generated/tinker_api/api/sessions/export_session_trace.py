@@ -23,7 +23,8 @@ def request(
 ) -> Request[SessionTraceExportResponse]:
     """Export a session's trace
 
-    A file of what was done when. While the server writes it the status is `pending`: ask again after 5 seconds.
+    Returns the URL of a file that records what the session did and when. The status is `pending` while the server
+    writes the file: repeat the request after 5 seconds.
 
     Args:
         session_id (str):
@@ -55,7 +56,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [401, 403, 404, 405, 429, 500, 503]:
+    if response.status_code in [401, 403, 404, 405, 408, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

@@ -1,4 +1,4 @@
-"""Say that the client is done"""
+"""Finish a session"""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ def request(
     session_id: str,
     body: FinishSessionRequest,
 ) -> Request[FinishSessionResponse]:
-    """Say that the client is done
+    """Finish a session
 
-    The first call wins; later ones are accepted and change nothing. Servers without the route answer 404.
+    Tells the server how the client's work ended. The first call counts; later ones are accepted and change nothing.
+    Servers without the route return 404.
 
     Args:
         session_id (str):
-        body (FinishSessionRequest): The client is done.
+        body (FinishSessionRequest): How the client's work ended.
     """
 
     headers: dict[str, str] = {}
@@ -60,7 +61,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -81,7 +82,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[FinishSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Say that the client is done: send `request` and wait for the response, whatever its status code."""
+    """Finish a session: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         session_id=session_id,
@@ -99,7 +100,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[FinishSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Say that the client is done: send `request` and wait for the response, whatever its status code."""
+    """Finish a session: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         session_id=session_id,

@@ -1,4 +1,4 @@
-"""What a session holds"""
+"""Describe a session"""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def request(
     session_id: str,
     access_scope: GetSessionAccessScope | Unset = "owned",
 ) -> Request[GetSessionResponse]:
-    """What a session holds
+    """Describe a session
 
-    Training runs and samplers of a session.
+    Returns the training runs and samplers of a session.
 
     Args:
         session_id (str):
@@ -69,7 +69,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -90,7 +90,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[GetSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """What a session holds: send `request` and wait for the response, whatever its status code."""
+    """Describe a session: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         session_id=session_id,
@@ -108,7 +108,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[GetSessionResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """What a session holds: send `request` and wait for the response, whatever its status code."""
+    """Describe a session: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         session_id=session_id,

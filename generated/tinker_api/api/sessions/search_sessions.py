@@ -23,12 +23,12 @@ def request(
 ) -> Request[SessionSearchResponse]:
     """Search sessions
 
-    Filters are joined by "and"; an absent or null filter matches everything. Newest first; `next_cursor` continues
-    after the
-    last session of the answer, so that sessions created meanwhile move nothing.
+    Returns the sessions that match every filter, newest first; an absent or null filter matches all. `next_cursor`
+    continues
+    after the last session of the page, so that sessions created in the meantime do not shift the pages.
 
     Args:
-        body (SessionSearchRequest): Filters of a search.
+        body (SessionSearchRequest): Filters of a search for sessions. A session must match all of them.
     """
 
     headers: dict[str, str] = {}
@@ -57,7 +57,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

@@ -23,10 +23,11 @@ def request(
 ) -> Request[SessionHeartbeatResponse]:
     """Keep a session alive
 
-    Sent every 10 seconds while the client lives. 410 means that the session is over and heartbeats should stop.
+    Sent every 10 seconds while the client runs. 410 means that the session has ended and the client should stop
+    sending.
 
     Args:
-        body (SessionHeartbeatRequest): The client lives.
+        body (SessionHeartbeatRequest): A session whose client is running.
     """
 
     headers: dict[str, str] = {}
@@ -55,7 +56,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 410, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 410, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

@@ -23,7 +23,7 @@ def request(
 ) -> Request[TelemetryResponse]:
     """Report client events
 
-    At most 100 events a request. Never carries a credential.
+    Takes at most 100 events in one request. Events never contain a credential.
 
     Args:
         body (TelemetrySendRequest): Events of one client.
@@ -55,7 +55,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

@@ -23,9 +23,9 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Register a custom loss
 
-    Offered by servers whose client config says `custom_loss_server_side`. The loss is a graph of tensor operations,
+    Offered by servers whose client config has `custom_loss_server_side`. The loss is a graph of tensor operations,
     traced by
-    the client; training names it with `loss_fn: custom` and `loss_fn_config: {loss_id: …}`. (`session_id`,
+    the client; training requests name it with `loss_fn: custom` and `loss_fn_config: {loss_id: …}`. (`session_id`,
     `custom_loss_seq_id`) identifies it: a repeated request gets the original promise.
 
     Args:
@@ -58,7 +58,22 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 429, 500, 503]:
+    if response.status_code in [
+        400,
+        401,
+        402,
+        403,
+        404,
+        405,
+        408,
+        409,
+        410,
+        413,
+        415,
+        429,
+        500,
+        503,
+    ]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

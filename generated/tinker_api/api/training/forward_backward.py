@@ -29,8 +29,8 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Compute a loss and accumulate its gradients
 
-    Gradients add up over calls until `optim_step`. A large batch is sent as several requests with consecutive
-    `seq_id`s, whose results the client reduces. The protobuf body is a `ForwardBackwardRequest`, optionally one
+    Gradients add up over calls until `optim_step`. A client sends a large batch as several requests with consecutive
+    `seq_id`s and reduces their results. The protobuf body is a `ForwardBackwardRequest`, optionally compressed as one
     zstd frame with `Content-Encoding: zstd`; with `forward_only` it computes no gradient.
 
     Args:
@@ -86,7 +86,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 409, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

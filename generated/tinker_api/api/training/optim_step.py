@@ -25,13 +25,13 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Apply the accumulated gradients
 
-    Exactly one of `adam_params` and `optimizer_params` is given; with neither, Adam with its defaults. Gradients are
-    zero afterwards.
+    Give `adam_params` or `optimizer_params`, not both; without either, the step is Adam's with its defaults. Gradients
+    are zero afterwards.
 
     Args:
         x_sdk_version (str | Unset):
         x_sdk_method (str | Unset):
-        body (OptimStepRequest): A step to take.
+        body (OptimStepRequest): An optimizer step to take.
     """
 
     headers: dict[str, str] = {}
@@ -65,7 +65,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 409, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

@@ -25,9 +25,9 @@ def request(
 ) -> Request[CopyWeightsResponse]:
     """Copy a checkpoint
 
-    Copies a checkpoint, one's own, a published one or one that `X-Tinker-Weights-Access-Token` opens, to a new training
-    run
-    of one's own. The same `X-Idempotency-Key` gets the original answer.
+    Copies a checkpoint to a new training run of yours. The checkpoint is your own, a published one, or one that
+    `X-Tinker-Weights-Access-Token` grants access to. A request with the same `X-Idempotency-Key` gets the original
+    response.
 
     Args:
         x_tinker_weights_access_token (str | Unset):
@@ -73,6 +73,7 @@ def _parse_response(
         403,
         404,
         405,
+        408,
         409,
         410,
         413,

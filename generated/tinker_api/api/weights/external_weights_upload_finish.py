@@ -1,4 +1,4 @@
-"""Make a checkpoint of the uploaded files"""
+"""Create a checkpoint from the uploaded files"""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ def request(
     *,
     body: ExternalWeightsUploadFinishRequest,
 ) -> Request[ExternalWeightsUploadFinishResponse]:
-    """Make a checkpoint of the uploaded files
+    """Create a checkpoint from the uploaded files
 
-    Checks the files and makes an `external_weights` checkpoint of them, which can be sampled from and trained on. A 400
-    lists all
-    that is wrong; the files can be put again, and the upload finished again. A repetition returns the same path.
+    Checks the files and creates an `external_weights` checkpoint from them, which can be sampled from and trained
+    further. A
+    400 lists everything that is wrong; upload the files again and repeat the request. Once it has succeeded, a repeated
+    request returns the same path.
 
     Args:
-        body (ExternalWeightsUploadFinishRequest): An upload whose files are all there.
+        body (ExternalWeightsUploadFinishRequest): An upload whose files are all uploaded.
     """
 
     headers: dict[str, str] = {}
@@ -61,7 +62,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 410, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 402, 403, 404, 405, 408, 410, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -81,7 +82,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ExternalWeightsUploadFinishResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Make a checkpoint of the uploaded files: send `request` and wait for the response, whatever its status code."""
+    """Create a checkpoint from the uploaded files: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         body=body,
@@ -97,7 +98,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ExternalWeightsUploadFinishResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Make a checkpoint of the uploaded files: send `request` and wait for the response, whatever its status code."""
+    """Create a checkpoint from the uploaded files: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         body=body,

@@ -1,4 +1,4 @@
-"""Begin the upload of an adapter"""
+"""Start the upload of an adapter"""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def request(
     *,
     body: ExternalWeightsUploadStartRequest,
 ) -> Request[ExternalWeightsUploadStartResponse]:
-    """Begin the upload of an adapter
+    """Start the upload of an adapter
 
-    Brings LoRA weights made elsewhere into the service: start, one HTTP PUT for each file to its URL, then finish. The
-    files must
-    have the form that `save_weights_external` exports for the same base model and the same adapter. The server names
-    the
-    files. SDK 0.39 and later; experimental, and not offered by every server (403 or 404).
+    Uploads LoRA weights that were made elsewhere: start, one HTTP PUT of each file to its URL, then finish. The files
+    must
+    have the format that `save_weights_external` exports for the same base model and the same adapter. The server
+    chooses the
+    names of the files. SDK 0.39 and later; experimental, and not offered by every server (403 or 404).
 
     Args:
         body (ExternalWeightsUploadStartRequest): An adapter to upload.
@@ -59,7 +59,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 402, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -79,7 +79,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ExternalWeightsUploadStartResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Begin the upload of an adapter: send `request` and wait for the response, whatever its status code."""
+    """Start the upload of an adapter: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         body=body,
@@ -95,7 +95,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[ExternalWeightsUploadStartResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Begin the upload of an adapter: send `request` and wait for the response, whatever its status code."""
+    """Start the upload of an adapter: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         body=body,

@@ -25,8 +25,8 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Load a training checkpoint
 
-    Two forms. Into an existing model: `model_id` and `seq_id`. As a new model: `session_id` and `model_seq_id`,
-    which count as the creation of `<session_id>:train:<model_seq_id>`.
+    There are two forms. `model_id` and `seq_id` load into an existing model. `session_id` and `model_seq_id` create the
+    model `<session_id>:train:<model_seq_id>` from the checkpoint.
 
     Args:
         x_sdk_version (str | Unset):
@@ -65,7 +65,22 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 429, 500, 503]:
+    if response.status_code in [
+        400,
+        401,
+        402,
+        403,
+        404,
+        405,
+        408,
+        409,
+        410,
+        413,
+        415,
+        429,
+        500,
+        503,
+    ]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

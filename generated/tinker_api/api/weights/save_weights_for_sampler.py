@@ -25,13 +25,13 @@ def request(
 ) -> Request[UntypedAPIFuture]:
     """Make the current weights available for sampling
 
-    With `path`, saves a sampler checkpoint of that name. Without, makes an ephemeral sampler, numbered by
+    With `path`, saves a sampler checkpoint of that name. Without it, creates an ephemeral sampler, numbered by
     `sampling_session_seq_id`; a retried request may carry a new number with the same `seq_id`.
 
     Args:
         x_sdk_version (str | Unset):
         x_sdk_method (str | Unset):
-        body (SaveWeightsForSamplerRequest): Weights to sample from.
+        body (SaveWeightsForSamplerRequest): Weights to make available for sampling.
     """
 
     headers: dict[str, str] = {}
@@ -65,7 +65,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 409, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

@@ -1,4 +1,4 @@
-"""Facts behind a tinker path"""
+"""Describe a checkpoint by its tinker path"""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ def request(
     *,
     body: WeightsInfoRequest,
 ) -> Request[WeightsInfoResponse]:
-    """Facts behind a tinker path
+    """Describe a checkpoint by its tinker path
 
-    Tells what is needed to create a training run from a checkpoint. Works for published checkpoints of others too.
+    Returns what a client needs to create a training run from a checkpoint. Also works for published checkpoints of
+    other users.
 
     Args:
-        body (WeightsInfoRequest): Which checkpoint to tell about.
+        body (WeightsInfoRequest): The checkpoint to describe.
     """
 
     headers: dict[str, str] = {}
@@ -55,7 +56,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 413, 415, 425, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 413, 415, 425, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))
@@ -75,7 +76,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[WeightsInfoResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Facts behind a tinker path: send `request` and wait for the response, whatever its status code."""
+    """Describe a checkpoint by its tinker path: send `request` and wait for the response, whatever its status code."""
     http = client.get_httpx_client()
     message = request(
         body=body,
@@ -91,7 +92,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> Response[WeightsInfoResponse | ErrorResponse | ValidationErrorResponse | None]:
-    """Facts behind a tinker path: send `request` and wait for the response, whatever its status code."""
+    """Describe a checkpoint by its tinker path: send `request` and wait for the response, whatever its status code."""
     http = client.get_async_httpx_client()
     message = request(
         body=body,
