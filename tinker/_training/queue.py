@@ -1,6 +1,6 @@
-"""Submitting operations to a training run: in turn, in one piece, and without gaps.
+"""Submits operations to a training run: in order, as a whole, and without gaps.
 
-What becomes of seq_ids when a request of a call is not accepted:
+What happens to seq_ids when a request of a call is not accepted:
 
     refused (4xx), nothing after it accepted     its number is used again by the next call
     refused, a later chunk of the call accepted  a forward pass over one token takes its number, so that
@@ -50,11 +50,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Submit = Callable[[int], Awaitable[models.UntypedAPIFuture]]
-"""Sends one request under a seq_id and returns the promise."""
+"""Sends one request under a seq_id and returns its promise."""
 
 
 class RunQueue:
-    """The one queue through which all operations of a model go."""
+    """The queue through which all operations of a model go."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class RunQueue:
         accept: ResultType = JSON,
         parallel: bool = True,
     ) -> Awaitable[list[T]]:
-        """Take a turn now; in it, send the requests of one call; then wait for their results.
+        """Take a turn now, send the requests of one call in it, and wait for their results.
 
         Returns a coroutine for the library's loop. The turn is taken at the call, not at the await.
 
@@ -173,8 +173,8 @@ class RunQueue:
         progress: Progress,
         timeout: float = ANSWER_TIMEOUT,
     ) -> models.UntypedAPIFuture:
-        """Send one request, whose answer is a promise."""
-        progress.doing = "waiting for the server to take the request"
+        """Send one request, whose response is a promise."""
+        progress.doing = "waiting for the server to accept the request"
         return await self.session.connection.fetch(
             request, progress, policy=retry.PERSISTENT, timeout=timeout
         )
@@ -285,7 +285,7 @@ class RunQueue:
         accepted: set[int],
         failures: Mapping[int, Exception],
     ) -> Exception:
-        """Put the numbers in order after a failure, and return the error for the caller."""
+        """Settle the numbers after a failure, and return the error for the caller."""
         first_failure = failures[min(failures)]
         unknown = [n for n, error in failures.items() if not _was_refused(error)]
         if unknown:
@@ -306,14 +306,14 @@ class RunQueue:
         return first_failure
 
     async def _fill(self, turn: Turn, seq_id: int) -> None:
-        """Use up a number that the server has seen refused and would wait for."""
+        """Use up a rejected number that the server would otherwise wait for."""
         try:
             await self._use_up(seq_id)
         except TinkerError as error:
             self._poison(turn, seq_id, error)
 
     async def _use_up(self, seq_id: int) -> None:
-        """Send something that changes nothing under a number."""
+        """Send an operation that changes nothing under a number."""
         one_token = types.Datum(
             model_input=types.ModelInput.from_ints([0]),
             loss_fn_inputs={
@@ -326,8 +326,8 @@ class RunQueue:
 
     def _poison(self, turn: Turn, seq_id: int, error: Exception) -> None:
         poison = RunPoisonedError(
-            f"The training run {self.model_id} takes no more operations: it is not known whether the "
-            f"server took seq_id {seq_id} ({error}). Create a training client from the last checkpoint."
+            f"The training run {self.model_id} accepts no more operations: it is not known whether the "
+            f"server accepted seq_id {seq_id} ({error}). Create a training client from the last checkpoint."
         )
         poison.__cause__ = error
         turn.poison(poison)
@@ -341,7 +341,7 @@ def _known(call: Call | None, number: int) -> models.UntypedAPIFuture | None:
 
 
 def _was_refused(error: Exception) -> bool:
-    """Whether it is certain that the server has not taken the request."""
+    """Whether it is certain that the server did not accept the request."""
     return not (isinstance(error, APIError) and error.outcome_unknown)
 
 
@@ -357,14 +357,14 @@ def result_of(
     needs: Sequence[str] = (),
     may_be_empty: Callable[[], bool] = lambda: False,
 ) -> Decoder[T]:
-    """A decoder for a generated model. Some servers leave out the tag, or make it null; the operation tells it.
+    """Return a decoder for a generated model. Some servers leave the tag out or set it to null; `tag` replaces it.
 
-    A metric that is not finite is null in JSON, and NaN here.
+    A metric that is not finite is null in JSON and NaN here.
 
     Args:
-        model: What the operation returns.
-        tag: Its name.
-        needs: At least one of these fields has a value.
+        model: Class of the result.
+        tag: Tag of the result.
+        needs: Fields of which at least one must have a value.
         may_be_empty: Whether `{}` is a result of this server.
     """
     known = {attribute.name for attribute in fields(model)}  # type: ignore[arg-type]  # attrs makes them
@@ -372,9 +372,9 @@ def result_of(
     def decode(response: httpx.Response) -> T:
         body = loads(response.content)
         if needs and not any(body.get(name) is not None for name in needs):
-            raise ValueError(f"there is no {' or '.join(needs)}")
+            raise ValueError(f"it has no {' or '.join(needs)}")
         if known.isdisjoint(body) and (body or not may_be_empty()):
-            raise ValueError(f"none of the fields of {tag} is there")
+            raise ValueError(f"it has none of the fields of {tag}")
         if isinstance(metrics := body.get("metrics"), dict):
             body["metrics"] = with_nan(metrics)
         return model.from_dict({**body, "type": body.get("type") or tag})  # type: ignore[attr-defined, no-any-return]
