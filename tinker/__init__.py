@@ -18,8 +18,9 @@ from tinker._lazy import TYPE_CHECKING, lazy
 if TYPE_CHECKING:
     from httpx import Timeout as Timeout
 
-    from tinker import auth as auth, types as types
+    from tinker import auth as auth, events as events, types as types
     from tinker.admin import AdminClient as AdminClient
+    from tinker.client_stats import ClientStats as ClientStats
     from tinker.custom_loss import (
         CustomLossFnV1 as CustomLossFnV1,
         LossHandle as LossHandle,
@@ -38,10 +39,12 @@ if TYPE_CHECKING:
         ConflictError as ConflictError,
         ExperimentalWarning as ExperimentalWarning,
         InternalServerError as InternalServerError,
+        JournalError as JournalError,
         NotFoundError as NotFoundError,
         PermissionDeniedError as PermissionDeniedError,
         RateLimitError as RateLimitError,
         RequestFailedError as RequestFailedError,
+        RunLostError as RunLostError,
         RunPoisonedError as RunPoisonedError,
         TinkerError as TinkerError,
         UnprocessableEntityError as UnprocessableEntityError,

@@ -41,19 +41,21 @@ class APIFuture(Generic[T_co]):
         *,
         session: Session | None = None,
         cancellable: bool = False,
+        observed: bool = True,
     ) -> Self:
         """Run a coroutine on the library's own event loop.
 
         Args:
             coroutine: The operation.
-            progress: What it is doing.
-            session: Whose operation it is; closing the session ends it.
-            cancellable: Whether to cancel it when its future is cancelled; otherwise it goes on.
+            progress: Describes it.
+            session: Its session; closing the session ends the operation.
+            cancellable: Whether cancelling its future cancels it; otherwise it goes on.
+            observed: Whether it is an operation of its own for statistics and observers.
 
         Raises:
             TinkerError: The session is closed, or belongs to another process.
         """
-        future = _submit(coroutine, None, progress, session, cancellable)
+        future = _submit(coroutine, None, progress, session, cancellable, observed)
         return cls(future, progress, cancellable=cancellable)
 
     def result(self, timeout: float | None = None) -> T_co:
@@ -64,7 +66,7 @@ class APIFuture(Generic[T_co]):
                 after a timeout, and `result` may be called again.
 
         Raises:
-            TimeoutError: It is not done in time; the message says what it is waiting for.
+            TimeoutError: It is not done in time; the message says what it waits for.
             TinkerError: It failed.
         """
         if not self._future.done() and loop.is_current_thread():
@@ -101,7 +103,7 @@ class APIFuture(Generic[T_co]):
         return waiter if self._cancellable else asyncio.shield(waiter)
 
     async def coroutine(self) -> T_co:
-        """The result as a coroutine, for functions that take nothing else."""
+        """The result as a coroutine, for functions that accept only coroutines."""
         return await self
 
     def future(self) -> Future[T_co]:
@@ -130,7 +132,7 @@ AwaitableConcurrentFuture: TypeAlias = APIFuture
 class SampleFuture(APIFuture[T], Future[T]):
     """The result of a sample: an `APIFuture` that is a `concurrent.futures.Future` too, as older code expects.
 
-    So `concurrent.futures.as_completed`, `done()`, `add_done_callback(…)` and `cancel()` take it as it is.
+    So `concurrent.futures.as_completed`, `done()`, `add_done_callback(…)` and `cancel()` accept it as it is.
     """
 
     def __init__(self, progress: Progress | None = None) -> None:
@@ -150,10 +152,11 @@ class SampleFuture(APIFuture[T], Future[T]):
         *,
         session: Session | None = None,
         cancellable: bool = True,
+        observed: bool = True,
     ) -> Self:
         """As `APIFuture.start`; always cancellable."""
         future = cls(progress)
-        _submit(coroutine, future, progress, session, cancellable)
+        _submit(coroutine, future, progress, session, cancellable, observed)
         return future
 
 
@@ -163,12 +166,18 @@ def _submit(
     progress: Progress | None,
     session: Session | None,
     cancellable: bool,
+    observed: bool = True,
 ) -> Future[T]:
     try:
         if session is not None:
             session.check_open()
         return loop.submit(
-            coroutine, future, cancellable=cancellable, owner=session, progress=progress
+            coroutine,
+            future,
+            cancellable=cancellable,
+            owner=session,
+            progress=progress,
+            telemetry=session.telemetry if session is not None and observed else None,
         )
     except BaseException:  # a Ctrl-C among them
         coroutine.close()

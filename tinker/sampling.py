@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ import httpx
 import orjson
 from attrs import asdict, evolve, frozen
 
-from tinker import types
+from tinker import _log, types
 from tinker._codec import json as json_codec
 from tinker._compat.client_futures import BackcompatClientFuture
 from tinker._compat.deprecated import awaited, submitted
@@ -39,8 +38,6 @@ from tinker_api.api.sampling import create_sampling_session, get_sampler
 if TYPE_CHECKING:
     from tinker.sample_stream import SampleStream
     from tinker.tokenizers import Tokenizer
-
-logger = logging.getLogger("tinker")
 
 QUEUE_LOG_INTERVAL = 60.0
 """Seconds between log lines about a paused queue."""
@@ -181,7 +178,7 @@ class SamplingClient(HasHolder):
         """Check the arguments of `sample`; what is to be run then."""
         checks.check_sample(prompt, num_samples, sampling_params)
         options.check(prompt)
-        progress = self._begin("asample")
+        progress = self._begin("asample", prompt, num_samples, sampling_params)
         request = options.added_to(self._request(prompt, num_samples, sampling_params))
         sampler = self._in_this_process()
 
@@ -212,15 +209,36 @@ class SamplingClient(HasHolder):
         from tinker.sample_stream import SampleStream  # noqa: PLC0415
 
         checks.check_sample(prompt, num_samples, sampling_params)
-        progress = self._begin("stream_sample")
+        progress = self._begin("stream_sample", prompt, num_samples, sampling_params)
         request = self._request(prompt, num_samples, sampling_params)
         sampler = self._in_this_process()
         events = stream(sampler, request, prompt, self.get_tokenizer, progress)
         return SampleStream(events, progress, self.session)
 
-    def _begin(self, operation: str) -> Progress:
-        ids = {"sampling_session_id": self.sampling_session_id}
-        return Progress(operation, ids, on_queue_state=self._tell_queue_state)
+    def _begin(
+        self,
+        operation: str,
+        prompt: types.ModelInput,
+        num_samples: int,
+        sampling_params: types.SamplingParams,
+    ) -> Progress:
+        return Progress(
+            operation,
+            {"sampling_session_id": self.sampling_session_id},
+            on_queue_state=self._tell_queue_state,
+            attributes=lambda: {
+                "gen_ai.operation.name": "text_completion",
+                "gen_ai.provider.name": "tinker",
+                "gen_ai.request.model": self._base_model,
+                "gen_ai.request.choice.count": num_samples,
+                "gen_ai.request.max_tokens": sampling_params.max_tokens,
+                "gen_ai.request.temperature": sampling_params.temperature,
+                "gen_ai.request.top_p": sampling_params.top_p,
+                "gen_ai.request.top_k": sampling_params.top_k,
+                "gen_ai.request.seed": sampling_params.seed,
+                "gen_ai.usage.input_tokens": None if (n := checks.length_of(prompt)) < 0 else n,
+            },
+        )
 
     def _request(
         self, prompt: types.ModelInput, num_samples: int, sampling_params: types.SamplingParams
@@ -297,7 +315,7 @@ class SamplingClient(HasHolder):
             return
         self._queue_logged = now
         reason = queue_state_reason or _QUEUE_REASONS.get(queue_state, queue_state)
-        logger.warning("Sampling from %s is paused: %s", self.sampling_session_id, reason)
+        _log.SAMPLING_PAUSED(sampling_session_id=self.sampling_session_id, reason=reason)
 
     def _tell_queue_state(self, state: str, reason: str | None) -> None:
         if (state, reason) == self._queue_state:
@@ -305,8 +323,8 @@ class SamplingClient(HasHolder):
         self._queue_state = state, reason
         try:
             self.on_queue_state_change(state, reason)
-        except Exception:
-            logger.exception("on_queue_state_change failed")
+        except Exception:  # noqa: BLE001  # the caller's, not ours
+            _log.QUEUE_CALLBACK_FAILED(sampling_session_id=self.sampling_session_id, exc_info=True)
 
     # ---- in other processes -----------------------------------------------------------------
 

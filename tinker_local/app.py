@@ -121,7 +121,9 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
             body: Any = {}
             stream = None
             if operation.media_types == (media_types.OCTET_STREAM,):
-                stream = request.stream()  # a handler writes it to disk as it arrives
+                stream = request.app.state.intake.stream(
+                    request
+                )  # a handler writes it to disk as it arrives
             elif operation.media_types:
                 media_type, content, body = await request.app.state.intake.body(request, operation)
             call = Call(

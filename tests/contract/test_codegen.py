@@ -173,7 +173,10 @@ components:
     [
         (NULLABLE, "#/components/schemas/Mood: an enum with null makes several types; write anyOf"),
         (SLASH, "a value of checkpoint_id has a slash; a path parameter is one segment"),
-        (COOKIE, "#/components/securitySchemes/session: the generated client supports only an API key in"),
+        (
+            COOKIE,
+            "#/components/securitySchemes/session: the generated client supports only an API key in",
+        ),
         (OTHER, "GET /b: it does not accept key, the credential of the generated client"),
     ],
 )

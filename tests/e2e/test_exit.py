@@ -74,6 +74,14 @@ def start(python: str, script: str, folder: Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+def wait_until_ready(process: subprocess.Popen[str]) -> float:
+    """Returns the seconds that the program has taken to start."""
+    began = time.monotonic()
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return time.monotonic() - began
+
+
 def is_empty_soon(folder: Path) -> bool:
     """The folder is deleted by a process of its own when its owner was killed."""
     deadline = time.monotonic() + 20
@@ -97,8 +105,7 @@ def test_the_end_of_a_program_is_silent(end: str, python: str, tmp_path: Path) -
 @pytest.mark.parametrize("waiting", WAITING)
 def test_ctrl_c_says_nothing_but_its_own(waiting: str, python: str, tmp_path: Path) -> None:
     with start(python, START + WAITING[waiting], tmp_path) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+        starting = wait_until_ready(process)
         process.send_signal(signal.SIGINT)
         sent = time.monotonic()
         _, errors = process.communicate(timeout=60)
@@ -109,15 +116,14 @@ def test_ctrl_c_says_nothing_but_its_own(waiting: str, python: str, tmp_path: Pa
     assert lines[-1] == "KeyboardInterrupt"
     assert errors.count("Traceback") == 1, errors
     assert is_empty_soon(tmp_path)
-    # A bound, not a measurement: what it must not wait for takes 100 s.
-    assert took < 10 * SECONDS
+    # Starting takes longer than ending, so that a busy machine is no excuse.
+    assert took < max(SECONDS, 2 * starting)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_leaves_no_folder(number: signal.Signals, tmp_path: Path) -> None:
     with start(sys.executable, START + WAITING["nothing"], tmp_path) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+        wait_until_ready(process)
         assert list(tmp_path.iterdir())
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)

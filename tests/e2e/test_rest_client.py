@@ -232,3 +232,32 @@ def test_a_client_for_a_checkpoint_at_the_context_of_its_base_model(
     assert client.result().get_base_model() == "tinker-local/tiny"
     with pytest.raises(tinker.BadRequestError, match="belongs to tinker-local/tiny, not to other"):
         service.create_sampling_client(model_path=path, base_model="other").result()
+
+
+def test_a_refused_run_of_another_owner_says_how_to_see_what_is_published(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("tml-anna anna\ntml-bert bert\n")
+    with (
+        LocalServer(keys=file) as server,
+        tinker.ServiceClient(base_url=server.url, api_key="tml-anna") as service,
+        tinker.RestClient(base_url=server.url, api_key="tml-bert") as other,
+    ):
+        training = service.create_lora_training_client("tinker-local/tiny", rank=1).result()
+        path = training.save_state("shown").result().path
+        service.create_rest_client().publish_checkpoint_from_tinker_path(path).result()
+        session_id = service.session.known_id
+        assert session_id is not None
+        for owned, accessible in (
+            (
+                other.get_training_run(training.model_id),
+                other.get_training_run(training.model_id, "accessible"),
+            ),
+            (
+                other.get_training_run_by_tinker_path(path),
+                other.get_training_run_by_tinker_path(path, "accessible"),
+            ),
+            (other.get_session(session_id), other.get_session(session_id, "accessible")),
+        ):
+            with pytest.raises(tinker.PermissionDeniedError, match="access_scope='accessible'"):
+                owned.result(timeout=60)
+            assert training.model_id in str(accessible.result(timeout=60))

@@ -4,6 +4,7 @@ what came after the last one."""
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -68,6 +69,41 @@ def test_bodies_are_kept_until_a_snapshot_covers_them(tmp_path: Path) -> None:
     assert rows(tmp_path, "SELECT * FROM log") == rows(tmp_path, "SELECT * FROM bodies") == []
     ((file,),) = rows(tmp_path, "SELECT file FROM adapters")
     assert [path.name for path in (tmp_path / "adapters").iterdir()] == [file]
+
+
+def test_only_the_servers_own_rubbish_is_deleted(tmp_path: Path) -> None:
+    adapters = tmp_path / "adapters"
+    with LocalServer(tmp_path) as server, Raw(server.url) as raw:
+        raw.model()
+    ((file,),) = rows(tmp_path, "SELECT file FROM adapters")
+    foreign, left = adapters / "mine.safetensors", adapters / "left.safetensors"
+    foreign.write_bytes(b"somebody else's")
+    left.write_bytes(b"of a process that was killed before it could record it")
+    with closing(sqlite3.connect(tmp_path / "state.sqlite")) as database, database:
+        database.execute("INSERT INTO snapshots VALUES (?)", (left.name,))
+    with LocalServer(tmp_path):
+        assert {path.name for path in adapters.iterdir()} == {file, foreign.name}
+    assert rows(tmp_path, "SELECT file FROM snapshots") == [(file,)]
+
+
+def test_a_file_is_named_before_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the next start deletes what a process that is killed while writing leaves."""
+    fsync = os.fsync
+
+    def check(descriptor: int) -> None:
+        file = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if file.parent.name == "adapters":
+            assert rows(tmp_path, f"SELECT 1 FROM snapshots WHERE file = '{file.name}'") == [(1,)]
+            checked.append(file.name)
+        fsync(descriptor)
+
+    checked: list[str] = []
+    monkeypatch.setattr(os, "fsync", check)
+    with LocalServer(tmp_path) as server, Raw(server.url) as raw:
+        raw.model()
+    assert len(checked) == 1
 
 
 def test_unloading_leaves_nothing(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ async def serve(
 ) -> AsyncIterator[RawServer]:
     """Serve while the block runs. A handler's connection is closed when it returns."""
     server = RawServer(handler)
-    listening = await asyncio.start_server(server.accept, host, 0, ssl=tls)
+    listening = await asyncio.start_server(server.accept, host, 0, ssl=tls, backlog=1000)
     port = listening.sockets[0].getsockname()[1]
     name = f"[{host}]" if ":" in host else host
     server.url = f"{'https' if tls else 'http'}://{name}:{port}/"

@@ -1,11 +1,14 @@
-"""The official SDK's name for what the clients of one `ServiceClient` share."""
+"""What the clients of one `ServiceClient` share, and what it tells of itself."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tinker._protocol.session import Session
+    from tinker.client_stats import ClientStats
+    from tinker.events import Observer
 
 
 class HasHolder:
@@ -16,5 +19,25 @@ class HasHolder:
 
     @property
     def holder(self) -> Session:
-        """The same as `session`."""
+        """The same as `session`, by the official SDK's name."""
         return self.session
+
+    def stats(self) -> ClientStats:
+        """What the clients of this `ServiceClient` have done so far: counters and latencies; see `tinker.ClientStats`."""
+        traits = self.session.traits
+        return self.session.telemetry.recorder.stats(traits.training_encoding)
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Call a function with each event of the clients of this `ServiceClient`; see `tinker.events`.
+
+        Args:
+            observer: A function of one event. It is called on the library's own thread, and must not wait. What it
+                raises is logged once, and harms nothing.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            TypeError: `observer` is not a function, or a coroutine function.
+        """
+        return self.session.telemetry.observe(observer)

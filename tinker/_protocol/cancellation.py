@@ -1,12 +1,12 @@
-"""Telling the server which samples nobody waits for any more."""
+"""Cancels samples on the server that nobody waits for any more."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 
+from tinker import _log
 from tinker._protocol.connection import Connection, ignore
 from tinker._protocol.progress import Progress
 from tinker.errors import TinkerError
@@ -14,24 +14,22 @@ from tinker_api import models
 from tinker_api.api.futures import cancel_future
 from tinker_api.types import Response
 
-logger = logging.getLogger("tinker")
-
 _TIMEOUT = 30.0
 
 
 class Cancellations:
-    """One request for each sample, a bounded number at once. Used on the library's event loop only."""
+    """One request for each sample, a bounded number at a time. Used only on the library's event loop."""
 
     def __init__(self, connection: Connection) -> None:
         self.config = models.ClientDynamicConfigResponse()
-        """The server's: whether it wants to know, and how much at once."""
+        """The server's settings: whether it offers cancellation, and how many requests at a time."""
         self._connection = connection
         self._ids: deque[str] = deque()
         self._telling: set[asyncio.Task[None]] = set()
         self._promised: set[asyncio.Task[Response[models.UntypedAPIFuture]]] = set()
 
     def add(self, request_id: str) -> None:
-        """Nobody waits for this promise any more."""
+        """Cancel a promise that nobody waits for any more."""
         if not self.config.sample_cancel_enabled:
             return
         self._ids.append(request_id)
@@ -41,7 +39,7 @@ class Cancellations:
             task.add_done_callback(self._telling.discard)
 
     def add_when_promised(self, sending: asyncio.Task[Response[models.UntypedAPIFuture]]) -> None:
-        """Nobody waits for what is being sent: let it be sent, because the server may have it already."""
+        """Cancel a sample whose request is being sent. The request is sent to the end, because the server may already have it."""
         if not self.config.sample_cancel_enabled:
             sending.cancel()
             return
@@ -71,9 +69,9 @@ class Cancellations:
                     read=ignore,
                 )
             except TinkerError as error:
-                logger.debug("A sample could not be cancelled: %s", error)
+                _log.NOT_CANCELLED(error=error)
 
     async def flush(self) -> None:
-        """Wait until the server knows of all of them."""
+        """Wait until all cancellations are sent."""
         while tasks := {*self._telling, *self._promised}:
             await asyncio.wait(tasks)

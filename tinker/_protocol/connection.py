@@ -1,22 +1,23 @@
-"""Sends what the generated `request` functions make, with retries and clear errors: the one seam to the wire."""
+"""Sends the requests of the generated `request` functions, with retries and clear errors: the only seam to the wire."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
 from collections.abc import Callable, Collection, Mapping
+from logging import INFO, WARNING
 from typing import Generic, TypedDict, TypeVar
 
 import httpx
 import orjson
 from attrs import evolve, frozen
 
+from tinker import _log
 from tinker._http import credentials
 from tinker._http.client import CONNECT_TIMEOUT, make_client, proxy_for, unresolved_host
 from tinker._http.config import Settings
 from tinker._protocol import outcome, retry, server_traits
 from tinker._protocol.progress import Progress
+from tinker._protocol.telemetry import Telemetry
 from tinker._version import SDK_VERSION
 from tinker.errors import (
     APIConnectionError,
@@ -31,31 +32,29 @@ from tinker_api import models, security
 from tinker_api.api.auth import auth_token
 from tinker_api.types import File, JSONBody, Message, Request, Response, StreamRequest, loads
 
-logger = logging.getLogger("tinker")
-
 T = TypeVar("T")
 R = TypeVar("R")
 
 ANSWER_TIMEOUT = 60.0
-"""Seconds for an answer."""
+"""Timeout of a response in seconds."""
 HELD_TIMEOUT = 600.0
-"""Seconds for an answer that may have to wait until a model is loaded or saved: some servers hold the request."""
+"""Timeout in seconds of a response that may wait until a model is loaded or saved: some servers hold the request."""
 UNUSABLE = (ValueError, KeyError, TypeError, AttributeError)
-"""What a `Reader` raises for a 2xx that does not fit the operation."""
+"""Exceptions of a `Reader` for a 2xx that does not match the operation."""
 _SECOND_LOOK = 0.2
-"""Seconds at most until a route that seems missing is tried once more."""
+"""Maximum number of seconds until a route that seems missing is tried once more."""
 
 Reader = Callable[[httpx.Response], object]
-"""Reads a 2xx. Raises ValueError, KeyError, TypeError or AttributeError for one that cannot be used."""
+"""Parses a 2xx. Raises ValueError, KeyError, TypeError or AttributeError for one that cannot be used."""
 
 
 @frozen
 class Stream(Generic[T]):
-    """The response to a `StreamRequest`: events to come, or another status code with its whole body."""
+    """The response to a `StreamRequest`: a stream of events, or another status code with its whole body."""
 
     raw: httpx.Response
     parse: Callable[[bytes], T]
-    """Reads the data of an event; raises as `Message.parse`."""
+    """Parses the data of an event; raises as `Message.parse` does."""
 
     @property
     def status_code(self) -> int:
@@ -67,7 +66,7 @@ class Stream(Generic[T]):
 
 
 class Connection:
-    """One server and one credential. Used on the library's event loop only."""
+    """One server and one credential. Used only on the library's event loop."""
 
     def __init__(
         self,
@@ -78,6 +77,7 @@ class Connection:
         self.settings = settings
         self.policy = policy or RetryPolicy()
         self._tokens = retry.Tokens(self.policy)
+        self.telemetry = Telemetry()
         self.billing_budget = 3600.0
         self._headers = dict(headers or {})
         self._has_responded = False
@@ -85,11 +85,11 @@ class Connection:
         self._http: httpx.AsyncClient | None = None
         self._pid = -1
         self._unknown: dict[type, set[str]] = {}
-        """Members that the server does not know, of each kind of request."""
+        """Fields that the server does not know, for each kind of request."""
 
     @property
     def http(self) -> httpx.AsyncClient:
-        """The client that sends; a new one in a forked process, because the sockets are the parent's."""
+        """The HTTP client; a new one in a forked process, because the sockets belong to the parent."""
         if self._http is None or self._pid != os.getpid():
             self._pid = os.getpid()
             self._http = make_client(
@@ -102,20 +102,20 @@ class Connection:
         if http is not None and self._pid == os.getpid():
             await http.aclose()
 
-    # ---- who we are -------------------------------------------------------------------------
+    # ---- credentials -------------------------------------------------------------------------
 
     def exchange_for_jwt(self) -> None:
-        """From now on the credential is exchanged for JWTs, as the server wants it."""
+        """Exchange the credential for JWTs from now on, as the server asks."""
         self._exchange = credentials.Exchange(self._ask_for_token)
 
     def take_from_command(self) -> None:
-        """From now on the credential is what the credential command prints."""
+        """Use the output of the credential command as the credential from now on."""
         self.settings = evolve(self.settings, api_key=credentials.from_command())
         if self._http is not None:
             self._use(self.settings.api_key)
 
     async def credential(self) -> str:
-        """What requests carry as their credential."""
+        """The credential that requests carry."""
         if self._exchange is None:
             return self.settings.api_key
         return await self._exchange.token()
@@ -130,19 +130,29 @@ class Connection:
             progress.tries += 1
             try:
                 key = {security.HEADER: self.settings.api_key}
-                raw = await self.http.send(exchange.build(self.http, headers=key))
+                raw = await self.telemetry.send(
+                    self.http,
+                    exchange.build(self.http, headers=key),
+                    exchange.operation,
+                    progress,
+                    attempts.made,
+                )
             except httpx.TransportError as reason:
                 error: APIError = self._no_response(reason, progress)
+                cause = outcome.cause_of(reason)
                 pause = attempts.pause(None, None)
             else:
                 response = Response(raw, exchange.read)
                 if response.status_code < 300:
                     return self.parse(response, progress).jwt
-                error = self.refusal(raw, progress)
+                error, cause = self.refusal(raw, progress), str(response.status_code)
                 pause = attempts.pause(response.status_code, response.headers)
             if pause is None:
                 raise error
-            await asyncio.sleep(pause)
+            self.telemetry.retrying(
+                exchange.operation, progress, attempts.made, cause, pause, error
+            )
+            await self.telemetry.pause(pause, cause)
 
     def _use(self, credential: str) -> None:
         self.http.headers[security.HEADER] = credential
@@ -172,7 +182,7 @@ class Connection:
         passed: Collection[int] = (),
         read: Reader | None = None,
     ) -> Response[T]:
-        """Send a request until the server returns a usable 2xx, or raise why it does not.
+        """Send a request until the server returns a usable 2xx; otherwise raise.
 
         A raised `APIError` says in `outcome_unknown` whether the server may have carried out the request.
 
@@ -180,10 +190,11 @@ class Connection:
             request: What to send.
             progress: The operation it belongs to; named in errors and log lines.
             policy: How long to retry.
-            timeout: Seconds to wait for one response.
-            passed: Other status codes to return instead of raising. A missing route (404, 405) is believed when the
-                server says so twice.
-            read: Tells a usable 2xx, instead of the request's own parser; `ignore` if the body does not matter.
+            timeout: Seconds to wait for the response to one attempt.
+            passed: Other status codes to return instead of raising; `outcome.may_be_done` tells of such a response
+                whether the server may have carried out the request. A missing route (404, 405) counts only after a
+                second attempt.
+            read: Parses a 2xx in place of the request's own parser; `ignore` if the body does not matter.
         """
 
         def use(response: Response[T]) -> None:
@@ -203,7 +214,7 @@ class Connection:
         timeout: float = ANSWER_TIMEOUT,
         passed: Collection[int] = (),
     ) -> Stream[T]:
-        """As `call`, for a stream of events: of a 2xx only the headers have arrived."""
+        """As `call`, for a stream of events. When it returns, only the headers of a 2xx have arrived."""
 
         def wrap(raw: httpx.Response) -> Stream[T]:
             return Stream(raw, request.parse)
@@ -220,7 +231,8 @@ class Connection:
         wrap: Callable[[httpx.Response], R],
         use: Callable[[R], object] | None,
     ) -> R:
-        """What `wrap` makes of the response. `use` raises if a 2xx cannot be used; None: it is a stream."""
+        """Send a request with retries, and return what `wrap` makes of the response. `use` raises if a 2xx cannot be used; None
+        means that the response is a stream."""
         attempts = retry.Attempts(retry.within(self.policy, policy), self.billing_budget)
         if self.policy.attempt_timeout is not None and policy.budget < self.policy.poll_budget:
             timeout = min(timeout, self.policy.attempt_timeout)
@@ -228,6 +240,12 @@ class Connection:
         replayed = lacked_route = False
         waiting = progress.doing
         message = self._without_unknown(message)
+
+        def passed_on(raw: httpx.Response) -> R:
+            if attempts.outcome_unknown:
+                outcome.mark(raw)
+            return wrap(raw)
+
         while True:
             progress.doing = waiting
             attempts.made += 1
@@ -247,17 +265,23 @@ class Connection:
                     raise
                 self._use(credential)
             try:
-                request = message.build(self.http, timeout=limits)
-                raw = await self.http.send(request, stream=use is None)
-                if use is None and not raw.is_success:
-                    await raw.aread()
+                raw = await self.telemetry.send(
+                    self.http,
+                    message.build(self.http, timeout=limits),
+                    message.operation,
+                    progress,
+                    attempts.made,
+                    stream=use is None,
+                )
             except httpx.TransportError as reason:
+                cause = outcome.cause_of(reason)
                 attempts.outcome_unknown |= not outcome.was_not_sent(reason)
                 error = self._no_response(reason, progress)
                 pause = self._pause(attempts, None)
             else:
                 attempts.outcome_unknown |= outcome.was_sent_twice(raw)
                 status = raw.status_code
+                cause = str(status)
                 body = None if raw.is_success else decode_body(raw.content)
                 from_proxy = outcome.is_from_proxy(status, body)
                 if raw.is_success:
@@ -267,6 +291,7 @@ class Connection:
                             use(response)
                     except UNUSABLE as reason:
                         attempts.outcome_unknown = True
+                        cause = "unusable response"
                         error = self.unexpected(raw, progress, reason)
                         pause = self._pause(attempts, raw, doubtful=True)
                     else:
@@ -277,21 +302,29 @@ class Connection:
                     self._has_responded |= not from_proxy
                     pause = None if lacked_route else self._pause(attempts, raw, doubtful=True)
                     if pause is None:
-                        return wrap(raw)
+                        return passed_on(raw)
                     lacked_route = True
-                    await asyncio.sleep(min(pause, _SECOND_LOOK))
+                    pause = min(pause, _SECOND_LOOK)
+                    self.telemetry.retrying(
+                        message.operation, progress, attempts.made, cause, pause
+                    )
+                    await self.telemetry.pause(pause, cause)
                     continue
                 elif status in passed and not from_proxy:
                     self._has_responded = True
-                    return wrap(raw)
+                    return passed_on(raw)
                 elif self._exchange is not None and not replayed and _is_invalid_token(raw):
                     replayed = True
                     self._exchange.forget(credential)
+                    self.telemetry.retrying(message.operation, progress, attempts.made, cause, 0.0)
                     continue
                 else:
                     error = refusal = self.refusal(raw, progress)
                     if self._learns_unknown(message.body, refusal):
                         message = self._without_unknown(message)
+                        self.telemetry.retrying(
+                            message.operation, progress, attempts.made, cause, 0.0, refusal
+                        )
                         continue
                     if server_traits.is_final(status, body):
                         pause = None
@@ -303,31 +336,38 @@ class Connection:
                         doubtful = from_proxy or may_be_done
                         pause = self._pause(attempts, raw, doubtful=doubtful)
                     if pause is None and status in passed:
-                        return wrap(raw)
+                        return passed_on(raw)
                     self._has_responded |= body is not None and not server_traits.is_html(body)
             if pause is not None:
                 pause = max(pause, self._tokens.take())
             if pause is None or pause >= progress.seconds_left():
                 error.outcome_unknown = attempts.outcome_unknown
                 if attempts.outcome_unknown and attempts.made > 1:
-                    error.add_note("An earlier attempt may have been carried out by the server.")
+                    error.add_note("An earlier attempt may have taken effect on the server.")
                 raise error
-            progress.doing = f"waiting {pause:.1f} s to try again ({error.message.rstrip('.')})"
-            level = logging.WARNING if attempts.made > 1 else logging.INFO
-            logger.log(level, "%s; trying again in %.1f s", error.message.rstrip("."), pause)
-            await asyncio.sleep(pause)
+            progress.doing = f"waiting {pause:.1f} s to retry ({error.message.rstrip('.')})"
+            _log.RETRY(
+                WARNING if attempts.made > 1 else INFO,
+                error=error.message.rstrip("."),
+                pause=pause,
+                operation=message.operation,
+                attempt=attempts.made,
+                cause=cause,
+            )
+            self.telemetry.retrying(message.operation, progress, attempts.made, cause, pause, error)
+            await self.telemetry.pause(pause, cause)
 
     def too_late(self, progress: Progress) -> APITimeoutError:
-        """The error of an operation whose deadline has passed."""
+        """The error of an operation that missed its deadline."""
         return APITimeoutError(
             httpx.Request("POST", self.settings.base_url),
-            f"{progress.name()}: the deadline of {progress.deadline:g} s has passed while {progress.doing}.",
+            f"{progress.name()}: the deadline of {progress.deadline:g} s passed while {progress.doing}.",
         )
 
     def _pause(
         self, attempts: retry.Attempts, response: httpx.Response | None, *, doubtful: bool = False
     ) -> float | None:
-        """Seconds until the next attempt; a server that has never responded as one is not waited for."""
+        """Seconds until the next attempt; None for a host that has never responded as a server of this API."""
         if not self._has_responded and (response is None or doubtful):
             first = retry.within(self.policy, retry.FIRST_CONTACT)
             attempts.policy = min(attempts.policy, first, key=lambda p: p.budget)
@@ -336,17 +376,17 @@ class Connection:
         return attempts.pause(response.status_code, response.headers, doubtful=doubtful)
 
     def _learns_unknown(self, body: JSONBody | File | None, refusal: APIStatusError) -> bool:
-        """Whether a refusal is of members alone that the request can do without. They are remembered."""
+        """Whether the server rejected only fields that the request can do without. They are remembered."""
         unknown = server_traits.unknown_members(refusal.body)
         sent = {name for name in unknown if getattr(body, name, None) is not None}
         if not sent or not sent <= server_traits.DISPENSABLE_MEMBERS:
             return False
-        logger.warning("%s; it is left out", refusal.message)
+        _log.FIELDS_LEFT_OUT(error=refusal.message, fields=sorted(sent))
         self._unknown.setdefault(type(body), set()).update(sent)
         return True
 
     def _without_unknown(self, message: Message[T]) -> Message[T]:
-        """The message without the members that the server does not know."""
+        """The message without the fields that the server does not know."""
         unknown = self._unknown.get(type(message.body))
         if not unknown or message.body is None:
             return message
@@ -362,7 +402,7 @@ class Connection:
     def unexpected(
         self, response: httpx.Response, progress: Progress, reason: Exception | None
     ) -> APIResponseValidationError:
-        """The error for a 2xx that is not what the contract says."""
+        """The error for a 2xx that does not match the contract."""
         kind = response.headers.get("content-type", "no content type")
         why = f" ({type(reason).__name__}: {reason})" if reason and "json" in kind else ""
         hide_credentials(response.request)
@@ -377,11 +417,11 @@ class Connection:
             response,
             body,
             f"{progress.name()}: {server} returned {response.status_code} with "
-            f"{len(response.content)} bytes of {kind} that do not fit the contract{why}. {hint}",
+            f"{len(response.content)} bytes of {kind} that do not match the contract{why}. {hint}",
         )
 
     def refusal(self, response: httpx.Response, progress: Progress) -> APIStatusError:
-        """The error for a status that says no."""
+        """The error for a status code that is not a success."""
         body = decode_body(response.content)
         status = response.status_code
         reason = self._reason(status, body, response.headers.get("location"))
@@ -397,19 +437,19 @@ class Connection:
         server = self.settings.base_url
         if status < 400 and location:
             place = location.partition("?")[0]
-            return f"{server} says to go to {place}: check TINKER_BASE_URL"
+            return f"{server} redirects to {place}: check TINKER_BASE_URL"
         if server_traits.is_html(body):
             phrase = httpx.codes.get_reason_phrase(status) or "no reason given"
             if not self._has_responded:
-                return f"{phrase}, in a web page: {server} is not a Tinker server. Check TINKER_BASE_URL"
-            return f"{phrase}, in a web page: a proxy returned it in place of {server}"
+                return f"{phrase}, in an HTML page: {server} is not a Tinker server. Check TINKER_BASE_URL"
+            return f"{phrase}, in an HTML page: a proxy returned it in place of {server}"
         if server_traits.lacks_route(status, body):
             return f"{server} does not offer this operation. If it should, check TINKER_BASE_URL"
         if unknown := server_traits.unknown_members(body):
             return f"{server} does not know {', '.join(unknown)}"
         detail = detail_of(body, status)
         if server_traits.is_misread(body):
-            return f"{server} wants this in another form: {detail}"
+            return f"{server} expects another format: {detail}"
         if meaning := server_traits.explanation(detail):
             return f"{detail}: {meaning}"
         return detail
@@ -430,7 +470,7 @@ class Connection:
                 request, f"{name}: the connection to {server} broke: {what}{tries}."
             )
         if (proxy := proxy_for(self.settings)) is not None:
-            text = f"{proxy} does not connect to {server}: {what}{tries}. Check the proxy"
+            text = f"{proxy} cannot connect to {server}: {what}{tries}. Check the proxy"
         elif (host := unresolved_host(reason, server)) is not None:
             text = f"the name {host} cannot be resolved: {what}{tries}. Check TINKER_BASE_URL"
         else:
@@ -442,11 +482,11 @@ class Connection:
 
 
 def ignore(response: httpx.Response) -> None:
-    """Reads a 2xx whose body does not matter."""
+    """Parse a 2xx whose body does not matter."""
 
 
 def hide_credentials(request: httpx.Request) -> None:
-    """What an exception has of its request may be logged, or be pickled for another process."""
+    """Remove secrets from an exception's request, which may be logged or pickled for another process."""
     request.headers = httpx.Headers(credentials.without_credentials(request.headers))
 
 
@@ -458,12 +498,12 @@ def _is_invalid_token(response: httpx.Response) -> bool:
 _HINTS = {
     401: "Check TINKER_API_KEY",
     402: "Check the account's billing",
-    413: "Send less at once",
+    413: "Send a smaller request",
 }
 
 
 def decode_body(content: bytes) -> object | None:
-    """The JSON in a body, its text when it is not JSON, None when it is empty."""
+    """The decoded JSON of a body, its text if it is not JSON, or None if it is empty."""
     if not content:
         return None
     try:
@@ -473,7 +513,7 @@ def decode_body(content: bytes) -> object | None:
 
 
 def detail_of(body: object | None, status: int) -> str:
-    """What an error body says, in one line of reasonable length."""
+    """The message of an error body, in one line of limited length."""
     detail: object = body
     if isinstance(body, dict):
         detail = body.get("detail", body.get("error", body))
@@ -481,7 +521,7 @@ def detail_of(body: object | None, status: int) -> str:
         detail = "; ".join(_issue(issue) for issue in detail[:5])
     if detail is None or detail == "" or server_traits.is_html(detail):
         return httpx.codes.get_reason_phrase(status) or "no reason given"
-    # What some servers show of their code is for their own log.
+    # Some servers return tracebacks, which are for their own log.
     said = str(detail).partition("Traceback (most recent call last)")[0] or str(detail)
     text = " ".join(said.split())
     return text if len(text) <= 500 else text[:500] + "…"
@@ -495,12 +535,12 @@ def _issue(issue: object) -> str:
 
 
 class SdkHeaders(TypedDict):
-    """The parameters by which a server knows what called it."""
+    """Header parameters that tell the server which SDK method sent the request."""
 
     x_sdk_version: str
     x_sdk_method: str
 
 
 def sdk_headers(method: str) -> SdkHeaders:
-    """The same, of a method such as `TrainingClient.optim_step`."""
+    """The same parameters for a method such as `TrainingClient.optim_step`."""
     return {"x_sdk_version": SDK_VERSION, "x_sdk_method": method}

@@ -1,4 +1,4 @@
-"""What is known of a request after an attempt: whether the server has carried it out, and who has responded. Pure.
+"""What an attempt tells about a request: whether the server has carried it out, and who has responded. Pure.
 
 | the attempt ended with | the request was |
 |---|---|
@@ -18,6 +18,8 @@ import httpx
 from tinker._http.http1 import SENT_TWICE
 from tinker._protocol.server_traits import is_html
 
+_MAY_BE_DONE = "tinker: an earlier attempt may have been carried out"
+"""The extension of a response that says so."""
 _NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -35,20 +37,36 @@ def was_not_sent(error: httpx.TransportError) -> bool:
     return isinstance(error, _NOT_SENT)
 
 
+def cause_of(error: httpx.TransportError) -> str:
+    """What is counted as the cause of a retry when there was no response."""
+    late = isinstance(error, httpx.TimeoutException) and not was_not_sent(error)
+    return "timeout" if late else "no response"
+
+
 def was_sent_twice(response: httpx.Response) -> bool:
     return SENT_TWICE in response.extensions
 
 
+def mark(response: httpx.Response) -> None:
+    """Remember with a response that an earlier attempt may have been carried out."""
+    response.extensions[_MAY_BE_DONE] = True
+
+
+def may_be_done(response: httpx.Response) -> bool:
+    """Whether the server may have carried out the request, or will, in this attempt or an earlier one."""
+    return _MAY_BE_DONE in response.extensions or is_unknown(response.status_code)
+
+
 def is_from_proxy(status: int, body: object) -> bool:
-    """Whether a response comes from something between here and the server, which would say why it refuses."""
+    """Whether a response comes from a proxy: the server itself would give a reason."""
     return status in _STATUSES_OF_PROXIES and (body is None or is_html(body))
 
 
 def is_unknown(status: int) -> bool:
-    """Whether a server that responds so may have carried out the request, or will."""
+    """Whether the server may have carried out, or may still carry out, a request with this response."""
     return status == 408 or status >= 500
 
 
 def may_follow_success(status: int) -> bool:
-    """Whether a repetition may be refused so because the request was carried out before."""
+    """Whether a retry may be rejected in this way because an earlier attempt was carried out."""
     return status in _FOLLOW_SUCCESS

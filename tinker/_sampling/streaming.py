@@ -1,9 +1,8 @@
-"""Samples token by token, as `stream_sample` sends them; whole from servers that do not have it."""
+"""Samples token by token by `stream_sample`; as a whole on servers without it."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, aclosing
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import httpx
 from attrs import evolve
 
-from tinker import types
+from tinker import _log, types
 from tinker._codec.media_types import EVENT_STREAM
 from tinker._http.sse import SSEDecoder
 from tinker._protocol import loop, retry
@@ -32,10 +31,8 @@ from tinker_api import models
 from tinker_api.api.sampling import stream_sample
 from tinker_api.models import StreamSampleEvent
 
-logger = logging.getLogger("tinker")
-
 Events = AsyncGenerator[list[StreamSampleEvent], None]
-"""What has come at once, and then what has come in the meantime."""
+"""All items that have arrived, in groups."""
 
 
 async def stream(
@@ -45,8 +42,31 @@ async def stream(
     tokenizer: Callable[[], Tokenizer],
     progress: Progress,
 ) -> Events:
-    """The events of a request. When they are no longer asked for, so is the sample."""
+    """The events of a request. When the reader stops, the sample is cancelled."""
     text = _TextOfTokens(tokenizer)
+    telemetry = sampler.session.telemetry
+    error: BaseException | None = None
+    telemetry.begun(progress)
+    try:
+        async for events in _stream(sampler, request, prompt, text, progress):
+            yield events
+    except GeneratorExit:
+        error = asyncio.CancelledError()
+        raise
+    except BaseException as reason:
+        error = reason
+        raise
+    finally:
+        telemetry.ended(progress, None, error)
+
+
+async def _stream(
+    sampler: Sampler,
+    request: models.SampleRequest,
+    prompt: types.ModelInput,
+    text: _TextOfTokens,
+    progress: Progress,
+) -> Events:
     with ExitStack() as waiting:
         waiting.enter_context(sampler.session.watched(progress))
         await sampler.prepare()
@@ -60,14 +80,14 @@ async def stream(
                 return
             async with aclosing(_read(response, request.num_samples, progress)) as pieces:
                 async for events in pieces:
-                    waiting.close()  # from now on it may be the reader who takes long
+                    waiting.close()  # from here on, the reader may be the slow one
                     yield await text.complete(events)
 
 
 async def _open(
     sampler: Sampler, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
 ) -> Stream[StreamSampleEvent] | None:
-    """The answer, whose body is to come; None if the server has no streams."""
+    """The response, whose body is still to come; None if the server does not stream."""
     if not sampler.session.traits.streams_samples:
         return None
     connection = sampler.session.connection
@@ -86,13 +106,13 @@ async def _open(
     if EVENT_STREAM not in response.headers.get("content-type", ""):
         await response.raw.aread()
         raise connection.unexpected(response.raw, progress, None)
-    hide_credentials(response.raw.request)  # which goes with what may be raised from here on
+    hide_credentials(response.raw.request)  # for exceptions that are raised from here on
     progress.doing = "waiting for tokens"
     return response
 
 
 def _abandon(sending: asyncio.Task[Stream[StreamSampleEvent]]) -> None:
-    """Nobody waits for this stream any more; the server sees its connection close."""
+    """Close a stream that nobody reads any more; the server sees the connection close."""
     sending.cancel()
 
 
@@ -100,16 +120,13 @@ def _remember_that_there_is_no_stream(sampler: Sampler) -> None:
     traits = sampler.session.traits
     if traits.streams_samples:
         traits.streams_samples = False
-        logger.warning(
-            "%s does not stream samples: their tokens come when they are complete.",
-            sampler.session.settings.base_url,
-        )
+        _log.NO_STREAM(server=sampler.session.settings.base_url)
 
 
 async def _read(
     response: Stream[StreamSampleEvent], num_samples: int, progress: Progress
 ) -> Events:
-    """The events of an answer, until each sample has ended."""
+    """The events of a response, until each sample has ended."""
     decoder, unfinished, tokens = SSEDecoder(), set(range(num_samples)), 0
     try:
         async for piece in response.raw.aiter_bytes():
@@ -144,7 +161,7 @@ async def _read(
 
 
 def _parse(response: Stream[StreamSampleEvent], data: str) -> StreamSampleEvent | None:
-    """An event; None if the data does not fit the contract."""
+    """Parse an event; None if its data does not match the contract."""
     try:
         event = response.parse(data.encode())
     except (ValueError, AttributeError, TypeError):
@@ -165,13 +182,13 @@ def _failure(
         return APIResponseValidationError(response, data, text)
     return RequestFailedError(
         f"{progress.name()} failed after {tokens} tokens: {event.error}",
-        "",  # a stream has none
+        "",  # a stream has no category
         RequestErrorCategory.Unknown,
     )
 
 
 def _events_of(whole: types.SampleResponse) -> list[StreamSampleEvent]:
-    """A finished sample as the events it would have had."""
+    """A finished sample as events."""
     events = []
     for index, sequence in enumerate(whole.sequences):
         logprobs: Sequence[float | None] = sequence.logprobs or [None] * len(sequence.tokens)
@@ -188,7 +205,7 @@ def _events_of(whole: types.SampleResponse) -> list[StreamSampleEvent]:
 
 
 class _TextOfTokens:
-    """Adds the text to events of servers that send ids alone."""
+    """Adds the text to events of servers that send only token ids."""
 
     def __init__(self, tokenizer: Callable[[], Tokenizer]) -> None:
         self._get_tokenizer = tokenizer
@@ -207,7 +224,7 @@ class _TextOfTokens:
             try:
                 self._tokenizer = await loop.in_thread(self._get_tokenizer)
             except (TinkerError, ImportError, OSError, ValueError) as reason:
-                logger.warning("The tokens of the stream have no text: %s", reason)
+                _log.NO_TEXT(error=reason)
                 self._is_unknown = True
                 return events
         return [evolve(event, token=self._text(self._tokenizer, event)) for event in events]

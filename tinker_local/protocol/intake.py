@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.requests import Request
@@ -70,19 +71,8 @@ class Intake:
         limits.check_size(int(request.headers.get("content-length", 0)), largest)
         pieces: list[bytes] = []
         size = 0
-        stream = request.stream()
         try:
-            while True:
-                try:
-                    async with asyncio.timeout(self._options.receive_seconds):
-                        piece = await anext(stream, None)
-                except TimeoutError:
-                    seconds = self._options.receive_seconds
-                    raise Refusal(
-                        408, f"Nothing came of the body for {seconds:g} s", {"Connection": "close"}
-                    ) from None
-                if piece is None:
-                    return b"".join(pieces)
+            async for piece in self.stream(request):
                 if not self._receiving.take(len(piece)):
                     raise Refusal(
                         503,
@@ -92,8 +82,24 @@ class Intake:
                 size += len(piece)
                 limits.check_size(size, largest)
                 pieces.append(piece)
+            return b"".join(pieces)
         finally:
             self._receiving.give_back(size)
+
+    async def stream(self, request: Request) -> AsyncIterator[bytes]:
+        """The pieces of a body as they arrive; 408 when none comes for too long."""
+        stream, seconds = request.stream(), self._options.receive_seconds
+        while True:
+            try:
+                async with asyncio.timeout(seconds):
+                    piece = await anext(stream, None)
+            except TimeoutError:
+                raise Refusal(
+                    408, f"Nothing came of the body for {seconds:g} s", {"Connection": "close"}
+                ) from None
+            if piece is None:
+                return
+            yield piece
 
 
 def _decode(

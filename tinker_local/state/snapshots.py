@@ -1,7 +1,7 @@
 """Files of adapters that are being trained or sampled from: `adapters/<name>.safetensors`.
 
-The store says which file is whose. A file is written before its row and deleted after it, and never changes;
-what no row names is deleted at the next start.
+The store says which file is whose, and names each file before it is written and until it is deleted. What it names
+and no adapter or sampler has is deleted at the next start; what it does not name is not the server's, and stays.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ class Snapshots:
     """Use from any thread."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._folder = store.folder / "adapters"
         self._folder.mkdir(exist_ok=True)
-        rows = store.select("SELECT file FROM adapters UNION SELECT file FROM ephemeral_weights")
-        kept = {row["file"] for row in rows}
-        for path in self._folder.iterdir():
-            if path.name not in kept:
-                path.unlink()
+        for row in store.select(
+            """SELECT file FROM snapshots
+            EXCEPT SELECT file FROM adapters EXCEPT SELECT file FROM ephemeral_weights"""
+        ):
+            self.delete(row["file"])
 
     def write(self, state: AdapterState) -> str:
         """Write an adapter, whole and for good; returns the file's name."""
@@ -47,6 +48,7 @@ class Snapshots:
             for group in _GROUPS
             for key, tensor in getattr(state, group).items()
         }
+        self._store.insert("snapshots", file=name)
         with (self._folder / name).open("wb") as file:
             file.write(safetensors.numpy.save(tensors, metadata={"adapter": json.dumps(facts)}))
             file.flush()
@@ -65,3 +67,4 @@ class Snapshots:
 
     def delete(self, name: str) -> None:
         (self._folder / name).unlink(missing_ok=True)
+        self._store.write("DELETE FROM snapshots WHERE file = ?", name)

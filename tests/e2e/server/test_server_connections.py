@@ -8,12 +8,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import jsonschema_rs
+import orjson
 import pytest
 
-from tests.support.raw_client import Raw
+from tests.support.raw_client import MODEL, Raw
 from tests.support.server_process import ServerProcess
 from tinker_local import LocalServer
 from tinker_local.options import Options
+from tinker_local.protocol import contract
 
 HEAD = (
     b"POST /api/v1/optim_step HTTP/1.1\r\nHost: localhost\r\nX-API-Key: tml-x\r\n"
@@ -44,6 +47,44 @@ def test_half_a_request_is_given_up(sent: bytes) -> None:
         answer = everything(connection)
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b'{"detail":"No' in answer
+
+
+def test_a_body_that_does_not_come_is_told_as_the_contract_says() -> None:
+    """By every operation that takes one."""
+    takes_body = [one for one in contract.operations() if one.media_types]
+    with (
+        LocalServer(options=Options(receive_seconds=0.2)) as running,
+        Raw(running.url) as raw,
+        contextlib.ExitStack() as stack,
+    ):
+        asked = {"base_model": MODEL, "lora_config": {"rank": 4}}
+        urls = raw.post("external_weights_upload_start", asked)["urls"].values()
+        place = next(iter(urls))
+        connections = {}
+        for operation in takes_body:
+            path, headers = operation.path, {"X-API-Key": "tml-x"}
+            if operation.operation_id == "put_file":
+                path, headers = urlsplit(place["url"]).path, place["headers"]
+            headers = {"Host": "localhost", "Content-Length": "100", **headers}
+            headers.setdefault("Content-Type", operation.media_types[0])
+            lines = [
+                f"{operation.method} {path.replace('{', '').replace('}', '')} HTTP/1.1",
+                *(f"{name}: {value}" for name, value in headers.items()),
+            ]
+            connection = stack.enter_context(connect(running.url))
+            connection.sendall("\r\n".join([*lines, "", ""]).encode())
+            connections[operation.operation_id] = connection
+        answers = {name: everything(connection) for name, connection in connections.items()}
+    assert len(answers) > 25
+    components = contract.document()["components"]
+    for operation in takes_body:
+        head, _, body = answers[operation.operation_id].partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 408 "), (operation.operation_id, head)
+        documented = contract.document()["paths"][operation.path][operation.method.lower()]
+        (content,) = contract.resolved(documented["responses"]["408"])["content"].values()
+        assert jsonschema_rs.is_valid(
+            {**content["schema"], "components": components}, orjson.loads(body)
+        ), (operation.operation_id, body)
 
 
 def test_half_a_second_request_is_given_up_too() -> None:

@@ -52,7 +52,7 @@ def _parse_response(response: httpx.Response) -> MessageTokenCount | AnthropicEr
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.anthropic_error_response import AnthropicErrorResponse
 
         return AnthropicErrorResponse.from_dict(loads(content))

@@ -53,7 +53,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [403, 404, 405, 410, 416, 429, 500, 503]:
+    if response.status_code in [403, 404, 405, 408, 410, 416, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

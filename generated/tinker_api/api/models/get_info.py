@@ -23,7 +23,8 @@ def request(
 ) -> Request[GetInfoResponse]:
     """Describe a training run by its model id
 
-    Clients call it after they create a model; `model_data` names the tokenizer of the model.
+    Clients call it after they create a model; `model_data` names the tokenizer of the model. By `next_seq_id`, a
+    client that has not created the run can go on with it.
 
     Args:
         body (GetInfoRequest): The model to describe.
@@ -55,7 +56,7 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

@@ -59,7 +59,7 @@ def _parse_response(response: httpx.Response) -> ChatCompletion | OpenAIErrorRes
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 403, 404, 405, 413, 415, 429, 500, 503]:
+    if response.status_code in [400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503]:
         from ...models.open_ai_error_response import OpenAIErrorResponse
 
         return OpenAIErrorResponse.from_dict(loads(content))

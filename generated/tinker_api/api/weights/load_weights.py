@@ -65,7 +65,22 @@ def _parse_response(
     if response.is_success:
         return _parse(response.content)
     content = response.content
-    if response.status_code in [400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 429, 500, 503]:
+    if response.status_code in [
+        400,
+        401,
+        402,
+        403,
+        404,
+        405,
+        408,
+        409,
+        410,
+        413,
+        415,
+        429,
+        500,
+        503,
+    ]:
         from ...models.error_response import ErrorResponse
 
         return ErrorResponse.from_dict(loads(content))

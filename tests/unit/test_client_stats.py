@@ -1,0 +1,79 @@
+"""The numbers of `client.stats()`: counted exactly, percentiles within their bound, shown in full."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+import pytest
+from hypothesis import given, strategies as st
+
+import tinker
+from tinker._protocol.recorder import Durations, Recorder
+
+
+@given(st.lists(st.floats(1e-5, 1e5), min_size=1, max_size=300))
+def test_percentiles_are_those_of_the_sorted_list_within_their_bound(seconds: list[float]) -> None:
+    durations = Durations()
+    for one in seconds:
+        durations.add(one)
+    latency, ordered = durations.latency(), sorted(seconds)
+    for share, found in ((0.5, latency.p50), (0.95, latency.p95), (0.99, latency.p99)):
+        exact = ordered[math.ceil(share * len(ordered)) - 1]
+        assert math.isclose(found, exact, rel_tol=0.025)
+    assert (latency.count, latency.max) == (len(seconds), ordered[-1])
+    assert math.isclose(latency.mean, math.fsum(seconds) / len(seconds), rel_tol=1e-9)
+
+
+def test_memory_does_not_grow_with_what_is_counted() -> None:
+    recorder = Recorder()
+    for number in range(10_000):
+        recorder.request("asample", 1.0 + number % 7, status=200, sent=1, received=1)
+    (requests,) = recorder._requests.values()
+    assert len(requests.durations.classes) == 7
+
+
+def recorded() -> tinker.ClientStats:
+    recorder = Recorder()
+    recorder.under_way = 2
+    recorder.polls = 3
+    recorder.operation("optim_step", 2.0, "done")
+    recorder.request("optim_step", 0.02, status=503, sent=70, received=10)
+    recorder.request("optim_step", 0.04, status=None, sent=70, received=0)
+    recorder.request("retrieve_future", 1.5, status=200, sent=30, received=2_000_000)
+    recorder.retry("503")
+    recorder.waited("rate_limit", 1.25)
+    recorder.waited_in_queue("paused_capacity", 1.5)
+    return recorder.stats("protobuf")
+
+
+def test_sums_are_over_all_requests() -> None:
+    stats = recorded()
+    assert (stats.bytes_sent, stats.bytes_received, stats.under_way) == (170, 2_000_010, 1)
+    assert (stats.requests["optim_step"].attempts, stats.requests["optim_step"].failed) == (2, 2)
+    assert stats.requests["optim_step"].latency.count == 1  # one had a response
+    assert stats.retries == {"503": 1}
+    waited = attrs.asdict(stats.waited)
+    assert waited == {
+        "server": pytest.approx(0.06), "queue": 1.5, "rate_limit": 1.25, "billing": 0.0, "retry": 0.0,
+    }  # fmt: skip
+
+
+def test_print_and_notebooks_show_everything() -> None:
+    stats = recorded()
+    text = repr(stats)
+    for part in (
+        "1 under way", "3 polls", "170 B sent", "2.0 MB received", "batches in protobuf",
+        "waited: server 60 ms, queue 1.5 s, rate limit 1.25 s", "retries: 503: 1",
+        "optim_step", "retrieve_future",
+    ):  # fmt: skip
+        assert part in text, part
+    html = stats._repr_html_()
+    assert html.count("<tr>") == 2 + 3
+    assert "<td>retrieve_future</td><td>1</td>" in html
+
+
+def test_an_empty_one_is_shown_too() -> None:
+    assert repr(Recorder().stats(None)) == (
+        "<ClientStats: 0.0 s, 0 under way, 0 polls, 0 B sent, 0 B received, batches in an encoding not known yet>"
+    )

@@ -1,0 +1,285 @@
+"""What is told of the work of one session: to its counters, the log, observers, and OpenTelemetry.
+
+The counters always run. Events are made only while there is an observer, spans only in a program that has set up OpenTelemetry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+import httpx
+
+from tinker import _log, events
+from tinker._protocol.progress import Progress
+from tinker._protocol.recorder import Cause, Recorder
+
+if TYPE_CHECKING:
+    from tinker._protocol import otel
+
+PollState = Literal["pending", "ready", "failed", "done"]
+
+SECONDS = "tinker_seconds"
+"""Extension of a response: how long it took."""
+
+
+def open_telemetry() -> otel.Telemetry | None:
+    """The way to OpenTelemetry, if this program has imported its API and has set up a provider, or works in a span."""
+    if "opentelemetry.trace" not in sys.modules and "opentelemetry.metrics" not in sys.modules:
+        return None
+    from tinker._protocol import otel  # noqa: PLC0415  # needs the API
+
+    return otel.current()
+
+
+class Telemetry:
+    """Used on the library's event loop, apart from `observe`."""
+
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+        self._observers: tuple[events.Observer, ...] = ()
+        self._reported: set[int] = set()
+
+    def observe(self, observer: events.Observer) -> Callable[[], None]:
+        """Tell `observer` every event from now on, until the returned function is called. From any thread."""
+        if not callable(observer):
+            raise TypeError(f"observer is {observer!r}; it must be a function of one event.")
+        if inspect.iscoroutinefunction(observer):
+            raise TypeError(
+                f"observer is {observer!r}; it must not be a coroutine function: nothing would await it."
+            )
+        place: tuple[events.Observer, ...] = (observer,)
+        self._observers += place
+
+        def stop() -> None:
+            nonlocal place
+            kept = list(self._observers)
+            for one in place:
+                kept.remove(one)
+                self._reported.discard(id(one))
+            self._observers, place = tuple(kept), ()
+
+        return stop
+
+    def _tell(self, event: events.Event) -> None:
+        for observer in self._observers:
+            try:
+                observer(event)
+            except Exception:  # noqa: BLE001  # the observer's, not ours
+                if id(observer) not in self._reported:
+                    self._reported.add(id(observer))
+                    _log.OBSERVER_FAILED(observer=observer, exc_info=True)
+
+    # ---- operations -------------------------------------------------------------------------
+
+    def begun(self, progress: Progress) -> None:
+        """An operation begins. In the context in which it will run: its span becomes the current one."""
+        self.recorder.under_way += 1
+        if (tracing := open_telemetry()) is not None:
+            progress.span = tracing.begin_operation(progress)
+        progress.is_begun = True
+        progress.attributes = None  # which may hold a prompt
+
+    def ended(self, progress: Progress, value: object, error: BaseException | None) -> None:
+        """It has ended; called before anybody who waits for it goes on."""
+        seconds = progress.waited
+        cancelled = isinstance(error, asyncio.CancelledError)
+        outcome: Literal["done", "failed", "cancelled"] = (
+            "done" if error is None else "cancelled" if cancelled else "failed"
+        )
+        self.recorder.operation(progress.operation, seconds, outcome)
+        if progress.span is not None and (tracing := open_telemetry()) is not None:
+            tracing.end_operation(progress.span, progress, seconds, value, error)
+        progress.span = None
+        if _log.OPERATION_ENDED.is_on:
+            _log.OPERATION_ENDED(operation=progress.name(), outcome=outcome, seconds=seconds)
+        if self._observers:
+            self._tell(
+                events.Result(
+                    operation=progress.operation,
+                    ids=dict(progress.ids),
+                    seq_ids=tuple(progress.seq_ids),
+                    request_ids=tuple(progress.request_ids),
+                    value=value,
+                    error=error,
+                    seconds=seconds,
+                )
+            )
+
+    # ---- requests ---------------------------------------------------------------------------
+
+    async def send(
+        self,
+        http: httpx.AsyncClient,
+        request: httpx.Request,
+        operation: str,
+        progress: Progress,
+        attempt: int,
+        *,
+        stream: bool = False,
+    ) -> httpx.Response:
+        """Send a request once; of a stream, the headers alone have arrived.
+
+        Args:
+            http: Sends it.
+            request: What to send.
+            operation: Its operationId.
+            progress: The operation that it serves.
+            attempt: Which attempt it is, from 1.
+            stream: Whether its response is one.
+        """
+        tracing = None if progress.is_begun and progress.span is None else open_telemetry()
+        span = None
+        if tracing is not None:
+            span = tracing.begin_request(request, operation, attempt, progress.span)
+        response: httpx.Response | None = None
+        failure: BaseException | None = None
+        began = time.perf_counter()
+        try:
+            response = await http.send(request, stream=stream)
+            if stream and not response.is_success:
+                await response.aread()
+            return response
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            seconds = time.perf_counter() - began
+            if response is not None:
+                response.extensions[SECONDS] = seconds
+            if tracing is not None:
+                tracing.end_request(span, request, operation, seconds, response, failure)
+            if not isinstance(failure, asyncio.CancelledError):
+                self._attempted(request, operation, progress, attempt, seconds, response, failure)
+
+    def _attempted(
+        self,
+        request: httpx.Request,
+        operation: str,
+        progress: Progress,
+        attempt: int,
+        seconds: float,
+        response: httpx.Response | None,
+        failure: BaseException | None,
+    ) -> None:
+        status = None if response is None else response.status_code
+        sent = _length(request)
+        received = 0 if response is None else _length(response)
+        self.recorder.request(operation, seconds, status=status, sent=sent, received=received)
+        if _log.REQUEST.is_on:
+            _log.REQUEST(
+                operation=operation,
+                purpose=progress.name(),
+                attempt=attempt,
+                status=status or type(failure).__name__,
+                seconds=seconds,
+                bytes_sent=sent,
+                bytes_received=received,
+            )
+        if self._observers:
+            self._tell(
+                events.Request(
+                    operation=operation,
+                    purpose=progress.operation,
+                    ids=dict(progress.ids),
+                    attempt=attempt,
+                    status=status,
+                    error=None if failure is None else type(failure).__name__,
+                    seconds=seconds,
+                    bytes_sent=sent,
+                    bytes_received=received,
+                )
+            )
+
+    def retrying(
+        self,
+        operation: str,
+        progress: Progress,
+        attempt: int,
+        cause: str,
+        pause: float,
+        error: Exception | None = None,
+    ) -> None:
+        """A request is sent again after a pause; `cause` is a status code or a phrase."""
+        self.recorder.retry(cause)
+        if (tracing := open_telemetry()) is not None:
+            tracing.count_retry(operation, cause)
+        if self._observers:
+            self._tell(
+                events.Retry(
+                    operation=operation,
+                    purpose=progress.operation,
+                    ids=dict(progress.ids),
+                    attempt=attempt,
+                    cause=cause,
+                    error=error,
+                    pause=pause,
+                )
+            )
+
+    async def pause(self, seconds: float, cause: str) -> None:
+        """Wait before the next attempt."""
+        began = time.perf_counter()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.waited(time.perf_counter() - began, cause)
+
+    def waited(self, seconds: float, cause: str) -> None:
+        """Before another attempt was made, because of a status or for another cause."""
+        kind: Cause = "rate_limit" if cause == "429" else "billing" if cause == "402" else "retry"
+        self.recorder.waited(kind, seconds)
+
+    # ---- polls ------------------------------------------------------------------------------
+
+    def polled(self, progress: Progress, request_id: str, state: PollState, seconds: float) -> None:
+        """A poll was answered; `progress` knows the queue's state by now."""
+        self.recorder.polls += 1
+        if state == "pending" and progress.queue_state != "active":
+            self.recorder.waited_in_queue(progress.queue_state, seconds)
+        if _log.POLL.is_on:
+            _log.POLL(
+                operation=progress.name(),
+                state=state,
+                seconds=seconds,
+                request_id=request_id,
+                queue_state=progress.queue_state,
+            )
+        if self._observers:
+            self._tell(
+                events.Poll(
+                    operation=progress.operation,
+                    ids=dict(progress.ids),
+                    request_id=request_id,
+                    state=state,
+                    queue_state=progress.queue_state,
+                    queue_reason=progress.queue_reason,
+                    seconds=seconds,
+                )
+            )
+
+    def queued(self, progress: Progress) -> None:
+        """The state of the queue has changed."""
+        state, reason = progress.queue_state, progress.queue_reason
+        if _log.QUEUE_STATE.is_on:
+            _log.QUEUE_STATE(operation=progress.name(), state=state, reason=reason)
+        if progress.span is not None and (tracing := open_telemetry()) is not None:
+            tracing.queued(progress.span, state)
+        if self._observers:
+            self._tell(
+                events.QueueState(
+                    operation=progress.operation, ids=dict(progress.ids), state=state, reason=reason
+                )
+            )
+
+
+def _length(message: httpx.Request | httpx.Response) -> int:
+    """Bytes of a body that was read; 0 for one that was not."""
+    try:
+        return len(message.content)
+    except (httpx.RequestNotRead, httpx.ResponseNotRead):
+        return 0

@@ -1,0 +1,113 @@
+"""What an observer is told while a client works: `client.observe(function)`.
+
+An observer is a function of one argument, an event. It is called on the library's own thread, in the order in which things
+happen, and must return at once; what it raises is logged once and harms nothing. Without an observer, no event is made.
+
+    from tinker import events
+
+    def observer(event: events.Event) -> None:
+        match event:
+            case events.QueueState(state=state, reason=reason):
+                print("the queue is", state, reason or "")
+            case events.Result(operation="optim_step", value=response):
+                print(response.metrics)
+
+    stop = client.observe(observer)
+
+No event has a credential; a `Result` holds what the caller gets, and so may hold text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Request:
+    """One attempt of a request has ended, with a response or without."""
+
+    operation: str
+    """The operationId of the request, such as `retrieve_future`."""
+    purpose: str
+    """The operation that it serves, such as `optim_step`; often the same."""
+    ids: Mapping[str, str]
+    """What it is about, such as `{"model_id": …}`."""
+    attempt: int
+    """From 1."""
+    status: int | None
+    """Of the response; None if there was none."""
+    error: str | None
+    """Why there was no response: the name of httpx's exception."""
+    seconds: float
+    bytes_sent: int
+    """Of the body."""
+    bytes_received: int
+    """Of the body, decompressed; 0 for a stream."""
+
+
+@frozen(kw_only=True)
+class Retry:
+    """A request, or a whole sample, is tried again after a pause."""
+
+    operation: str
+    purpose: str
+    ids: Mapping[str, str]
+    attempt: int
+    """Attempts so far."""
+    cause: str
+    """A status code; `no response`, `timeout` or `unusable response`; `sample failed`."""
+    error: Exception | None
+    """What is raised if it is given up."""
+    pause: float
+    """Seconds until the next attempt; at least, where samples wait for each other."""
+
+
+@frozen(kw_only=True)
+class Poll:
+    """The server has answered a poll."""
+
+    operation: str
+    """The operation whose result is polled for."""
+    ids: Mapping[str, str]
+    request_id: str
+    state: Literal["pending", "ready", "failed", "done"]
+    """`ready`: the result is there, and is fetched when there is room for it."""
+    queue_state: str
+    """`active`, `paused_capacity`, `paused_rate_limit`, or what a newer server says."""
+    queue_reason: str | None
+    seconds: float
+    """How long the server held it."""
+
+
+@frozen(kw_only=True)
+class QueueState:
+    """The state of the server's queue has changed for an operation."""
+
+    operation: str
+    ids: Mapping[str, str]
+    state: str
+    """As `Poll.queue_state`."""
+    reason: str | None
+
+
+@frozen(kw_only=True)
+class Result:
+    """An operation has ended, just before its future has the result."""
+
+    operation: str
+    ids: Mapping[str, str]
+    seq_ids: tuple[int, ...]
+    request_ids: tuple[str, ...]
+    value: object
+    """What the caller gets; None if it failed."""
+    error: BaseException | None
+    """Why it failed; `asyncio.CancelledError` if it was cancelled."""
+    seconds: float
+    """Since the call."""
+
+
+Event: TypeAlias = Request | Retry | Poll | QueueState | Result
+Observer: TypeAlias = Callable[[Event], object]
