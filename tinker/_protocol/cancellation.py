@@ -1,4 +1,4 @@
-"""Telling the server which samples nobody waits for any more."""
+"""Cancels samples on the server that nobody waits for any more."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _TIMEOUT = 30.0
 
 
 class Cancellations:
-    """One request for each sample, a bounded number at once. Used on the library's event loop only."""
+    """One request for each sample, a bounded number at a time. Used only on the library's event loop."""
 
     def __init__(self, connection: Connection) -> None:
         self.config = models.ClientDynamicConfigResponse()
-        """The server's: whether it wants to know, and how much at once."""
+        """The server's settings: whether it offers cancellation, and how many requests at a time."""
         self._connection = connection
         self._ids: deque[str] = deque()
         self._telling: set[asyncio.Task[None]] = set()
@@ -74,6 +74,6 @@ class Cancellations:
                 _log.NOT_CANCELLED(error=error)
 
     async def flush(self) -> None:
-        """Wait until the server knows of all of them."""
+        """Wait until all cancellations are sent."""
         while tasks := {*self._telling, *self._promised}:
             await asyncio.wait(tasks)

@@ -1,6 +1,6 @@
 """One private event loop, in one daemon thread, for all I/O of the process.
 
-Every operation that runs on it is known here until it ends: to close a client is to end its operations, and a forked
+This module keeps every operation that runs on it until it ends: closing a client ends its operations, and a forked
 process, which has none of the parent's threads, fails those that the parent had under way.
 """
 
@@ -92,7 +92,7 @@ class Operation:
 
 _operations: dict[Operation, None] = {}
 _of_the_parent: list[object] = []
-"""What a forked process inherits and must neither run nor destroy: destroying it would run its `finally` blocks."""
+"""Coroutines that a forked process inherits and must neither run nor destroy: that would run their `finally` blocks."""
 
 
 def get() -> asyncio.AbstractEventLoop:
@@ -119,8 +119,8 @@ def submit(
 ) -> Future[T]:
     """Run a coroutine on the loop, from any thread, for `future` or a new one.
 
-    Cancelling the future of a `cancellable` coroutine cancels it. Others run to their end, because
-    later work depends on them, and only their result is dropped; `Operation.fail` alone ends them.
+    Cancelling the future of a `cancellable` coroutine cancels the coroutine. Others run to their end, because
+    later work depends on them, and only their result is dropped; only `Operation.fail` ends them.
 
     `telemetry` is told when the operation begins and ends.
     """
@@ -138,9 +138,9 @@ def operations(owner: object) -> list[Operation]:
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a function in a thread of its own, for which the interpreter's exit does not wait.
+    """Run a function in its own thread, for which the interpreter's exit does not wait.
 
-    `asyncio.to_thread` makes it wait: Ctrl-C would take as long as the function.
+    With `asyncio.to_thread` it would wait: Ctrl-C would take as long as the function.
     """
     loop, context = asyncio.get_running_loop(), contextvars.copy_context()
     future: asyncio.Future[T] = loop.create_future()
@@ -155,7 +155,7 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
         try:
             value = context.run(function, *args, **kwargs)
             settler = future.set_result
-        except StopIteration as error:  # which no future can hold
+        except StopIteration as error:  # a future cannot hold a StopIteration
             value = RuntimeError(f"{function!r} raised StopIteration")
             value.__cause__ = error
         except BaseException as error:  # noqa: BLE001  # for whoever awaits it
@@ -191,7 +191,7 @@ def _begin_anew_after_fork() -> None:
 
 def _fail_after_fork(operation: Operation) -> None:
     future = operation.future
-    # A thread of the parent may have held the lock; whoever waits or is called back is there.
+    # A thread of the parent may have held the lock; waiters and callbacks belong to the parent.
     future._condition = threading.Condition()
     future._done_callbacks.clear()  # type: ignore[attr-defined]
     future._waiters.clear()

@@ -1,17 +1,17 @@
 """From a promise to its result: long polls of `retrieve_future`.
 
-What a server may return, and what follows:
+Possible responses, and what the client does:
 
     the result                          decoded by the operation that made the promise
-    `type: try_again`, `status: pending`, 408   ask again; at once if the server held the request, else after
+    `type: try_again`, `status: pending`, 408   poll again; at once if the server held the request, else after
                                         a pause that grows to 1 s
     `status: complete_metadata`         wait until it fits among the results in flight, then fetch it
     any body with `error`, 400, 409, 422,   `RequestFailedError`
-    words that say that it failed
-    402                                 ask again every 5 s while billing may be paused
-    429, 5xx, no response               ask again after a pause that grows to 30 s, for an hour; after
+    messages of a failure
+    402                                 poll again every 5 s while billing may be paused
+    429, 5xx, no response               poll again after a pause that grows to 30 s, for an hour; after
                                         a plain 500 for a minute
-    a 200 that is none of these; 400,   ask again for a minute; then `APIResponseValidationError`, or the
+    a 200 that is none of these; 400,   poll again for a minute; then `APIResponseValidationError`, or the
     404, 409 without a body, with HTML  `APIStatusError` of a proxy's status
     410                                 the promise is lost: `APIStatusError`
     401, 403, 404, 413, …               their `APIStatusError`
@@ -45,19 +45,19 @@ from tinker_api.types import Request, loads
 T = TypeVar("T")
 
 POLL_TIMEOUT = 330.0
-"""Seconds for one poll. Servers hold one for 40 to 300 s, and some drop a result whose reader has
-gone; a peer that dies is noticed by TCP keep-alive."""
+"""Timeout of one poll in seconds. Servers hold one for 40 to 300 s, and some drop a result if its reader has
+gone; TCP keep-alive notices a dead peer."""
 GIVE_UP = RetryPolicy(3600.0, fault_budget=60.0, longest_pause=30.0)
 SILENCE = 55.0
-"""Seconds without a response to a poll after which a second one is sent. Most servers hold a poll for less."""
+"""Seconds without a response after which a second poll is sent. Most servers hold a poll for less."""
 _HELD = 0.5
 _LONGEST_PAUSE = 1.0
 
 _FAILURES = (400, 409, 422)
-"""Statuses by which some servers say that the operation failed, instead of a body with `error`."""
+"""Status codes that some servers return for a failed operation, instead of a body with `error`."""
 
 Decoder = Callable[[httpx.Response], T]
-"""Turns a 200 that is the result into the result."""
+"""Decodes the result from its response."""
 
 
 async def poll(
@@ -74,14 +74,14 @@ async def poll(
     """Wait for the result of a promise.
 
     Args:
-        connection: To the server.
-        request_id: The promise's.
-        decode: Makes the result of the response.
+        connection: The connection to the server.
+        request_id: Id of the promise.
+        decode: Decodes the result from its response.
         progress: The operation it belongs to.
-        kind: The operation's name for the server.
-        accept: The encoding to ask for; `decode` takes both.
-        byte_budget: For results in flight.
-        size: The result's size in bytes, if that is known already.
+        kind: Name of the operation, for the header of the poll.
+        accept: The encoding to ask for; `decode` accepts both.
+        byte_budget: Limit on the results in flight.
+        size: Size of the result in bytes, if it is known.
     """
     pause = 0.0
     reserved = 0
@@ -246,7 +246,7 @@ class _Poll(Generic[T]):
 
 
 def _control_message(response: httpx.Response) -> dict[str, Any] | None:
-    """The body, if it is a short JSON object: only those can be anything but a large result."""
+    """The body, if it is a short JSON object: anything larger is a result."""
     content = response.content
     if len(content) > 65536 or not content.startswith(b"{"):
         return None
@@ -258,7 +258,7 @@ def _control_message(response: httpx.Response) -> dict[str, Any] | None:
 
 
 def _refused(error: APIStatusError, request_id: str, progress: Progress) -> RequestFailedError:
-    """The failure of an operation that a server tells by a status."""
+    """The failure of an operation that the server reports by a status code."""
     user = error.status_code == 400
     category = RequestErrorCategory.User if user else RequestErrorCategory.Unknown
     text = detail_of(error.body, error.status_code)
@@ -270,7 +270,7 @@ def _failure(answer: dict[str, Any], request_id: str, progress: Progress) -> Req
     if isinstance(error, dict):
         category = category or error.get("category")
         error = error.get("message", error)
-    # Some servers say `user_error`.
+    # Some servers send `user_error`.
     name = str(category).lower().removesuffix("_error")
     known = next((c for c in RequestErrorCategory if c == name), RequestErrorCategory.Unknown)
     return RequestFailedError(f"{progress.name()} failed: {error}", request_id, known)

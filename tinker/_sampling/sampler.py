@@ -37,21 +37,21 @@ from tinker_api.types import Response
 R = TypeVar("R", Response[UntypedAPIFuture], Stream[StreamSampleEvent])
 
 CLONE_BLOCK = 10**9
-"""seq_ids of a clone begin at its id times this, so that those of no two clients are the same."""
+"""The seq_ids of a clone begin at its id times this, so that no two clients use the same."""
 
 NO_QUEUE = "1"
-"""The value of X-Tinker-Sampling-Backpressure that asks for 429 instead of a place in a queue."""
+"""Value of X-Tinker-Sampling-Backpressure that asks the server to return 429 instead of queueing."""
 SDK = sdk_headers("SamplingClient.sample")
 
 
 class Sampler:
-    """A sampler as one client sees it. Made anywhere, used on the library's event loop only.
+    """A sampler, for one client. Created in any thread, used only on the library's event loop.
 
     Args:
-        session: Its session.
-        sampler_id: Its id.
-        retry_config: How persistently to ask.
-        is_clone: Whether another client, which numbers its samples from 0, was there first.
+        session: The session.
+        sampler_id: Id of the sampler.
+        retry_config: How persistently to retry.
+        is_clone: Whether another client of the sampler numbers its samples from 0.
     """
 
     def __init__(
@@ -69,9 +69,9 @@ class Sampler:
         self._seq_ids: Iterator[int] | None = None
         self._preparing = asyncio.Lock()
         self.in_flight = asyncio.Semaphore(sys.maxsize)
-        """All samples, from the first request to the result."""
+        """Limit on samples in flight, from the first request to the result."""
         self._polling = asyncio.Semaphore(sys.maxsize)
-        """Those that are asked for one by one, each on a connection of its own."""
+        """Limit on samples that are polled for one by one, each on its own connection."""
         self._feed: CompletionsFeed | None = None
         self._last_progress = 0.0
         self._watched: set[asyncio.Timeout] = set()
@@ -79,7 +79,7 @@ class Sampler:
         self._alarm: asyncio.TimerHandle | None = None
 
     async def prepare(self) -> None:
-        """Learn what the server allows and which numbers to use; sends requests on first use."""
+        """Learn the server's limits and which numbers to use; sends requests on first use."""
         if self._seq_ids is not None:
             return
         async with self._preparing:
@@ -92,7 +92,7 @@ class Sampler:
             self._seq_ids = itertools.count(CLONE_BLOCK * self._clone_id)
 
     async def _join(self) -> int:
-        """An id of this clone that no other has: by the server, if it gives any, or else by chance."""
+        """A unique id of this clone: from the server, if it provides ids, else random."""
         if self.session.config.sample_join_sampling_session:
             response = await self.session.connection.call(
                 join_sampling_session.request(
@@ -105,12 +105,10 @@ class Sampler:
             )
             if response.status_code < 300:
                 return self.session.connection.parse(response, progress).client_counter
-        return (
-            secrets.randbelow(CLONE_BLOCK) + 1
-        )  # not `random`, whose state forked processes share
+        return secrets.randbelow(CLONE_BLOCK) + 1  # not `random`: forked processes share its state
 
     def _apply(self, config: models.ClientConfigResponse) -> None:
-        """Take over the server's settings, where the caller has not asked for others."""
+        """Apply the server's settings, unless the caller has set others."""
         assert self._clone_id is not None
         most = max(config.sample_max_concurrent_requests, 1)
         self._polling = asyncio.Semaphore(most)
@@ -128,7 +126,7 @@ class Sampler:
     async def sample(
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
     ) -> types.SampleResponse:
-        """Request a sample until it is there, within the limits of the RetryConfig."""
+        """Request a sample until it succeeds, within the limits of the RetryConfig."""
         with self.session.watched(progress):
             await self.prepare()
             progress.doing = "waiting for other samples of the client to end"
@@ -138,7 +136,7 @@ class Sampler:
     async def sample_in_flight(
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
     ) -> types.SampleResponse:
-        """As `sample`, for a sample that is in flight already."""
+        """As `sample`, for a sample that is already in flight."""
         asked = 0
         tries = self._retry.enable_retry_logic and not self.session.config.sample_no_retries
         retried: tuple[type[Exception], ...] = (APIStatusError, *self._retry.retryable_exceptions)
@@ -170,10 +168,10 @@ class Sampler:
         if names := missing(request, result, prompt):
             raise TinkerError(
                 f"{progress.name()}: {self.session.settings.base_url} does not offer "
-                f"{' and '.join(names)}: it was asked for, and the response has none."
+                f"{' and '.join(names)}: it was requested, but the response lacks it."
             )
         if request.prompt_logprobs_last_n is not None and result.prompt_logprobs_np is not None:
-            # Some servers score them all.
+            # Some servers score all positions.
             scores = result.prompt_logprobs_np.copy()
             scores[: -request.prompt_logprobs_last_n] = np.nan
             result = result.model_copy(update={"prompt_logprobs_np": scores})
@@ -182,7 +180,7 @@ class Sampler:
     async def _unless_stuck(
         self, sample: Coroutine[Any, Any, types.SampleResponse], progress: Progress
     ) -> types.SampleResponse:
-        """The sample, unless no sample of the client ends for too long."""
+        """Wait for the sample; raise if no sample of the client ends for too long."""
         watched = self.session.config.sample_enable_stuck_detection
         if not (self._retry.enable_stuck_detection and watched):
             return await sample
@@ -244,7 +242,7 @@ class Sampler:
         *,
         abandon: Callable[[asyncio.Task[R]], None] | None = None,
     ) -> R:
-        """Send a request under a new seq_id, again while the server returns 429 or 402.
+        """Send a request under a new seq_id, and repeat it while the server returns 429 or 402.
 
         Args:
             call: Sends it once, and passes 402 and 429.
@@ -312,7 +310,7 @@ class Sampler:
 def _decode(
     response: httpx.Response, prompt: types.ModelInput, sequence_ids: Sequence[str]
 ) -> types.SampleResponse:
-    """The samples, in whichever encoding they came."""
+    """Decode the samples, in either encoding."""
     if not response.content:
         raise ValueError("the body is empty")
     length = length_of(prompt)
