@@ -30,11 +30,11 @@ class Cancellations:
 
     @property
     def are_wanted(self) -> bool:
-        """Whether the server wants to know."""
+        """Whether the server cancels samples."""
         return self.config.sample_cancel_enabled
 
     def add(self, request_id: str) -> None:
-        """Nobody waits for this promise any more."""
+        """Cancel a promise that nobody waits for any more."""
         if not self.are_wanted:
             return
         self._ids.append(request_id)
@@ -44,7 +44,7 @@ class Cancellations:
             task.add_done_callback(self._telling.discard)
 
     def add_when_promised(self, sending: asyncio.Task[Response[models.UntypedAPIFuture]]) -> None:
-        """Nobody waits for what is being sent: let it be sent, because the server may have it already."""
+        """Cancel a sample whose request is being sent. The request is sent to the end, because the server may already have it."""
         self._promised.add(sending)
         give_up = asyncio.get_running_loop().call_later(_TIMEOUT, sending.cancel)
 

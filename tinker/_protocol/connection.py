@@ -183,7 +183,7 @@ class Connection:
         passed: Collection[int] = (),
         read: Reader | None = None,
     ) -> Coroutine[Any, Any, Response[T]]:
-        """Send a request until the server returns a usable 2xx, or raise why it does not.
+        """Send a request until the server returns a usable 2xx; otherwise raise.
 
         A raised `APIError` says in `outcome_unknown` whether the server may have carried out the request.
 
@@ -209,7 +209,7 @@ class Connection:
         timeout: float = ANSWER_TIMEOUT,
         passed: Collection[int] = (),
     ) -> Coroutine[Any, Any, Stream[T]]:
-        """As `call`, for a stream of events: of a 2xx only the headers have arrived."""
+        """As `call`, for a stream of events. When it returns, only the headers of a 2xx have arrived."""
         wrap = partial(Stream, parse=request.parse)
         return self._send(request, progress, policy, timeout, passed, wrap, None, stream=True)
 
@@ -225,7 +225,8 @@ class Connection:
         *,
         stream: bool = False,
     ) -> R:
-        """What `wrap` makes of the response. `read` raises if a 2xx cannot be used; None: parsing it does."""
+        """Send a request with retries, and return what `wrap` makes of the response. `read` raises if a 2xx cannot be used; None
+        means the request's own parser."""
         attempts = retry.Attempts(retry.within(self.policy, policy), self.billing_budget)
         if self.policy.attempt_timeout is not None and policy.budget < self.policy.poll_budget:
             timeout = min(timeout, self.policy.attempt_timeout)

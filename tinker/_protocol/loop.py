@@ -30,7 +30,7 @@ _thread: threading.Thread | None = None
 
 
 class Operation:
-    """A coroutine that was submitted, until it ends. Its methods run on the loop only."""
+    """A submitted coroutine, until it ends. Its methods run only on the loop."""
 
     __slots__ = ("_telemetry", "cancellable", "future", "owner", "progress", "task")
 
@@ -78,7 +78,7 @@ class Operation:
             pass  # cancelled by the caller in the meantime, or failed
 
     def _cancel(self, future: Future[Any]) -> None:
-        """From any thread: the future is done. If its caller has cancelled it, cancel the task."""
+        """Cancel the task if the caller has cancelled the future, which is done. From any thread."""
         if future.cancelled() and self.task is not None:
             self.task.get_loop().call_soon_threadsafe(self.task.cancel)
 

@@ -123,7 +123,7 @@ async def poll(
 
 @define(eq=False)
 class _Poll(Generic[T]):
-    """One poll, and its outcome. A 200 that is neither a result nor a known message is asked for again."""
+    """One poll, and its outcome. After a 200 that is neither a result nor a known message, the client polls again."""
 
     connection: Connection
     request: Request[Any]
@@ -133,17 +133,17 @@ class _Poll(Generic[T]):
     progress: Progress
     is_pending: bool = True
     size: int | None = None
-    """Bytes of the result, which is there."""
+    """Size of the result in bytes, if it is ready and was not sent."""
     failure: dict[str, Any] | None = None
     results: list[T] = field(factory=list)
     _until: asyncio.Timeout = field(factory=lambda: asyncio.timeout(None), init=False)
     _second: asyncio.Task[_Poll[T]] | None = field(default=None, init=False)
 
     async def outcome(self) -> _Poll[T]:
-        """This poll when it has ended, or a second one that is sent when this one has been silent for long.
+        """This poll when it has ended, or a second one that is sent when this one gets no response for long.
 
-        What the first one waits for may have been lost between here and the server. It is not given up for that: the
-        server may hold it, and drop a result whose reader has gone. But when a later one has a response, it is dead.
+        The response to the first one may have been lost. It is not given up at once: the server may still hold it, and
+        drops a result if its reader has gone. Once a later poll has a response, the earlier one is given up.
         """
         try:
             async with self._until:
@@ -230,13 +230,13 @@ class _Poll(Generic[T]):
         self._tell(response, state)
 
     def _wait(self, response: httpx.Response, message: dict[str, Any]) -> None:
-        """The result is not there; the response says where the operation is in its queue."""
+        """The result is not ready; the response has the state of the queue."""
         state, reason = message.get("queue_state"), message.get("queue_state_reason")
         self._in_queue(str(state or "active"), str(reason) if reason else None)
         self._tell(response, "pending")
 
     def _tell(self, response: httpx.Response, state: PollState) -> None:
-        """Count it, and tell those who want to know."""
+        """Count the poll, and notify observers."""
         seconds = response.extensions.get(SECONDS, 0.0)
         self.connection.telemetry.polled(self.progress, self.request_id, state, seconds)
 
