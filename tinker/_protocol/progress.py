@@ -48,6 +48,8 @@ class Progress:
     queue_reason: str | None = None
     attributes: Callable[[], Mapping[str, Any]] | None = None
     """More for its span: names of OpenTelemetry and values, never a text that a model reads or writes."""
+    is_begun: bool = False
+    """Whether it is an operation under way, of which is known whether it has a span."""
     span: Any = None
     """Its `otel.OperationSpan`, if there is one."""
 
