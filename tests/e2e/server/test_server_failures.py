@@ -183,9 +183,12 @@ def test_what_of_a_prompt_cannot_be_scored_is_said(raw: Raw) -> None:
         (targets(1, 2, dtype="float32"), "is float32; it must be int64"),
         (targets(1, 2.5), "numbers that are not integers"),
         (targets(1, 2, shape=None), "has shape [2]; with a prompt of 3 tokens it must be [2, K]"),
-        (targets(1, 2, 3, shape=[3, 1]), "has shape [3, 1]; a prompt of 3 tokens takes [2, K]"),
+        (
+            targets(1, 2, 3, shape=[3, 1]),
+            "has shape [3, 1]; with a prompt of 3 tokens it must be [2, K]",
+        ),
         (targets(1, 2, 3), "3 values, which its shape [2, 1] does not hold"),
-        (targets(-1, -1), "has no token id in it"),
+        (targets(-1, -1), "has no token ids"),
         (targets(1, 257), "has 257, which is neither -1 nor in the vocabulary of 257"),
         (targets(1, -2), "has -2"),
         (
