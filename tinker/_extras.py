@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 def install(extra: str) -> str:
     """Return the command that adds `extra` to this copy of the package, however it was installed.
 
-    The bare name `tinker[extra]` would not do: on the public index it is the official SDK, which lacks these extras.
+    The name `tinker[extra]` alone does not work: on the public index it is the official SDK, which lacks these extras.
     """
     from importlib import metadata  # noqa: PLC0415  # slow, and only errors need it
     from urllib.request import url2pathname  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first used (PEP 562), so that importing it costs little."""
+"""Import the names of a package on first use (PEP 562), so that importing the package costs little."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import sys
 
 from tinker._lazy_names import NAMES
 
-# For type checkers it is True; `typing` takes longer to import than all of this.
+# Type checkers take it for True. Importing `typing` would take longer than this whole module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
 def lazy(package: str, *own: str) -> None:
-    """Give a package its `__getattr__`, `__dir__` and `__all__`: what it imports under TYPE_CHECKING, and its own names.
+    """Return `__getattr__`, `__dir__` and `__all__` of a package: the names that it imports under TYPE_CHECKING, and its own.
 
-    Type checkers see nothing of this.
+    Type checkers do not see them.
     """
     home_of = NAMES[package]
 
@@ -24,7 +24,7 @@ def lazy(package: str, *own: str) -> None:
         if name not in home_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module = importlib.import_module(home_of[name])
-        # A name that is its module's own stands for the module.
+        # A name that equals its module's means the module itself.
         value = module if home_of[name] == f"{package}.{name}" else getattr(module, name)
         setattr(sys.modules[package], name, value)
         return value

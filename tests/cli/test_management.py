@@ -223,7 +223,7 @@ def test_doctor_fails_where_nothing_answers(cli: Cli) -> None:
     ("arguments", "words"),
     [
         (["checkpoint", "lst"], "Did you mean 'list'?"),
-        (["trian"], "No such command 'trian'"),
+        (["trian"], "No such command 'trian'. Did you mean 'train'?"),
         (["checkpoint", "list", "--limt", "3"], "--limit"),
         (["checkpoint", "info", "nonsense"], "tinker://"),
         (["checkpoint", "delete", "--yes"], "--run-id"),

@@ -49,6 +49,30 @@ def test_the_built_in_loss_is_that_of_the_tokens_after_the_first(
     np.testing.assert_allclose(after(one), after(other), atol=1e-6)
 
 
+def test_the_mean_loss_is_per_unit_of_weight(service: tinker.ServiceClient) -> None:
+    """Also of chunks of unlike weight: 128 datums with one token that counts, and one with all."""
+    client = new(service)
+    targets, count = TOKENS[1:], len(TOKENS) - 1
+
+    def datum(*weights: float) -> tinker.Datum:
+        inputs = {"target_tokens": targets, "weights": list(weights)}
+        return tinker.Datum(tinker.ModelInput.from_ints(TOKENS[:-1]), inputs)
+
+    one_each = [datum(*[0.0] * (count - 1), 1.0)] * 128
+    data = [*one_each, datum(*[1.0] * count)]
+    output = client.forward(data, "cross_entropy").result(60)
+    logprobs = [found["logprobs"].to_numpy() for found in output.loss_fn_outputs]
+    total = -sum(values[-1] for values in logprobs[:128]) - logprobs[128].sum()
+    assert output.metrics["loss:mean"] == pytest.approx(total / (128 + count), rel=1e-5)
+
+    implicit = client.forward([tinker.Datum(PROMPT)], "cross_entropy").result(60).metrics
+    assert implicit["loss:mean"] == pytest.approx(implicit["loss:sum"] / count)
+    for weights in ([1.0, -1.0] * count)[:count], [0.0] * count:
+        assert (
+            "loss:mean" not in client.forward([datum(*weights)], "cross_entropy").result(60).metrics
+        )
+
+
 def test_what_stands_at_the_invented_target_is_not_shown(service: tinker.ServiceClient) -> None:
     client = new(service)
     for call in (client.forward, client.forward_backward):

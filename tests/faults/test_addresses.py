@@ -51,7 +51,7 @@ def test_a_dead_proxy_is_named_with_its_variable(
 ) -> None:
     monkeypatch.setenv(variable, f"http://user:secret@127.0.0.1:{closed_port}")
     text = connect("http://tinker.invalid")
-    assert f"the proxy http://127.0.0.1:{closed_port} ({variable}) does not connect to" in text
+    assert f"the proxy http://127.0.0.1:{closed_port} ({variable}) cannot connect to" in text
     assert "user" not in text and "secret" not in text
 
 
@@ -79,8 +79,8 @@ def test_the_path_of_the_api_may_be_part_of_the_address(end: str) -> None:
         ({"X-Name": "a\r\nX-Evil: b"}, ValueError, r"'X-Name' has '\\r' at position 1"),
         ({"X-Name": "a\nb"}, ValueError, r"'X-Name' has '\\n' at position 1"),
         ({"X-Name": "a\0b"}, ValueError, "'X-Name' has"),
-        ({"X Name": "a"}, ValueError, "'X Name' is not the name of a header"),
-        ({"": "a"}, ValueError, "'' is not the name of a header"),
+        ({"X Name": "a"}, ValueError, "'X Name' is not a header name"),
+        ({"": "a"}, ValueError, "'' is not a header name"),
         ({"X-Name": 7}, TypeError, "'X-Name' is of type int; it must be a string"),
     ],
 )

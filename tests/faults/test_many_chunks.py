@@ -82,6 +82,6 @@ def test_no_more_chunks_are_under_way_than_allowed(allowed: int, at_once: int) -
         result = future.result(timeout=30)
         service.close().result()
     assert server.most_waiting == at_once
-    assert result.metrics == {"loss:sum": 5.0}
+    assert result.metrics == {"loss:sum": 5.0, "loss:mean": 1 / CHUNK}
     assert future.progress is not None and future.progress.seq_ids == [2, 3, 4, 5, 6]
     assert len(server.seen["forward_backward"]) == 6

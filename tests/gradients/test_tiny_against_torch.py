@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from tests.support.present import present
-from tests.support.tiny_in_torch import loss_of, network
+from tests.support.tiny_in_torch import clip_fraction, loss_of, metrics_of, network
 from tinker_local.engine.base import AdamSpec, AdapterState, Example, LoraSpec, LossResult
 from tinker_local.engine.tiny.engine import MODEL, TinyEngine
 
@@ -125,6 +125,28 @@ def check(
             atol=tolerance * np.abs(expected).max(),
             err_msg=name,
         )
+
+
+@pytest.mark.parametrize("loss_fn", ["importance_sampling", "ppo", "cispo", "dro", "gspo"])
+def test_metrics_of_losses_that_go_by_samples(loss_fn: str) -> None:
+    engine = TinyEngine(dtype=np.float64)
+    adapter = shaken(engine, rank=6)
+    data = examples([5, 33])
+    result, _ = engine.forward(adapter, data, loss_fn, {}, backward=False)
+    factors = {name: torch.tensor(w) for name, w in adapter.weights.items()}
+    expected: dict[str, float] = {}
+    for example in data:
+        logp = network(factors, 6, torch.tensor(example.tokens))
+        own = logp.gather(1, torch.tensor(example.inputs["target_tokens"])[:, None])[:, 0]
+        given = {name: torch.tensor(value) for name, value in example.inputs.items()}
+        values = metrics_of(own, given)
+        if loss_fn in ("ppo", "cispo", "gspo"):
+            values["clip_fraction:mean"] = clip_fraction(loss_fn, own, given)
+        for name, value in values.items():
+            expected[name] = expected.get(name, 0.0) + value / len(data)
+    assert {n: v for n, v in result.metrics.items() if n != "loss:sum"} == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("clip", [0.0, 0.5])

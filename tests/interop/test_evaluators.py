@@ -118,11 +118,10 @@ def evaluated(server: str, folder: Path, task: str, *arguments: str) -> list[dic
     tasks.mkdir()
     name = task.split()[1]
     (tasks / f"{name}.yaml").write_text(task.replace("DATA", str(data)))
+    command: list[str | Path] = [program("lm_eval"), "--tasks", name, "--include_path", tasks]
+    command += ["--log_samples", "--output_path", folder / "results", *arguments]
     done = subprocess.run(
-        [
-            *(program("lm_eval"), "--tasks", name, "--include_path", tasks, "--log_samples"),
-            *("--output_path", folder / "results", *arguments),
-        ],
+        command,
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(folder),

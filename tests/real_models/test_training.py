@@ -47,6 +47,30 @@ def test_log_probabilities_are_those_of_transformers(
             np.testing.assert_allclose(output["logprobs"], logprobs_of(reference, one), atol=1e-4)
 
 
+def test_metrics_of_a_loss_that_goes_by_samples(
+    engine: Any, kind: str, reference: Any, random: np.random.RandomState
+) -> None:
+    data = [
+        example(random, n, logprobs=random.normal(-6, 1, n), advantages=random.normal(size=n))
+        for n in (5, 33)
+    ]
+    adapter = engine.new_adapter(kind, LoraSpec(rank=4))
+    result, _ = engine.forward(adapter, data, "ppo", {}, backward=False)
+    expected = []
+    for one in data:
+        q, a = (torch.tensor(one.inputs[name]) for name in ("logprobs", "advantages"))
+        with torch.no_grad():
+            log_ratio = logprobs_of(reference, one).double() - q
+        ratio = log_ratio.exp()
+        outside = ((ratio < 0.8) | (ratio > 1.2)).double()
+        parts = (torch.expm1(log_ratio) - log_ratio, -q, a, outside)
+        expected.append([part.mean().item() for part in parts])
+    names = ("kl:mean", "entropy:mean", "advantage:mean", "clip_fraction:mean")
+    assert [result.metrics[name] for name in names] == pytest.approx(
+        np.mean(expected, axis=0), rel=1e-3
+    )
+
+
 @pytest.mark.parametrize(
     "parts", [{}, {"train_unembed": False}, {"train_mlp": False, "train_attn": False}]
 )

@@ -90,3 +90,23 @@ def loss_of(loss_fn: str, logp: Any, x: Any, **config: Any) -> Any:
     mean = (logp.detach() - q)[x["sequence_ratio_mask"] != 0].mean()
     sequence = torch.exp(mean + logp - logp.detach())
     return -torch.minimum(sequence * a, sequence.clamp(0.8, 1.2) * a)
+
+
+def metrics_of(logp: Any, x: Any) -> dict[str, float]:
+    """What a loss that reads `logprobs` reports of one example; every target counts as sampled."""
+    q, a = x["logprobs"], x["advantages"]
+    return {
+        "kl:mean": (torch.expm1(logp - q) - (logp - q)).mean().item(),
+        "entropy:mean": -q.mean().item(),
+        "advantage:mean": a.mean().item(),
+    }
+
+
+def clip_fraction(loss_fn: str, logp: Any, x: Any) -> float:
+    """The share of targets with an advantage that a loss clips."""
+    low, high = (0.0, 4.0) if loss_fn == "cispo" else (0.8, 1.2)
+    log_ratio = logp - x["logprobs"]
+    if loss_fn == "gspo":
+        log_ratio = log_ratio[x["sequence_ratio_mask"] != 0].mean().expand(len(logp))
+    ratio = log_ratio[x["advantages"] != 0].exp()
+    return float(((ratio < low) | (ratio > high)).double().mean())

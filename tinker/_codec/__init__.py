@@ -1,1 +1,1 @@
-"""Datums and results to and from bytes. Pure; one module an encoding."""
+"""Encode datums to bytes and decode results from bytes. Pure; one module for each encoding."""

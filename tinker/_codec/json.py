@@ -1,8 +1,8 @@
 """The JSON encoding of batches, prompts and results.
 
-Arrays go by reference: numpy arrays sit in the generated models as they are, and orjson writes them. JSON has
-no NaN and no infinity, and orjson would write null for one, so a batch with any is refused here. In a result
-null is NaN, and the NaN and Infinity of servers in Python are read too.
+Arrays are passed by reference: the generated models hold numpy arrays, which orjson writes. JSON has no NaN and
+no infinity, and orjson would write null for one, so a batch with any is rejected here. In a result null is NaN;
+the NaN and Infinity that servers in Python write are read too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tinker_api.types import loads
 
 
 LOSSES_BY_PROVENANCE: Final = frozenset[LossFnType]({"stable_reinforce"})
-"""The losses that need to know which samples the data come from."""
+"""Losses that need to know which samples the data come from."""
 
 
 def training_input(
@@ -32,16 +32,16 @@ def training_input(
     loss_fn_config: Mapping[str, float | str] | None,
     first: int = 0,
 ) -> models.ForwardBackwardInput:
-    """A batch as the contract's `ForwardBackwardInput`; `first` is the number of its first datum in the whole.
+    """A batch as the contract's `ForwardBackwardInput`; `first` is the index of its first datum in the call.
 
     Raises:
-        ValueError: There is a NaN or an infinity in it; the message says where. Or the loss needs what this
-            encoding has no place for.
+        ValueError: The batch has a NaN or an infinity (the message says where), or the loss needs data that
+            this encoding cannot carry.
     """
     if loss_fn in LOSSES_BY_PROVENANCE:
         raise ValueError(
-            f"{loss_fn} goes by the provenance spans of the data, which have no place in JSON, the "
-            "encoding that this server reads."
+            f"{loss_fn} needs the provenance spans of the data, which JSON cannot carry; "
+            "this server reads only JSON."
         )
     check_finite(data, loss_fn_config, first)
     return models.ForwardBackwardInput(
@@ -73,7 +73,7 @@ def _datum(datum: types.Datum) -> models.Datum:
 
 
 def _not_in_json(what: str) -> ValueError:
-    return ValueError(f"{what}, which JSON cannot say; it must be finite.")
+    return ValueError(f"{what}, which JSON cannot represent; it must be finite.")
 
 
 def model_input(value: types.ModelInput) -> models.ModelInput:
@@ -85,7 +85,7 @@ def _chunk(
 ) -> models.EncodedTextChunk | models.ImageChunk | models.ImageAssetPointerChunk | models.DmelChunk:
     match chunk:
         case types.EncodedTextChunk():
-            # An int32 array where the schema has a list: orjson writes both the same.
+            # An int32 array in place of the schema's list: orjson writes both alike.
             return models.EncodedTextChunk(tokens=chunk.tokens_np)  # type: ignore[arg-type]
         case types.ImageChunk():
             return models.ImageChunk(
@@ -131,7 +131,7 @@ def forward_backward_output(content: bytes) -> types.ForwardBackwardOutput:
 
 def _tensor(body: Mapping[str, Any]) -> types.TensorData:
     data: list[Any] = body["data"]
-    # Some servers leave out the type of an array that can only be one.
+    # Some servers leave out the dtype where only one is possible.
     dtype: types.TensorDtype = body.get("dtype") or "float32"
     layout = [body.get(name) for name in ("shape", "sparse_crow_indices", "sparse_col_indices")]
     try:
@@ -139,7 +139,7 @@ def _tensor(body: Mapping[str, Any]) -> types.TensorData:
     except ValueError:
         if dtype != "float32" or None not in data:
             raise
-    # A NaN is written as null. To look for one first would take as long as all the rest.
+    # A NaN is written as null. A search for null would take as long as the rest.
     numbers = [math.nan if number is None else number for number in data]
     return types.TensorData(numbers, dtype, *layout)
 
@@ -149,7 +149,7 @@ def sample_response(
 ) -> types.SampleResponse:
     """Decode a result of sampling.
 
-    The documented form of `prompt_logprobs` and `topk_prompt_logprobs` has one entry for each token of the
+    The documented format of `prompt_logprobs` and `topk_prompt_logprobs` has one entry for each token of the
     prompt, the first one None. Some servers leave the first one out; it is put back.
 
     Args:
@@ -187,7 +187,7 @@ def sample_response(
 
 
 def _topk(rows: list[Any] | None) -> list[Any] | None:
-    """None if no row has anything: it means that nobody has asked."""
+    """None if every row is empty: the request did not ask for it."""
     return rows if rows and any(rows) else None
 
 

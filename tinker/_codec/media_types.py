@@ -1,4 +1,4 @@
-"""The media types of the wire, each in one place."""
+"""Media types of requests and responses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ PROTOBUF: Final = "application/x-protobuf"
 OCTET_STREAM: Final = "application/octet-stream"
 
 ResultType: TypeAlias = Literal["application/json", "application/x-protobuf"]
-"""The encodings a result may have."""
+"""The encodings of a result."""
 
 
 def is_protobuf(headers: Mapping[str, str]) -> bool:
-    """Whether a body is a protobuf message, which some servers name by another type, such as `application/protobuf`."""
+    """Whether a body is a protobuf message. Some servers use another media type, such as `application/protobuf`."""
     return "protobuf" in headers.get("content-type", "")

@@ -1,9 +1,9 @@
-"""The binary encoding of batches and results: the messages of codegen/tinker.proto, by hand.
+"""The binary encoding of batches and results: a handwritten codec of the messages in codegen/tinker.proto.
 
-A batch is the bytes of its arrays with a few bytes before each: they are put in a list, and copied once. A
-result's arrays are slices of its bytes. Neither looks at a number, so a batch costs what copying it costs.
+A batch is the bytes of its arrays with a few bytes before each, collected in a list and copied once. The arrays of
+a result are slices of its bytes. No number is converted, so a batch costs one copy of its bytes.
 
-As protobuf has it, a reader passes over fields that it does not know or that are of another kind.
+As in protobuf, a reader skips fields that it does not know or that have another wire type.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ _NOTHING = memoryview(b"")
 _DOUBLE = struct.Struct("<d")
 
 _MOST_DATUMS = 2**20
-"""The most a result may have; more is garbage, and would fill the memory."""
+"""Limit of a result. More means that the bytes are corrupt, and would fill the memory."""
 _MOST_AXES = 16
-"""Of an array. More would be garbage too."""
+"""Limit of an array's dimensions. More means that the bytes are corrupt."""
 
 Buffer = Any
-"""bytes, or an array whose memory is contiguous."""
+"""Bytes, or a contiguous array."""
 Piece = tuple[int, list[Buffer]]
-"""Buffers to be written one after the other, and how many bytes they are together."""
+"""Buffers to write one after the other, and their total size in bytes."""
 
 # ---- requests -------------------------------------------------------------------------------
 
@@ -69,8 +69,8 @@ def encode_forward_backward(
     """A `ForwardBackwardRequest`.
 
     Raises:
-        ValueError: An input has an image asset pointer, which this encoding has not, or a number does
-            not fit its field.
+        ValueError: An input has an image asset pointer, which this encoding cannot carry, or a number
+            does not fit its field.
     """
     buffers: list[Buffer] = [field(1, model_id.encode()), int_field(2, seq_id, 32, "seq_id")]
     for datum in data:
@@ -86,7 +86,7 @@ def encode_forward_backward(
 
 
 def _config(config: Mapping[str, float | str]) -> tuple[bytes, bytes]:
-    """The settings of a loss twice: the numbers, as old servers read them; then all of them."""
+    """The settings of a loss, twice: the numbers alone, for older servers; then all settings."""
     numbers, values = b"", b""
     for name, value in config.items():
         label = field(1, name.encode())
@@ -140,12 +140,12 @@ def _datum(datum: types.Datum) -> Piece:
     return size, buffers
 
 
-# What stands before and after an array depends on its size alone, and a batch has few sizes.
+# The bytes before and after an array depend only on its size, and a batch has few sizes.
 
 
 @lru_cache(maxsize=4096)
 def _text_head(nbytes: int) -> bytes:
-    """A datum's chunk of text, up to the bytes of its tokens."""
+    """The start of a datum's text chunk, up to the bytes of its tokens."""
     tokens = key(1) + varint(nbytes)
     text = key(1) + varint(len(tokens) + nbytes)
     chunk = key(1) + varint(len(text) + len(tokens) + nbytes)
@@ -154,7 +154,7 @@ def _text_head(nbytes: int) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _dense_frame(name: str, dtype: str, shape: tuple[int, ...], nbytes: int) -> tuple[bytes, bytes]:
-    """A datum's named dense tensor: the bytes before and after its values."""
+    """The bytes before and after the values of a datum's named dense tensor."""
     values, tail = key(1) + varint(nbytes), _type_and_shape(dtype, shape)
     tensor_size = len(values) + nbytes + len(tail)
     inner = field(1, name.encode()) + key(2) + varint(tensor_size)
@@ -172,7 +172,7 @@ def _other_chunk(chunk: types.ModelInputChunk) -> bytes:
             return field(3, field(1, chunk.dmel))
         case _:
             raise ValueError(
-                "An ImageAssetPointerChunk has no binary form, and this server reads no other: "
+                "An ImageAssetPointerChunk cannot be sent as protobuf, the only encoding that this server reads: "
                 "send the image itself, as an ImageChunk."
             )
 
@@ -207,27 +207,29 @@ def decode_forward_backward_output(content: bytes) -> types.ForwardBackwardOutpu
     """A `ForwardBackwardOutput`.
 
     Raises:
-        ValueError: The bytes are not such a message.
+        ValueError: The bytes are not a message of this type.
     """
     output_type, metrics, records = "", {}, 0
     outputs: list[types.LossFnOutput] = []
     for number, kind, value in fields(memoryview(content)):
         if number == 1 and kind == BYTES:
-            # What stands before a colon is the server's own.
+            # The part before the colon is specific to the server.
             output_type = _text(value).rpartition(":")[2]
         elif number == 2 and kind == BYTES:
             records += 1
             outputs += _array_record(value, _MOST_DATUMS - len(outputs))
         elif number == 3 and kind == BYTES:
             name, metric = _map_entry(value, FIXED64)
-            metrics[name] = _DOUBLE.unpack(metric)[0] if metric else 0.0  # a zero is not written
+            metrics[name] = (
+                _DOUBLE.unpack(metric)[0] if metric else 0.0
+            )  # protobuf does not write zeros
     if not records and not output_type:
         output_type = "ArrayRecord"
     return types.ForwardBackwardOutput._of(output_type, outputs, metrics)
 
 
 def _array_record(message: memoryview, most: int) -> list[types.LossFnOutput]:
-    """One mapping of arrays for each datum, of which there may be `most`."""
+    """One mapping of arrays for each datum, at most `most` of them."""
     count, columns = 0, {}
     for number, kind, value in fields(message):
         if number == 2 and kind == BYTES:
@@ -235,12 +237,12 @@ def _array_record(message: memoryview, most: int) -> list[types.LossFnOutput]:
             columns[name] = _batched_tensor(tensor)
         elif number == 3 and kind == VARINT:
             count = signed(value)
-    # Some servers do not count; then the arrays do.
+    # Some servers leave the count out; the arrays tell it.
     count = count or max(map(len, columns.values()), default=0)
     if not 0 <= count <= most:
-        raise ValueError(f"a result cannot be of {count} datums")
+        raise ValueError(f"a result cannot have {count} datums")
     if any(len(column) != count for column in columns.values()):
-        raise ValueError("the arrays of a result are not as many as its datums")
+        raise ValueError("the number of arrays in a result differs from that of its datums")
     if not columns:
         return [{} for _ in range(count)]
     names = list(columns)
@@ -248,7 +250,7 @@ def _array_record(message: memoryview, most: int) -> list[types.LossFnOutput]:
 
 
 def _batched_tensor(message: memoryview) -> list[types.TensorData]:
-    """One array for each datum, out of the one that holds them all."""
+    """Split the batched array into one array for each datum."""
     data, offsets, dtype = _NOTHING, _NOTHING, 0
     trailing: list[int] = []
     for number, kind, value in fields(message):
@@ -261,21 +263,21 @@ def _batched_tensor(message: memoryview) -> list[types.TensorData]:
         elif number == 4:
             _add_axes(trailing, value, kind)
     values, itemsize = _values(data, dtype)
-    # Offsets count bytes of what is on the wire.
+    # Offsets count bytes of the encoded array.
     ends, remainders = np.divmod(_array(offsets, _WIRE_TYPES[_INT64]), itemsize)
     if remainders.any():
-        raise ValueError("the offsets of a result's array do not fall on its elements")
+        raise ValueError("the offsets of a result's array do not match the size of its elements")
     bounds: list[int] = ends.tolist() or [0]
     if bounds[0] != 0 or bounds[-1] != len(values) or sorted(bounds) != bounds:
-        raise ValueError("the offsets of a result's array do not fit it")
+        raise ValueError("the offsets of a result's array do not match its length")
     make = types.TensorData._of
     name: types.TensorDtype = "int64" if values.dtype.kind == "i" else "float32"
     if not trailing:
         return [make(values[a:b], name, [b - a]) for a, b in itertools.pairwise(bounds)]
-    # Of an array without elements, nobody knows how many rows it has not.
+    # Without elements, the number of rows is not known.
     row = math.prod(trailing) or len(values) + 1
     if any((b - a) % row for a, b in itertools.pairwise(bounds)):
-        raise ValueError("a result's array does not fit its shape")
+        raise ValueError("a result's array does not match its shape")
     return [
         make(values[a:b], name, [(b - a) // row, *trailing]) for a, b in itertools.pairwise(bounds)
     ]
@@ -289,8 +291,8 @@ def decode_sample_response(
 ) -> types.SampleResponse:
     """A `SampleResponse`.
 
-    The documented form of what there is for each token of the prompt has nothing for the first one: NaN in
-    `prompt_logprobs`, an empty row in `topk_prompt_logprobs`. Some servers leave it out; it is put back.
+    In the documented format, results for each token of the prompt have an empty first entry: NaN in
+    `prompt_logprobs`, an empty row in `topk_prompt_logprobs`. Some servers leave it out; it is added here.
 
     Args:
         content: The message.
@@ -298,7 +300,7 @@ def decode_sample_response(
         prompt_length: Tokens of the prompt.
 
     Raises:
-        ValueError: The bytes are not such a message.
+        ValueError: The bytes are not a message of this type.
     """
     names = iter(sequence_ids)
     sequences: list[types.SampledSequence] = []
@@ -345,12 +347,12 @@ def _sequence(message: memoryview, sequence_id: str) -> types.SampledSequence:
 
 
 def _logprobs(content: memoryview) -> Array | None:
-    """None for an empty array: it means that nobody has asked."""
+    """None for an empty array: the request did not ask for it."""
     return _array(content, _WIRE_TYPES[_FLOAT32]) if content else None
 
 
 def _topk(message: memoryview) -> types.TopkLogprobs | None:
-    """None if it is empty: it means that nobody has asked."""
+    """None if it is empty: the request did not ask for it."""
     ids, logprobs, k, length = _NOTHING, _NOTHING, 0, 0
     for number, kind, value in fields(message):
         if number == 1 and kind == BYTES:
@@ -361,9 +363,9 @@ def _topk(message: memoryview) -> types.TopkLogprobs | None:
             k = value
         elif number == 4 and kind == VARINT:
             length = value
-    if not len(ids) == len(logprobs) == 4 * k * length:  # four bytes each, of either
+    if not len(ids) == len(logprobs) == 4 * k * length:  # ids and logprobs have four bytes each
         raise ValueError(
-            f"the likeliest tokens are {len(ids)} and {len(logprobs)} bytes for {length} times {k}"
+            f"the most likely tokens have {len(ids)} and {len(logprobs)} bytes for {length} rows of {k}"
         )
     if not ids:
         return None
@@ -388,7 +390,7 @@ def _alternatives(message: memoryview) -> types.PromptAltTokens:
         elif number == 2 and kind == BYTES:
             logprobs = _tensor(value)
     if tokens is None or logprobs is None:
-        raise ValueError("the alternative tokens of a prompt lack an array")
+        raise ValueError("an array of the prompt's alternative tokens is missing")
     return types.PromptAltTokens(tokens, logprobs)
 
 
@@ -412,7 +414,7 @@ def _tensor(message: memoryview) -> types.TensorData:
 
 
 def _csr(message: memoryview) -> list[memoryview]:
-    """Values, where the rows begin, and columns of a sparse array."""
+    """Values, row pointers and column indices of a sparse array."""
     parts = [_NOTHING, _NOTHING, _NOTHING]
     for number, kind, value in fields(message):
         if number <= len(parts) and kind == BYTES:
@@ -426,7 +428,7 @@ def _csr(message: memoryview) -> list[memoryview]:
 def _array(content: memoryview, dtype: np.dtype[Any]) -> Array:
     if len(content) % dtype.itemsize:
         raise ValueError(f"{len(content)} bytes are not a multiple of the size of {dtype}")
-    return np.frombuffer(content, dtype).copy()  # aligned, and open to be changed
+    return np.frombuffer(content, dtype).copy()  # aligned and writable
 
 
 def _values(content: memoryview, dtype: int) -> tuple[Array, int]:

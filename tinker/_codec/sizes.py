@@ -1,4 +1,4 @@
-"""How many bytes a prompt takes on the wire, roughly."""
+"""Estimates of encoded sizes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BYTES_PER_JSON_TOKEN = 10
 
 
 def size_of(prompt: types.ModelInput) -> int:
-    """Estimated bytes of a sample's request, which is JSON, with this prompt."""
+    """Estimated bytes of a sampling request (JSON) with this prompt."""
     return sum(bytes_of(chunk, _BYTES_PER_JSON_TOKEN) for chunk in prompt.chunks)
 
 

@@ -1,4 +1,4 @@
-"""The protobuf wire format, as far as it is needed: tags, lengths, numbers."""
+"""The part of the protobuf wire format that the codec needs: tags, lengths, numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _short(number: int) -> bytes:
 
 
 def varint(number: int) -> bytes:
-    """A number in 7-bit groups, the lowest first. Negative ones as 64-bit two's complement."""
+    """A number as a varint: 7-bit groups, lowest first; negative numbers as 64-bit two's complement."""
     return _short(number) if 0 <= number < 65536 else _varint(number)
 
 
@@ -34,20 +34,20 @@ def _varint(number: int) -> bytes:
 
 @cache
 def key(number: int, kind: int = BYTES) -> bytes:
-    """What stands before a field's value."""
+    """The tag of a field."""
     return _varint(number << 3 | kind)
 
 
 def field(number: int, content: bytes) -> bytes:
-    """A field of bytes, text or a message."""
+    """A field with bytes, a string or a message."""
     return key(number) + varint(len(content)) + content
 
 
 def int_field(number: int, value: int, bits: int, name: str) -> bytes:
-    """A field of a number.
+    """A field with a number.
 
     Raises:
-        ValueError: It does not fit; a reader would take it for another one.
+        ValueError: The number does not fit; a reader would decode a different one.
     """
     if not -(1 << bits - 1) <= value < 1 << bits - 1:
         raise ValueError(f"{name} is {value}; it must fit into {bits} bits.")
@@ -58,10 +58,10 @@ def int_field(number: int, value: int, bits: int, name: str) -> bytes:
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, int, Any]]:
-    """The fields of a message: number, kind and value - an int, or the bytes of it.
+    """The fields of a message: number, wire type, and value (an int or bytes).
 
     Raises:
-        ValueError: It is not a message, or cut short.
+        ValueError: The bytes are not a message, or are cut short.
     """
     position, end = 0, len(message)
     while position < end:
@@ -78,7 +78,7 @@ def fields(message: memoryview) -> Iterator[tuple[int, int, Any]]:
             elif kind in (FIXED64, FIXED32):
                 size = 8 if kind == FIXED64 else 4
             else:
-                raise ValueError(f"not a protobuf message: a field of kind {kind}")
+                raise ValueError(f"not a protobuf message: a field of wire type {kind}")
             stop = position + size
             if stop > end:
                 raise ValueError(_CUT_SHORT)
@@ -107,7 +107,7 @@ def signed(number: int) -> int:
 
 
 def repeated(value: Any, kind: int) -> Iterator[int]:
-    """A repeated int64, whether packed or not."""
+    """A repeated int64 field, packed or not."""
     if kind == VARINT:
         yield signed(value)
     elif kind == BYTES:

@@ -1,1 +1,1 @@
-"""Other names for the same things, for code written for the official SDK."""
+"""Names of the official SDK, for code written for it."""

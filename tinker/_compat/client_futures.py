@@ -1,4 +1,4 @@
-"""Futures of clients that may be used as the clients themselves, as code from before these futures does."""
+"""Futures of clients that can be used as the clients themselves, for code older than these futures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ C = TypeVar("C")
 
 
 class BackcompatClientFuture(APIFuture[C]):
-    """An `APIFuture` of a client, with the client's own methods and attributes, which wait for it.
+    """An `APIFuture` of a client that also has the client's methods and attributes; using one waits for the client.
 
-    Using it as the client is deprecated: call `result()`, or await it, first.
+    Using it as the client is deprecated: call `result()` or await it first.
     """
 
     def __init_subclass__(cls) -> None:
-        """Forward what the client's class has and `APIFuture` has not."""
+        """Forward the attributes that the client's class has and `APIFuture` lacks."""
         client_class = cls.__bases__[-1]
         for name in dir(client_class):
             method = inspect.getattr_static(client_class, name)

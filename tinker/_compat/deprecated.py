@@ -42,7 +42,7 @@ def submitted(method: _Method[S, P, T]) -> _AsyncMethod[S, P, T]:
 
 
 def in_thread(method: _Method[S, P, T]) -> _AsyncMethod[S, P, T]:
-    """A coroutine method for one that blocks."""
+    """A coroutine method that runs a blocking method in a thread."""
 
     async def call(bound: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(bound, *args, **kwargs)
@@ -51,7 +51,7 @@ def in_thread(method: _Method[S, P, T]) -> _AsyncMethod[S, P, T]:
 
 
 def _deprecated(method: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
-    """The method with the suffix: it warns where it is called."""
+    """The method with the suffix `_async`; it warns at the caller's line."""
     name = method.__name__
 
     def quiet(self: object, /, *args: Any, **kwargs: Any) -> Any:
@@ -71,7 +71,7 @@ def _deprecated(method: Callable[..., Any], call: Callable[..., Any]) -> Callabl
         def deprecated(self: object, /, *args: Any, **kwargs: Any) -> Any:
             warn(self)
             return quiet(self, *args, **kwargs)
-    else:  # only an `async def` is a coroutine function; it warns where it is awaited
+    else:  # `async def`, so that it is a coroutine function; the warning comes when it is awaited
 
         @wraps(method)
         async def deprecated(self: object, /, *args: Any, **kwargs: Any) -> Any:

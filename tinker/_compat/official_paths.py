@@ -1,10 +1,10 @@
-"""The official SDK's modules that users import by their paths, as other names of the modules here.
+"""Aliases of the official SDK's modules that users import by their path.
 
     from tinker.lib.public_interfaces import APIFuture      is    from tinker import APIFuture
     from tinker.types.checkpoint import Checkpoint          is    from tinker.types import Checkpoint
 
-An alias has all names of the module that it stands for. Modules that exist here under their official
-path, such as `tinker.types.tensor_data`, need none.
+An alias has all names of its target module. Modules that exist here under their official path, such as
+`tinker.types.tensor_data`, need no alias.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import importlib
 import sys
 from importlib.machinery import ModuleSpec
 
-# For type checkers it is True; `typing` takes longer to import than all of this.
+# Type checkers take it for True. Importing `typing` would take longer than this whole module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -59,7 +59,7 @@ _HOMES_OF_INTERFACES = [
     "tinker._compat.client_futures",
 ]
 
-# Alias: the modules that have its names.
+# Alias -> the modules that have its names.
 ALIASES = {
     "tinker._exceptions": ["tinker.errors"],
     "tinker.lib": ["tinker"],
@@ -72,7 +72,7 @@ ALIASES = {
 
 
 class _Finder:
-    """Finds the aliases, and is their loader. Not of the classes of `importlib.abc`, which is slow to import."""
+    """Finder and loader of the aliases. Not derived from `importlib.abc`, which is slow to import."""
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
         if name not in ALIASES:
@@ -96,5 +96,5 @@ class _Finder:
 
 
 def install() -> None:
-    """Have `import` find the aliases, after everything else."""
+    """Register the finder of the aliases, behind all others."""
     sys.meta_path.append(_Finder())

@@ -1,10 +1,11 @@
-"""How bytes reach a server: the transport, the HTTP client, server-sent events, settings and credentials."""
+"""The way to a server: transport, HTTP client, server-sent events, settings and credentials."""
 
 import sys
 
 if "httpx" not in sys.modules:
-    # httpx imports its command line, with click, rich and pygments where they are installed: half of its time and
-    # memory, for what no program uses. Without them it is as if they were not installed.
+    # Where click, rich and pygments are installed, httpx imports its command line with them: half of its import
+    # time
+    # and memory, for nothing that a program uses. This import hides them from httpx.
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
     try:
         import httpx  # noqa: F401

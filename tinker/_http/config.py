@@ -1,4 +1,4 @@
-"""Where the server is and who we are: arguments first, then the environment, then defaults.
+"""Settings of a client: from arguments, then from the environment, then defaults.
 
 TINKER_BASE_URL     base URL of the server, or `local` for one inside this process
 TINKER_API_KEY      `tml-…`, or a JWT (`eyJ…`)
@@ -31,7 +31,7 @@ _LOCAL_API_KEY = "tml-local"
 @frozen(kw_only=True)
 class Settings:
     base_url: str
-    """Without a trailing slash; may have a path of its own."""
+    """Without a trailing slash; may have a path."""
     api_key: str = field(repr=False)
 
     @property
@@ -40,14 +40,14 @@ class Settings:
 
 
 def resolve(base_url: str | None, api_key: str | None) -> Settings:
-    """The settings in force.
+    """Find the settings to use.
 
     Raises:
-        ValueError: The URL is not one, or the key does not look like one.
-        TinkerError: There is no key, and the server is not on this machine.
+        ValueError: The URL or the key is invalid.
+        TinkerError: No key was found, and the server is not on this machine.
     """
     url = (base_url or os.environ.get("TINKER_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
-    url = url.removesuffix(_API_PATH)  # every route has it
+    url = url.removesuffix(_API_PATH)  # every route has this prefix
     if url == LOCAL:
         url = _start_local_server()
     parts = urlsplit(url)
@@ -57,7 +57,7 @@ def resolve(base_url: str | None, api_key: str | None) -> Settings:
             "It comes from the argument or TINKER_BASE_URL."
         )
     if parts.username or parts.password:
-        raise ValueError("base_url must not carry a user or password; use api_key instead.")
+        raise ValueError("base_url must not contain a user or password; use api_key instead.")
     key = credentials.find(api_key)
     if key is None:
         if not _is_loopback(url):
@@ -70,11 +70,11 @@ def resolve(base_url: str | None, api_key: str | None) -> Settings:
 
 
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers, if they can be sent.
+    """Check that headers can be sent, and return them.
 
     Raises:
         TypeError: A value is not a string.
-        ValueError: A name or a value has a character that HTTP does not carry. Values are not repeated: they may be secret.
+        ValueError: A name or a value has a character that HTTP does not allow. Messages do not contain values, which may be secret.
     """
     for name, value in headers.items():
         if not isinstance(value, str):
@@ -83,15 +83,15 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
             )
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise ValueError(
-                f"{name!r} is not the name of a header: it has letters, digits and '-' alone."
+                f"{name!r} is not a header name; it must consist of letters, digits and '-'."
             )
         for place, character in enumerate(value):
             if ord(character) > 255 or (
                 not character.isprintable() and character not in "\t\xa0\xad"
             ):
                 raise ValueError(
-                    f"The header {name!r} has {character!r} at position {place}; it must have Latin-1 characters "
-                    "alone, and no line breaks."
+                    f"The header {name!r} has {character!r} at position {place}; it must consist of Latin-1 "
+                    "characters without line breaks."
                 )
     return dict(headers)
 

@@ -1,8 +1,8 @@
-"""Who we are: where a credential comes from, and the JWT that some servers exchange it for.
+"""Credentials: where they come from, and the JWT that some servers exchange them for.
 
-The first of these that there is: the `api_key` argument, TINKER_API_KEY, what TINKER_CREDENTIAL_CMD prints, and what
-`tinker auth login` has stored in ~/.tinker/credentials.json. A server whose client config says so makes the command
-come before the key.
+The first of these is used: the `api_key` argument, TINKER_API_KEY, the output of TINKER_CREDENTIAL_CMD, and the key
+that `tinker auth login` has stored in ~/.tinker/credentials.json. If the server's client config says so, the command
+comes before the key.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COMMAND_VARIABLE = "TINKER_CREDENTIAL_CMD"
 _COMMAND_SECONDS = 60.0
 _RETRY_SECONDS = 60.0
 _LEAST_LEFT = 60.0
-"""A token with less than this many seconds left is exchanged for a new one before it is used."""
+"""A token that expires in fewer seconds is exchanged for a new one before it is used."""
 
 _CREDENTIAL = re.compile(
     "auth|cookie|credential|key|password|secret|signature|token|cf-access", re.IGNORECASE
@@ -40,10 +40,10 @@ def without_credentials(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_shape(key: str, where: str) -> str:
-    """The credential without what surrounds it.
+    """Check a credential, and return it without surrounding white space.
 
     Raises:
-        ValueError: It is not a credential, or a JWT that has expired. The message does not repeat it.
+        ValueError: It is not a credential, or it is an expired JWT. The message does not contain it.
     """
     key = key.strip()
     if not key.startswith(("tml-", "eyJ")) or not key.isascii() or not key.isprintable():
@@ -56,10 +56,10 @@ def check_shape(key: str, where: str) -> str:
 
 
 def find(api_key: str | None) -> str | None:
-    """The credential in force, if there is one.
+    """The credential to use; None if none is configured.
 
     Raises:
-        ValueError: What was found is not a credential.
+        ValueError: The configured value is not a credential.
         TinkerError: TINKER_CREDENTIAL_CMD failed.
     """
     if api_key:
@@ -76,7 +76,7 @@ def command() -> str:
 
 
 def from_command() -> str:
-    """What the credential command prints."""
+    """Run the credential command, and return the credential that it prints."""
     import subprocess  # noqa: PLC0415  # few need it
 
     try:
@@ -93,11 +93,11 @@ def from_command() -> str:
             f"{COMMAND_VARIABLE} did not end within {_COMMAND_SECONDS:.0f} s."
         ) from None
     if done.returncode != 0:
-        # Its output is not repeated: it may be half a credential.
+        # The message leaves out its output, which may be a part of a credential.
         raise TinkerError(
             f"{COMMAND_VARIABLE} ended with status {done.returncode}; run it to see why."
         )
-    return check_shape(done.stdout, f"What {COMMAND_VARIABLE} prints")
+    return check_shape(done.stdout, f"The output of {COMMAND_VARIABLE}")
 
 
 def credentials_file() -> Path:
@@ -105,7 +105,7 @@ def credentials_file() -> Path:
 
 
 def stored() -> str | None:
-    """The default key of the credentials file, if there is one."""
+    """The default key of the credentials file; None if there is none."""
     try:
         content = json.loads(credentials_file().read_text(encoding="utf-8"))
         key = content["keys"][content["default"]]["key"]
@@ -146,13 +146,13 @@ class _Token:
             return cls(text, None, now + _RETRY_SECONDS)
         if not isinstance(issued, int | float):
             return cls(text, expires, now + _RETRY_SECONDS)
-        # Not all clients at once, and long before it ends.
+        # At a random time, so that not all clients ask at once, and long before the token expires.
         return cls(text, expires, issued + (expires - issued) * random.uniform(0.45, 0.55))  # noqa: S311
 
 
 @define
 class Exchange:
-    """The JWT of one connection, exchanged and kept fresh. Used on the library's event loop only."""
+    """The JWT of one connection, renewed before it expires. Used only on the library's event loop."""
 
     ask: Callable[[], Awaitable[str]]
     """Exchanges the credential."""
@@ -161,7 +161,7 @@ class Exchange:
     _tries_again_at: float = 0.0
 
     async def token(self) -> str:
-        """A token that works for a while yet."""
+        """Return a token that will not expire soon."""
         token = self._token
         now = time.time()
         if token is not None and now < token.refresh_at:
@@ -172,7 +172,7 @@ class Exchange:
             return token.text
         async with self._lock:
             if self._token is not token and self._token is not None:
-                return self._token.text  # somebody else has just done it
+                return self._token.text  # another task has just renewed it
             try:
                 self._token = _Token.of(await self.ask())
             except TinkerError:
@@ -183,6 +183,6 @@ class Exchange:
             return self._token.text
 
     def forget(self, text: str) -> None:
-        """The server does not take this token any more."""
+        """Drop a token that the server no longer accepts."""
         if self._token is not None and self._token.text == text:
             self._token = None

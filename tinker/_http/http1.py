@@ -1,14 +1,13 @@
 """A lean HTTP/1.1 transport for httpx, on asyncio's own sockets and the parser of `httptools`.
 
-httpx's pool looks at every request and connection on every event, which at 200 requests in flight
-costs milliseconds a request. This one keeps a stack of idle connections and nothing else. It does what
-this library needs: bodies in one piece, responses in one piece or as a stream of events, TLS,
-timeouts, and errors of the same classes as httpx's. Proxies and HTTP/2 are left to httpx (see
-`_transport`).
+httpx's pool checks every request and connection on every event, which takes milliseconds for each request
+at 200 requests in flight. This transport keeps only a stack of idle connections. It supports what this
+library needs: bodies in one piece, responses in one piece or as a stream of events, TLS, timeouts, and
+the error classes of httpx. Proxies and HTTP/2 are left to httpx (see `_transport`).
 
-A server may close an idle connection just when it is used again. A request that meets that, without
-a byte of a response, is sent once more on a new connection: all requests of this library may be
-repeated (see `_retry`).
+A server may close an idle connection just as it is used again. If that happens before any byte of the
+response has arrived, the request is sent once more on a new connection: all requests of this library are
+safe to retry (see `_protocol/retry.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import os
 import re
 import ssl
@@ -30,17 +30,17 @@ import httpx
 from tinker._http.sse import EVENT_STREAM
 
 _KEEP_IDLE = 100
-"""Idle connections kept; the longest idle ones are closed first."""
+"""Maximum number of idle connections; those that are idle longest are closed first."""
 _IDLE_SECONDS = 55.0
-"""Shorter than the 60 s after which many servers and load balancers close a silent connection."""
+"""Seconds. Less than the 60 s after which many servers and load balancers close a silent connection."""
 _PIECE = 512 * 1024
-"""Bytes of a body written at once; the event loop copies what the peer does not take."""
+"""Bytes of a body written at once; the event loop copies what the peer has not read."""
 _AHEAD = 256 * 1024
-"""Bytes of a stream kept for a slow reader before reading stops."""
+"""Bytes of a stream that are buffered for a slow reader before reading pauses."""
 _STREAMED = EVENT_STREAM.encode()
 
 SENT_TWICE = "sent_twice"
-"""Extension of a response whose request was sent on two connections: the first ended without a byte of a response."""
+"""Extension of a response whose request was sent twice, because the first connection ended without a response."""
 
 SocketOption = tuple[int, int, int]
 Timeouts = dict[str, float | None]
@@ -60,12 +60,16 @@ class Http1Transport(httpx.AsyncBaseTransport):
         self._ssl_context = ssl_context
         self._server: bytes | None = None
         self._closed = False
+        self._head = functools.lru_cache(64)(_head)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        # What is there already is read without an event loop's help, which costs more than the reading.
+        # Read what has already arrived directly: going through the event loop costs more than the read.
         whole = isinstance(request.stream, httpx.SyncByteStream)
         body = request.read() if whole else await request.aread()
-        head = _head(request, body)
+        head = self._head(request.method, request.url.raw_path, tuple(request.headers.raw))
+        if body or request.method in _WITH_BODY:
+            head += b"Content-Length: %d\r\n" % len(body)
+        head += b"\r\n"
         self._check_server(request.url)
         timeouts: Timeouts = request.extensions.get("timeout", {})
         connection = self._take()
@@ -75,7 +79,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
             except (httpx.ReadError, httpx.RemoteProtocolError) as lost:
                 if connection.has_received or self._closed:
                     raise
-                # It may have been received all the same: whoever counts must know.
+                # The server may have received it; the caller must know.
                 try:
                     connection = await self._connect_or_wait(request.url, timeouts)
                 except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
@@ -103,7 +107,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         return None
 
     async def _connect_or_wait(self, url: httpx.URL, timeouts: Timeouts) -> _Connection:
-        """A new connection; when the process may not open one more, the next that comes free."""
+        """A new connection; if the process cannot open another, the next one that becomes free."""
         while True:
             try:
                 return await self._connect(url, timeouts.get("connect"))
@@ -118,9 +122,9 @@ class Http1Transport(httpx.AsyncBaseTransport):
                 async with asyncio.timeout(timeouts.get("pool")):
                     await waiter
             except TimeoutError:
-                raise httpx.PoolTimeout("no connection came free; see `ulimit -n`") from None
+                raise httpx.PoolTimeout("no connection became free; see `ulimit -n`") from None
             except BaseException:
-                self._wake()  # it may have been this one's turn
+                self._wake()  # it may have been next in line
                 raise
             if (connection := self._take()) is not None:
                 return connection
@@ -136,7 +140,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
                     url.raw_host.decode(),
                     url.port or (443 if secure else 80),
                     ssl=self._context() if secure else None,
-                    # Costs tasks, and pays where an address of a public name does not work.
+                    # Happy eyeballs cost tasks, and help only where one address of a public name does not work.
                     happy_eyeballs_delay=0.25 if secure else None,
                 )
         except TimeoutError:
@@ -168,7 +172,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         self._wake()
 
     def forget(self, connection: _Connection) -> None:
-        """Drop a connection that is lost."""
+        """Forget a lost connection."""
         self.open.discard(connection)
         with contextlib.suppress(ValueError):
             self.idle.remove(connection)
@@ -193,13 +197,13 @@ class _Connection(asyncio.Protocol):
     def __init__(self, pool: Http1Transport) -> None:
         self.idle_since = 0.0
         self.has_received = False
-        """Whether anything has come since the request was begun."""
+        """Whether any byte has arrived since the request began."""
         self._pool = pool
         self._transport: asyncio.Transport | None = None
         self._writable: asyncio.Future[None] | None = None
-        """Set while the peer is behind with reading."""
+        """Set while the peer is slow to read."""
         self._expecting = False
-        """Whether a response, or the rest of one, is expected."""
+        """Whether a response, or the rest of it, is expected."""
         self._sending = False
         self._answer: asyncio.Future[httpx.Response] | None = None
         self._stream: _Stream | None = None
@@ -213,7 +217,7 @@ class _Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._until_closed = False
-        """Whether the body has no length and ends with the connection."""
+        """Whether the body has no length, so that the end of the connection ends it."""
 
     # ---- one exchange -----------------------------------------------------------------------
 
@@ -230,8 +234,8 @@ class _Connection(asyncio.Protocol):
                 self._watch()
             return await answer
         except BaseException:
-            # Also after a cancellation: what the connection would carry next is not known. But when the response has
-            # come by then, it may serve another request already.
+            # Also after a cancellation, because the state of the connection is unknown. If the response has arrived by
+            # then, the connection may already serve another request.
             if self._answer is answer:
                 answer.cancel()
                 self.abort()
@@ -245,7 +249,7 @@ class _Connection(asyncio.Protocol):
         self._sending = True
         self._transport.write(head)
         rest = memoryview(body)
-        # A response that comes before the whole request is sent is final: nobody reads the rest.
+        # A response that arrives before the whole request is sent is final: the server reads no further.
         while rest and self._expecting and not self.is_closing():
             self._transport.write(rest[:_PIECE])
             rest = rest[_PIECE:]
@@ -279,7 +283,7 @@ class _Connection(asyncio.Protocol):
             self.abort()
 
     def fail(self, error: httpx.TransportError) -> None:
-        """End the exchange, if there is one, and the connection."""
+        """End the exchange, if one is under way, and the connection."""
         if self._expecting:
             if self._answer is not None and not self._answer.done():
                 self._answer.set_exception(error)
@@ -304,14 +308,14 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._expecting:
-            self.abort()  # a response to no request
+            self.abort()  # a response without a request
             return
         self.has_received = True
         self._last_read = time.monotonic()
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.fail(httpx.RemoteProtocolError("the server wants another protocol"))
+            self.fail(httpx.RemoteProtocolError("the server switches to another protocol"))
         except httptools.HttpParserError as error:
             self.fail(httpx.RemoteProtocolError(f"not HTTP: {error}"))
 
@@ -325,7 +329,7 @@ class _Connection(asyncio.Protocol):
             self.fail(httpx.RemoteProtocolError("the server closed the connection"))
         else:
             self.fail(httpx.ReadError(_reason(exc)))
-        # They refer back to this object; without them it is freed at once.
+        # They refer back to this object; clearing them frees it at once.
         self._transport = None
         del self._parser
 
@@ -353,7 +357,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if not self._expecting:
-            self.abort()  # something after the end of the response
+            self.abort()  # bytes after the end of the response
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
@@ -395,7 +399,7 @@ class _Connection(asyncio.Protocol):
     # ---- reading ----------------------------------------------------------------------------
 
     def set_reading(self, on: bool) -> None:
-        """Stop reading, or go on. The time in which nobody reads does not count as the server's."""
+        """Pause or resume reading. Time in which reading is paused does not count towards the server's timeout."""
         assert self._transport is not None
         if on and not self._transport.is_reading() and not self.is_closing():
             self._transport.resume_reading()
@@ -442,7 +446,7 @@ class _Connection(asyncio.Protocol):
 
 
 class _Stream(httpx.AsyncByteStream):
-    """A body handed over as it comes. When its reader is far behind, the server has to wait."""
+    """A body that is passed on as it arrives. When its reader is far behind, reading from the server pauses."""
 
     def __init__(self, connection: _Connection) -> None:
         self._connection: _Connection | None = connection
@@ -451,7 +455,7 @@ class _Stream(httpx.AsyncByteStream):
         self._arrived = asyncio.Event()
 
     def put(self, piece: bytes | httpx.TransportError | None) -> None:
-        """Add a piece, or how the body ended: None if it is complete."""
+        """Add a part, or the way the body ended: None if it is complete."""
         self._pieces.append(piece)
         self._arrived.set()
         if not isinstance(piece, bytes):
@@ -483,25 +487,20 @@ class _Stream(httpx.AsyncByteStream):
 
 
 _HEAD = re.compile(
-    rb"[!-~]+ [!-~]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)+\r\n"
+    rb"[!-~]+ [!-~]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)+"
 )
 _FRAMING = (b"content-length", b"transfer-encoding")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
-def _head(request: httpx.Request, body: bytes) -> bytes:
-    """The request line and headers. How the body is framed is decided here, whatever the request says."""
-    if request.method in ("HEAD", "CONNECT"):
-        raise httpx.UnsupportedProtocol(f"{request.method} is not supported")
-    lines = [b"%s %s HTTP/1.1\r\n" % (request.method.encode(), request.url.raw_path)]
+def _head(method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The request line and headers, without those that frame the body: that is decided here, whatever they say."""
+    if method in ("HEAD", "CONNECT"):
+        raise httpx.UnsupportedProtocol(f"{method} is not supported")
+    lines = [b"%s %s HTTP/1.1\r\n" % (method.encode(), path)]
     lines += [
-        b"%s: %s\r\n" % (name, value)
-        for name, value in request.headers.raw
-        if name.lower() not in _FRAMING
+        b"%s: %s\r\n" % (name, value) for name, value in headers if name.lower() not in _FRAMING
     ]
-    if body or request.method in _WITH_BODY:
-        lines.append(b"Content-Length: %d\r\n" % len(body))
-    lines.append(b"\r\n")
     head = b"".join(lines)
     if head.count(b"\n") != len(lines) or not _HEAD.fullmatch(head):
         raise httpx.LocalProtocolError("the request line or a header has a forbidden character")
@@ -514,5 +513,5 @@ def _too_many_files(error: BaseException | None) -> bool:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno:
-        return os.strerror(error.errno).lower()  # asyncio's own text repeats the address
+        return os.strerror(error.errno).lower()  # asyncio's message repeats the address
     return str(error) or type(error).__name__

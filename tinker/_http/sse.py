@@ -1,8 +1,8 @@
-"""Server-sent events from the bytes of a stream, however they are cut. Pure.
+"""Parse server-sent events from the bytes of a stream, however the bytes are split. Pure.
 
-As in the HTML standard: UTF-8 with or without a byte order mark; lines that end with CR, LF or both; an event ends
-with an empty line and has at least one line of data; an unfinished event at the end is dropped. An event is there as soon
-as its last byte is.
+As in the HTML standard: UTF-8 with or without a byte order mark; lines end with CR, LF or both; an event ends with an
+empty line and has at least one line of data; an unfinished event at the end is dropped. An event is returned as soon as
+its last byte has arrived.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class ServerSentEvent:
     event: str = "message"
     """Its type."""
     id: str = ""
-    """The last id that the stream has named, with this event or before it."""
+    """The last id of the stream, up to this event."""
 
 
 class SSEDecoder:
-    """`feed` it a stream's bytes; it returns the events that they complete."""
+    """Incremental parser: `feed` takes bytes and returns the events that they complete."""
 
     def __init__(self) -> None:
         self.retry: int | None = None
-        """Milliseconds to wait before a broken stream is reopened; None if the server has not said."""
+        """Milliseconds to wait before a broken stream is reopened; None if the server has not set it."""
         self._text = _make_text_decoder("replace")
-        self._begun: list[str] = []  # the pieces of a line whose end is still to come
+        self._begun: list[str] = []  # the parts of an unfinished line
         self._after_cr = False
         self._data: list[str] = []
         self._event = self._id = ""
@@ -57,7 +57,7 @@ class SSEDecoder:
     def _line(self, line: str) -> ServerSentEvent | None:
         if not line:
             return self._end()
-        name, _, value = line.partition(":")  # a comment has no name
+        name, _, value = line.partition(":")  # a comment has no field name
         value = value.removeprefix(" ")
         match name:
             case "data":

@@ -21,6 +21,14 @@ Of stable_reinforce, the hosted service's formula is not known; this one keeps w
 a token that the model has become less likely to draw counts for less, none counts for more than
 one, however old the sample, and `q` is right at any temperature.
 
+Each example of a loss that reads `logprobs` has these metrics, means over its sampled targets (those whose `q` or `A`
+is not 0). Those of a batch are the means over its examples, so it makes no difference how it is split into chunks.
+
+    kl:mean               r - 1 - log r, an estimate of the divergence of the model from the one sampled
+    entropy:mean          -q, an estimate of the entropy of the one sampled
+    advantage:mean        A
+    clip_fraction:mean    of a loss that clips: the share of targets with an advantage whose r is outside
+
 `low` and `high` are the settings `clip_low_threshold` and `clip_high_threshold`: ratios, not
 distances from one. Inputs of those names give every target thresholds of its own.
 """
@@ -44,6 +52,8 @@ Values = npt.NDArray[np.float64]
 Inputs = Mapping[str, Any]
 """float64 arrays shaped as the targets; settings are among them, the words as they are."""
 
+Metrics = Callable[[Values, Inputs], Mapping[str, float]]
+
 TARGETS = "target_tokens"
 
 
@@ -58,7 +68,8 @@ class Loss:
     optional: Mapping[str, float] = {}
     settings: Mapping[str, float] = {}
     choices: Mapping[str, tuple[str, ...]] = {}
-    metrics: Callable[[Values, Inputs], Mapping[str, float]] = lambda logp, x: {}
+    metrics: Metrics = lambda logp, x: {}
+    """The metrics of one example; those of a batch are their means or sums."""
     needs_provenance: bool = False
     """Whether it goes by where the targets come from (`Example.drawn_logprobs`)."""
     graph: Graph | None = None
@@ -142,9 +153,28 @@ def _pessimistic(ratio: Any, x: Inputs) -> Any:
     return -anp.minimum(ratio * advantages, _clipped(ratio, x) * advantages)
 
 
+def _policy_metrics(logp: Values, x: Inputs) -> Mapping[str, float]:
+    """How far the model is from the one that was sampled, and what the samples were like.
+
+    The sampled targets are those with a log-probability or an advantage: prompts have zeros for both.
+    """
+    sampled = (x["logprobs"] != 0) | (x["advantages"] != 0)
+    count = max(int(sampled.sum()), 1)
+    kl = _KL_ESTIMATORS["k3"]((logp - x["logprobs"])[sampled])
+    return {
+        "kl:mean": float(kl.sum() / count),
+        "entropy:mean": float(-x["logprobs"][sampled].sum() / count),
+        "advantage:mean": float(x["advantages"][sampled].sum() / count),
+    }
+
+
+def _with(*parts: Metrics) -> Metrics:
+    return lambda logp, x: {name: value for part in parts for name, value in part(logp, x).items()}
+
+
 def _clip_metrics(
     ratio: Callable[[Any, Inputs], Any],
-) -> Callable[[Values, Inputs], Mapping[str, float]]:
+) -> Metrics:
     """How much of what has an advantage lies outside the thresholds."""
 
     def metrics(logp: Values, x: Inputs) -> Mapping[str, float]:
@@ -174,33 +204,35 @@ LOSSES: Mapping[str, Loss] = {
         output_type="ImportanceSamplingLossReturn",
         elementwise=_importance_sampling,
         required=_SAMPLED,
+        metrics=_policy_metrics,
     ),
     "ppo": Loss(
         output_type="PPOLossReturn",
         elementwise=_ppo,
         required=_SAMPLED,
         settings=_clip(0.8, 1.2),
-        metrics=_clip_metrics(_ratio),
+        metrics=_with(_policy_metrics, _clip_metrics(_ratio)),
     ),
     "cispo": Loss(
         output_type="CISPOLossReturn",
         elementwise=_cispo,
         required=_SAMPLED,
         settings=_clip(0.0, 4.0),
-        metrics=_clip_metrics(_ratio),
+        metrics=_with(_policy_metrics, _clip_metrics(_ratio)),
     ),
     "dro": Loss(
         output_type="DROLossReturn",
         elementwise=_dro,
         required=_SAMPLED,
         settings={"beta": 0.01},
+        metrics=_policy_metrics,
     ),
     "gspo": Loss(
         output_type="GSPOLossReturn",
         elementwise=_gspo,
         required=(*_SAMPLED, "sequence_ratio_mask"),
         settings=_clip(0.8, 1.2),
-        metrics=_clip_metrics(_sequence_ratio),
+        metrics=_with(_policy_metrics, _clip_metrics(_sequence_ratio)),
     ),
     "stable_reinforce": Loss(
         output_type="StableReinforceLossReturn",

@@ -196,7 +196,7 @@ def test_a_number_that_would_arrive_as_another_is_refused(
 def test_an_asset_pointer_is_refused() -> None:
     pointer = types.ImageAssetPointerChunk(location="x", format="png")
     datum = types.Datum(types.ModelInput(chunks=[pointer]))
-    with pytest.raises(ValueError, match="ImageAssetPointerChunk has no binary form"):
+    with pytest.raises(ValueError, match="ImageAssetPointerChunk cannot be sent as protobuf"):
         protobuf.encode_forward_backward("m", 1, [datum], "x", None, forward_only=False)
 
 
@@ -267,16 +267,19 @@ def test_what_the_messages_allow() -> None:
     ("change", "text"),
     [
         ({"dtype": pb.DTYPE_UNSPECIFIED}, "element type is 0"),
-        ({"offsets": np.array([0, 8, 12], "<i8").tobytes()}, "do not fit"),
-        ({"offsets": np.array([0, 3, 8], "<i8").tobytes()}, "do not fall on its elements"),
-        ({"offsets": np.array([0, 12, 8], "<i8").tobytes()}, "do not fit"),
-        ({"offsets": b""}, "do not fit"),
+        ({"offsets": np.array([0, 8, 12], "<i8").tobytes()}, "do not match its length"),
+        (
+            {"offsets": np.array([0, 3, 8], "<i8").tobytes()},
+            "do not match the size of its elements",
+        ),
+        ({"offsets": np.array([0, 12, 8], "<i8").tobytes()}, "do not match its length"),
+        ({"offsets": b""}, "do not match its length"),
         ({"offsets": b"1234"}, "not a multiple"),
         ({"data": b"123"}, "not a multiple"),
-        ({"trailing_shape": [3]}, "does not fit its shape"),
+        ({"trailing_shape": [3]}, "does not match its shape"),
         ({"trailing_shape": [-1]}, "cannot have the shape"),
         ({"trailing_shape": [1] * 17}, "cannot have the shape"),
-        ({"trailing_shape": [0]}, "does not fit its shape"),
+        ({"trailing_shape": [0]}, "does not match its shape"),
     ],
 )
 def test_results_that_contradict_themselves(change: dict[str, Any], text: str) -> None:
@@ -440,12 +443,15 @@ def test_a_sparse_result_stays_sparse() -> None:
     [
         (pb.SampleResponse(sequences=[pb.SampledSequence(tokens=b"123")]), "not a multiple"),
         (pb.SampleResponse(sequences=[pb.SampledSequence(stop_reason=2)]), "stop reason is 2"),  # type: ignore[arg-type]
-        (pb.SampleResponse(topk_prompt_logprobs=pb.TopkLogprobs(k=2, length=3)), "3 times 2"),
+        (pb.SampleResponse(topk_prompt_logprobs=pb.TopkLogprobs(k=2, length=3)), "3 rows of 2"),
         (
             pb.SampleResponse(topk_prompt_logprobs=pb.TopkLogprobs(k=2**32 - 1, length=2**32 - 1)),
-            "likeliest tokens are 0 and 0 bytes",
+            "most likely tokens have 0 and 0 bytes",
         ),
-        (pb.SampleResponse(prompt_alt_tokens=pb.PromptAltTokens()), "lack an array"),
+        (
+            pb.SampleResponse(prompt_alt_tokens=pb.PromptAltTokens()),
+            "array of the prompt's alternative tokens is missing",
+        ),
         (pb.SampleResponse(target_prompt_logprobs=pb.Tensor(dense=b"1234")), "element type is 0"),
         (pb.SampleResponse(target_prompt_logprobs=pb.Tensor(dtype=1, shape=[2])), "does not hold"),  # type: ignore[arg-type]
     ],
@@ -463,7 +469,7 @@ def test_a_number_of_datums_that_no_batch_has(count: int) -> None:
     message = pb.ForwardBackwardOutput()
     message.loss_fn_outputs.add(num_datums=1)
     message.loss_fn_outputs.add(num_datums=count)
-    with pytest.raises(ValueError, match=f"cannot be of {count} datums"):
+    with pytest.raises(ValueError, match=f"cannot have {count} datums"):
         protobuf.decode_forward_backward_output(message.SerializeToString())
 
 

@@ -9,6 +9,7 @@ import pytest
 from attrs import evolve
 
 from tests.unit.engine.conftest import MakeExample, Shake
+from tinker._training.metrics import reduce
 from tinker_local.engine.base import EngineError, Example, LoraSpec
 from tinker_local.engine.tiny.engine import MODEL, TinyEngine
 
@@ -16,6 +17,7 @@ Q = np.array([-5.0, -5.6, -6.0, -5.2])
 A = np.array([1.0, -2.0, 0.5, 0.0])
 MASK = np.array([0.0, 1.0, 1.0, 1.0])
 SAMPLED = {"logprobs": Q, "advantages": A}
+POLICY = {"loss:sum", "kl:mean", "entropy:mean", "advantage:mean"}
 
 
 def ppo(ratio: Any, low: Any, high: Any) -> Any:
@@ -76,11 +78,11 @@ def test_values(
     ("loss_fn", "output_type", "metrics"),
     [
         ("cross_entropy", "CrossEntropyLossReturn", {"loss:sum"}),
-        ("importance_sampling", "ImportanceSamplingLossReturn", {"loss:sum"}),
-        ("ppo", "PPOLossReturn", {"loss:sum", "clip_fraction:mean"}),
-        ("cispo", "CISPOLossReturn", {"loss:sum", "clip_fraction:mean"}),
-        ("dro", "DROLossReturn", {"loss:sum"}),
-        ("gspo", "GSPOLossReturn", {"loss:sum", "clip_fraction:mean"}),
+        ("importance_sampling", "ImportanceSamplingLossReturn", POLICY),
+        ("ppo", "PPOLossReturn", {*POLICY, "clip_fraction:mean"}),
+        ("cispo", "CISPOLossReturn", {*POLICY, "clip_fraction:mean"}),
+        ("dro", "DROLossReturn", POLICY),
+        ("gspo", "GSPOLossReturn", {*POLICY, "clip_fraction:mean"}),
     ],
 )
 def test_names(
@@ -106,6 +108,45 @@ def test_clip_fraction_counts_what_has_an_advantage(
     data.append(evolve(example, inputs=on_policy))
     metrics = engine.forward(adapter, data, "ppo", {}, backward=False)[0].metrics
     assert metrics["clip_fraction:mean"] == pytest.approx((1 / 3 + 0) / 2)
+
+
+def test_over_a_whole_vocabulary_the_estimates_are_the_divergence_and_the_entropy(
+    exact: TinyEngine, shaken: Shake, make_example: MakeExample
+) -> None:
+    """A uniform distribution draws each token once in 257 times, so here the means are the expectations."""
+    vocabulary = exact.models[MODEL].vocab_size
+    uniform = np.full((1, vocabulary), -np.log(vocabulary))
+    example = make_example(1, k=vocabulary, logprobs=uniform, advantages=np.ones((1, vocabulary)))
+    example.inputs["target_tokens"][0] = np.arange(vocabulary)
+    result, _ = exact.forward(shaken(exact), [example], "ppo", {}, backward=False)
+    p = result.outputs[0]["logprobs"].astype(np.float64)
+    assert result.metrics["kl:mean"] == pytest.approx((uniform - p).mean(), rel=1e-5)
+    assert result.metrics["entropy:mean"] == pytest.approx(np.log(vocabulary))
+    assert result.metrics["advantage:mean"] == 1.0
+
+
+def test_metrics_of_a_batch_do_not_depend_on_its_chunks(
+    engine: TinyEngine, make_example: MakeExample, shaken: Shake
+) -> None:
+    prompt = {
+        "logprobs": [0.0, *Q, -5.1],
+        "advantages": [0.0, *A, 0.0],
+    }  # its first target is given
+    data = [
+        make_example(4, **SAMPLED),
+        make_example(6, **prompt),
+        make_example(2, logprobs=np.zeros(2), advantages=np.zeros(2)),
+    ]
+    adapter = shaken(engine)
+
+    def metrics(part: list[Example]) -> dict[str, float]:
+        return engine.forward(adapter, part, "ppo", {}, backward=False)[0].metrics
+
+    whole = metrics(data)
+    split = reduce([(1, metrics(data[:1])), (2, metrics(data[1:]))])
+    assert split == pytest.approx(whole, rel=1e-6)
+    assert whole["advantage:mean"] == pytest.approx((A.mean() + A.sum() / 5 + 0) / 3)
+    assert whole["entropy:mean"] == pytest.approx((-Q.mean() + (5.1 - Q.sum()) / 5 + 0) / 3)
 
 
 def test_several_targets_a_position(engine: TinyEngine, make_example: MakeExample) -> None:
