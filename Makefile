@@ -125,7 +125,7 @@ interop: $(VENV)/.dev
 
 # Every operation with every fault, one by one, thousands of random combinations, and heavy load; takes about half an hour.
 faults-deep: $(VENV)/.dev
-	FAULTS_DEEP=1 $(PYTEST) tests/faults/test_matrix.py tests/faults/test_load.py --timeout=0 -n auto $(ARGS)
+	FAULTS_DEEP=1 $(PYTEST) tests/faults/test_matrix.py tests/faults/test_load.py tests/faults/test_taken_up.py --timeout=0 -n auto $(ARGS)
 
 # The table in docs/faults.md.
 fault-table: $(VENV)/.dev

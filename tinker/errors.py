@@ -17,7 +17,9 @@
     │       └── InternalServerError        5xx
     ├── UploadInterruptedError         an upload of weights stopped between two files (tinker.types)
     ├── RequestFailedError             the operation was accepted and failed while it ran
-    └── RunPoisonedError               a training run whose order of operations is no longer known
+    ├── RunPoisonedError               a training run whose order of operations is no longer known
+    ├── RunLostError                   a training run that no process can go on with
+    └── JournalError                   a journal that is in use, or of another run or program
 
 Bad arguments are rejected before anything is sent, with `ValueError`, `TypeError` or `KeyError`.
 Messages name the operation, its ids, the status, the tries and what to do; never a credential.
@@ -45,10 +47,12 @@ __all__ = [
     "ConflictError",
     "ExperimentalWarning",
     "InternalServerError",
+    "JournalError",
     "NotFoundError",
     "PermissionDeniedError",
     "RateLimitError",
     "RequestFailedError",
+    "RunLostError",
     "RunPoisonedError",
     "TinkerError",
     "UnprocessableEntityError",
@@ -195,6 +199,24 @@ class RunPoisonedError(TinkerError):
 
     The training client rejects further work. Create one from the last checkpoint.
     """
+
+
+class RunLostError(TinkerError):
+    """No process can go on with a training run: the server has forgotten it, or its order is not known.
+
+    `checkpoint` is the tinker path of its last training checkpoint, None if there is none. Go on from there with
+    `ServiceClient.create_training_client_from_state_with_optimizer`.
+    """
+
+    checkpoint: str | None
+
+    def __init__(self, message: str, checkpoint: str | None = None) -> None:
+        super().__init__(message)
+        self.checkpoint = checkpoint
+
+
+class JournalError(TinkerError):
+    """A journal cannot be used: another process uses it, or it is of another run or of another program."""
 
 
 _BY_STATUS: dict[int, type[APIStatusError]] = {

@@ -17,7 +17,7 @@ _pid = -1
 
 
 def _close() -> None:
-    """Close this process's server; what a forked process has inherited is the parent's."""
+    """Close this process's server; a forked process leaves the parent's alone."""
     if _server is not None and _pid == os.getpid():
         _server.close()
 
@@ -25,8 +25,8 @@ def _close() -> None:
 def url() -> str:
     """The address of this process's server.
 
-    TINKER_LOCAL_MODELS lists the models it offers, `[NAME=]PATH` each, with commas between them; without, it is
-    the small one. TINKER_LOCAL_DATA is the folder of its state; without, the state is deleted when the process ends.
+    TINKER_LOCAL_MODELS lists the models it offers, each as `[NAME=]PATH`, separated by commas; the default is the small
+    model. TINKER_LOCAL_DATA is the folder of its state; without, the state is deleted when the process ends.
 
     Raises:
         ModelError: One of the models cannot be offered.
@@ -44,7 +44,7 @@ def url() -> str:
                 _server, _pid = LocalServer(data, engine=engine), os.getpid()
             except DataFolderInUse as error:
                 raise DataFolderError(
-                    f"{error}. With base_url=\"local\" every process has a server of its own; to share one, run "
+                    f'{error}. With base_url="local" every process has a server of its own; to share one, run '
                     "`tinker serve` and set TINKER_BASE_URL to the address it prints."
                 ) from None
             atexit.unregister(_close)

@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from logging import ERROR, INFO, WARNING
 from types import TracebackType
@@ -96,6 +96,10 @@ class Session:
         self._configuring: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[str] | None = None
         self._heartbeat: asyncio.Task[None] | None = None
+        self._adopted: dict[str, asyncio.Task[None]] = {}
+        self._to_finish: list[str] = []
+        self.at_end: list[Callable[[], None]] = []
+        """What is done when the session has ended."""
         self._pid: int | None = None
         """The process that uses the session; set on first use."""
         self._is_closing = False
@@ -173,6 +177,22 @@ class Session:
             context=contextvars.Context(),  # not part of what has opened the session
         )
 
+    async def adopt(self, session_id: str, *, finish: bool) -> None:
+        """Keep another session alive as long as this one, because a run of it goes on here.
+
+        Args:
+            session_id: The session.
+            finish: Whether to finish it with this one: nobody else uses it any more.
+        """
+        if session_id == self.known_id or session_id in self._adopted:
+            return
+        self._adopted[session_id] = asyncio.get_running_loop().create_task(
+            _beat(weakref.ref(self), self.connection, session_id, ours=finish),
+            context=contextvars.Context(),
+        )
+        if finish:
+            self._to_finish.append(session_id)
+
     async def ready(self) -> None:
         """Read the server's settings on first use."""
         self.check_open()
@@ -216,7 +236,7 @@ class Session:
 
     # ---- operations -------------------------------------------------------------------------
 
-    async def result(
+    def result(
         self,
         promise: models.UntypedAPIFuture,
         decode: Decoder[T],
@@ -225,7 +245,7 @@ class Session:
         kind: str,
         accept: ResultType = JSON,
         size: int | None = None,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Poll for the result of a promise.
 
         Args:
@@ -237,7 +257,7 @@ class Session:
             size: Size of the result in bytes, if it is known to be ready.
         """
         progress.request_ids.append(promise.request_id)
-        return await poll(
+        return poll(
             self.connection,
             promise.request_id,
             decode,
@@ -319,6 +339,8 @@ class Session:
         _open_sessions.discard(self)
         if self._heartbeat is not None:
             self._heartbeat.cancel()
+        for beat in self._adopted.values():
+            beat.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FINISH_TIMEOUT):
                 feeds = [feed.close() for feed in self.feeds]
@@ -332,9 +354,13 @@ class Session:
                 task.cancel()
         if (session_id := self.known_id) is not None and self._is_ours:
             await _finish(self.connection, session_id, status, detail)
+        for session_id in self._to_finish:
+            await _finish(self.connection, session_id, status, detail)
         if self._heartbeat is not None:
             self._heartbeat.cancel()
         await self.connection.close()
+        for run in self.at_end:
+            run()
 
 
 def _listed(progresses: Sequence[Progress]) -> str:

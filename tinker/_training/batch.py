@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import httpx
+import orjson
 from attrs import frozen
 
 from tinker import _log, types
@@ -212,6 +213,26 @@ async def _request(
         body=models.ForwardRequest(model_id=batch.model_id, seq_id=seq_id, forward_input=data),
         **sdk,
     )
+
+
+def content(batches: Sequence[Batch]) -> bytes:
+    """What the chunks of a call ask for, whichever encoding they are sent in."""
+    from tinker._codec import json as json_codec, protobuf  # noqa: PLC0415  # with numpy
+
+    found: list[bytes] = []
+    for batch in batches:
+        head = batch.loss_fn, batch.loss_fn_config
+        try:
+            forward_only = not batch.backward
+            found.append(
+                protobuf.encode_forward_backward(
+                    "", 0, batch.data, *head, forward_only=forward_only
+                )
+            )
+        except ValueError:  # JSON alone can carry it
+            data = json_codec.training_input(batch.data, *head, batch.first)
+            found.append(orjson.dumps([batch.backward, data.to_dict()]))
+    return b"\0".join(found)
 
 
 def decode(response: httpx.Response) -> types.ForwardBackwardOutput:

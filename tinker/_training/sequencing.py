@@ -22,20 +22,36 @@ class Sequencer:
     def __init__(self, first_seq_id: int = 1) -> None:
         self._lock = threading.Lock()
         self._next_seq_id = first_seq_id
+        self._next_number = 0
         self._last: Turn | None = None
         self._poison: Exception | None = None
 
     def turn(self) -> Turn:
         """The place behind all turns taken so far. From any thread."""
         with self._lock:
-            turn = Turn(self, self._last)
+            turn = Turn(self, self._last, self._next_number)
             self._last = turn
+            self._next_number += 1
             return turn
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next turn."""
+        return self._next_number
+
+    def go_on_at(self, number: int) -> None:
+        """Give the next turn this number, as turns before it were taken in an earlier process."""
+        with self._lock:
+            self._next_number = number
 
     def check(self) -> None:
         """Raise the error that poisoned the run, if it is poisoned."""
         if self._poison is not None:
             raise self._poison
+
+    @property
+    def is_poisoned(self) -> bool:
+        return self._poison is not None
 
     @property
     def next_seq_id(self) -> int:
@@ -51,9 +67,11 @@ class Sequencer:
 class Turn:
     """A call's place in the order: `async with turn:` runs its body when all earlier turns are done."""
 
-    __slots__ = ("_before", "_done", "_over", "_sequencer", "_waiter")
+    __slots__ = ("_before", "_over", "_sequencer", "_waiter", "number")
 
-    def __init__(self, sequencer: Sequencer, before: Turn | None) -> None:
+    def __init__(self, sequencer: Sequencer, before: Turn | None, number: int) -> None:
+        self.number = number
+        """How many calls were made before it, from the first of the program."""
         self._sequencer = sequencer
         self._before = before
         self._over = False

@@ -3,11 +3,11 @@
 Models
     Dense decoders that transformers' AutoModelForCausalLM loads from safetensors or GGUF: Llama, Qwen 2 and 3,
     Gemma, SmolLM, Mistral, Phi and their like. One copy of a model's weights serves all training runs and
-    samplers. They are float32 on CPUs and Apple's GPUs, bfloat16 on CUDA devices, unless the command says otherwise.
+    samplers. They are float32 on CPUs and Apple's GPUs, bfloat16 on CUDA devices, unless `dtype` is set.
 
 Adapters
     LoRA in PEFT's form on all linear layers of the attention, the MLP and the unembedding, in float32,
-    `W + alpha / rank * B @ A` with alpha 32. They are this package's own layers (see `lora`): hooks that take
+    `W + alpha / rank * B @ A` with alpha 32. They are this package's own layers (see `lora`), which take
     the adapter in use into account. PEFT's would have to be inserted into the model, one for each adapter.
 
 Numbers
@@ -39,8 +39,9 @@ from tinker_local.engine.hf import logprobs, optimizer, sampling, training
 from tinker_local.engine.hf.folder import ModelError, open_folder
 from tinker_local.engine.hf.logprobs import Head
 from tinker_local.engine.hf.lora import (
+    AdaptedMatrices,
     HfAdapter,
-    Hooks,
+    in_precision,
     load as load_adapter,
     new as new_adapter,
     save as save_adapter,
@@ -49,15 +50,15 @@ from tinker_local.engine.hf.model import DTYPES, BaseModel, choose_device, load
 
 
 class HfEngine:
-    """See the module's docstring; `tinker_local.engine.base.Engine` says what the methods promise.
+    """The engine that the module describes; for its methods see `tinker_local.engine.base.Engine`.
 
     Args:
-        models: Folders or GGUF files; a name for each, or None for the folder's own.
-        device: As torch names it; None picks a GPU if there is one.
-        dtype: `float32`, `bfloat16` or `float16`; None picks by the device.
+        models: Folders or GGUF files, each with a name, or None for the name of the folder.
+        device: In torch's notation; None chooses a GPU if one is available.
+        dtype: `float32`, `bfloat16` or `float16`; None chooses by the device.
 
     Raises:
-        ModelError: One of them cannot be offered. No weights are read before all folders were looked at.
+        ModelError: One of them cannot be offered. All folders are checked before any weights are read.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class HfEngine:
         }
         for base in self._bases.values():
             logprobs.check(base)
-        self._hooks = {name: Hooks(base) for name, base in self._bases.items()}
+        self._matrices = {name: AdaptedMatrices(base) for name, base in self._bases.items()}
         self._models = {name: base.spec for name, base in self._bases.items()}
 
     @property
@@ -113,7 +114,7 @@ class HfEngine:
         with _memory_errors(base):
             return training.loss_and_gradient(
                 base,
-                self._hooks[adapter.base_model],
+                self._matrices[adapter.base_model],
                 adapter,
                 data,
                 loss_fn=loss_fn,
@@ -136,7 +137,7 @@ class HfEngine:
         decoding.check(spec, base.spec)
         if spec.stop_strings and base.text is None:
             raise EngineError(
-                f"{base_model} has no tokenizer.json, which stop strings need: pass stop token ids"
+                f"{base_model} has no tokenizer.json, which stop strings need: use stop token ids"
             )
 
     def sample(
@@ -145,8 +146,9 @@ class HfEngine:
         base = self._base(base_model)
         for spec in specs:
             self.check_sample(base_model, spec)
-        with _memory_errors(base), self._hooks[base_model].using(adapter):
-            results: list[SampleResult] = sampling.sample(base, Head.of(base, adapter), specs)
+        used = None if adapter is None else in_precision(adapter, base.dtype)
+        with _memory_errors(base), self._matrices[base_model].using(used):
+            results: list[SampleResult] = sampling.sample(base, Head.of(base, used), specs)
             return results
 
     def _base(self, name: str) -> BaseModel:
@@ -157,7 +159,7 @@ class HfEngine:
 
 
 class _memory_errors:  # noqa: N801  # reads as the function it stands for
-    """An operation that runs out of the device's memory fails and says so; others go on."""
+    """Turn running out of device memory into a failure of the operation; others go on."""
 
     def __init__(self, base: BaseModel) -> None:
         self._base = base
@@ -169,5 +171,5 @@ class _memory_errors:  # noqa: N801  # reads as the function it stands for
         if kind is not None and issubclass(kind, torch.OutOfMemoryError):
             torch.cuda.empty_cache()
             raise EngineError(
-                f"{self._base.device} has not enough memory for this: send fewer or shorter sequences"
+                f"{self._base.device} does not have enough memory for this: send fewer or shorter sequences"
             ) from None

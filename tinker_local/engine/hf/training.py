@@ -1,11 +1,12 @@
 """The loss of a batch of examples, and its gradient by the adapter's factors.
 
-Examples of about one length are computed together, padded on the right to the longest of them. What follows an
-example's end cannot reach back into it, so no mask is needed and padding changes nothing.
+Examples of similar length are computed together, padded on the right to the longest of them. Attention is causal, so
+padding cannot affect an example, and no mask is needed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,23 +18,22 @@ from torch import Tensor
 from tinker_local.engine import evaluation, losses
 from tinker_local.engine.base import EngineError, Example, LossResult
 from tinker_local.engine.hf import logprobs, lora, memory
-from tinker_local.engine.hf.lora import HfAdapter, Hooks
+from tinker_local.engine.hf.lora import AdaptedMatrices, HfAdapter
 from tinker_local.engine.hf.model import BaseModel
 
 _TOKENS = {"cpu": (512, 2048), "mps": (2048, 8192)}
 _TOKENS_ELSEWHERE = (16384, 32768)
-"""By device, how many tokens are computed together, padding included: so few that more padding costs less than
-another batch would, and so many that the device is busy. A GPU takes as long for a small batch as for one of many
-thousand tokens."""
+"""Number of tokens that are computed together, including padding, by device: enough to keep the device busy, and few
+enough that padding costs less than another batch. A GPU takes as long for a small batch as for many thousand tokens."""
 MAX_PADDING = 0.2
-"""Of an example's row, beyond that."""
+"""Fraction of an example's row that may be padding beyond that."""
 SHARE = 0.7
-"""Of the free memory, for activations."""
+"""Fraction of the free memory for activations."""
 
 
 def loss_and_gradient(
     model: BaseModel,
-    hooks: Hooks,
+    matrices: AdaptedMatrices,
     adapter: HfAdapter,
     data: Sequence[Example],
     *,
@@ -41,20 +41,20 @@ def loss_and_gradient(
     config: Mapping[str, Any],
     backward: bool,
 ) -> tuple[LossResult, HfAdapter]:
-    """The loss; with `backward`, the returned adapter's gradients include its own.
+    """The loss; with `backward`, the returned adapter's gradients include those of this batch.
 
-    Raises EngineError for whatever the caller got wrong, and when the result is not finite.
+    Raises EngineError for mistakes of the caller, and if the result is not finite.
     """
     loss, settings = losses.resolve(loss_fn, config)
     examples = evaluation.prepare(data, loss, settings, model.spec)
     values: dict[int, evaluation.Evaluated] = {}
     sums: dict[str, Tensor] = {}
+    leaves = lora.in_precision(adapter, model.dtype, gradients=backward)
     for indices, checkpointing in _batches(model, examples):
         batch = [examples[i] for i in indices]
-        leaves = lora.with_gradients(adapter) if backward else adapter
         with (
             torch.set_grad_enabled(backward),
-            hooks.using(leaves),
+            matrices.using(leaves),
             _checkpointing(model, checkpointing and backward),
         ):
             logp = _target_log_probs(model, leaves, batch)
@@ -67,9 +67,9 @@ def loss_and_gradient(
     result = evaluation.collect(loss, [values[i] for i in range(len(examples))])
     if not backward:
         return result, adapter
-    for name, gradient in adapter.grads.items():
-        sums[name] = sums[name] + gradient if name in sums else gradient
-    if not all(bool(gradient.isfinite().all()) for gradient in sums.values()):
+    if adapter.grads:
+        torch._foreach_add_(list(sums.values()), [adapter.grads[name] for name in sums])
+    if not torch.nn.utils.get_total_norm(sums.values(), math.inf).isfinite():
         raise EngineError("the gradient is not finite")
     return result, evolve(adapter, grads=sums)
 
@@ -77,8 +77,8 @@ def loss_and_gradient(
 def _batches(
     model: BaseModel, examples: Sequence[evaluation.Prepared]
 ) -> Iterator[tuple[list[int], bool]]:
-    """Indices of examples to compute together, and whether activations have to be computed again for the
-    gradient because they do not fit the memory: longest first."""
+    """Indices of examples to compute together, longest first, and whether the gradient must recompute activations because
+    they do not fit the memory."""
     least, most = _TOKENS.get(model.device.type, _TOKENS_ELSEWHERE)
     fitting = int(SHARE * memory.available(model.device) / model.activation_bytes)
     most = min(most, max(1, fitting))
@@ -100,7 +100,7 @@ def _batches(
 
 
 class _checkpointing:  # noqa: N801  # reads as the function it stands for
-    """Keeps no activations of the layers inside, if asked to: the gradient computes them again."""
+    """Discard the activations of the layers inside, if enabled: the gradient recomputes them."""
 
     def __init__(self, model: BaseModel, wanted: bool) -> None:
         self._network = model.network if wanted else None
@@ -108,7 +108,7 @@ class _checkpointing:  # noqa: N801  # reads as the function it stands for
     def __enter__(self) -> None:
         if self._network is not None:
             _call(self._network, "checkpointing_enable", {"use_reentrant": False})
-            self._network.train()  # transformers checkpoints in this mode alone
+            self._network.train()  # transformers checkpoints only in this mode
 
     def __exit__(self, *_: object) -> None:
         if self._network is not None:
@@ -144,15 +144,12 @@ def _target_log_probs(
 def _add(
     sums: dict[str, Tensor], adapter: HfAdapter, logp: Tensor, gradients: Sequence[losses.Values]
 ) -> None:
-    """Add the gradient of a batch, given the one by its log-probabilities."""
+    """Add the gradient of a batch, given its gradient by the log-probabilities."""
     by_logp = np.concatenate([one.reshape(-1, logp.shape[1]) for one in gradients])
-    names = list(adapter.weights)
     parts = torch.autograd.grad(
-        logp,
-        [adapter.weights[name] for name in names],
-        torch.from_numpy(by_logp).to(logp),
-        allow_unused=True,
+        logp, list(adapter.weights.values()), torch.from_numpy(by_logp).to(logp)
     )
-    for name, part in zip(names, parts, strict=True):
-        if part is not None:
-            sums[name] = sums[name].add_(part) if name in sums else part
+    if sums:
+        torch._foreach_add_(list(sums.values()), parts)
+    else:
+        sums.update(zip(adapter.weights, (part.float() for part in parts), strict=True))

@@ -6,6 +6,7 @@ from typing import Any
 
 from tinker_local.errors import Refusal
 from tinker_local.protocol.backend import Backend, Call, digest_of, unload_id
+from tinker_local.state.store import Row
 
 
 async def create_model(backend: Backend, call: Call) -> dict[str, Any]:
@@ -26,7 +27,7 @@ async def create_model(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 def check_lora(lora: dict[str, Any]) -> None:
-    """Refuse an adapter that the hosted service would refuse."""
+    """Reject an adapter that the hosted service rejects."""
     rank = int(lora["rank"])
     if rank & (rank - 1):
         raise Refusal(400, f"lora_config: rank is {rank}; it must be a power of two")
@@ -37,7 +38,7 @@ def check_lora(lora: dict[str, Any]) -> None:
 def begin_model(
     backend: Backend, call: Call, operation: str, facts: dict[str, Any]
 ) -> dict[str, Any]:
-    """Promise a new model, whose creation counts as its seq_id 0."""
+    """Promise a new model; its creation counts as seq_id 0."""
     session_id = call.body["session_id"]
     number = int(call.body["model_seq_id"])
     model_id = f"{session_id}:train:{number}"
@@ -81,6 +82,17 @@ async def get_info(backend: Backend, call: Call) -> dict[str, Any]:
         "is_lora": True,
         "lora_rank": int(model["facts"]["lora"]["rank"]),
         "model_name": spec.name,
+        **_place(backend, model),
+    }
+
+
+def _place(backend: Backend, model: Row) -> dict[str, int]:
+    """Where the numbers of a run's operations have come to, if it takes more of them."""
+    if backend.is_unloaded(model):
+        return {}
+    return {
+        "next_seq_id": backend.scheduler.first_missing(model["id"]),
+        "last_seq_id": backend.scheduler.last_seq_id(model["id"]),
     }
 
 
