@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
-import sys
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, wait
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,10 +36,20 @@ class Terminal(io.StringIO):
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """A terminal of 120 columns, shown everything."""
     found = Terminal()
-    monkeypatch.setattr(sys, "stderr", found)
+    monkeypatch.setattr(progress_line, "sys", SimpleNamespace(stderr=found))  # pytest's is its own
     monkeypatch.setattr(progress_line, "INTERVAL", 0.0)
     monkeypatch.setenv("COLUMNS", "120")
     return found
+
+
+@contextmanager
+def holding() -> Iterator[SamplingServer]:
+    """A server that finishes samples when it is told, and the rest at the end, for which its clients wait."""
+    with SamplingServer(per_tick=0) as server:
+        try:
+            yield server
+        finally:
+            server.finish(100)
 
 
 def ask(client: tinker.SamplingClient, count: int) -> list[tinker.APIFuture[Any]]:
@@ -45,12 +58,11 @@ def ask(client: tinker.SamplingClient, count: int) -> list[tinker.APIFuture[Any]
 
 
 def test_a_batch_of_samples_says_how_many_are_done(terminal: Terminal) -> None:
-    with SamplingServer(per_tick=0) as server:
+    with holding() as server:
         futures = ask(server.sampler(), 3)
         server.wait_until(lambda: len(server.unfinished) == 3)
         server.finish(1)
-        futures[0].result(timeout=10)
-        futures[-1].future().add_done_callback(lambda future: None)
+        wait([one.future() for one in futures], 10, FIRST_COMPLETED)
         # The first text is written before the last two are done: they end when it has been.
         monitor = terminal.write
 
@@ -88,18 +100,17 @@ def test_waiting_in_a_queue_says_why_and_how_long_still(
 
 
 def test_a_failure_is_not_waited_past(terminal: Terminal) -> None:
-    with SamplingServer(per_tick=0) as server:
+    with holding() as server:
         futures = ask(server.sampler(), 2)
         server.wait_until(lambda: len(server.unfinished) == 2)
         server.fail(next(name for name, tokens in server.unfinished.items() if tokens == [0]))
         with pytest.raises(tinker.RequestFailedError, match="out of luck"):
             tinker.results(futures, timeout=10, progress=True)
-        server.finish(1)
 
 
 @pytest.mark.parametrize("progress", [False, True])
 def test_what_is_not_done_in_time_goes_on(progress: bool, terminal: Terminal) -> None:
-    with SamplingServer(per_tick=0) as server:
+    with holding() as server:
         futures = ask(server.sampler(), 2)
         with pytest.raises(TimeoutError, match=r"Not done after 0\.05 s: asample .*It goes on"):
             futures[0].result(timeout=0.05, progress=progress)
@@ -122,7 +133,7 @@ def test_where_there_is_no_terminal_nothing_is_written(capsys: pytest.CaptureFix
 
 
 def test_no_stderr_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", None)  # as under pythonw
+    monkeypatch.setattr(progress_line, "sys", SimpleNamespace(stderr=None))  # as under pythonw
     line = ProgressLine()
     line.show(lambda: "never")
     line.close()
