@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from rich import box, print
+from rich import box, print  # noqa: A004  # in colour
 from rich.table import Table
 
 import tinker

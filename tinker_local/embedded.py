@@ -44,7 +44,7 @@ def url() -> str:
                 _server, _pid = LocalServer(data, engine=engine), os.getpid()
             except DataFolderInUse as error:
                 raise DataFolderError(
-                    f"{error}. With base_url=\"local\" every process has a server of its own; to share one, run "
+                    f'{error}. With base_url="local" every process has a server of its own; to share one, run '
                     "`tinker serve` and set TINKER_BASE_URL to the address it prints."
                 ) from None
             atexit.unregister(_close)

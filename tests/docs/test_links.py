@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -15,6 +16,7 @@ def pages(repository: Path) -> list[Path]:
     return [page for folder in folders for page in sorted(folder.glob("*.md"))]
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     headings = _HEADING.findall(_FENCE.sub("", page.read_text(encoding="utf-8")))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
