@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 import tinker
 from tests.support.outcomes import datum, plain
 from tests.support.raw_client import KEY, Raw, optim_step
 from tests.support.scripted_server import ScriptedServer
+from tests.support.server_clock import Clock
 from tinker_local import LocalServer
+from tinker_local.options import Options
 
 MODEL = "tinker-local/tiny"
 BATCH = [datum("one text"), datum("another")]
@@ -190,6 +194,68 @@ def test_loops_go_on_where_they_were(server: str, journal: Path, undisturbed: li
         program(1)
     assert program(-1) == undisturbed[1:]  # the second step was not over; its results are there
     assert program(-1) == []
+
+
+def test_loops_inside_of_loops(server: str, journal: Path) -> None:
+    """Each process makes three calls, and is gone in the middle of a step."""
+
+    def program(calls: int) -> list[tuple[Any, ...]]:
+        made: list[tuple[Any, ...]] = []
+
+        def call(*place: Any) -> None:
+            if len(made) == calls:
+                raise KeyboardInterrupt
+            made.append(place)
+            training.optim_step(ADAM).result(60)
+
+        with contextlib.suppress(KeyboardInterrupt), client(server) as service:
+            training = new(service, journal)
+            for epoch in training.steps(3):
+                call(epoch, "begin")
+                for number in training.steps(2):
+                    call(epoch, number, "a")
+                    call(epoch, number, "b")
+                call(epoch, "end")
+            for _ in training.steps(1):
+                call("last")
+        return made
+
+    made = [program(3) for _ in range(10)]
+    expected: list[list[tuple[Any, ...]]] = []
+    for epoch in range(3):
+        begin = (epoch, "begin")
+        expected += [[begin, (epoch, n, "a"), (epoch, n, "b")] for n in range(2)]
+        then: tuple[Any, ...] = (epoch + 1, "begin") if epoch < 2 else ("last",)
+        expected.append([begin, (epoch, "end"), then])
+    assert made == [*expected, []]
+    model_id = orjson.loads(journal.read_bytes().partition(b"\n")[0])["run"]["run_id"]
+    with Raw(server) as raw:
+        assert raw.post("get_info", {"model_id": model_id})["next_seq_id"] == 3 * 6 + 2
+
+
+def test_results_are_read_again_when_the_server_has_forgotten_them(
+    tmp_path: Path, journal: Path
+) -> None:
+    """A step that was cut short is taken again long after its results were read."""
+    clock = Clock()
+    with LocalServer(tmp_path / "data", options=Options(clock=clock)) as server:
+
+        def program(until: int) -> list[Any]:
+            found = []
+            with contextlib.suppress(KeyboardInterrupt), client(server.url) as service:
+                training = new(service, journal)
+                for number in training.steps(2):
+                    found.append(step(training))
+                    if number == until:
+                        raise KeyboardInterrupt
+            return found
+
+        (first,) = program(0)
+        clock.forward(7200)  # an hour after it was read, a result is gone
+        again = program(2)
+        assert again[0] == first
+        assert program(2) == []
+    assert list(journal.with_name("journal.results").iterdir()) == []
 
 
 def test_without_a_journal_steps_are_a_range(server: str) -> None:

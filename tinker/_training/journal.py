@@ -6,12 +6,15 @@ Lines of JSON, each an object with one member, appended:
     {"submitted": {"call": 0, "operation": …, "content": …, "seq_ids": [1, 2]}}     on disk before anything is sent
     {"accepted": {"call": 0, "request_ids": […]}}
     {"refused": {"call": 0, "error": …, "next_seq_id": 1}}
-    {"finished": {"call": 0, "path": …}}                                            the result has arrived; of a save, where it is
-    {"step": {"loop": 0, "step": 3, "call": 6}}                                     a step of a loop begins with this call
+    {"finished": {"call": 0, "path": …, "kept": […]}}                               the result has arrived; of a save, where it is
+    {"step": {"loop": [1, 0, 0], "step": 3, "call": 6}}                             a step of a loop begins with this call
 
 `call` counts the calls of the program. A call of the program that runs again is the recorded one of that number, if it is
 the same call. Whoever was killed between "submitted" and "accepted" does not know whether the server has the request: it is
 sent again under its seq_ids, by which the server knows it.
+
+Results are kept beside it, in a folder, until the step that they belong to is over: a server may forget a result that was read.
+`kept` has the CRC-32 of each file, by which one that a power cut has spoiled is known.
 
 A last line that was not written whole is cut off. What is lost of lines that were not on disk yet (a power cut) is found out
 again in the same way.
@@ -19,18 +22,20 @@ again in the same way.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
 import os
 import threading
 import weakref
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import orjson
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from tinker.errors import JournalError, TinkerError
 
@@ -58,6 +63,18 @@ class Run:
     """The first number that the journal's first call may use."""
 
 
+@frozen
+class Loop:
+    """Which loop of the program."""
+
+    first_call: int
+    """Of the program's next call, when it began."""
+    depth: int
+    """How many loops it is inside of."""
+    number: int
+    """How many other loops of that depth began with the same call."""
+
+
 @define
 class Call:
     """What is known of a call."""
@@ -72,6 +89,8 @@ class Call:
     """The error, if it was not accepted, or not in whole."""
     finished: bool = False
     path: str | None = None
+    kept: dict[int, int] = field(factory=dict)
+    """The checksums of the results that are kept, by the request's place in the call."""
 
     @property
     def is_settled(self) -> bool:
@@ -89,12 +108,16 @@ class Journal:
         """The number behind all that were used."""
         self.checkpoint: str | None = None
         """The last training checkpoint whose path has arrived."""
+        self._results = path.with_name(f"{path.name}.results")
         self._calls: dict[int, Call] = {}
-        self._steps: dict[tuple[int, int], int] = {}
-        """The first call of a step, by the loop's number and the step's."""
+        """Of an earlier process, and of this one those whose results are kept or have not arrived, by number."""
+        self._last_known = -1
+        """The last call of an earlier process."""
+        self._steps: dict[Loop, dict[int, int]] = {}
+        """The first call of each step."""
         self._descriptor = descriptor
         self._size = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         _open.add(self)
 
     @classmethod
@@ -111,6 +134,7 @@ class Journal:
         """
         file = Path(path)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        journal = cls(file, descriptor)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,14 +142,17 @@ class Journal:
                 raise JournalError(
                     f"{file} is in use by another process or client: end that one first, or use another file."
                 ) from None
-            journal = cls(file, descriptor)
             journal._read()
+            journal._last_known = max(journal._calls, default=-1)
             if journal.run is not None and made_from is not None:
                 journal._check(journal.run.made_from, made_from)
         except BaseException:
-            os.close(descriptor)
+            journal.close()
             raise
         return journal
+
+    def __del__(self) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let another process have it."""
@@ -168,7 +195,7 @@ class Journal:
         if self.run is None:
             raise ValueError("the first line names the run")
         if kind == _STEP:
-            self._steps[fields["loop"], fields["step"]] = fields["call"]
+            self._steps.setdefault(Loop(*fields["loop"]), {})[fields["step"]] = fields["call"]
         elif kind == _SUBMITTED:
             call = self._calls[fields["call"]] = Call(**fields)
             self.next_seq_id = call.seq_ids[-1] + 1
@@ -179,7 +206,8 @@ class Journal:
             self.next_seq_id = fields["next_seq_id"]
         elif kind == _FINISHED:
             call = self._calls[fields["call"]]
-            call.finished, call.path = True, fields.get("path")
+            call.finished, call.path = True, fields["path"]
+            call.kept = dict(enumerate(fields["kept"]))
             if call.operation == "save_weights" and call.path is not None:
                 self.checkpoint = call.path
         else:
@@ -205,10 +233,11 @@ class Journal:
             JournalError: It has recorded another call.
             TinkerError: The call failed then, and later ones did not.
         """
-        call = self._calls.get(number)
+        with self._lock:
+            call = self._calls.get(number)
         if call is None:
             return None
-        is_last = number == max(self._calls)
+        is_last = number == self._last_known
         if call.refused is not None and is_last and call.seq_ids[0] == self.next_seq_id:
             return None  # nothing has come of it, and nothing was built on that
         asked = (operation, content, requests)
@@ -225,29 +254,23 @@ class Journal:
             )
         return call
 
-    def first_step(self, loop: int, count: int, number: int) -> tuple[int, int]:
+    def first_step(self, loop: Loop, count: int) -> tuple[int, int]:
         """The first step of a loop that is not over, and the number of its first call.
 
         A step is over when the loop has gone on, and all results of its calls and of those before have arrived.
-
-        Args:
-            loop: Which loop of the program, from 0.
-            count: How many steps it has.
-            number: Of the program's next call.
         """
-        begun = self._steps.get((loop, 0), number)
-        if begun != number:
-            raise JournalError(
-                f"The loop begins with call {number} of the run, and with call {begun} in {self.path}: the program has "
-                "to make the same calls again."
-            )
+        with self._lock:
+            return self._not_over(loop, range(1, count + 1))
+
+    def _not_over(self, loop: Loop, ends: range) -> tuple[int, int]:
+        begun = self._steps.get(loop, {})
         unsettled = min((n for n, call in self._calls.items() if not call.is_settled), default=None)
-        step = 0
-        while step < count:
-            end = self._steps.get((loop, step + 1))
+        step, number = ends.start - 1, begun.get(ends.start - 1, loop.first_call)
+        for following in ends:
+            end = begun.get(following)
             if end is None or (unsettled is not None and unsettled < end):
                 break
-            step, number = step + 1, end
+            step, number = following, end
         return step, number
 
     # ---- writing ----------------------------------------------------------------------------
@@ -263,6 +286,8 @@ class Journal:
             next_seq_id=run.next_seq_id,
         )
         self._sync()
+        for left_by_another_run in self._results.glob("*-*"):
+            left_by_another_run.unlink()
         folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(folder)
@@ -271,29 +296,79 @@ class Journal:
 
     def submitted(self, call: Call) -> None:
         """A call is about to be sent. On disk when this returns."""
-        self._write(
-            _SUBMITTED,
-            call=call.call,
-            operation=call.operation,
-            content=call.content,
-            seq_ids=call.seq_ids,
-        )
+        with self._lock:
+            self._write(
+                _SUBMITTED,
+                call=call.call,
+                operation=call.operation,
+                content=call.content,
+                seq_ids=call.seq_ids,
+            )
+            self._calls[call.call] = call
         self._sync()
 
     def accepted(self, call: Call, request_ids: list[Any]) -> None:
         self._write(_ACCEPTED, call=call.call, request_ids=request_ids)
 
     def refused(self, call: Call, error: Exception, next_seq_id: int) -> None:
+        call.refused = str(error)
         self._write(_REFUSED, call=call.call, error=str(error), next_seq_id=next_seq_id)
 
     def finished(self, call: Call, path: str | None = None) -> None:
         if not call.finished:
-            self._write(_FINISHED, call=call.call, path=path)
+            call.finished = True
+            kept = [call.kept[number] for number in sorted(call.kept)]
+            self._write(_FINISHED, call=call.call, path=path, kept=kept)
 
-    def step(self, loop: int, step: int, number: int) -> None:
-        """A step of a loop begins with this call."""
-        if self._steps.get((loop, step)) != number:
-            self._write(_STEP, loop=loop, step=step, call=number)
+    def step(self, loop: Loop, step: int, number: int) -> None:
+        """A step of a loop begins with this call, or the loop has ended before it."""
+        with self._lock:
+            begun = self._steps.setdefault(loop, {})
+            if begun.get(step) != number:
+                begun[step] = number
+                fields = [loop.first_call, loop.depth, loop.number]
+                self._write(_STEP, loop=fields, step=step, call=number)
+            self._forget_steps(loop, step)
+
+    def _forget_steps(self, loop: Loop, step: int) -> None:
+        """Forget the calls and results of steps that are over: no process makes them again."""
+        begun = self._steps[loop]
+        oldest = min(begun)
+        first, behind = self._not_over(loop, range(oldest + 1, step + 1))
+        for number in range(begun[oldest], behind):
+            if (call := self._calls.pop(number, None)) is not None:
+                for place in call.kept:
+                    self._file(call, place).unlink(missing_ok=True)
+        for over in range(oldest, first):
+            begun.pop(over, None)
+
+    # ---- results ----------------------------------------------------------------------------
+
+    def keep(self, call: Call, place: int, media_type: str, content: bytes) -> None:
+        """Keep the result of a request of a call, as it came; one that cannot be written is not kept."""
+        kept = media_type.encode() + b"\n" + content
+        with contextlib.suppress(OSError):
+            self._results.mkdir(mode=0o700, exist_ok=True)
+            self._file(call, place).write_bytes(kept)
+            call.kept[place] = zlib.crc32(kept)
+
+    def kept(self, call: Call, place: int) -> tuple[str, bytes] | None:
+        """Media type and content of a result that is kept."""
+        if not call.finished or place not in call.kept:
+            return None
+        try:
+            kept = self._file(call, place).read_bytes()
+        except FileNotFoundError:
+            return None
+        if zlib.crc32(kept) != call.kept[place]:
+            return None
+        media_type, _, content = kept.partition(b"\n")
+        return media_type.decode(), content
+
+    def _file(self, call: Call, place: int) -> Path:
+        return self._results / f"{call.call}-{place}"
+
+    # ---- the file ---------------------------------------------------------------------------
 
     def _write(self, kind: str, **fields: Any) -> None:
         line = orjson.dumps({kind: fields}) + b"\n"
@@ -314,7 +389,7 @@ class Journal:
     def close_after_fork(self) -> None:
         """In a forked process: the lock is the parent's."""
         descriptor, self._descriptor = self._descriptor, -1
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         if descriptor >= 0:
             os.close(descriptor)
 
