@@ -95,6 +95,8 @@ class Backend:
                 self.operations.release_idle()
                 self._cancel_abandoned()
             except Exception as error:  # the next time may do better
+                if isinstance(error, RuntimeError) and "shutdown" in str(error):
+                    return  # the interpreter exits, and starts no more threads
                 if not disk.reason(error):  # that is told by other means
                     logger.exception("Cannot delete what is past its time")
             await asyncio.sleep(self.options.sweep_seconds)
