@@ -9,8 +9,9 @@ JOBS ?= auto
 CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 PYTEST := $(BIN)/python -m pytest
+MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep faults-deep outages bench bench-smoke torch tokenizer-files official-sdk interop release-check clean
+.PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep faults-deep fault-table outages bench bench-smoke torch tokenizer-files official-sdk interop release-check clean
 
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
@@ -30,7 +31,8 @@ help:
 	@echo "make contract-lint   lint openapi.yaml by the strict rules"
 	@echo "make contract-diff   list what openapi.yaml changes since BASE=<rev> (default: main), and the version that takes"
 	@echo "make contract-deep   run schemathesis for long, with random seeds"
-	@echo "make faults-deep     try every fault with every operation: half an hour"
+	@echo "make faults-deep     try every fault with every operation, and heavy load: half an hour"
+	@echo "make fault-table     write the table of docs/faults.md again"
 	@echo "make outages         draw the picture of docs/retries.md again"
 	@echo
 	@echo "make docs            build the documentation site into site/, strictly"
@@ -121,9 +123,13 @@ official-sdk: $(VENV)/.dev
 interop: $(VENV)/.dev
 	INTEROP=1 $(PYTEST) tests/interop -m interop -s $(ARGS)
 
-# Every operation with every fault, one by one, and thousands of random combinations; takes about half an hour.
+# Every operation with every fault, one by one, thousands of random combinations, and heavy load; takes about half an hour.
 faults-deep: $(VENV)/.dev
-	FAULTS_DEEP=1 $(PYTEST) tests/faults/test_matrix.py --timeout=0 -n auto $(ARGS)
+	FAULTS_DEEP=1 $(PYTEST) tests/faults/test_matrix.py tests/faults/test_load.py tests/faults/test_taken_up.py --timeout=0 -n auto $(ARGS)
+
+# The table in docs/faults.md.
+fault-table: $(VENV)/.dev
+	$(BIN)/python -m tests.support.fault_table docs/faults.md
 
 # The picture in docs/retries.md.
 outages: $(VENV)/.dev

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 project = "tinker"
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click"]
 html_theme = "furo"
 html_title = "tinker"
 html_copy_source = True
 html_sourcelink_suffix = ""  # each page is there as Markdown too
 html_theme_options = {"source_view_link": "_sources/{filename}"}
 myst_heading_anchors = 6
+autodoc_member_order = "bysource"
+python_use_unqualified_type_names = True
 suppress_warnings = [
-    "myst.header"
-]  # the reference of the contract starts deeper where a schema has no title
+    "myst.header",  # the reference of the contract starts deeper where a schema has no title
+    "ref.python",  # fields of several types share a name, such as `tokens`
+]
 PAGES = Path(__file__).parent
 
 
@@ -24,15 +27,27 @@ def _llms(app: Any, exception: Exception | None) -> None:
     """Write what language models are told: every page with its first paragraph, and where its Markdown is."""
     if exception:
         return
-    lines = ["# tinker", "", "> A contract-first Python client for the Tinker training API.", ""]
-    for page in sorted(PAGES.glob("*.md")):
-        text = page.read_text(encoding="utf-8")
-        title = re.search(r"^# (.+)$", text, re.MULTILINE)
-        first = re.search(r"^(?![#|`!<:\[\s-]).+?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
-        if title and page.stem != "index":
-            summary = " ".join(first[0].split()) if first else ""
-            lines.append(f"- [{title[1]}](_sources/{page.name}): {summary}")
+    index = (PAGES / "index.md").read_text(encoding="utf-8")
+    lines = ["# tinker", "", "> A contract-first Python client for the Tinker training API."]
+    listed = set()
+    for part, names in re.findall(
+        r"^:caption: (.+)\n(?::.*\n)*\n((?:\S+\n)+)```", index, re.MULTILINE
+    ):
+        lines += ["", f"## {part}", ""]
+        for name in names.split():
+            lines.append(_entry(PAGES / f"{name}.md"))
+            listed.add(name)
+    more = [page for page in sorted(PAGES.glob("*.md")) if page.stem not in listed | {"index"}]
+    lines += ["", "## More", "", *map(_entry, more)] if more else []
     (Path(app.outdir) / "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _entry(page: Path) -> str:
+    text = page.read_text(encoding="utf-8")
+    title = re.search(r"^# (.+)$", text, re.MULTILINE)
+    first = re.search(r"^(?![#|`!<:\[\s-]).+?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
+    summary = " ".join(first[0].split()) if first else ""
+    return f"- [{title[1] if title else page.stem}](_sources/{page.name}): {summary}"
 
 
 def _outside(app: Any, name: str, source: list[str]) -> None:
@@ -51,7 +66,27 @@ def _unlisted(app: Any, name: str, source: list[str]) -> None:
             source[0] += "\n".join(["\n```{toctree}", ":caption: More", "", *more, "```\n"])
 
 
+def _literals(
+    app: Any, what: str, name: str, value: object, options: object, lines: list[str]
+) -> None:
+    """Make reStructuredText of a docstring, which marks code as Markdown does: by single backticks, and by indenting it."""
+    text = re.sub(
+        r"(?<!`)`([^`]+)`(?!`)(\w?)",
+        lambda m: f"``{m[1]}``{m[2] and chr(92) + ' ' + m[2]}",
+        "\n".join(lines),
+    )
+    given, lines[:] = text.split("\n"), []
+    before = ""
+    for line in given:
+        indent = len(before) - len(before.lstrip())
+        if lines and not lines[-1] and before and line.startswith(" " * (indent + 4)):
+            lines += [" " * indent + "::", ""]
+        lines.append(line)
+        before = line or before
+
+
 def setup(app: Any) -> None:
     app.connect("source-read", _outside)
     app.connect("source-read", _unlisted)
+    app.connect("autodoc-process-docstring", _literals, priority=400)  # before napoleon
     app.connect("build-finished", _llms)

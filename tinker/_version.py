@@ -2,4 +2,4 @@
 
 __version__ = "0.40.0+openapi.1"
 SDK_VERSION = __version__.partition("+")[0]
-"""The compatible generation, which is sent to servers."""
+"""The compatible generation; it is sent to servers."""

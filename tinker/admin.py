@@ -49,11 +49,11 @@ class AdminClient(HasHolder):
     def get_audit_log(
         self, event_type: AuditEventType = "all", day: date | None = None
     ) -> APIFuture[types.AuditLogResponse]:
-        """Who did what.
+        """Read the audit log.
 
         Args:
             event_type: The kind of events.
-            day: One day, from midnight to midnight UTC; None returns all that is kept.
+            day: One day, from midnight to midnight UTC; None returns all days that are kept.
         """
         if event_type not in GET_AUDIT_LOG_EVENT_TYPE_VALUES:
             allowed = ", ".join(sorted(GET_AUDIT_LOG_EVENT_TYPE_VALUES))
@@ -69,7 +69,7 @@ class AdminClient(HasHolder):
     def get_billing_usage(
         self, starting_on: datetime | str, ending_before: datetime | str
     ) -> APIFuture[types.BillingUsageResponse]:
-        """Usage by the hour.
+        """Read usage by the hour.
 
         Args:
             starting_on: First hour: a datetime, or a string such as `2026-11-23` or `23 Nov 2026 14:00 UTC`.
@@ -83,7 +83,7 @@ class AdminClient(HasHolder):
         if not timedelta(0) < end - begin <= _LONGEST:
             raise ValueError(
                 f"ending_before is {end.isoformat()}; it must be after starting_on, "
-                f"{begin.isoformat()}, by 14 days at the most."
+                f"{begin.isoformat()}, by at most 14 days."
             )
         progress = Progress("list_billing_usage")
         request = list_billing_usage.request(starting_on=begin, ending_before=end)
@@ -94,7 +94,7 @@ class AdminClient(HasHolder):
     def get_current_checkpoint_storage_usage(
         self, project_id: str | None = None
     ) -> APIFuture[types.CurrentCheckpointStorageUsageResponse]:
-        """What the checkpoints take now, by project and user; of all projects, or of one."""
+        """Read the storage that checkpoints take now, by project and user; of all projects, or of one."""
         progress = Progress("get_checkpoint_storage")
         request = get_checkpoint_storage.request(
             project_id=UNSET if project_id is None else project_id

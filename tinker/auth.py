@@ -1,4 +1,4 @@
-"""Credentials: whether there are any, and whether the service takes them."""
+"""Credentials: whether one is configured, and whether the service accepts it."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ class ApiKeyAuthProvider:
 
 @frozen
 class _CommandAuthProvider:
-    """What TINKER_CREDENTIAL_CMD prints, run again each time."""
+    """The output of TINKER_CREDENTIAL_CMD, which runs each time."""
 
     async def get_token(self) -> str:
         return credentials.from_command()
 
 
 def resolve_auth_provider(api_key: str | None, enforce_cmd: bool) -> AuthTokenProvider:
-    """Where the credential comes from; `enforce_cmd` makes TINKER_CREDENTIAL_CMD come first.
+    """Find the source of the credential; with `enforce_cmd`, TINKER_CREDENTIAL_CMD comes first.
 
     Raises:
-        ValueError: The value found is not a credential.
-        TinkerError: Nothing was found.
+        ValueError: The configured value is not a credential.
+        TinkerError: No credential was found.
     """
     by_hand = api_key or os.environ.get("TINKER_API_KEY")
     if credentials.command() and (enforce_cmd or not by_hand):
@@ -75,18 +75,18 @@ def get_tinker_token() -> str | None:
 
 
 def tinker_has_credentials() -> bool:
-    """Whether there is a credential. TINKER_CREDENTIAL_CMD counts as one and is not run."""
+    """Whether a credential is configured. TINKER_CREDENTIAL_CMD counts as one and is not run."""
     return bool(credentials.command()) or get_tinker_token() is not None
 
 
 def raise_if_tinker_not_accessible() -> None:
-    """Ask the server once, and return if it takes the configured credential.
+    """Send one request, and return if the server accepts the configured credential.
 
     Raises:
-        TinkerError: There is no credential.
-        AuthenticationError: It is refused.
+        TinkerError: No credential is configured.
+        AuthenticationError: The server rejects it.
         BillingError: The account is not set up.
-        APIConnectionError: The server does not answer.
+        APIConnectionError: The server does not respond.
     """
     from tinker.rest import RestClient  # noqa: PLC0415  # imported lazily: slow
 

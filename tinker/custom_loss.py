@@ -33,7 +33,7 @@ Array: TypeAlias = npt.NDArray[np.float32]
 CustomLossFnV1: TypeAlias = Callable[[list[types.Datum], list[Any]], tuple[Any, dict[str, float]]]
 PerDatumLossFn: TypeAlias = Callable[
     Concatenate["torch.Tensor", ...],
-    # typing's own: the names of types that may not be there stay names.
+    # From typing: annotations with optional packages stay strings.
     typing.Tuple["torch.Tensor", typing.Mapping[str, "torch.Tensor"]],  # noqa: UP006
 ]
 NumpyLossFn: TypeAlias = Callable[
@@ -43,7 +43,7 @@ NumpyLossFn: TypeAlias = Callable[
 
 @frozen
 class NumpyLoss:
-    """A loss in numpy, which needs no torch.
+    """A loss in numpy, without torch.
 
     Args:
         function: Takes the data and, for each datum, the log-probabilities of its targets; returns the loss,
@@ -55,7 +55,7 @@ class NumpyLoss:
 
 @frozen
 class LossHandle:
-    """A loss that was traced and registered with the server: `forward_backward_custom` takes it for a function."""
+    """A loss that was traced and registered with the server; `forward_backward_custom` accepts it in place of a function."""
 
     name: str
     inputs: tuple[models.CustomLossInput, ...]
@@ -70,7 +70,7 @@ class LossHandle:
 
     @property
     def key(self) -> str:
-        """What `loss_fn_config["loss_id"]` is."""
+        """The value for `loss_fn_config["loss_id"]`."""
         return self.loss_id or ""
 
 
@@ -136,7 +136,7 @@ def evaluate(
 
 
 def _number(name: str, value: Any) -> float:
-    """A number: of Python, of numpy, or a tensor or an array of one element."""
+    """Convert a number of Python or numpy, or a tensor or an array of one element."""
     if not isinstance(value, str | bytes):
         try:
             size = getattr(value, "size", 1)
@@ -178,7 +178,7 @@ def _by_torch(
 def run_in_torch(
     loss_fn: CustomLossFnV1, data: Sequence[types.Datum], logprobs: Sequence[torch.Tensor]
 ) -> tuple[torch.Tensor, Mapping[str, float]]:
-    """Run a loss function in torch, and check what it returns: a loss without axes, and metrics."""
+    """Run a loss function in torch, and check what it returns: a scalar loss, and metrics."""
     import torch  # noqa: PLC0415  # as above
 
     returned: Any = loss_fn(list(data), list(logprobs))
@@ -195,11 +195,11 @@ def run_in_torch(
 
 
 def with_weights(datum: types.Datum, gradient: Array | None) -> types.Datum:
-    """The datum whose cross-entropy has this gradient; None is a gradient of zero."""
+    """The datum whose cross-entropy has this gradient; None means a gradient of zero."""
     targets = datum.loss_fn_inputs["target_tokens"]
     weights = np.zeros(targets.to_numpy().shape, np.float32)
     if gradient is not None:
-        weights[: len(gradient)] = -gradient  # none for an invented last target
+        weights[: len(gradient)] = -gradient  # no gradient for an invented last target
     inputs = {"target_tokens": targets, "weights": types.TensorData.from_numpy(weights)}
     return types.Datum(model_input=datum.model_input, loss_fn_inputs=inputs)
 

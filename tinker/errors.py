@@ -4,7 +4,7 @@
     ├── APIError                       a request failed
     │   ├── APIConnectionError         no response: refused, reset, unresolvable
     │   │   └── APITimeoutError        no response in time
-    │   ├── APIResponseValidationError a response that does not fit the contract
+    │   ├── APIResponseValidationError a response that does not match the contract
     │   └── APIStatusError             a response with an error status
     │       ├── BadRequestError            400
     │       ├── AuthenticationError        401
@@ -17,7 +17,9 @@
     │       └── InternalServerError        5xx
     ├── UploadInterruptedError         an upload of weights stopped between two files (tinker.types)
     ├── RequestFailedError             the operation was accepted and failed while it ran
-    └── RunPoisonedError               a training run whose order of operations is no longer known
+    ├── RunPoisonedError               a training run whose order of operations is no longer known
+    ├── RunLostError                   a training run that no process can go on with
+    └── JournalError                   a journal that is in use, or of another run or program
 
 Bad arguments are rejected before anything is sent, with `ValueError`, `TypeError` or `KeyError`.
 Messages name the operation, its ids, the status, the tries and what to do; never a credential.
@@ -45,10 +47,12 @@ __all__ = [
     "ConflictError",
     "ExperimentalWarning",
     "InternalServerError",
+    "JournalError",
     "NotFoundError",
     "PermissionDeniedError",
     "RateLimitError",
     "RequestFailedError",
+    "RunLostError",
     "RunPoisonedError",
     "TinkerError",
     "UnprocessableEntityError",
@@ -64,10 +68,10 @@ class RequestErrorCategory(StrEnum):
 
 
 class TinkerError(Exception):
-    """Everything this package raises on purpose."""
+    """Base class of all errors that this package raises on purpose."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """As it is, so that another process gets it too; the arguments of `__init__` are not kept."""
+        """Pickle the attributes; the arguments of `__init__` are not kept."""
         return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
@@ -78,9 +82,9 @@ class ExperimentalWarning(FutureWarning):
 class APIError(TinkerError):
     """A request failed.
 
-    `message` is the text, `request` the `httpx.Request`, `body` the decoded JSON body of the
-    response, its text when it is not JSON, or None when there was no response. `outcome_unknown` is True when
-    the server may have carried out the request all the same, False when it has not.
+    `message` is the message, `request` the `httpx.Request`, `body` the decoded JSON body of the
+    response, its text if it is not JSON, or None without a response. `outcome_unknown` is True if the server
+    may have carried out the request nevertheless, and False if it has not.
     """
 
     message: str
@@ -96,21 +100,21 @@ class APIError(TinkerError):
 
 
 class APIConnectionError(APIError):
-    """There was no response."""
+    """No response arrived."""
 
     def __init__(self, request: httpx.Request, message: str = "Connection error.") -> None:
         super().__init__(message, request, body=None)
 
 
 class APITimeoutError(APIConnectionError):
-    """There was no response in time."""
+    """No response arrived in time."""
 
     def __init__(self, request: httpx.Request, message: str = "Request timed out.") -> None:
         super().__init__(request, message)
 
 
 class APIResponseValidationError(APIError):
-    """There was a response that does not fit the contract."""
+    """The response does not match the contract."""
 
     response: httpx.Response
     status_code: int
@@ -119,7 +123,7 @@ class APIResponseValidationError(APIError):
         self, response: httpx.Response, body: object | None, message: str | None = None
     ) -> None:
         super().__init__(
-            message or "The response does not fit the contract.", response.request, body=body
+            message or "The response does not match the contract.", response.request, body=body
         )
         self.response = response
         self.status_code = response.status_code
@@ -191,10 +195,28 @@ class RequestFailedError(TinkerError):
 
 
 class RunPoisonedError(TinkerError):
-    """It is not known whether the server took an operation, so later ones could not be ordered.
+    """It is not known whether the server accepted an operation, so the order of later ones is not known.
 
-    The training client refuses further work. Create one from the last checkpoint.
+    The training client rejects further work. Create one from the last checkpoint.
     """
+
+
+class RunLostError(TinkerError):
+    """No process can go on with a training run: the server has forgotten it, or its order is not known.
+
+    `checkpoint` is the tinker path of its last training checkpoint, None if there is none. Go on from there with
+    `ServiceClient.create_training_client_from_state_with_optimizer`.
+    """
+
+    checkpoint: str | None
+
+    def __init__(self, message: str, checkpoint: str | None = None) -> None:
+        super().__init__(message)
+        self.checkpoint = checkpoint
+
+
+class JournalError(TinkerError):
+    """A journal cannot be used: another process uses it, or it is of another run or of another program."""
 
 
 _BY_STATUS: dict[int, type[APIStatusError]] = {

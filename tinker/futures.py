@@ -47,9 +47,9 @@ class APIFuture(Generic[T_co]):
 
         Args:
             coroutine: The operation.
-            progress: What it is doing.
-            session: Whose operation it is; closing the session ends it.
-            cancellable: Whether to cancel it when its future is cancelled; otherwise it goes on.
+            progress: Describes it.
+            session: Its session; closing the session ends the operation.
+            cancellable: Whether cancelling its future cancels it; otherwise it goes on.
             observed: Whether it is an operation of its own for statistics and observers.
 
         Raises:
@@ -66,7 +66,7 @@ class APIFuture(Generic[T_co]):
                 after a timeout, and `result` may be called again.
 
         Raises:
-            TimeoutError: It is not done in time; the message says what it is waiting for.
+            TimeoutError: It is not done in time; the message says what it waits for.
             TinkerError: It failed.
         """
         if not self._future.done() and loop.is_current_thread():
@@ -103,7 +103,7 @@ class APIFuture(Generic[T_co]):
         return waiter if self._cancellable else asyncio.shield(waiter)
 
     async def coroutine(self) -> T_co:
-        """The result as a coroutine, for functions that take nothing else."""
+        """The result as a coroutine, for functions that accept only coroutines."""
         return await self
 
     def future(self) -> Future[T_co]:
@@ -132,7 +132,7 @@ AwaitableConcurrentFuture: TypeAlias = APIFuture
 class SampleFuture(APIFuture[T], Future[T]):
     """The result of a sample: an `APIFuture` that is a `concurrent.futures.Future` too, as older code expects.
 
-    So `concurrent.futures.as_completed`, `done()`, `add_done_callback(…)` and `cancel()` take it as it is.
+    So `concurrent.futures.as_completed`, `done()`, `add_done_callback(…)` and `cancel()` accept it as it is.
     """
 
     def __init__(self, progress: Progress | None = None) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, TypeVar, cast
+from typing import Protocol, Self, TypeVar, cast, get_args
 
 from tinker import types
 from tinker._compat.deprecated import awaited
@@ -19,9 +19,10 @@ from tinker._protocol.download import CheckpointRoute, ProgressCallback, downloa
 from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
 from tinker._protocol.retry import NEVER
+from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
 from tinker._protocol.session import Session, describe
 from tinker.admin import AdminClient, AuditEventType
-from tinker.errors import PermissionDeniedError, TinkerError
+from tinker.errors import APIStatusError, PermissionDeniedError, TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
 from tinker_api.api.auth import auth_token, get_api_key
@@ -180,6 +181,78 @@ class RestClient(HasHolder):
         return Items(
             lambda: _by_cursor(self.search_checkpoints, request, lambda one: one.checkpoints)
         )
+
+    def latest_checkpoint(
+        self,
+        training_run_id: types.ModelID | None = None,
+        *,
+        session_id: str | None = None,
+        user_metadata: Mapping[str, str] | None = None,
+        checkpoint_type: types.CheckpointType | None = "training",
+    ) -> APIFuture[types.Checkpoint | None]:
+        """The newest checkpoint of a training run, of a session, or with these metadata; None if there is none.
+
+        Args:
+            training_run_id: The run that saved it.
+            session_id: The session whose runs have saved it.
+            user_metadata: Names and values that were saved with it.
+            checkpoint_type: `training`, `sampler` or `external`; None is any.
+
+        Raises:
+            ValueError: Not exactly one of run, session and metadata is given.
+        """
+        given = [training_run_id, session_id, user_metadata]
+        if sum(one is not None for one in given) != 1:
+            raise ValueError(
+                "latest_checkpoint takes exactly one of training_run_id, session_id and user_metadata."
+            )
+        if checkpoint_type not in (None, *get_args(types.CheckpointType)):
+            raise ValueError(
+                f"checkpoint_type is {checkpoint_type!r}; it must be None or one of "
+                f"{', '.join(get_args(types.CheckpointType))}."
+            )
+        metadata = arguments_module.metadata(user_metadata)
+
+        async def of_runs(run_ids: Sequence[str]) -> list[types.Checkpoint]:
+            lists = await asyncio.gather(*(self.list_checkpoints(one) for one in run_ids))
+            return [checkpoint for found in lists for checkpoint in found.checkpoints]
+
+        async def latest() -> types.Checkpoint | None:
+            if metadata is not None:
+                return await self._latest_with(metadata, checkpoint_type)
+            if session_id is not None:
+                run_ids = (await self.get_session(session_id)).training_run_ids
+            else:
+                assert training_run_id is not None
+                run_ids = [training_run_id]
+            found = [
+                checkpoint
+                for checkpoint in await of_runs(run_ids)
+                if checkpoint_type in (None, checkpoint.checkpoint_type)
+            ]
+            return max(found, key=lambda one: one.time, default=None)
+
+        return APIFuture.start(latest(), session=self.session)
+
+    async def _latest_with(
+        self, metadata: models.UserMetadata, checkpoint_type: types.CheckpointType | None
+    ) -> types.Checkpoint | None:
+        request = types.CheckpointSearchRequest(
+            user_metadata=metadata, checkpoint_type=checkpoint_type, limit=1
+        )
+        try:
+            return next(iter((await self.search_checkpoints(request)).checkpoints), None)
+        except APIStatusError as error:
+            if error.status_code not in REFUSALS_OF_A_ROUTE:
+                raise
+        wanted = metadata.to_dict().items()  # the server has no search: read the list, newest first
+        async for checkpoint in self.iter_user_checkpoints():
+            kept = checkpoint.user_metadata
+            if checkpoint_type in (None, checkpoint.checkpoint_type) and (
+                kept is not None and wanted <= kept.to_dict().items()
+            ):
+                return checkpoint
+        return None
 
     def get_weights_info_by_tinker_path(
         self, tinker_path: str

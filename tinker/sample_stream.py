@@ -25,9 +25,9 @@ class SampleStream(Iterator["StreamSampleEvent"], AsyncIterator["StreamSampleEve
 
     An event has a token (`token_id`, its text `token`, its `logprob`) or marks the end of a sample
     (`finish_reason`, `total_tokens`); `index` is the sample it belongs to. `token` is the text that is
-    certain with this token: empty in the middle of a character. The stream is read no faster than you iterate.
+    certain with this token: empty in the middle of a character. The stream is read only as fast as you iterate.
 
-    Leaving it, by `close`, the end of a `with` block or the last reference, cancels what is not sampled yet.
+    Leaving the stream by `close`, the end of a `with` block or the last reference cancels the rest of the sample.
     """
 
     def __init__(self, events: Events, progress: Progress, session: Session) -> None:
@@ -110,7 +110,7 @@ class SampleStream(Iterator["StreamSampleEvent"], AsyncIterator["StreamSampleEve
         self._is_over = True
         self._here.clear()
         if not self._session.is_of_this_process:
-            return  # the parent's to end
+            return  # the parent ends it
         self._coming.cancel()
         events, lock = self._events, self._one_at_a_time
 

@@ -7,34 +7,28 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from tinker import _log, types
+from tinker import types
 from tinker._compat.deprecated import awaited, in_thread
 from tinker._compat.holder import HasHolder
+from tinker._creation import DEFAULT_RANK, Creation, JournalPath, lora_facts
 from tinker._http import config
-from tinker._protocol import arguments, retry
-from tinker._protocol.connection import HELD_TIMEOUT
+from tinker._protocol import arguments
 from tinker._protocol.progress import Progress
-from tinker._protocol.server_traits import REFUSALS_OF_A_FORM, expected_seq_id
 from tinker._protocol.session import FinishStatus, Session, describe, finish_status
 from tinker._training.queue import result_of
-from tinker.errors import APIStatusError, RequestFailedError, TinkerError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
 from tinker.retry_policy import RetryPolicy
-from tinker.training import BackcompatTrainingClientFuture, TrainingClient, fetch_info
+from tinker.training import BackcompatTrainingClientFuture
 from tinker.types import _console as console
 from tinker_api import models
-from tinker_api.api.models import create_model
 from tinker_api.api.service import get_server_capabilities
 from tinker_api.api.training import create_custom_loss
-from tinker_api.api.weights import load_weights, weights_info
 
 if TYPE_CHECKING:
     from tinker.custom_loss import LossHandle, PerDatumLossFn
     from tinker.rest import RestClient
     from tinker.sampling import BackcompatSamplingClientFuture
-
-_DEFAULT_RANK = 32
 
 
 class ServiceClient(HasHolder):
@@ -94,13 +88,15 @@ class ServiceClient(HasHolder):
     def create_lora_training_client(
         self,
         base_model: str,
-        rank: int = _DEFAULT_RANK,
+        rank: int = DEFAULT_RANK,
         seed: int | None = None,
         train_mlp: bool = True,
         train_attn: bool = True,
         train_unembed: bool = True,
         user_metadata: dict[str, str] | None = None,
         optimizer: types.OptimizerConfig | None = None,
+        *,
+        journal: JournalPath | None = None,
     ) -> BackcompatTrainingClientFuture:
         """Create a training run: a base model with a new LoRA adapter.
 
@@ -113,6 +109,12 @@ class ServiceClient(HasHolder):
             train_unembed: Adapt the unembedding.
             user_metadata: Names and values kept with the run.
             optimizer: The optimizer; None is AdamW, which every server has.
+            journal: A file that records the run, so that the same program, run again after a crash, goes on with it:
+                see `TrainingClient.steps`. None keeps none.
+
+        Raises:
+            JournalError: The journal is in use, or of a run with other settings.
+            RunLostError: The server does not know the journal's run any more; the error names its last checkpoint.
         """
         if not isinstance(base_model, str) or not base_model:
             raise ValueError(f"base_model is {base_model!r}; it must be the name of a model.")
@@ -120,9 +122,6 @@ class ServiceClient(HasHolder):
             rank, seed, train_mlp=train_mlp, train_attn=train_attn, train_unembed=train_unembed
         )
         metadata = arguments.metadata(user_metadata)
-        number = next(self.session.model_numbers)
-        progress = Progress("create_model", {"base_model": base_model})
-
         lora = models.LoraConfig(
             rank=rank,
             seed=seed,
@@ -130,44 +129,21 @@ class ServiceClient(HasHolder):
             train_attn=train_attn,
             train_unembed=train_unembed,
         )
-
-        async def create() -> TrainingClient:
-            with self.session.watched(progress):
-                return await self._create(number, base_model, lora, metadata, optimizer, progress)
-
-        return BackcompatTrainingClientFuture.start(create(), progress, session=self.session)
-
-    async def _create(
-        self,
-        number: int,
-        base_model: str,
-        lora: models.LoraConfig | None,
-        user_metadata: models.UserMetadata | None,
-        optimizer: types.OptimizerConfig | None,
-        progress: Progress,
-    ) -> TrainingClient:
+        creation = Creation(
+            self.session,
+            Progress("create_model", {"base_model": base_model}),
+            journal,
+            **lora_facts(base_model, lora, optimizer),
+        )
         request = models.CreateModelRequest(
-            session_id=await self.session.id(),
-            model_seq_id=number,
+            session_id="",
+            model_seq_id=next(self.session.model_numbers),
             base_model=base_model,
             lora_config=lora,
-            user_metadata=user_metadata,
+            user_metadata=metadata,
             optimizer_config=_unless_adam(optimizer),
         )
-        try:
-            promise = await self.session.connection.fetch(
-                create_model.request(body=request),
-                progress,
-                policy=retry.CREATION,
-                timeout=HELD_TIMEOUT,
-            )
-        except APIStatusError as error:
-            if error.status_code in (400, 404, 422):
-                await self._name_models(error, base_model)
-            raise
-        decode = result_of(models.CreateModelResponse, "create_model")
-        answer = await self.session.result(promise, decode, progress, kind="CreateModel")
-        return await self._client(answer.model_id, number, request.optimizer_config)
+        return creation.start(lambda: creation.new(request))
 
     def create_training_client_from_state(
         self,
@@ -176,6 +152,8 @@ class ServiceClient(HasHolder):
         user_metadata: dict[str, str] | None = None,
         weights_access_token: str | None = None,
         optimizer: types.OptimizerConfig | None = None,
+        *,
+        journal: JournalPath | None = None,
     ) -> BackcompatTrainingClientFuture:
         """Create a training run from the weights of a training checkpoint; with a new optimizer.
 
@@ -185,9 +163,16 @@ class ServiceClient(HasHolder):
             user_metadata: Names and values kept with the new run.
             weights_access_token: Grants access to a checkpoint of another owner.
             optimizer: The optimizer; None is AdamW.
+            journal: As of `create_lora_training_client`.
         """
         return self._from_state(
-            path, base_model, user_metadata, weights_access_token, optimizer, with_state=False
+            path,
+            base_model,
+            user_metadata,
+            weights_access_token,
+            optimizer,
+            journal,
+            with_state=False,
         )
 
     def create_training_client_from_state_with_optimizer(
@@ -196,10 +181,20 @@ class ServiceClient(HasHolder):
         base_model: str | None = None,
         user_metadata: dict[str, str] | None = None,
         weights_access_token: str | None = None,
+        *,
+        journal: JournalPath | None = None,
     ) -> BackcompatTrainingClientFuture:
-        """Create a training run that goes on exactly where a training checkpoint was saved."""
+        """Create a training run that goes on exactly where a training checkpoint was saved.
+
+        Args:
+            path: Tinker path of the checkpoint.
+            base_model: Its base model, if the server should check it.
+            user_metadata: Names and values kept with the new run.
+            weights_access_token: Grants access to a checkpoint of another owner.
+            journal: As of `create_lora_training_client`.
+        """
         return self._from_state(
-            path, base_model, user_metadata, weights_access_token, None, with_state=True
+            path, base_model, user_metadata, weights_access_token, None, journal, with_state=True
         )
 
     def _from_state(
@@ -209,113 +204,67 @@ class ServiceClient(HasHolder):
         user_metadata: dict[str, str] | None,
         weights_access_token: str | None,
         optimizer: types.OptimizerConfig | None,
+        journal: JournalPath | None,
         *,
         with_state: bool,
     ) -> BackcompatTrainingClientFuture:
         arguments.check_tinker_path(path)
         metadata = arguments.metadata(user_metadata)
-        number = next(self.session.model_numbers)
-        progress = Progress("load_weights", {"path": path})
-
-        async def create() -> TrainingClient:
-            with self.session.watched(progress):
-                request = models.LoadWeightsRequest(
-                    session_id=await self.session.id(),
-                    model_seq_id=number,
-                    path=path,
-                    optimizer=with_state,
-                    optimizer_config=_unless_adam(optimizer),
-                    base_model=base_model,
-                    user_metadata=metadata,
-                    weights_access_token=weights_access_token,
-                )
-                promise = await self._load_as_new_model(request, progress)
-                if promise is None:
-                    return await self._create_then_load(request, progress)
-                decode = result_of(models.LoadWeightsResponse, "load_weights")
-                answer = await self.session.result(promise, decode, progress, kind="LoadWeights")
-                model_id = answer.model_id or f"{request.session_id}:train:{number}"
-                return await self._client(model_id, number, request.optimizer_config)
-
-        return BackcompatTrainingClientFuture.start(create(), progress, session=self.session)
-
-    async def _load_as_new_model(
-        self, request: models.LoadWeightsRequest, progress: Progress
-    ) -> models.UntypedAPIFuture | None:
-        """The promise of a model made from a checkpoint in one step; None if the server has no such step."""
-        traits, connection = self.session.traits, self.session.connection
-        if not traits.creates_from_checkpoint:
-            return None
-        response = await connection.call(
-            load_weights.request(body=request),
-            progress,
-            policy=retry.CREATION,
-            passed=REFUSALS_OF_A_FORM,
-            timeout=HELD_TIMEOUT,
+        creation = Creation(
+            self.session,
+            Progress("load_weights", {"path": path}),
+            journal,
+            checkpoint=path,
+            optimizer_state=with_state,
         )
-        if response.status_code in REFUSALS_OF_A_FORM:
-            return None
-        return connection.parse(response, progress)
-
-    async def _create_then_load(
-        self, request: models.LoadWeightsRequest, progress: Progress
-    ) -> TrainingClient:
-        """The same in two steps, which every server supports. Also reports what is wrong with a path."""
-        info = await self.session.connection.fetch(
-            weights_info.request(body=models.WeightsInfoRequest(tinker_path=request.path)),
-            progress,
+        request = models.LoadWeightsRequest(
+            session_id="",
+            model_seq_id=next(self.session.model_numbers),
+            path=path,
+            optimizer=with_state,
+            optimizer_config=_unless_adam(optimizer),
+            base_model=base_model,
+            user_metadata=metadata,
+            weights_access_token=weights_access_token,
         )
-        lora = None
-        if info.is_lora:
-            flags = {
-                name: value
-                for name in ("train_mlp", "train_attn", "train_unembed")
-                if (value := getattr(info, name)) is not None
-            }
-            lora = models.LoraConfig(rank=info.lora_rank or _DEFAULT_RANK, **flags)
-        assert request.model_seq_id is not None
-        client = await self._create(
-            request.model_seq_id,
-            info.base_model,
-            lora,
-            request.user_metadata,
-            request.optimizer_config,
-            progress,
+        return creation.start(lambda: creation.from_checkpoint(request))
+
+    def reattach_training_client(
+        self, training_run_id: types.ModelID, *, journal: JournalPath | None = None
+    ) -> BackcompatTrainingClientFuture:
+        """Go on with a training run that is on the server, of this session or any other.
+
+        Only one process may submit operations to a run. The run's session is kept alive as long as this one.
+
+        Args:
+            training_run_id: The run, as `TrainingClient.model_id`.
+            journal: The run's journal; a new one begins here.
+
+        Raises:
+            RunLostError: The server does not know the run any more, or does not tell its next seq_id, and there is
+                no journal. The error names the run's last checkpoint.
+            JournalError: The journal is in use, or of another run.
+        """
+        arguments.check_text("training_run_id", training_run_id)
+        progress = Progress("get_info", {"model_id": training_run_id})
+        creation = Creation(self.session, progress, journal)
+        return creation.start(lambda: creation.taken_up(training_run_id), training_run_id)
+
+    def latest_checkpoint(
+        self,
+        training_run_id: types.ModelID | None = None,
+        *,
+        session_id: str | None = None,
+        user_metadata: Mapping[str, str] | None = None,
+        checkpoint_type: types.CheckpointType | None = "training",
+    ) -> APIFuture[types.Checkpoint | None]:
+        """As `RestClient.latest_checkpoint`."""
+        return self.create_rest_client().latest_checkpoint(
+            training_run_id,
+            session_id=session_id,
+            user_metadata=user_metadata,
+            checkpoint_type=checkpoint_type,
         )
-        load = client.load_state_with_optimizer if request.optimizer else client.load_state
-        try:
-            await load(request.path, request.weights_access_token)
-        except RequestFailedError as error:
-            if expected_seq_id(error.message) is None:
-                raise
-            raise TinkerError(
-                f"{progress.name()}: {self.session.settings.base_url} loads a checkpoint only into the run "
-                f"that saved it: {error.message}"
-            ) from error
-        self.session.traits.creates_from_checkpoint = False
-        return client
-
-    async def _client(
-        self, model_id: str, number: int, optimizer: types.OptimizerConfig | None
-    ) -> TrainingClient:
-        info = await fetch_info(self.session, model_id)
-        if optimizer is not None and getattr(info.optimizer_config, "type", None) != optimizer.type:
-            _log.OPTIMIZER_UNCONFIRMED(
-                server=self.session.settings.base_url, model_id=model_id, optimizer=optimizer.type
-            )
-        return TrainingClient(self.session, number, model_id, info=info)
-
-    async def _name_models(self, error: APIStatusError, base_model: str) -> None:
-        """Add the models that the server offers to an error, if it lists them."""
-        try:
-            answer = await self._capabilities()
-        except TinkerError:
-            return
-        names = [m.model_name or "" for m in answer.supported_models]
-        if base_model not in names and all(names) and not any(n in error.message for n in names):
-            offer = f"{error.message}. The server offers: {', '.join(names) or 'no models'}"
-            error.message = offer
-            error.args = (offer,)
 
     # ---- sampling clients -------------------------------------------------------------------
 

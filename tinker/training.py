@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -38,6 +38,7 @@ from tinker_api.api.weights import (
 )
 
 if TYPE_CHECKING:
+    from tinker._training.journal import Journal
     from tinker.custom_loss import CustomLossFnV1, LossHandle, NumpyLoss
     from tinker.sampling import BackcompatSamplingClientFuture
     from tinker.tokenizers import Tokenizer
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 _MAX_RECIPIENTS = 10
 
 
-class _Unloadable:
+class _Additions:
     """What the official client does not have. tinker-cookbook instruments each method that `TrainingClient` itself defines,
     and a test of it fails if there is one that it does not know."""
 
@@ -63,8 +64,25 @@ class _Unloadable:
             kind="UnloadModel",
         )
 
+    def steps(self, count: int) -> Iterator[int]:
+        """The steps of a training loop: from 0, or with a journal from the first step that an earlier process has not
+        finished.
 
-class TrainingClient(HasHolder, _Unloadable):
+        A step is finished when the loop has gone on to the next one and the results of its operations, and of those
+        before it, have arrived. The calls of an unfinished step are made again: what the server has accepted is not
+        submitted again, and its result is read.
+
+        Args:
+            count: Number of steps, as of `range`.
+
+        Raises:
+            JournalError: The journal has other calls before the loop.
+        """
+        arguments.check_whole("count", count, least=0)
+        return self._queue.steps(count)
+
+
+class TrainingClient(HasHolder, _Additions):
     """One training run: a base model with an adapter that is trained.
 
     Methods check their arguments, submit, and return an `APIFuture` at once. Calls take effect in the
@@ -74,13 +92,22 @@ class TrainingClient(HasHolder, _Unloadable):
     """
 
     def __init__(
-        self, holder: Session, model_seq_id: int, model_id: str, *, info: types.GetInfoResponse
+        self,
+        holder: Session,
+        model_seq_id: int,
+        model_id: str,
+        *,
+        info: types.GetInfoResponse,
+        journal: Journal | None = None,
+        next_seq_id: int = 1,
+        sampler_numbers: Iterator[int] | None = None,
     ) -> None:
         self.session = holder
         self.model_id = model_id
         self.model_seq_id = model_seq_id
         self._info = info
-        self._queue = RunQueue(holder, model_id)
+        self._queue = RunQueue(holder, model_id, first_seq_id=next_seq_id, journal=journal)
+        self._sampler_numbers = sampler_numbers or holder.sampler_numbers
         self._tokenizer: Tokenizer | None = None
 
     def __repr__(self) -> str:
@@ -216,6 +243,7 @@ class TrainingClient(HasHolder, _Unloadable):
             batches.decode,
             progress,
             kind="ForwardBackward",
+            content=lambda: b"",  # its gradients follow from the forward pass
             accept=PROTOBUF,
             parallel=self.session.config.parallel_fwdbwd_chunks,
         )
@@ -297,19 +325,21 @@ class TrainingClient(HasHolder, _Unloadable):
         *,
         backward: bool,
     ) -> Awaitable[list[types.ForwardBackwardOutput]]:
-        submits: list[Submit] = []
+        made: list[Batch] = []
         first = 0
         for chunk in chunks:
-            batch = Batch(
-                self.model_id, chunk.data, chunk.bytes, loss_fn, loss_fn_config, backward, first
+            made.append(
+                Batch(
+                    self.model_id, chunk.data, chunk.bytes, loss_fn, loss_fn_config, backward, first
+                )
             )
-            submits.append(partial(self._send, batch, progress))
             first += len(chunk.data)
         return self._queue.submit(
-            submits,
+            [partial(self._send, batch, progress) for batch in made],
             batches.decode,
             progress,
             kind="ForwardBackward" if backward else "Forward",
+            content=partial(batches.content, made),
             accept=PROTOBUF,
             parallel=self.session.config.parallel_fwdbwd_chunks,
         )
@@ -482,7 +512,7 @@ class TrainingClient(HasHolder, _Unloadable):
             SamplingClient,
         )
 
-        number = next(self.session.sampler_numbers)
+        number = next(self._sampler_numbers)
         progress = self._queue.progress("save_weights_for_sampler")
 
         async def send(seq_id: int) -> models.UntypedAPIFuture:
@@ -517,6 +547,7 @@ class TrainingClient(HasHolder, _Unloadable):
             ),
             progress,
             kind="SaveWeightsForSampler",
+            content=kind.encode,
         )
 
         async def client() -> SamplingClient:

@@ -9,6 +9,7 @@ import threading
 
 from tinker_local.engine.select import select
 from tinker_local.server import LocalServer
+from tinker_local.state.folder import DataFolderError, DataFolderInUse
 
 _lock = threading.Lock()
 _server: LocalServer | None = None
@@ -22,12 +23,14 @@ def _close() -> None:
 
 
 def url() -> str:
-    """The address of this process's server. Its state is deleted when the process ends.
+    """The address of this process's server.
 
     TINKER_LOCAL_MODELS lists the models it offers, `[NAME=]PATH` each, with commas between them; without, it is
-    the small one.
+    the small one. TINKER_LOCAL_DATA is the folder of its state; without, the state is deleted when the process ends.
 
-    Raises ModelError when one of them cannot be offered.
+    Raises:
+        ModelError: One of the models cannot be offered.
+        DataFolderError: The folder is in use, or cannot be used.
     """
     global _server, _pid
     with _lock:
@@ -36,7 +39,14 @@ def url() -> str:
             engine, summaries = select([model.strip() for model in models if model.strip()])
             for line in summaries:
                 print(line, file=sys.stderr)
-            _server, _pid = LocalServer(engine=engine), os.getpid()
+            data = os.environ.get("TINKER_LOCAL_DATA") or None
+            try:
+                _server, _pid = LocalServer(data, engine=engine), os.getpid()
+            except DataFolderInUse as error:
+                raise DataFolderError(
+                    f'{error}. With base_url="local" every process has a server of its own; to share one, run '
+                    "`tinker serve` and set TINKER_BASE_URL to the address it prints."
+                ) from None
             atexit.unregister(_close)
             atexit.register(_close)
         return _server.url

@@ -1,4 +1,4 @@
-"""docs/guarantees.md: each promise names a test that exists."""
+"""docs/guarantees.md and SECURITY.md: each promise names a test that exists."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
-def test_each_promise_names_its_test(repository: Path) -> None:
-    text = (repository / "docs" / "guarantees.md").read_text(encoding="utf-8")
-    promised, _, _ = text.partition("## What a repetition returns")
+@pytest.mark.parametrize(
+    ("page", "end", "least"),
+    [
+        ("docs/guarantees.md", "## What a repetition returns", 20),
+        ("SECURITY.md", "## What is not", 15),
+    ],
+)
+def test_each_promise_names_its_test(repository: Path, page: str, end: str, least: int) -> None:
+    promised, found_end, _ = (repository / page).read_text(encoding="utf-8").partition(end)
+    assert found_end
     rows = [line for line in promised.splitlines() if line.startswith("| ")]
     promises = [row for row in rows if not row.startswith("| promise ")]
-    assert len(promises) > 15
+    assert len(promises) > least
     for promise in promises:
         named = _TEST.findall(promise)
         assert named, promise

@@ -88,7 +88,7 @@ REFUSED: dict[str, tuple[Callable[[tinker.TrainingClient], object], type[Excepti
             [datum(target_tokens=[1, 2, 3], advantages=[0.0] * 3)], "stable_reinforce"
         ),
         ValueError,
-        r"data\[0\] has no provenance spans, by which stable_reinforce goes",
+        r"data\[0\] has no provenance spans, which stable_reinforce needs",
     ),
     "provenance of another length": (
         lambda t: t.forward_backward(
@@ -142,7 +142,7 @@ def test_ragged_arrays_are_refused() -> None:
 
 @pytest.mark.parametrize("rank", [0, -1, 1.5, True])
 def test_impossible_rank(service: tinker.ServiceClient, rank: int) -> None:
-    with pytest.raises(ValueError, match=f"rank is {rank!r}; it must be a whole number from 1"):
+    with pytest.raises(ValueError, match=f"rank is {rank!r}; it must be an integer from 1"):
         service.create_lora_training_client("tinker-local/tiny", rank=rank)
 
 

@@ -177,13 +177,17 @@ NAME = "base_model.model.layers.0.q_proj.lora_A.weight"
         (spoil_config(r="4"), ValueError, "r is '4'"),
         (spoil_config(r=8), ValueError, "its rank is not 8"),
         (spoil_config(base_model_name_or_path=None), ValueError, "base_model is not given"),
-        (cut, ValueError, "not a whole safetensors file: it has"),
+        (cut, ValueError, "not a complete safetensors file: it has"),
         (
             lambda folder: (folder / WEIGHTS).write_bytes(b"x"),
             ValueError,
-            "not a whole safetensors",
+            "not a complete safetensors",
         ),
-        (spoil_tensors(lambda all_: all_.pop(NAME)), ValueError, "lacks base_model.model.layers.0"),
+        (
+            spoil_tensors(lambda all_: all_.pop(NAME)),
+            ValueError,
+            "but not base_model.model.layers.0",
+        ),
     ],
 )
 def test_files_are_checked_before_anything_is_sent(
@@ -195,7 +199,7 @@ def test_files_are_checked_before_anything_is_sent(
         nowhere.upload_external_weights(folder).result()
     with pytest.raises(FileNotFoundError, match="neither a folder nor an archive"):
         nowhere.upload_external_weights(folder / "nothing").result()
-    with pytest.raises(ValueError, match="is not a tar archive"):
+    with pytest.raises(ValueError, match="is not a readable tar archive"):
         nowhere.upload_external_weights(
             folder / WEIGHTS if (folder / WEIGHTS).exists() else folder
         ).result()

@@ -51,7 +51,7 @@ def test_a_dead_proxy_is_named_with_its_variable(
 ) -> None:
     monkeypatch.setenv(variable, f"http://user:secret@127.0.0.1:{closed_port}")
     text = connect("http://tinker.invalid")
-    assert f"the proxy http://127.0.0.1:{closed_port} ({variable}) does not connect to" in text
+    assert f"the proxy http://127.0.0.1:{closed_port} ({variable}) cannot connect to" in text
     assert "user" not in text and "secret" not in text
 
 

@@ -103,9 +103,9 @@ Check = Callable[[tinker.TinkerError], bool]
         ((200, {"status": "completed", "result": {}}), tinker.APIResponseValidationError, "none"),
         ((200, b""), tinker.APIResponseValidationError, "returned 200 with 0 bytes"),
         ((400, b""), tinker.BadRequestError, "400: Bad Request"),
-        ((404, b"<html>"), tinker.NotFoundError, "404: Not Found, in a web page: a proxy"),
-        ((409, b"<html>"), tinker.ConflictError, "409: Conflict, in a web page: a proxy"),
-        ((200, ["a", "list"]), tinker.APIResponseValidationError, "do not fit the contract"),
+        ((404, b"<html>"), tinker.NotFoundError, "404: Not Found, in an HTML page: a proxy"),
+        ((409, b"<html>"), tinker.ConflictError, "409: Conflict, in an HTML page: a proxy"),
+        ((200, ["a", "list"]), tinker.APIResponseValidationError, "do not match the contract"),
     ],
 )
 def test_polls_that_end_badly(

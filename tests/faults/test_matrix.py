@@ -15,7 +15,7 @@ from attrs import frozen
 
 import tinker
 from tests.support import pauses
-from tests.support.fault_proxy import FAULTS, FaultProxy, Plan, anywhere, at
+from tests.support.fault_proxy import FAULTS, PLACES, FaultProxy, Plan, anywhere, at
 from tests.support.outcomes import datum, plain
 from tests.support.raw_client import Gate
 from tinker._protocol import retry
@@ -23,17 +23,6 @@ from tinker_local import LocalServer
 
 MODEL = "tinker-local/tiny"
 DEEP = bool(os.environ.get("FAULTS_DEEP"))
-
-PLACES = [
-    *((operation, 0) for operation in (
-        "client/config", "client/dynamic_config", "create_session", "create_model", "get_info",
-        "forward_backward", "optim_step", "save_weights", "save_weights_for_sampler",
-        "create_sampling_session", "samplers", "asample", "retrieve_future",
-    )),
-    # By then, the client knows the encoding. The number counts exchanges: a fault makes one more.
-    ("forward_backward", 2), ("optim_step", 2), ("retrieve_future", 3),
-]  # fmt: skip
-"""Operations, and which of their exchanges is spoilt."""
 
 
 @frozen
@@ -44,6 +33,8 @@ class World:
     engine: Gate
     books: Path
     expected: list[Any]
+    exchanges: Counter[str]
+    """Of a run without faults, by operation."""
 
 
 def train(url: str) -> list[Any]:
@@ -80,9 +71,9 @@ def entries(books: Path) -> Counter[str]:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     data, engine = tmp_path_factory.mktemp("server"), Gate()
     with LocalServer(data, engine=engine) as server, FaultProxy(server.url) as proxy:
-        expected = train(server.url)
+        expected = train(proxy.url)
         (books,) = data.glob("*.sqlite")
-        yield World(proxy, engine, books, expected)
+        yield World(proxy, engine, books, expected, proxy.exchanges.copy())
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +108,13 @@ def test_each_operation_with_each_fault(world: World, first: int) -> None:
             chosen[operation, 1] = chosen.pop((operation, 2))
     struck = survives(world, lambda operation, number: chosen.get((operation, number)))
     assert struck.total() == 2 * len(PLACES)
+    # As docs/faults.md shows it: each request that was spoilt is sent once more, and no other.
+    repeated = Counter(
+        operation for (operation, _), fault in chosen.items() if fault.outcome(operation) == "again"
+    )
+    for operation in {operation for operation, _ in PLACES} - {"retrieve_future"}:  # polls are many
+        more = world.proxy.exchanges[operation] - world.exchanges[operation]
+        assert more == repeated[operation], operation
 
 
 @pytest.mark.parametrize("fault", FAULTS if DEEP else [])  # make faults-deep

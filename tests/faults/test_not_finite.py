@@ -154,7 +154,7 @@ def test_json_that_is_none_is_still_an_error(
     broken = b'{"loss_fn_outputs": [], "metrics": {"a": NaN}, '
     headers = {"Content-Type": "application/json"}
     server.script(retrieve_future=[(200, broken, headers)])
-    with pytest.raises(tinker.APIResponseValidationError, match="do not fit the contract"):
+    with pytest.raises(tinker.APIResponseValidationError, match="do not match the contract"):
         training.forward_backward([datum()], "cross_entropy").result(timeout=10)
     server.script(retrieve_future=[STEP])
     training.optim_step().result(timeout=10)
@@ -245,7 +245,7 @@ def test_a_server_of_json_alone_is_told_nothing_else(
     bad = [datum(), datum(mine=[0, math.nan, 0])]
     future = training.forward_backward(bad, *CUSTOM)
     step = training.optim_step()
-    with pytest.raises(ValueError, match="which JSON cannot say") as refused:
+    with pytest.raises(ValueError, match="which JSON cannot represent") as refused:
         future.result(timeout=10)
     assert "data[1].loss_fn_inputs['mine'].data[1] is nan" in str(refused.value)
     assert "status 415: Expected application/json" in str(refused.value)
@@ -358,6 +358,6 @@ def test_a_threshold_that_is_no_limit(form: str) -> None:
     ):
         training = service.create_lora_training_client("tinker-local/tiny", rank=2).result()
         future = training.forward([datum(**inputs)], "ppo", config if form == "setting" else None)
-        with pytest.raises(ValueError, match="clip_.*inf, which JSON cannot say"):
+        with pytest.raises(ValueError, match="clip_.*inf, which JSON cannot represent"):
             future.result()
         training.forward([datum(**POLICY)], "ppo").result()

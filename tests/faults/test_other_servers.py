@@ -283,7 +283,7 @@ def test_what_json_has_no_place_for_is_said(loose: Loose) -> None:
     data = tinker.Datum(TOKENS, inputs, spans, spans)
     client.forward_backward([DATUM], "cross_entropy").result(timeout=10)  # it reads JSON alone
     for _ in range(2):
-        with pytest.raises(ValueError, match="provenance spans.* no place in JSON"):
+        with pytest.raises(ValueError, match="provenance spans.* JSON cannot carry"):
             client.forward_backward([data], "stable_reinforce").result(timeout=10)
     # Where they only inform they are left out.
     client.forward_backward([data], "importance_sampling").result(timeout=10)
@@ -337,7 +337,7 @@ def test_a_refusal_names_models_only_if_the_server_does(loose: Loose) -> None:
 def test_routes_that_are_not_there(loose: Loose, strict: Strict) -> None:
     for server, words in (
         (strict, f"404: {strict.url} does not offer this operation"),
-        (loose, f"422: {loose.url} wants this in another form: query.model_id: Field required"),
+        (loose, f"422: {loose.url} expects another format: query.model_id: Field required"),
     ):
         client = training(server)
         before = server.requests
@@ -386,7 +386,7 @@ def test_a_server_that_is_elsewhere_says_where() -> None:
         client = tinker.ServiceClient(base_url=server.url)
         with pytest.raises(
             tinker.APIStatusError,
-            match=f"308: {server.url} says to go to https://there.example/api/v1/client/config: "
+            match=f"308: {server.url} redirects to https://there.example/api/v1/client/config: "
             "check TINKER_BASE_URL$",
         ):
             client.create_lora_training_client("m").result(timeout=10)

@@ -44,7 +44,7 @@ def test_a_result_that_is_not_there_in_time_is_a_timeout_and_the_run_goes_on() -
         server.script(retrieve_future=[PENDING])
         with pytest.raises(
             tinker.APITimeoutError,
-            match=r"optim_step \(.*seq_id=1.*the deadline of 0.5 s has passed",
+            match=r"optim_step \(.*seq_id=1.*the deadline of 0.5 s passed",
         ):
             client.optim_step().result(timeout=10)
         server.script(retrieve_future=[RESULT])

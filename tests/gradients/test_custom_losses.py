@@ -224,7 +224,7 @@ def test_nan_and_infinity_reach_a_loss_on_the_server_and_come_back() -> None:
                 )
                 assert result.metrics["loss:sum"] == pytest.approx(float(expected), rel=1e-5)
             else:
-                where = r"data\[0\].loss_fn_inputs\['old'\].data\[1\] is nan, which JSON cannot say"
+                where = r"data\[0\].loss_fn_inputs\['old'\].data\[1\] is nan, which JSON cannot represent"
                 with pytest.raises(ValueError, match=where):
                     future.result()
                 whole = np.nan_to_num(gaps)

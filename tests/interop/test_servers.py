@@ -90,7 +90,7 @@ CASES = {
             "get_training_run": NO_ROUTE,
             "iter_training_runs": NO_ROUTE,
             "get_sampler": NO_ROUTE,
-            "unload_model": "wants this in another form: query.model_id: Field required",
+            "unload_model": "expects another format: query.model_id: Field required",
         },
     ),
 }

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+_OTHER = b'{"greeting": "hello"}'
 PAGE = b"<!doctype html><title>502</title><h1>cloud</h1>"
 
 
@@ -34,6 +35,14 @@ class Fault:
     """How the connection ends early: `close`, `reset`, or `cut` in the middle of the response."""
     headers: Mapping[str, str] = field(factory=dict)
 
+    def outcome(self, operation: str) -> str:
+        """What the client does: `again`, it sends the request once more; `once`, or `defaults`, it does not."""
+        if self.sent == 2:
+            return "once"
+        is_an_object = self.status == 200 and self.body in (b"{}", _OTHER)
+        # Settings may all be left out.
+        return "defaults" if operation.startswith("client/") and is_an_object else "again"
+
 
 def _faults() -> list[Fault]:
     found = []
@@ -47,7 +56,7 @@ def _faults() -> list[Fault]:
             found.append(Fault(f"{status} {what} {when}", sent, status, body, kind))
         for what, body in (
             ("object", b"{}"), ("list", b"[]"), ("null", b"null"), ("nothing", b""),
-            ("garbage", b'{"request_id": "\xff'), ("other", b'{"greeting": "hello"}'),
+            ("garbage", b'{"request_id": "\xff'), ("other", _OTHER),
         ):  # fmt: skip
             found.append(Fault(f"200 {what} {when}", sent, 200, body, "application/json"))
         found += [Fault(f"{end} {when}", sent, end=end) for end in ("close", "reset")]
@@ -64,6 +73,17 @@ def _faults() -> list[Fault]:
 
 
 FAULTS = {fault.name: fault for fault in _faults()}
+
+PLACES = [
+    *((operation, 0) for operation in (
+        "client/config", "client/dynamic_config", "create_session", "create_model", "get_info",
+        "forward_backward", "optim_step", "save_weights", "save_weights_for_sampler",
+        "create_sampling_session", "samplers", "asample", "retrieve_future",
+    )),
+    # By then, the client knows the encoding. The number counts exchanges: a fault makes one more.
+    ("forward_backward", 2), ("optim_step", 2), ("retrieve_future", 3),
+]  # fmt: skip
+"""Operations, and which of their exchanges is spoilt."""
 
 Plan = Callable[[str, int], Fault | None]
 """The fault of an operation's exchange with this number, from 0; None: it goes through."""
@@ -101,7 +121,8 @@ class FaultProxy:
         self.plan: Plan = lambda operation, number: None
         self.struck: Counter[str] = Counter()
         """By the name of the fault, and by operation."""
-        self._counts: Counter[str] = Counter()
+        self.exchanges: Counter[str] = Counter()
+        """By operation."""
         self._lock = threading.Lock()
         place = urlsplit(url)
         proxy = self
@@ -177,13 +198,13 @@ class FaultProxy:
         """Count exchanges from 0 again, and spoil them so."""
         with self._lock:
             self.plan = plan
-            self._counts.clear()
+            self.exchanges.clear()
             self.struck.clear()
 
     def _fault(self, operation: str) -> Fault | None:
         with self._lock:
-            number = self._counts[operation]
-            self._counts[operation] += 1
+            number = self.exchanges[operation]
+            self.exchanges[operation] += 1
             fault = self.plan(operation, number)
             if fault is not None:
                 self.struck[fault.name] += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from safetensors import safe_open
@@ -30,11 +31,15 @@ def plain(value: Any) -> Any:
     return path.rpartition(":train:")[2] if path else getattr(value, "metrics", None)
 
 
-def checkpoint_files(data: Path) -> Mapping[str, tuple[dict[str, str], dict[str, np.ndarray]]]:
-    """Headers and tensors of all checkpoints in a server's folder, by the end of their path."""
+def checkpoint_files(
+    data: Path, model_id: str | None = None
+) -> Mapping[str, tuple[dict[str, str], dict[str, np.ndarray]]]:
+    """Headers and tensors of all checkpoints in a server's folder, or of one run, by the end of their path."""
     found = {}
     for file in (data / "checkpoints").glob("*/*/*/*/*.safetensors"):
         run, kind, name, _, part = file.relative_to(data / "checkpoints").parts
+        if model_id is not None and run != quote(model_id, safe=""):
+            continue
         with safe_open(file, framework="numpy") as opened:
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
             key = f"{run.rpartition('%3A')[2]}/{kind}/{name}/{part}"
@@ -44,7 +49,14 @@ def checkpoint_files(data: Path) -> Mapping[str, tuple[dict[str, str], dict[str,
 
 
 def assert_equal_checkpoints(one: Path, other: Path) -> None:
-    mine, theirs = checkpoint_files(one), checkpoint_files(other)
+    assert_equal_files(checkpoint_files(one), checkpoint_files(other))
+
+
+def assert_equal_files(
+    mine: Mapping[str, tuple[dict[str, str], dict[str, np.ndarray]]],
+    theirs: Mapping[str, tuple[dict[str, str], dict[str, np.ndarray]]],
+) -> None:
+    """Bit by bit."""
     assert mine.keys() == theirs.keys()
     assert mine
     for name, (header, tensors) in mine.items():

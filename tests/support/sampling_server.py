@@ -109,14 +109,14 @@ class SamplingServer:
         """Fail a sample."""
         self._loop.call_soon_threadsafe(self._end, request_id, "failed")
 
-    def wait_until(self, holds: Callable[..., bool]) -> None:
+    def wait_until(self, holds: Callable[..., bool], timeout: float = 20) -> None:
         """Return as soon as something is so."""
 
         async def wait() -> None:
             async with self._changed:
                 await self._changed.wait_for(holds)
 
-        asyncio.run_coroutine_threadsafe(wait(), self._loop).result(20)
+        asyncio.run_coroutine_threadsafe(wait(), self._loop).result(timeout)
 
     def __enter__(self) -> Self:
         self._thread.start()

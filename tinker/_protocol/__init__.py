@@ -1,1 +1,3 @@
-"""What the protocol asks of a client: the connection, sessions, retries, polling and back-pressure."""
+"""The client's side of the protocol: connection, sessions, retries, polling and back-pressure."""
+
+from tinker import _http as _http  # before any module here imports httpx

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with an argument before anything is sent. Pure."""
+"""Checks of arguments before anything is sent. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ADAM_RANGES = {
 
 
 def check_adam(params: AdamParams) -> None:
-    """Raise ValueError for a value that no server takes."""
+    """Raise ValueError for a value that no server accepts."""
     for name, (allowed, is_allowed) in _ADAM_RANGES.items():
         check_number(f"AdamParams.{name}", getattr(params, name), allowed, is_allowed)
 
@@ -41,7 +41,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 
 
 def check_name(name: str) -> None:
-    """Raise for what cannot be a checkpoint's name."""
+    """Raise unless it is a valid checkpoint name."""
     if not isinstance(name, str):
         raise TypeError(f"name is a {type(name).__name__}; it must be a string.")
     if not _NAME.fullmatch(name):
@@ -52,20 +52,20 @@ def check_name(name: str) -> None:
 
 
 def check_ttl(ttl_seconds: int | None) -> None:
-    """Raise for what cannot be a time to live."""
+    """Raise unless it is a valid time to live."""
     if ttl_seconds is not None:
         check_whole("ttl_seconds", ttl_seconds, 1)
 
 
 def check_whole(name: str, value: object, least: int | None = None) -> None:
-    """Raise ValueError for what is no whole number, or too small."""
+    """Raise ValueError unless it is an integer of at least `least`."""
     if not is_whole(value) or (least is not None and value < least):  # type: ignore[operator]
         allowed = "-2**63 to 2**64 - 1" if least is None else least
-        raise ValueError(f"{name} is {value!r}; it must be a whole number from {allowed}.")
+        raise ValueError(f"{name} is {value!r}; it must be an integer from {allowed}.")
 
 
 def check_tinker_path(path: str) -> None:
-    """Raise for what cannot be the tinker path of a checkpoint."""
+    """Raise unless it is a valid tinker path of a checkpoint."""
     if not isinstance(path, str):
         raise TypeError(f"path is a {type(path).__name__}; it must be a string.")
     if not path.startswith("tinker://"):
@@ -78,7 +78,7 @@ def check_tinker_path(path: str) -> None:
 def check_lora(
     rank: int, seed: int | None, *, train_mlp: bool, train_attn: bool, train_unembed: bool
 ) -> None:
-    """Raise for an adapter that no server could make."""
+    """Raise for an adapter that no server can create."""
     check_whole("rank", rank, 1)
     if seed is not None:
         check_whole("seed", seed)
@@ -105,13 +105,13 @@ def metadata(values: Mapping[str, str] | None) -> models.UserMetadata | None:
 
 
 def check_text(name: str, value: str) -> None:
-    """Raise for what cannot be an id."""
+    """Raise unless it is a valid id."""
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{name} is {value!r}; it must be a text that is not empty.")
+        raise ValueError(f"{name} is {value!r}; it must be a non-empty string.")
 
 
 def check_page(limit: int, offset: int) -> None:
-    """Raise for what cannot be a part of a list."""
+    """Raise for arguments that do not select a page of a list."""
     for name, value, least in (("limit", limit, 1), ("offset", offset, 0)):
         check_whole(name, value, least)
 

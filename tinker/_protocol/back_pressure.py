@@ -1,12 +1,12 @@
-"""How fast samples are sent: as fast as the server takes them, in the order in which they were asked for.
+"""Back-pressure: samples are sent as fast as the server accepts them, in the order of the calls.
 
-A 429 means "later", not "no". It holds back all samples of the session, for what `Retry-After` says or else 1 s,
-doubling to 10 s while the server goes on saying so; then the same request is sent again, before those that were asked
-for after it. There is no end to it: what is waited for is said (see `_progress`). 402 does the same while billing may be
-paused: 5 s each time, for as long as the server's settings allow.
+A 429 means "later", not "no". It holds back all samples of the session, for the time in `Retry-After` or else 1 s,
+doubling to 10 s while the server keeps returning it; then the same request is sent again, before those of later calls.
+This has no time limit; a log line reports the wait (see `progress`). A 402 does the same while billing may be paused:
+5 s each time, for as long as the server's settings allow.
 
-So that a server that is full is not asked by everybody each time, half as many requests as before are sent at once
-after a pause, and one more when as many were taken.
+To spare a full server, the number of requests that are sent at the same time is halved after a pause, and raised by one
+when as many were accepted.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class _HasStatus(Protocol):
 R = TypeVar("R", bound=_HasStatus)
 
 MOST_BEING_SENT = 64
-"""Requests being sent at once. Those that wait for their results are not counted."""
+"""Maximum number of requests being sent at the same time. Those that wait for results do not count."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 10.0
 
 
 class Backpressure:
-    """The one gate through which all samples of a session are sent. Used on the library's event loop only."""
+    """The gate through which all samples of a session are sent. Used only on the library's event loop."""
 
     def __init__(self, bytes_limit: int, telemetry: Telemetry) -> None:
         self.byte_budget = ByteBudget(bytes_limit)
@@ -59,12 +59,12 @@ class Backpressure:
         self._unpaid_since: float | None = None
 
     async def send(self, send: Callable[[], Awaitable[R]], size: int, progress: Progress) -> R:
-        """The answer to a sample's request, when it is not "later" any more.
+        """Send a sample's request, and return the response once it is not a 429 or 402.
 
         Args:
-            send: Sends it once; may return a 429 or a 402.
+            send: Sends it once, and may return a 429 or a 402.
             size: Its size in bytes, roughly.
-            progress: Where to say what is waited for.
+            progress: Is told what the sample waits for.
         """
         ticket = next(self._tickets)
         progress.doing = "waiting for other samples to be sent"
@@ -81,13 +81,13 @@ class Backpressure:
             try:
                 await self.byte_budget.take(size)
                 try:
-                    progress.doing = "waiting for the server to take the request"
+                    progress.doing = "waiting for the server to accept the request"
                     response = await send()
                 finally:
                     self.byte_budget.release(size)
                 if response.status_code == 429:
                     self._push_back(retry.retry_after(response.headers))
-                    progress.doing = "waiting because the server takes no more samples now (429)"
+                    progress.doing = "waiting because the server accepts no more samples now (429)"
                 elif response.status_code == 402 and self._may_be_paid():
                     self._push_back(retry.BILLING_PAUSE)
                     progress.doing = "waiting because billing is paused (402)"
@@ -104,7 +104,7 @@ class Backpressure:
     # ---- one after the other ----------------------------------------------------------------
 
     async def _turn(self, ticket: int) -> None:
-        """Wait until those with lower tickets are being sent and there is a place."""
+        """Wait until all lower tickets are being sent and there is room."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (ticket, turn))
         self._let_in()
@@ -127,7 +127,7 @@ class Backpressure:
                     self._timer = asyncio.get_running_loop().call_later(left, self._resume)
                 return
             _, turn = heapq.heappop(self._waiting)
-            if not turn.done():  # given up in the meantime
+            if not turn.done():  # cancelled in the meantime
                 self._sending += 1
                 turn.set_result(None)
 
@@ -140,7 +140,7 @@ class Backpressure:
     def _push_back(self, asked: float | None) -> None:
         now = time.monotonic()
         if now < self._resume_at:
-            return  # another request has heard the same
+            return  # another request has got the same response
         self._resume_at = now + (asked or self._pause * random.uniform(0.75, 1.0))  # noqa: S311
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         self._width = max(self._width / 2, 1.0)

@@ -1,4 +1,4 @@
-"""Bytes that may be in flight at once. First come, first served."""
+"""A limit on the bytes in flight. First come, first served."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 
 
 class ByteBudget:
-    """Used on the library's event loop only."""
+    """Used only on the library's event loop."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -15,11 +15,11 @@ class ByteBudget:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def has(self, size: int) -> bool:
-        """Whether there is room now. What is larger than the limit is in flight alone."""
+        """Whether there is room now. A request larger than the limit is in flight alone."""
         return self._used == 0 or self._used + size <= self.limit
 
     async def take(self, size: int) -> None:
-        """Wait behind those that wait already until the bytes fit, and take them."""
+        """Wait in line until the bytes fit, and take them."""
         if not self._waiting and self.has(size):
             self._used += size
             return
@@ -31,7 +31,7 @@ class ByteBudget:
             if turn.done() and not turn.cancelled():
                 self.release(size)
             else:
-                self._let_in()  # it may have stood in the way
+                self._let_in()  # it may have blocked others
             raise
 
     def release(self, size: int) -> None:

@@ -1,4 +1,4 @@
-"""Telling the server which samples nobody waits for any more."""
+"""Cancels samples on the server that nobody waits for any more."""
 
 from __future__ import annotations
 
@@ -18,19 +18,24 @@ _TIMEOUT = 30.0
 
 
 class Cancellations:
-    """One request for each sample, a bounded number at once. Used on the library's event loop only."""
+    """One request for each sample, a bounded number at a time. Used only on the library's event loop."""
 
     def __init__(self, connection: Connection) -> None:
         self.config = models.ClientDynamicConfigResponse()
-        """The server's: whether it wants to know, and how much at once."""
+        """The server's settings: whether it offers cancellation, and how many requests at a time."""
         self._connection = connection
         self._ids: deque[str] = deque()
         self._telling: set[asyncio.Task[None]] = set()
         self._promised: set[asyncio.Task[Response[models.UntypedAPIFuture]]] = set()
 
+    @property
+    def are_wanted(self) -> bool:
+        """Whether the server cancels samples."""
+        return self.config.sample_cancel_enabled
+
     def add(self, request_id: str) -> None:
-        """Nobody waits for this promise any more."""
-        if not self.config.sample_cancel_enabled:
+        """Cancel a promise that nobody waits for any more."""
+        if not self.are_wanted:
             return
         self._ids.append(request_id)
         if len(self._telling) < max(self.config.sample_cancel_max_batch_size, 1):
@@ -39,10 +44,7 @@ class Cancellations:
             task.add_done_callback(self._telling.discard)
 
     def add_when_promised(self, sending: asyncio.Task[Response[models.UntypedAPIFuture]]) -> None:
-        """Nobody waits for what is being sent: let it be sent, because the server may have it already."""
-        if not self.config.sample_cancel_enabled:
-            sending.cancel()
-            return
+        """Cancel a sample whose request is being sent. The request is sent to the end, because the server may already have it."""
         self._promised.add(sending)
         give_up = asyncio.get_running_loop().call_later(_TIMEOUT, sending.cancel)
 
@@ -72,6 +74,6 @@ class Cancellations:
                 _log.NOT_CANCELLED(error=error)
 
     async def flush(self) -> None:
-        """Wait until the server knows of all of them."""
+        """Wait until all cancellations are sent."""
         while tasks := {*self._telling, *self._promised}:
             await asyncio.wait(tasks)

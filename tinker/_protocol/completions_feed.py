@@ -1,12 +1,12 @@
-"""The completions feed: one long poll says which samples of a client are done, instead of one poll for each.
+"""The completions feed: one long poll tells which samples of a client are finished, in place of one poll for each.
 
-`retrieve_futures` names finished samples by request_id; each result is then fetched at once, by a single
-`retrieve_future`. So thousands of pending samples take one connection, and results a bounded number. What was fetched
-is acknowledged with the next poll, and the server may drop it.
+`retrieve_futures` names finished samples by request_id; each result is then fetched by a single `retrieve_future`. So
+thousands of pending samples take one connection, and results a bounded number. The next poll acknowledges the results
+that were fetched, and the server may drop them.
 
-There is a poll only while somebody waits, and a last one, which the server does not hold, for acknowledgements that
-are left over. A server that does not have the route, or whose feed fails for good, is asked for each result instead;
-a refusal is believed when it comes twice in a row.
+The feed is polled only while somebody waits; a last poll, which the server does not hold, acknowledges the remaining
+results. If the server lacks the route, or the feed fails for good, each result is polled for instead; a refusal counts
+when it comes twice in a row.
 """
 
 from __future__ import annotations
@@ -40,28 +40,28 @@ from tinker_api.models import (
 Completion: TypeAlias = FutureFinished | FutureFailed
 
 POLL_TIMEOUT = 45.0
-"""Seconds for one poll; servers hold it for about 30."""
+"""Timeout of one poll in seconds; servers hold it for about 30."""
 ACK_TIMEOUT = 5.0
 ACK_DELAY = 1.0
-"""Seconds in which a new sample may take acknowledgements along, before they are sent alone."""
+"""Seconds for which acknowledgements wait for a new sample's poll, before they are sent alone."""
 MOST_ACKS = 1000
 """In one poll."""
 MOST_FETCHED = 64
-"""Results being fetched at once."""
+"""Maximum number of results being fetched at the same time."""
 _POLICY = evolve(GIVE_UP, fault_budget=15.0)
-"""Shorter than that of other polls: without the feed, each sample is asked for by itself."""
+"""Seconds. Shorter than for other polls, because without the feed each sample is polled for by itself."""
 _BATCHING = 0.02
-"""Seconds between polls that find something, so that completions come by the dozen."""
+"""Seconds between polls that find something, so that completions arrive in batches."""
 _HELD = 0.5
 _LONGEST_PAUSE = 1.0
 
 
 class CompletionsFeed:
-    """The feed of one sampler's client, or of one of its clones. Used on the library's event loop only."""
+    """The feed of a sampling client or of one of its clones. Used only on the library's event loop."""
 
     def __init__(self, connection: Connection, sampler_id: str, clone_id: int) -> None:
         self.error: TinkerError | None = None
-        """Why it is over, if it is."""
+        """Why the feed has ended; None while it runs."""
         self._connection = connection
         self._target = SamplingSessionFuturesTarget(
             sampling_session_id=sampler_id, cloned_sampler_id=clone_id
@@ -72,16 +72,16 @@ class CompletionsFeed:
         self._cursor = 0
         self._waiting: dict[str, asyncio.Future[Completion | None]] = {}
         self._early: dict[str, Completion] = {}
-        """Completions that came before the promise did."""
+        """Completions that arrived before their promise."""
         self._abandoned: set[str] = set()
         self._retrieved: dict[str, None] = {}
-        """Results to be acknowledged, the oldest first."""
+        """Results to acknowledge, oldest first."""
         self._polling: asyncio.Task[None] | None = None
         self._acknowledging: asyncio.TimerHandle | None = None
         self._fetching = asyncio.Semaphore(MOST_FETCHED)
 
     async def wait(self, request_id: str) -> Completion | None:
-        """How a sample has ended; None if the feed is over and cannot tell."""
+        """Wait for the end of a sample; None if the feed has ended and cannot tell it."""
         if (early := self._early.pop(request_id, None)) is not None or self.error is not None:
             return early
         done: asyncio.Future[Completion | None] = asyncio.get_running_loop().create_future()
@@ -99,7 +99,7 @@ class CompletionsFeed:
 
     @contextlib.asynccontextmanager
     async def fetching(self, request_id: str) -> AsyncIterator[None]:
-        """Fetch a result in it: when it ends, the server need not keep it any longer."""
+        """Context in which a result is fetched: when it ends, the result is acknowledged."""
         try:
             async with self._fetching:
                 yield
@@ -108,7 +108,7 @@ class CompletionsFeed:
             self._poll_on()
 
     async def close(self) -> None:
-        """Acknowledge what is left over. Nothing is asked any more then."""
+        """Acknowledge the remaining results, and end the feed."""
         if self.error is None:
             self._end(TinkerError("The client is closed."))
             if self._polling is not None:
@@ -120,7 +120,7 @@ class CompletionsFeed:
     # ---- polls ------------------------------------------------------------------------------
 
     def _poll_on(self) -> None:
-        """Have a poll under way, or soon, if there is a reason for one."""
+        """Start a poll, now or soon, if there is a reason for one."""
         if self.error is not None or self._polling is not None:
             return
         loop = asyncio.get_running_loop()
@@ -173,13 +173,13 @@ class CompletionsFeed:
         self._poll_on()
 
     async def _acknowledge(self) -> None:
-        """Only acknowledge. What does not arrive goes with the next poll, if there is one."""
+        """Send acknowledgements alone. If that fails, the next poll carries them, if there is one."""
         with contextlib.suppress(TinkerError):
             while self._retrieved:
                 await self._poll(hold=False)
 
     async def _poll(self, *, hold: bool) -> int:
-        """Ask once, and pass on what is done. Returns how much it was."""
+        """Poll once, and pass on the finished samples; returns their number."""
         retrieved = list(itertools.islice(self._retrieved, MOST_ACKS))
         request = retrieve_futures.request(
             body=FuturesRetrieveRequest(
@@ -209,7 +209,7 @@ class CompletionsFeed:
             waiter.set_result(completion)
         elif waiter is not None or request_id in self._abandoned:
             self._abandoned.discard(request_id)
-            self._retrieved[request_id] = None  # nobody will
+            self._retrieved[request_id] = None  # nobody will ask for it
         else:
             self._early[request_id] = completion
 

@@ -1,11 +1,12 @@
-"""Sends what the generated `request` functions make, with retries and clear errors: the one seam to the wire."""
+"""Sends the requests of the generated `request` functions, with retries and clear errors: the only seam to the wire."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from functools import partial
 from logging import INFO, WARNING
-from typing import Generic, TypedDict, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 import httpx
 import orjson
@@ -36,25 +37,25 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 ANSWER_TIMEOUT = 60.0
-"""Seconds for an answer."""
+"""Timeout of a response in seconds."""
 HELD_TIMEOUT = 600.0
-"""Seconds for an answer that may have to wait until a model is loaded or saved: some servers hold the request."""
+"""Timeout in seconds of a response that may wait until a model is loaded or saved: some servers hold the request."""
 UNUSABLE = (ValueError, KeyError, TypeError, AttributeError)
-"""What a `Reader` raises for a 2xx that does not fit the operation."""
+"""Exceptions of a `Reader` for a 2xx that does not match the operation."""
 _SECOND_LOOK = 0.2
-"""Seconds at most until a route that seems missing is tried once more."""
+"""Maximum number of seconds until a route that seems missing is tried once more."""
 
 Reader = Callable[[httpx.Response], object]
-"""Reads a 2xx. Raises ValueError, KeyError, TypeError or AttributeError for one that cannot be used."""
+"""Parses a 2xx. Raises ValueError, KeyError, TypeError or AttributeError for one that cannot be used."""
 
 
 @frozen
 class Stream(Generic[T]):
-    """The response to a `StreamRequest`: events to come, or another status code with its whole body."""
+    """The response to a `StreamRequest`: a stream of events, or another status code with its whole body."""
 
     raw: httpx.Response
     parse: Callable[[bytes], T]
-    """Reads the data of an event; raises as `Message.parse`."""
+    """Parses the data of an event; raises as `Message.parse` does."""
 
     @property
     def status_code(self) -> int:
@@ -66,7 +67,7 @@ class Stream(Generic[T]):
 
 
 class Connection:
-    """One server and one credential. Used on the library's event loop only."""
+    """One server and one credential. Used only on the library's event loop."""
 
     def __init__(
         self,
@@ -85,11 +86,11 @@ class Connection:
         self._http: httpx.AsyncClient | None = None
         self._pid = -1
         self._unknown: dict[type, set[str]] = {}
-        """Members that the server does not know, of each kind of request."""
+        """Fields that the server does not know, for each kind of request."""
 
     @property
     def http(self) -> httpx.AsyncClient:
-        """The client that sends; a new one in a forked process, because the sockets are the parent's."""
+        """The HTTP client; a new one in a forked process, because the sockets belong to the parent."""
         if self._http is None or self._pid != os.getpid():
             self._pid = os.getpid()
             self._http = make_client(
@@ -102,20 +103,20 @@ class Connection:
         if http is not None and self._pid == os.getpid():
             await http.aclose()
 
-    # ---- who we are -------------------------------------------------------------------------
+    # ---- credentials -------------------------------------------------------------------------
 
     def exchange_for_jwt(self) -> None:
-        """From now on the credential is exchanged for JWTs, as the server wants it."""
+        """Exchange the credential for JWTs from now on, as the server asks."""
         self._exchange = credentials.Exchange(self._ask_for_token)
 
     def take_from_command(self) -> None:
-        """From now on the credential is what the credential command prints."""
+        """Use the output of the credential command as the credential from now on."""
         self.settings = evolve(self.settings, api_key=credentials.from_command())
         if self._http is not None:
             self._use(self.settings.api_key)
 
     async def credential(self) -> str:
-        """What requests carry as their credential."""
+        """The credential that requests carry."""
         if self._exchange is None:
             return self.settings.api_key
         return await self._exchange.token()
@@ -172,7 +173,7 @@ class Connection:
             await self.call(request, progress, policy=policy, timeout=timeout), progress
         )
 
-    async def call(
+    def call(
         self,
         request: Request[T],
         progress: Progress,
@@ -181,8 +182,8 @@ class Connection:
         timeout: float = ANSWER_TIMEOUT,
         passed: Collection[int] = (),
         read: Reader | None = None,
-    ) -> Response[T]:
-        """Send a request until the server returns a usable 2xx, or raise why it does not.
+    ) -> Coroutine[Any, Any, Response[T]]:
+        """Send a request until the server returns a usable 2xx; otherwise raise.
 
         A raised `APIError` says in `outcome_unknown` whether the server may have carried out the request.
 
@@ -190,22 +191,16 @@ class Connection:
             request: What to send.
             progress: The operation it belongs to; named in errors and log lines.
             policy: How long to retry.
-            timeout: Seconds to wait for one response.
+            timeout: Seconds to wait for the response to one attempt.
             passed: Other status codes to return instead of raising; `outcome.may_be_done` tells of such a response
-                whether the server may have carried out the request. A missing route (404, 405) is believed when the
-                server says so twice.
-            read: Tells a usable 2xx, instead of the request's own parser; `ignore` if the body does not matter.
+                whether the server may have carried out the request. A missing route (404, 405) counts only after a
+                second attempt.
+            read: Parses a 2xx in place of the request's own parser; `ignore` if the body does not matter.
         """
+        wrap = partial(Response, parse=request.read)
+        return self._send(request, progress, policy, timeout, passed, wrap, read)
 
-        def use(response: Response[T]) -> None:
-            _ = response.parsed if read is None else read(response.raw)
-
-        def wrap(raw: httpx.Response) -> Response[T]:
-            return Response(raw, request.read)
-
-        return await self._send(request, progress, policy, timeout, passed, wrap, use)
-
-    async def stream(
+    def stream(
         self,
         request: StreamRequest[T],
         progress: Progress,
@@ -213,13 +208,10 @@ class Connection:
         policy: RetryPolicy = retry.DEFAULT,
         timeout: float = ANSWER_TIMEOUT,
         passed: Collection[int] = (),
-    ) -> Stream[T]:
-        """As `call`, for a stream of events: of a 2xx only the headers have arrived."""
-
-        def wrap(raw: httpx.Response) -> Stream[T]:
-            return Stream(raw, request.parse)
-
-        return await self._send(request, progress, policy, timeout, passed, wrap, None)
+    ) -> Coroutine[Any, Any, Stream[T]]:
+        """As `call`, for a stream of events. When it returns, only the headers of a 2xx have arrived."""
+        wrap = partial(Stream, parse=request.parse)
+        return self._send(request, progress, policy, timeout, passed, wrap, None, stream=True)
 
     async def _send(
         self,
@@ -229,9 +221,12 @@ class Connection:
         timeout: float,
         passed: Collection[int],
         wrap: Callable[[httpx.Response], R],
-        use: Callable[[R], object] | None,
+        read: Reader | None,
+        *,
+        stream: bool = False,
     ) -> R:
-        """What `wrap` makes of the response. `use` raises if a 2xx cannot be used; None: it is a stream."""
+        """Send a request with retries, and return what `wrap` makes of the response. `read` raises if a 2xx cannot be used; None
+        means the request's own parser."""
         attempts = retry.Attempts(retry.within(self.policy, policy), self.billing_budget)
         if self.policy.attempt_timeout is not None and policy.budget < self.policy.poll_budget:
             timeout = min(timeout, self.policy.attempt_timeout)
@@ -239,12 +234,6 @@ class Connection:
         replayed = lacked_route = False
         waiting = progress.doing
         message = self._without_unknown(message)
-
-        def passed_on(raw: httpx.Response) -> R:
-            if attempts.outcome_unknown:
-                outcome.mark(raw)
-            return wrap(raw)
-
         while True:
             progress.doing = waiting
             attempts.made += 1
@@ -270,7 +259,7 @@ class Connection:
                     message.operation,
                     progress,
                     attempts.made,
-                    stream=use is None,
+                    stream=stream,
                 )
             except httpx.TransportError as reason:
                 cause = outcome.cause_of(reason)
@@ -286,8 +275,10 @@ class Connection:
                 if raw.is_success:
                     response = wrap(raw)
                     try:
-                        if use is not None:
-                            use(response)
+                        if read is not None:
+                            read(raw)
+                        elif isinstance(response, Response):
+                            _ = response.parsed
                     except UNUSABLE as reason:
                         attempts.outcome_unknown = True
                         cause = "unusable response"
@@ -301,7 +292,7 @@ class Connection:
                     self._has_responded |= not from_proxy
                     pause = None if lacked_route else self._pause(attempts, raw, doubtful=True)
                     if pause is None:
-                        return passed_on(raw)
+                        return wrap(_marked(raw, attempts))
                     lacked_route = True
                     pause = min(pause, _SECOND_LOOK)
                     self.telemetry.retrying(
@@ -311,7 +302,7 @@ class Connection:
                     continue
                 elif status in passed and not from_proxy:
                     self._has_responded = True
-                    return passed_on(raw)
+                    return wrap(_marked(raw, attempts))
                 elif self._exchange is not None and not replayed and _is_invalid_token(raw):
                     replayed = True
                     self._exchange.forget(credential)
@@ -335,16 +326,16 @@ class Connection:
                         doubtful = from_proxy or may_be_done
                         pause = self._pause(attempts, raw, doubtful=doubtful)
                     if pause is None and status in passed:
-                        return passed_on(raw)
+                        return wrap(_marked(raw, attempts))
                     self._has_responded |= body is not None and not server_traits.is_html(body)
             if pause is not None:
                 pause = max(pause, self._tokens.take())
             if pause is None or pause >= progress.seconds_left():
                 error.outcome_unknown = attempts.outcome_unknown
                 if attempts.outcome_unknown and attempts.made > 1:
-                    error.add_note("An earlier attempt may have been carried out by the server.")
+                    error.add_note("An earlier attempt may have taken effect on the server.")
                 raise error
-            progress.doing = f"waiting {pause:.1f} s to try again ({error.message.rstrip('.')})"
+            progress.doing = f"waiting {pause:.1f} s to retry ({error.message.rstrip('.')})"
             _log.RETRY(
                 WARNING if attempts.made > 1 else INFO,
                 error=error.message.rstrip("."),
@@ -357,16 +348,16 @@ class Connection:
             await self.telemetry.pause(pause, cause)
 
     def too_late(self, progress: Progress) -> APITimeoutError:
-        """The error of an operation whose deadline has passed."""
+        """The error of an operation that missed its deadline."""
         return APITimeoutError(
             httpx.Request("POST", self.settings.base_url),
-            f"{progress.name()}: the deadline of {progress.deadline:g} s has passed while {progress.doing}.",
+            f"{progress.name()}: the deadline of {progress.deadline:g} s passed while {progress.doing}.",
         )
 
     def _pause(
         self, attempts: retry.Attempts, response: httpx.Response | None, *, doubtful: bool = False
     ) -> float | None:
-        """Seconds until the next attempt; a server that has never responded as one is not waited for."""
+        """Seconds until the next attempt; None for a host that has never responded as a server of this API."""
         if not self._has_responded and (response is None or doubtful):
             first = retry.within(self.policy, retry.FIRST_CONTACT)
             attempts.policy = min(attempts.policy, first, key=lambda p: p.budget)
@@ -375,7 +366,7 @@ class Connection:
         return attempts.pause(response.status_code, response.headers, doubtful=doubtful)
 
     def _learns_unknown(self, body: JSONBody | File | None, refusal: APIStatusError) -> bool:
-        """Whether a refusal is of members alone that the request can do without. They are remembered."""
+        """Whether the server rejected only fields that the request can do without. They are remembered."""
         unknown = server_traits.unknown_members(refusal.body)
         sent = {name for name in unknown if getattr(body, name, None) is not None}
         if not sent or not sent <= server_traits.DISPENSABLE_MEMBERS:
@@ -385,7 +376,7 @@ class Connection:
         return True
 
     def _without_unknown(self, message: Message[T]) -> Message[T]:
-        """The message without the members that the server does not know."""
+        """The message without the fields that the server does not know."""
         unknown = self._unknown.get(type(message.body))
         if not unknown or message.body is None:
             return message
@@ -401,7 +392,7 @@ class Connection:
     def unexpected(
         self, response: httpx.Response, progress: Progress, reason: Exception | None
     ) -> APIResponseValidationError:
-        """The error for a 2xx that is not what the contract says."""
+        """The error for a 2xx that does not match the contract."""
         kind = response.headers.get("content-type", "no content type")
         why = f" ({type(reason).__name__}: {reason})" if reason and "json" in kind else ""
         hide_credentials(response.request)
@@ -416,11 +407,11 @@ class Connection:
             response,
             body,
             f"{progress.name()}: {server} returned {response.status_code} with "
-            f"{len(response.content)} bytes of {kind} that do not fit the contract{why}. {hint}",
+            f"{len(response.content)} bytes of {kind} that do not match the contract{why}. {hint}",
         )
 
     def refusal(self, response: httpx.Response, progress: Progress) -> APIStatusError:
-        """The error for a status that says no."""
+        """The error for a status code that is not a success."""
         body = decode_body(response.content)
         status = response.status_code
         reason = self._reason(status, body, response.headers.get("location"))
@@ -436,19 +427,19 @@ class Connection:
         server = self.settings.base_url
         if status < 400 and location:
             place = location.partition("?")[0]
-            return f"{server} says to go to {place}: check TINKER_BASE_URL"
+            return f"{server} redirects to {place}: check TINKER_BASE_URL"
         if server_traits.is_html(body):
             phrase = httpx.codes.get_reason_phrase(status) or "no reason given"
             if not self._has_responded:
-                return f"{phrase}, in a web page: {server} is not a Tinker server. Check TINKER_BASE_URL"
-            return f"{phrase}, in a web page: a proxy returned it in place of {server}"
+                return f"{phrase}, in an HTML page: {server} is not a Tinker server. Check TINKER_BASE_URL"
+            return f"{phrase}, in an HTML page: a proxy returned it in place of {server}"
         if server_traits.lacks_route(status, body):
             return f"{server} does not offer this operation. If it should, check TINKER_BASE_URL"
         if unknown := server_traits.unknown_members(body):
             return f"{server} does not know {', '.join(unknown)}"
         detail = detail_of(body, status)
         if server_traits.is_misread(body):
-            return f"{server} wants this in another form: {detail}"
+            return f"{server} expects another format: {detail}"
         if meaning := server_traits.explanation(detail):
             return f"{detail}: {meaning}"
         return detail
@@ -469,7 +460,7 @@ class Connection:
                 request, f"{name}: the connection to {server} broke: {what}{tries}."
             )
         if (proxy := proxy_for(self.settings)) is not None:
-            text = f"{proxy} does not connect to {server}: {what}{tries}. Check the proxy"
+            text = f"{proxy} cannot connect to {server}: {what}{tries}. Check the proxy"
         elif (host := unresolved_host(reason, server)) is not None:
             text = f"the name {host} cannot be resolved: {what}{tries}. Check TINKER_BASE_URL"
         else:
@@ -480,12 +471,18 @@ class Connection:
         return APIConnectionError(request, f"{name}: {text}.")
 
 
+def _marked(response: httpx.Response, attempts: retry.Attempts) -> httpx.Response:
+    if attempts.outcome_unknown:
+        outcome.mark(response)
+    return response
+
+
 def ignore(response: httpx.Response) -> None:
-    """Reads a 2xx whose body does not matter."""
+    """Parse a 2xx whose body does not matter."""
 
 
 def hide_credentials(request: httpx.Request) -> None:
-    """What an exception has of its request may be logged, or be pickled for another process."""
+    """Remove secrets from an exception's request, which may be logged or pickled for another process."""
     request.headers = httpx.Headers(credentials.without_credentials(request.headers))
 
 
@@ -497,12 +494,12 @@ def _is_invalid_token(response: httpx.Response) -> bool:
 _HINTS = {
     401: "Check TINKER_API_KEY",
     402: "Check the account's billing",
-    413: "Send less at once",
+    413: "Send a smaller request",
 }
 
 
 def decode_body(content: bytes) -> object | None:
-    """The JSON in a body, its text when it is not JSON, None when it is empty."""
+    """The decoded JSON of a body, its text if it is not JSON, or None if it is empty."""
     if not content:
         return None
     try:
@@ -512,7 +509,7 @@ def decode_body(content: bytes) -> object | None:
 
 
 def detail_of(body: object | None, status: int) -> str:
-    """What an error body says, in one line of reasonable length."""
+    """The message of an error body, in one line of limited length."""
     detail: object = body
     if isinstance(body, dict):
         detail = body.get("detail", body.get("error", body))
@@ -520,7 +517,7 @@ def detail_of(body: object | None, status: int) -> str:
         detail = "; ".join(_issue(issue) for issue in detail[:5])
     if detail is None or detail == "" or server_traits.is_html(detail):
         return httpx.codes.get_reason_phrase(status) or "no reason given"
-    # What some servers show of their code is for their own log.
+    # Some servers return tracebacks, which are for their own log.
     said = str(detail).partition("Traceback (most recent call last)")[0] or str(detail)
     text = " ".join(said.split())
     return text if len(text) <= 500 else text[:500] + "…"
@@ -534,12 +531,12 @@ def _issue(issue: object) -> str:
 
 
 class SdkHeaders(TypedDict):
-    """The parameters by which a server knows what called it."""
+    """Header parameters that tell the server which SDK method sent the request."""
 
     x_sdk_version: str
     x_sdk_method: str
 
 
 def sdk_headers(method: str) -> SdkHeaders:
-    """The same, of a method such as `TrainingClient.optim_step`."""
+    """The same parameters for a method such as `TrainingClient.optim_step`."""
     return {"x_sdk_version": SDK_VERSION, "x_sdk_method": method}

@@ -1,8 +1,8 @@
 """Downloading the files of a checkpoint.
 
-The bytes go to a partial file, which a later call takes up where it ends, if the server says that the file is still
-the same. Only what is whole, has the right size and, where the server gives one, the right checksum becomes a
-checkpoint's folder; it appears at once, with a rename.
+The bytes go to a partial file, which a later call continues if the server confirms that the file is unchanged. Only
+complete files, of the right size and (where the server gives one) the right checksum, become a checkpoint's folder; it
+appears in one step, by a rename.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from tinker_api.api.checkpoints import get_checkpoint_archive, get_external_weig
 from tinker_api.models import CheckpointKind
 
 ProgressCallback: TypeAlias = Callable[[int, int | None], None]
-"""Called with the bytes that are there and those there will be, None if that is not known."""
+"""Called with the bytes received and the total; None if the total is not known."""
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _MOST_RENEWALS = 20
 _ARCHIVE_POLICY = RetryPolicy(budget=900.0, longest_pause=30.0)
-"""Archives of large checkpoints are built first, which the server says with 503."""
+"""The server returns 503 while it builds the archive of a large checkpoint."""
 
 
 class CheckpointRoute(TypedDict):
-    """A tinker path as the parameters of a route."""
+    """Split a tinker path into the parameters of a route."""
 
     training_run_id: str
     kind: CheckpointKind
@@ -50,7 +50,7 @@ class CheckpointRoute(TypedDict):
 
 @frozen
 class _Location:
-    """Where the bytes are."""
+    """Where to download a file from."""
 
     url: str
 
@@ -72,7 +72,7 @@ async def download(
     target = output_dir / name
     if target.exists() and not overwrite:
         raise FileExistsError(
-            f"{target} is there already: pass overwrite=True, or another output_dir."
+            f"{target} already exists: pass overwrite=True, or another output_dir."
         )
     work = output_dir / f".{name}.partial"
     work.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ async def download(
 
 
 async def _archive(session: Session, parts: CheckpointRoute, progress: Progress) -> _Location:
-    """Where the archive is: servers redirect there, or say so."""
+    """The URL of the archive: servers redirect to it or return it."""
     response = await session.connection.call(
         get_checkpoint_archive.request(**parts),
         progress,
@@ -109,7 +109,7 @@ async def _archive(session: Session, parts: CheckpointRoute, progress: Progress)
         return _Location(session.connection.parse(response, progress).url)
     location = response.headers.get("location")
     if not location:
-        raise TinkerError(f"{progress.name()}: the server redirects without saying where to.")
+        raise TinkerError(f"{progress.name()}: the server redirects without a Location.")
     return _Location(urljoin(str(response.raw.url), location))
 
 
@@ -121,7 +121,7 @@ async def _external(
     progress: Progress,
     callback: ProgressCallback | None,
 ) -> None:
-    """Each file has a URL of its own."""
+    """The URL of each file."""
 
     async def ask() -> Mapping[str, str]:
         answer = await session.connection.fetch(
@@ -131,7 +131,7 @@ async def _external(
 
     for index, name in enumerate(sorted(await ask())):
         if Path(name).name != name or name in (".", ".."):
-            raise TinkerError(f"{progress.name()}: {name!r} is no name of a file.")
+            raise TinkerError(f"{progress.name()}: {name!r} is not a valid file name.")
 
         async def place(name: str = name) -> _Location:
             return _Location((await ask())[name])
@@ -143,7 +143,7 @@ async def _external(
 
 @define
 class _Download:
-    """One file, into `path`."""
+    """Download of one file to `path`."""
 
     session: Session
     path: Path
@@ -151,7 +151,7 @@ class _Download:
     callback: ProgressCallback | None
 
     async def run(self, locate: Callable[[], Any]) -> None:
-        """Get the whole of it, through broken connections and expired URLs."""
+        """Download the whole file, through broken connections and expired URLs."""
         attempts = retry.Attempts(retry.DEFAULT)
         for _ in range(_MOST_RENEWALS):
             place = await locate()
@@ -163,16 +163,16 @@ class _Download:
             except httpx.TransportError as error:
                 reason = str(error) or type(error).__name__
             if self._size() > had:
-                attempts = retry.Attempts(retry.DEFAULT)  # it gets on
+                attempts = retry.Attempts(retry.DEFAULT)  # it makes progress
             attempts.made += 1
             pause = attempts.pause(None, None)
             if pause is None:
                 break
-            self.progress.doing = f"waiting {pause:.1f} s to go on ({reason})"
+            self.progress.doing = f"waiting {pause:.1f} s to continue ({reason})"
             await asyncio.sleep(pause)
         raise TinkerError(
             f"{self.progress.name()} failed: {reason}. {self._size()} bytes are in {self.path}; "
-            "the same call goes on from there."
+            "repeat the call to continue."
         )
 
     def _size(self) -> int:
@@ -183,13 +183,13 @@ class _Download:
         return self.path.with_name(f"{self.path.name}.json")
 
     async def _get(self, url: str) -> bool:
-        """Get what is missing; False if the URL works no more."""
+        """Download the missing bytes; False if the URL no longer works."""
         notes = self._read_notes()
         begin = self._size() if notes.get("etag") else 0
         headers = {"Accept-Encoding": "identity"}
         if begin:
             headers |= {"Range": f"bytes={begin}-", "If-Range": notes["etag"]}
-        # A client of its own: the credential does not go where a signed URL leads.
+        # A separate client: the credential must not be sent to a signed URL.
         options: dict[str, Any] = {"timeout": _TIMEOUT, "follow_redirects": True}
         options["trust_env"] = not self.session.settings.is_loopback
         async with (
@@ -198,7 +198,7 @@ class _Download:
         ):
             if response.status_code in (401, 403, 404, 410):
                 return False
-            if response.status_code == 416:  # it was whole already, or is another one now
+            if response.status_code == 416:  # it was already complete, or it has changed
                 self.path.unlink()
                 raise httpx.ReadError("the file has changed", request=response.request)
             if response.status_code in (408, 425, 429) or response.status_code >= 500:
@@ -206,7 +206,7 @@ class _Download:
             if response.status_code not in (200, 206):
                 host = urlsplit(url).hostname
                 raise TinkerError(
-                    f"{self.progress.name()}: {host} answered {response.status_code}."
+                    f"{self.progress.name()}: {host} returned {response.status_code}."
                 )
             if response.status_code == 200:
                 begin = 0
@@ -231,15 +231,15 @@ class _Download:
 
     def _verify(self, headers: httpx.Headers, total: int | None) -> None:
         if total is not None and self._size() != total:
-            raise httpx.ReadError(f"{self._size()} of {total} bytes came")
+            raise httpx.ReadError(f"{self._size()} of {total} bytes arrived")
         for algorithm, wanted in checksums(headers):
             with self.path.open("rb") as file:
                 found = hashlib.file_digest(file, algorithm).digest()
             if found != wanted:
                 self.path.unlink()
                 raise TinkerError(
-                    f"{self.progress.name()}: the {algorithm} of what came is not what the server "
-                    "says; it is deleted. Try again."
+                    f"{self.progress.name()}: the {algorithm} of the download differs from the "
+                    "server's; it is deleted. Try again."
                 )
         self._notes.unlink()
 
@@ -257,7 +257,7 @@ _DIGESTS = {
 
 
 def checksums(headers: Mapping[str, str]) -> list[tuple[str, bytes]]:
-    """What the headers say of the whole file, by algorithm: RFC 9530, its forerunner, and two stores' own."""
+    """The checksums of the whole file in the headers, by algorithm: RFC 9530, its predecessor, and those of two object stores."""
     found = []
     for name in ("repr-digest", "digest", "x-goog-hash"):
         for part in headers.get(name, "").split(","):
@@ -276,7 +276,7 @@ def checksums(headers: Mapping[str, str]) -> list[tuple[str, bytes]]:
 
 
 def _extract(archive: Path, files: Path, tinker_path: str) -> None:
-    """Unpack plain files, and nothing that leads elsewhere."""
+    """Unpack plain files, and reject anything that leads out of the folder."""
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
@@ -284,7 +284,7 @@ def _extract(archive: Path, files: Path, tinker_path: str) -> None:
                     continue
                 if not member.isreg():
                     raise TinkerError(
-                        f"The archive of {tinker_path} has {member.name!r}, which is no plain file. "
+                        f"The archive of {tinker_path} has {member.name!r}, which is not a plain file. "
                         "Nothing is kept."
                     )
                 tar.extract(member, files, filter="data")

@@ -1,6 +1,6 @@
 """One private event loop, in one daemon thread, for all I/O of the process.
 
-Every operation that runs on it is known here until it ends: to close a client is to end its operations, and a forked
+This module keeps every operation that runs on it until it ends: closing a client ends its operations, and a forked
 process, which has none of the parent's threads, fails those that the parent had under way.
 """
 
@@ -30,21 +30,60 @@ _thread: threading.Thread | None = None
 
 
 class Operation:
-    """A coroutine that was submitted, until it ends."""
+    """A submitted coroutine, until it ends. Its methods run only on the loop."""
 
-    __slots__ = ("cancellable", "future", "owner", "progress", "task")
+    __slots__ = ("_telemetry", "cancellable", "future", "owner", "progress", "task")
 
     def __init__(
-        self, future: Future[Any], owner: object, progress: Progress | None, cancellable: bool
+        self,
+        future: Future[Any],
+        owner: object,
+        progress: Progress | None,
+        telemetry: Telemetry | None,
+        cancellable: bool,
     ) -> None:
         self.future = future
         self.owner = owner
         self.progress = progress
         self.cancellable = cancellable
         self.task: asyncio.Task[Any] | None = None
+        self._telemetry = telemetry
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        if self.cancellable and self.future.cancelled():
+            _operations.pop(self, None)
+            coroutine.close()
+            return
+        if self._telemetry is not None and self.progress is not None:
+            self._telemetry.begun(self.progress)  # in this context, which the task copies
+        self.task = asyncio.get_running_loop().create_task(coroutine)
+        self.task.add_done_callback(self._finish)
+        if self.cancellable:
+            self.future.add_done_callback(self._cancel)
+
+    def _finish(self, task: asyncio.Task[Any]) -> None:
+        _operations.pop(self, None)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if self._telemetry is not None and self.progress is not None:
+            self._telemetry.ended(self.progress, None if error else task.result(), error)
+        if task.cancelled():
+            self.future.cancel()
+            return
+        try:
+            if error is None:
+                self.future.set_result(task.result())
+            else:
+                self.future.set_exception(error)
+        except InvalidStateError:
+            pass  # cancelled by the caller in the meantime, or failed
+
+    def _cancel(self, future: Future[Any]) -> None:
+        """Cancel the task if the caller has cancelled the future, which is done. From any thread."""
+        if future.cancelled() and self.task is not None:
+            self.task.get_loop().call_soon_threadsafe(self.task.cancel)
 
     def fail(self, error: Exception) -> None:
-        """End it with an error. On the loop only."""
+        """End it with an error."""
         with contextlib.suppress(InvalidStateError):  # cancelled by the caller
             self.future.set_exception(error)
         if self.task is not None:
@@ -53,7 +92,7 @@ class Operation:
 
 _operations: dict[Operation, None] = {}
 _of_the_parent: list[object] = []
-"""What a forked process inherits and must neither run nor destroy: destroying it would run its `finally` blocks."""
+"""Coroutines that a forked process inherits and must neither run nor destroy: that would run their `finally` blocks."""
 
 
 def get() -> asyncio.AbstractEventLoop:
@@ -80,47 +119,16 @@ def submit(
 ) -> Future[T]:
     """Run a coroutine on the loop, from any thread, for `future` or a new one.
 
-    Cancelling the future of a `cancellable` coroutine cancels it. Others run to their end, because
-    later work depends on them, and only their result is dropped; `Operation.fail` alone ends them.
+    Cancelling the future of a `cancellable` coroutine cancels the coroutine. Others run to their end, because
+    later work depends on them, and only their result is dropped; only `Operation.fail` ends them.
 
     `telemetry` is told when the operation begins and ends.
     """
     future = Future() if future is None else future
     loop = get()
-    operation = Operation(future, owner, progress, cancellable)
+    operation = Operation(future, owner, progress, telemetry, cancellable)
     _operations[operation] = None
-
-    def start() -> None:
-        if cancellable and future.cancelled():
-            _operations.pop(operation, None)
-            coroutine.close()
-            return
-        if telemetry is not None and progress is not None:
-            telemetry.begun(progress)  # in this context, which the task copies
-        operation.task = task = loop.create_task(coroutine)
-        task.add_done_callback(finish)
-        if cancellable:
-            future.add_done_callback(
-                lambda f: loop.call_soon_threadsafe(task.cancel) if f.cancelled() else None
-            )
-
-    def finish(task: asyncio.Task[T]) -> None:
-        _operations.pop(operation, None)
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if telemetry is not None and progress is not None:
-            telemetry.ended(progress, None if error else task.result(), error)
-        if task.cancelled():
-            future.cancel()
-            return
-        try:
-            if error is None:
-                future.set_result(task.result())
-            else:
-                future.set_exception(error)
-        except InvalidStateError:
-            pass  # cancelled by the caller in the meantime, or failed
-
-    loop.call_soon_threadsafe(start)
+    loop.call_soon_threadsafe(operation.start, coroutine)
     return future
 
 
@@ -130,9 +138,9 @@ def operations(owner: object) -> list[Operation]:
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a function in a thread of its own, for which the interpreter's exit does not wait.
+    """Run a function in its own thread, for which the interpreter's exit does not wait.
 
-    `asyncio.to_thread` makes it wait: Ctrl-C would take as long as the function.
+    With `asyncio.to_thread` it would wait: Ctrl-C would take as long as the function.
     """
     loop, context = asyncio.get_running_loop(), contextvars.copy_context()
     future: asyncio.Future[T] = loop.create_future()
@@ -147,7 +155,7 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
         try:
             value = context.run(function, *args, **kwargs)
             settler = future.set_result
-        except StopIteration as error:  # which no future can hold
+        except StopIteration as error:  # a future cannot hold a StopIteration
             value = RuntimeError(f"{function!r} raised StopIteration")
             value.__cause__ = error
         except BaseException as error:  # noqa: BLE001  # for whoever awaits it
@@ -183,7 +191,7 @@ def _begin_anew_after_fork() -> None:
 
 def _fail_after_fork(operation: Operation) -> None:
     future = operation.future
-    # A thread of the parent may have held the lock; whoever waits or is called back is there.
+    # A thread of the parent may have held the lock; waiters and callbacks belong to the parent.
     future._condition = threading.Condition()
     future._done_callbacks.clear()  # type: ignore[attr-defined]
     future._waiters.clear()

@@ -52,6 +52,7 @@ class Telemetry:
                 name, "s", what, explicit_bucket_boundaries_advisory=_DURATIONS
             )
 
+        self._known: dict[tuple[str, str, bytes], dict[str, AttributeValue]] = {}
         self._requests = seconds(
             "http.client.request.duration", "Duration of HTTP client requests."
         )
@@ -135,22 +136,42 @@ class Telemetry:
 
     # ---- requests ---------------------------------------------------------------------------
 
-    def begin_request(self, request: httpx.Request, operation: str, attempt: int) -> trace.Span:
-        """Start the span of one attempt, and have the request tell it to the server."""
-        span = self._tracer.start_span(
-            f"{request.method} {operation}",
-            kind=trace.SpanKind.CLIENT,
-            attributes={
-                **_server(request, operation),
-                "url.full": str(request.url.copy_with(query=None)),
-                **({"http.request.resend_count": attempt - 1} if attempt > 1 else {}),
-            },
-        )
+    def begin_request(
+        self,
+        request: httpx.Request,
+        operation: str,
+        attempt: int,
+        within: OperationSpan | None,
+    ) -> trace.Span | None:
+        """Start the span of one attempt, and have the request tell the server. None within an operation that is not sampled."""
+        span = current = None
+        if within is not None and not within.span.is_recording():
+            current = within.span
+        else:
+            attributes = dict(self._about(request, operation))
+            attributes["url.full"] = str(request.url).partition("?")[0]
+            if attempt > 1:
+                attributes["http.request.resend_count"] = attempt - 1
+            name, kind = f"{request.method} {operation}", trace.SpanKind.CLIENT
+            current = span = self._tracer.start_span(name, kind=kind, attributes=attributes)
         carrier: dict[str, str] = {}
-        _W3C.inject(carrier, trace.set_span_in_context(span))
-        for name, value in carrier.items():
-            request.headers.setdefault(name, value)
+        _W3C.inject(carrier, trace.set_span_in_context(current))
+        request.headers.update(carrier)
         return span
+
+    def _about(self, request: httpx.Request, operation: str) -> Mapping[str, AttributeValue]:
+        """What is the same for all requests of an operation."""
+        key = operation, request.method, request.url.netloc
+        found = self._known.get(key)
+        if found is None:
+            url = request.url
+            found = self._known[key] = {
+                "http.request.method": request.method,
+                "server.address": url.host,
+                "server.port": url.port or (443 if url.scheme == "https" else 80),
+                "tinker.operation": operation,
+            }
+        return found
 
     def end_request(
         self,
@@ -168,7 +189,7 @@ class Telemetry:
                 about["error.type"] = str(response.status_code)
         elif failure is not None:
             about["error.type"] = type(failure).__name__
-        self._requests.record(seconds, {**_server(request, operation), **about})
+        self._requests.record(seconds, {**self._about(request, operation), **about})
         if span is not None:
             if span.is_recording():
                 span.set_attributes(about)
@@ -181,16 +202,6 @@ class Telemetry:
 
 
 _OF_METRICS = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model")
-
-
-def _server(request: httpx.Request, operation: str) -> dict[str, AttributeValue]:
-    url = request.url
-    return {
-        "http.request.method": request.method,
-        "server.address": url.host,
-        "server.port": url.port or (443 if url.scheme == "https" else 80),
-        "tinker.operation": operation,
-    }
 
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, AttributeValue]:

@@ -1,4 +1,4 @@
-"""What is known of a request after an attempt: whether the server has carried it out, and who has responded. Pure.
+"""What an attempt tells about a request: whether the server has carried it out, and who has responded. Pure.
 
 | the attempt ended with | the request was |
 |---|---|
@@ -58,15 +58,15 @@ def may_be_done(response: httpx.Response) -> bool:
 
 
 def is_from_proxy(status: int, body: object) -> bool:
-    """Whether a response comes from something between here and the server, which would say why it refuses."""
+    """Whether a response comes from a proxy: the server itself would give a reason."""
     return status in _STATUSES_OF_PROXIES and (body is None or is_html(body))
 
 
 def is_unknown(status: int) -> bool:
-    """Whether a server that responds so may have carried out the request, or will."""
+    """Whether the server may have carried out, or may still carry out, a request with this response."""
     return status == 408 or status >= 500
 
 
 def may_follow_success(status: int) -> bool:
-    """Whether a repetition may be refused so because the request was carried out before."""
+    """Whether a retry may be rejected in this way because an earlier attempt was carried out."""
     return status in _FOLLOW_SUCCESS

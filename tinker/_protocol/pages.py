@@ -1,11 +1,11 @@
-"""Long lists, page by page, that change while they are read.
+"""Reads long lists page by page while they change.
 
-The lists of this API are read by offset, newest first. What is added moves everything behind it down, so that a
-page repeats what the one before it had; what is deleted moves it up, so that a page would skip as much. Each page is
-therefore asked for so that it overlaps the one before by one item: if that item is not where it was, the list has
-moved, and the reading goes back until it finds an item it knows. Nothing is given twice.
+The lists of this API are read by offset, newest first. A new item moves all later ones down, so a page repeats items of
+the previous one; a deletion moves them up, so a page would skip items. Each page therefore overlaps the previous one by
+one item: if that item is not in its place, the list has moved, and reading goes back until it finds a known item. No
+item is returned twice.
 
-What was there all the time is given exactly once. What came or went in the meantime may be given or not.
+Items that exist all the time are returned exactly once. Items that come or go in the meantime may be missing.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import TypeVar
 
 T = TypeVar("T")
 Page = Callable[[int, int], Awaitable[Sequence[T]]]
-"""Items from an offset, at most so many; fewer only at the end."""
+"""Returns items from an offset, at most `limit` of them; fewer only at the end."""
 
 
 async def pages(fetch: Page[T], key: Callable[[T], Hashable], size: int) -> AsyncIterator[T]:
-    """All items of a list; `key` tells them apart."""
+    """All items of a list; `key` identifies an item."""
     seen: set[Hashable] = set()
     offset = 0
     while True:
-        # One item before the place, to see whether the list has moved.
+        # One item before the position, to see whether the list has moved.
         start = max(offset - 1, 0)
         items = await fetch(start, size)
         if offset > 0 and (not items or key(items[0]) not in seen):
-            # Something before the place was deleted: what was behind it may be before it now.
+            # An item before the position was deleted: later items may now be before it.
             offset = max(offset - max(size - 1, 1), 0)
             if offset > 0 or items:
                 continue

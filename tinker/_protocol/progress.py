@@ -1,7 +1,7 @@
-"""What an operation is doing, so that nobody waits for it in silence.
+"""What an operation is doing, so that nobody waits without knowing for what.
 
-Each operation keeps one `Progress`. A timeout's message, a retry's log line and the periodic
-"still waiting" line are all made from it.
+Each operation has one `Progress`. Timeout messages, the log lines of retries and the periodic
+"still waiting" lines come from it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from attrs import define, field
 from tinker import _log
 
 FIRST_REPORT = 30.0
-"""Seconds after which an operation that is not done is reported for the first time."""
+"""Seconds after which an unfinished operation is reported for the first time."""
 REPORT_INTERVAL = 60.0
 """Seconds between reports of one session."""
 
 
 QueueObserver = Callable[[str, str | None], None]
-"""Is told an operation's queue state, and the reason if the server gives one, when they change."""
+"""Called with the queue state of an operation, and the server's reason or None, when they change."""
 
 
 @define(eq=False)
@@ -31,23 +31,25 @@ class Progress:
     operation: str
     """The operationId of the contract."""
     ids: dict[str, str] = field(factory=dict)
-    """Which object it works on, such as `{"model_id": …}`."""
+    """The object it works on, such as `{"model_id": …}`."""
     seq_ids: list[int] = field(factory=list)
     request_ids: list[str] = field(factory=list)
-    doing: str = "waiting for the server's answer"
-    """What is waited for now, as a phrase."""
+    doing: str = "waiting for the server's response"
+    """What the operation waits for now, as a phrase."""
     queue: str | None = None
-    """The last queue state and reason the server gave, if it is not simply active."""
+    """The last queue state and reason from the server, unless it is `active`."""
     tries: int = 0
     polls: int = 0
     started: float = field(factory=time.monotonic)
     deadline: float | None = None
-    """Seconds from the submission to the result, if there is a limit."""
+    """Maximum number of seconds from the submission to the result; None for no limit."""
     on_queue_state: QueueObserver | None = None
     queue_state: str = "active"
     queue_reason: str | None = None
     attributes: Callable[[], Mapping[str, Any]] | None = None
     """More for its span: names of OpenTelemetry and values, never a text that a model reads or writes."""
+    is_begun: bool = False
+    """Whether it is an operation under way, of which is known whether it has a span."""
     span: Any = None
     """Its `otel.OperationSpan`, if there is one."""
 
@@ -81,19 +83,19 @@ class Progress:
         return f"{self.operation} ({', '.join(parts)})" if parts else self.operation
 
     def describe(self) -> str:
-        """The operation and what it waits for, as one phrase."""
+        """The operation and what it waits for, in one phrase."""
         text = f"{self.name()}: {self.doing}, {self.waited:.0f} s since it was submitted"
         if self.polls:
             text += f", {self.polls} polls"
         if self.queue:
-            text += f"; the server says: {self.queue}"
+            text += f"; queue of the server: {self.queue}"
         return text
 
 
 class Watch:
-    """The operations of one session that are under way; reports those that take long.
+    """The operations of one session that are under way. Reports those that take long.
 
-    Used on the library's event loop only.
+    Used only on the library's event loop.
     """
 
     def __init__(self) -> None:
@@ -112,7 +114,7 @@ class Watch:
         self._alarm = asyncio.get_running_loop().call_later(seconds, self._look)
 
     def _look(self) -> None:
-        """Say what has been waited for long."""
+        """Log the operations that have waited for long."""
         self._alarm = None
         if not self._running:
             return

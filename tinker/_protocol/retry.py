@@ -1,25 +1,24 @@
 """When a request is retried, and after how long. The numbers are those of the default `RetryPolicy`.
 
-Retried: no connection, no response in time, 408, 425, 429, 5xx; `x-should-retry` overrules.
-Not retried: every other status, 409 among them, because retrying cannot change the response, and a 5xx
-that says so (see `tinker._protocol.server_traits`). All requests are safe to retry: those that change something carry a
-number (`seq_id`, `model_seq_id`, `sampling_session_seq_id`) or a key by which the server knows a repetition.
+Retried: no connection, no response in time, 408, 425, 429, 5xx; the header `x-should-retry` overrides this.
+Not retried: every other status code, including 409, because a retry cannot change the response, and a 5xx that is known
+to be final (see `tinker._protocol.server_traits`). All requests are safe to retry: those that change something carry a
+number (`seq_id`, `model_seq_id`, `sampling_session_seq_id`) or a key by which the server recognizes a retry.
 
-Retried as well, but for the `fault_budget` only, because nobody knows whether it helps:
+Also retried, but only for the `fault_budget`, because it is not known whether it helps:
 
 - a response that the server cannot have sent: a 400, 404, 405 or 409 without a body or with an HTML page. A proxy sent it.
-- a 2xx whose body is not what the operation returns.
-- a refusal (4xx) of a request whose earlier attempt ended without a response: it may be refused *because* the earlier
+- a 2xx whose body does not match the operation.
+- a refusal (4xx) of a request whose earlier attempt ended without a response: it may be rejected *because* the earlier
   attempt was carried out.
 
-Pauses double from 0.5 s to 10 s, none longer than a fifth of the time since the first failure, times a random 0.75 to 1; `retry-after-ms` and `Retry-After` up to
-60 s are obeyed. The last attempt begins within 300 s of the first failure; where
-giving up would end a training run or lose a sample, within 900 s. A server that has never responded is
-given 5 s, so that a wrong address is known at once. A plain 500 is a fault of the server, which time seldom
-cures, and the response of some to what they do not know: it is given 3 s, 15 s where a client is created, and
-a minute where giving up would end a training run or lose a result; all the time only if `x-should-retry`
-says so. 402 means that billing is paused: the request is retried every 5 s for as long as the server's
-settings allow, an hour by default.
+Pauses double from 0.5 s to 10 s, none is longer than a fifth of the time since the first failure, and each is multiplied
+by a random number from 0.75 to 1. `retry-after-ms` and `Retry-After` of up to 60 s are obeyed. The last attempt begins
+within 300 s of the first failure, or within 900 s where giving up would end a training run or lose a sample. A server
+that has never responded gets 5 s, so that a wrong address is reported soon. A plain 500 is usually a permanent fault, or
+the response of some servers to what they do not know: it gets 3 s, 15 s where a client is created, and a minute where
+giving up would end a training run or lose a result; the whole time only if `x-should-retry` asks for it. 402 means that
+billing is paused: the request is retried every 5 s for as long as the server's settings allow, an hour by default.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ _USUAL = RetryPolicy()
 
 
 def within(policy: RetryPolicy, kind: RetryPolicy) -> RetryPolicy:
-    """What a user's policy makes of the limits that a kind of request has by default: budgets stay in proportion."""
+    """Apply a user's policy to the default limits of a kind of request; budgets stay in proportion."""
     if policy == _USUAL:
         return kind
     is_poll = kind.budget >= _USUAL.poll_budget
@@ -63,7 +62,7 @@ def within(policy: RetryPolicy, kind: RetryPolicy) -> RetryPolicy:
 
 @define
 class Tokens:
-    """Spreads the retries of one client: a bucket from which each takes a token. Does not wait itself."""
+    """Spreads out the retries of one client: a bucket from which each takes a token. Does not wait itself."""
 
     policy: RetryPolicy
     clock: Callable[[], float] = time.monotonic
@@ -74,7 +73,7 @@ class Tokens:
         self._left, self._counted = float(self.policy.burst), self.clock()
 
     def take(self) -> float:
-        """Take one for a retry; the seconds until it is there, at most the policy's longest pause."""
+        """Take a token for a retry; returns the seconds until it is available, at most the policy's longest pause."""
         now = self.clock()
         rate = self.policy.retries_per_second
         self._left = min(self._left + (now - self._counted) * rate, float(self.policy.burst))
@@ -83,7 +82,7 @@ class Tokens:
         return max(0.0, -self._left / rate)
 
     def succeeded(self) -> None:
-        """The server works: allow one more retry."""
+        """Record a success, which allows one more retry."""
         self._left = min(self._left + 1.0, float(self.policy.burst))
 
 
@@ -93,7 +92,7 @@ def first_pause() -> float:
 
 
 def is_retried(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether a response with this status is worth another attempt."""
+    """Whether a response with this status code is retried."""
     verdict = headers.get("x-should-retry")
     if verdict in ("true", "false"):
         return verdict == "true"
@@ -108,10 +107,10 @@ class Attempts:
     billing_budget: float = 3600.0
     made: int = 0
     outcome_unknown: bool = False
-    """Whether the server may have carried the request out: an attempt ended without a word of the server about it."""
+    """Whether the server may have carried out the request: an attempt ended without a response from it."""
     _clock: Callable[[], float] = time.monotonic
     _started: float | None = None
-    """When the first attempt failed. How long a server held it before does not count."""
+    """When the first attempt failed. The time for which the server held it does not count."""
 
     def pause(
         self, status: int | None, headers: Mapping[str, str] | None, *, doubtful: bool = False
@@ -119,10 +118,10 @@ class Attempts:
         """Seconds to wait before the next attempt; None to give up.
 
         Args:
-            status: Of the response; None if there was none.
-            headers: Of the response.
-            doubtful: The response may not be the server's last word: retry for the `fault_budget`, whatever the
-                status is.
+            status: Status code of the response; None if there was none.
+            headers: Headers of the response.
+            doubtful: The response may not be final: retry for the `fault_budget`, whatever the status code
+                is.
         """
         now = self._clock()
         if self._started is None:
@@ -148,7 +147,7 @@ class Attempts:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """What the server asks for, in seconds, if it is between 0 and 60."""
+    """The pause that the server asks for, in seconds; None unless it is between 0 and 60."""
     seconds: float | None = None
     try:
         if (text := headers.get("retry-after-ms")) is not None:

@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from logging import ERROR, INFO, WARNING
 from types import TracebackType
@@ -49,7 +49,7 @@ FinishStatus: TypeAlias = ClientSessionFinishReasonType
 HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_WARNING = 120.0
 MAX_BYTES_BEING_SENT = 20_000_000
-"""Of batches: four chunks of the usual size keep a fast line busy. The server may allow less."""
+"""Bytes of batches being sent: four chunks of the usual size keep a fast line busy. The server may allow less."""
 _FINISH_TIMEOUT = 3.0
 
 
@@ -57,7 +57,7 @@ class Session:
     """What the clients of one `ServiceClient` share: connection, session id, numbers, heartbeat."""
 
     _is_ours = True
-    """Whether it is finished when it is closed."""
+    """Whether closing finishes the session on the server."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Session:
         self.sampler_numbers = itertools.count()
         self.loss_numbers = itertools.count()
         self.tokenizer_ids: dict[str | None, str | None] = {}
-        """The tokenizers that the server names, by base model."""
+        """Names of tokenizers from the server, by base model."""
         self.backpressure = Backpressure(
             self.config.sample_dispatch_bytes_semaphore_size, self.telemetry
         )
@@ -92,33 +92,37 @@ class Session:
         self.project_id = project_id or os.environ.get("TINKER_PROJECT_ID")
         self._display_name = display_name
         self._key = str(uuid.uuid4())
-        """By it, a server recognizes a repeated create_session, whose response was lost."""
+        """Lets the server recognize a retried create_session whose response was lost."""
         self._configuring: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[str] | None = None
         self._heartbeat: asyncio.Task[None] | None = None
+        self._adopted: dict[str, asyncio.Task[None]] = {}
+        self._to_finish: list[str] = []
+        self.at_end: list[Callable[[], None]] = []
+        """What is done when the session has ended."""
         self._pid: int | None = None
-        """The process that uses it; known with the first use."""
+        """The process that uses the session; set on first use."""
         self._is_closing = False
         self._is_closed = False
         self._end: asyncio.Task[None] | None = None
-        # Before what was registered earlier, such as the end of a server inside this process.
+        # Runs before handlers that were registered earlier, such as the one that ends a server inside this process.
         atexit.unregister(_finish_all)
         atexit.register(_finish_all)
 
     @property
     def is_of_this_process(self) -> bool:
-        """False in a forked process that has inherited a session in use."""
+        """False in a forked process that inherited a session in use."""
         return self._pid in (None, os.getpid())
 
     def check_open(self) -> None:
-        """Raise if no operation may begin. From any thread."""
+        """Raise if no new operation may begin. From any thread."""
         if not self.is_of_this_process:
             raise TinkerError(
                 f"This client belongs to process {self._pid}, from which this one was forked, and two processes "
                 "cannot share its session. Create a ServiceClient in this process, and a TrainingClient from a "
                 "checkpoint; a SamplingClient can be used as it is."
             )
-        # What has begun may go on while a close waits for it.
+        # Operations under way may continue while a close waits for them.
         if self._is_closed or (self._is_closing and not loop.is_current_thread()):
             raise TinkerError("The client is closed: create a new ServiceClient.")
         if self._pid is None:
@@ -137,7 +141,7 @@ class Session:
 
     @property
     def known_id(self) -> str | None:
-        """The session's id, if it was opened."""
+        """The session's id; None if it was not opened."""
         task = self._opening
         if task is None or not task.done() or task.cancelled() or task.exception() is not None:
             return None
@@ -173,8 +177,24 @@ class Session:
             context=contextvars.Context(),  # not part of what has opened the session
         )
 
+    async def adopt(self, session_id: str, *, finish: bool) -> None:
+        """Keep another session alive as long as this one, because a run of it goes on here.
+
+        Args:
+            session_id: The session.
+            finish: Whether to finish it with this one: nobody else uses it any more.
+        """
+        if session_id == self.known_id or session_id in self._adopted:
+            return
+        self._adopted[session_id] = asyncio.get_running_loop().create_task(
+            _beat(weakref.ref(self), self.connection, session_id, ours=finish),
+            context=contextvars.Context(),
+        )
+        if finish:
+            self._to_finish.append(session_id)
+
     async def ready(self) -> None:
-        """Know the server's settings; asks for them on first use."""
+        """Read the server's settings on first use."""
         self.check_open()
         task = self._configuring
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
@@ -183,13 +203,13 @@ class Session:
         await asyncio.shield(task)
 
     async def fetch(self, request: Request[T], progress: Progress) -> T:
-        """`Connection.fetch`, once the settings are known; no session is opened for it."""
+        """`Connection.fetch`, after the settings are read; it opens no session."""
         with self.watched(progress):
             await self.ready()
             return await self.connection.fetch(request, progress)
 
     async def _read_config(self, progress: Progress) -> None:
-        """Read the server's settings; a server without the routes has the defaults."""
+        """Read the server's settings; without the routes, use the defaults."""
         body = models.ClientConfigRequest(sdk_version=SDK_VERSION)
         connection = self.connection
         response = await connection.call(
@@ -216,7 +236,7 @@ class Session:
 
     # ---- operations -------------------------------------------------------------------------
 
-    async def result(
+    def result(
         self,
         promise: models.UntypedAPIFuture,
         decode: Decoder[T],
@@ -225,19 +245,19 @@ class Session:
         kind: str,
         accept: ResultType = JSON,
         size: int | None = None,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Poll for the result of a promise.
 
         Args:
             promise: The promise.
-            decode: Makes the result of its answer.
-            progress: Whose doing it is.
-            kind: The operation's name in the poll's header.
-            accept: The encodings that `decode` knows.
-            size: Bytes of the result, if it is known to be there.
+            decode: Decodes the result from its response.
+            progress: The operation it belongs to.
+            kind: Name of the operation, for the header of the poll.
+            accept: The encodings that `decode` accepts.
+            size: Size of the result in bytes, if it is known to be ready.
         """
         progress.request_ids.append(promise.request_id)
-        return await poll(
+        return poll(
             self.connection,
             promise.request_id,
             decode,
@@ -249,33 +269,33 @@ class Session:
         )
 
     def watched(self, progress: Progress) -> contextlib.AbstractContextManager[Progress]:
-        """Report the operation while the block runs, if it takes long; its deadline is the policy's."""
+        """Report the operation while the block runs, if it takes long. Its deadline comes from the policy."""
         progress.deadline = self.connection.policy.deadline
         return _Watched(self.watch, progress)
 
     # ---- the end ----------------------------------------------------------------------------
 
     def close(self) -> Future[None]:
-        """As `ServiceClient.close()`, which tools for the official SDK reach around: they close its `holder`."""
+        """As `ServiceClient.close()`. Tools for the official SDK call it on the `holder`."""
         return loop.submit(self.end("success"))
 
     def end(
         self, status: FinishStatus, detail: str | None = None, *, wait: bool = False
     ) -> Coroutine[Any, Any, None]:
-        """Refuse new operations at once; the coroutine ends those under way, the session and the connections.
+        """Reject new operations at once. The returned coroutine ends those under way, the session and the connections.
 
         Args:
-            status: How the work ended. A success with operations that the server has not accepted is none: they are
-                named in the log, and the session ends as interrupted.
-            detail: More, for people.
-            wait: Wait for the operations under way; otherwise they fail.
+            status: How the work ended. If operations are lost that the server has not accepted, the log names them, and
+                a success becomes `interrupted`.
+            detail: More about the reason, in a sentence.
+            wait: Whether to wait for the operations under way; otherwise they fail.
         """
         self._is_closing = True
         return self._close(status, detail, wait)
 
     async def _close(self, status: FinishStatus, detail: str | None, wait: bool) -> None:
         if not self.is_of_this_process:
-            return  # the parent's to close
+            return  # the parent closes it
         if wait:
             while under_way := loop.operations(self):
                 tasks = {one.task for one in under_way if one.task is not None}
@@ -295,7 +315,7 @@ class Session:
         await self._finish(status, detail)
 
     async def _abandon(self) -> None:
-        """Fail what is under way."""
+        """Fail the operations under way."""
         under_way = loop.operations(self)
         for operation in under_way:
             name = operation.progress.name() if operation.progress else "The operation"
@@ -304,7 +324,7 @@ class Session:
             await asyncio.wait(tasks, timeout=_FINISH_TIMEOUT)
 
     def _unsent(self) -> list[Progress]:
-        """Operations that change something and that the server has not accepted, or not in whole."""
+        """Operations that change something and that the server has not accepted, or only in part."""
         found = [
             operation.progress
             for operation in loop.operations(self)
@@ -315,28 +335,36 @@ class Session:
         return list({id(progress): progress for progress in found}.values())
 
     async def _finish(self, status: FinishStatus, detail: str | None) -> None:
-        """Finish the session, if it was opened, and close the connections."""
+        """Finish the session, if it is open, and close the connections."""
         _open_sessions.discard(self)
         if self._heartbeat is not None:
             self._heartbeat.cancel()
+        for beat in self._adopted.values():
+            beat.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FINISH_TIMEOUT):
                 feeds = [feed.close() for feed in self.feeds]
                 await asyncio.gather(self.cancellations.flush(), *feeds)
                 if self._opening is not None:
-                    await asyncio.wait({self._opening})  # what the server has opened is finished
+                    await asyncio.wait(
+                        {self._opening}
+                    )  # a session that the server has opened must be finished
         for task in (self._opening, self._configuring):
             if task is not None and not task.done():
                 task.cancel()
         if (session_id := self.known_id) is not None and self._is_ours:
             await _finish(self.connection, session_id, status, detail)
+        for session_id in self._to_finish:
+            await _finish(self.connection, session_id, status, detail)
         if self._heartbeat is not None:
             self._heartbeat.cancel()
         await self.connection.close()
+        for run in self.at_end:
+            run()
 
 
 def _listed(progresses: Sequence[Progress]) -> str:
-    """Operations by their names, on one line."""
+    """The names of operations, on one line."""
     shown = ", ".join(progress.name() for progress in progresses[:3])
     more = len(progresses) - 3
     return f"{shown} and {more} more" if more > 0 else shown
@@ -355,7 +383,7 @@ async def _finish(
             policy=retry.NEVER,
             timeout=_FINISH_TIMEOUT,
             read=ignore,
-            passed=REFUSALS_OF_A_ROUTE,  # most servers do not have the route
+            passed=REFUSALS_OF_A_ROUTE,  # most servers lack the route
         )
     except APIError as error:
         _log.FINISH_FAILED(error=error)
@@ -374,7 +402,7 @@ def _reason(status: FinishStatus) -> types.ClientSessionFinishReason:
 async def _beat(
     session: weakref.ref[Session], connection: Connection, session_id: str, *, ours: bool
 ) -> None:
-    """Keep a session alive while somebody holds its `Session`; finish it when nobody does."""
+    """Keep a session alive while its `Session` is referenced; then finish it."""
     progress = Progress("session_heartbeat", {"session_id": session_id})
     last_success, warned = time.monotonic(), False
     while True:
@@ -424,7 +452,7 @@ class _Watched:
 
 
 class JoinedSession(Session):
-    """A session that another process has opened and will finish; from here it is only kept alive."""
+    """A session that another process has opened and will finish; this process only keeps it alive."""
 
     _is_ours = False
 
@@ -454,16 +482,16 @@ def join(
     api_key: str | None,
     headers: Mapping[str, str],
 ) -> Session:
-    """This process's `Session` for a session that is open: the one that there is already, or a new one.
+    """This process's `Session` of an open session: an existing one or a new one.
 
     Args:
-        session_id: The session.
-        base_url: Its server.
-        api_key: The credential; None: that of the one there is already, or of this process.
-        headers: For every request of a new one.
+        session_id: Id of the session.
+        base_url: URL of its server.
+        api_key: The credential; None uses that of the existing `Session`, or of this process.
+        headers: Headers for every request of a new `Session`.
 
     Raises:
-        TinkerError: There is no credential.
+        TinkerError: No credential was found.
     """
     with _joining:
         for session in tuple(_open_sessions):
@@ -478,21 +506,21 @@ def join(
 
 
 def describe(client: object, name: str = "") -> str:
-    """The `repr` of a client; one whose construction failed has no server."""
+    """The `repr` of a client, also of one whose construction failed."""
     session: Session | None = getattr(client, "holder", None)
     place = session.settings.base_url if session is not None else "(construction failed)"
     return f"<{type(client).__name__} {f'{name} on ' if name else ''}{place}>"
 
 
 def finish_status(exc_type: type[BaseException] | None) -> FinishStatus:
-    """How work ended that ended with this exception, or none."""
+    """How work ended, by the exception that ended it or None."""
     if exc_type is None or issubclass(exc_type, SystemExit):
         return "success"
     return "interrupted" if issubclass(exc_type, KeyboardInterrupt) else "errored"
 
 
 def _finish_all() -> None:
-    """At the interpreter's exit, finish what `with` or `close` has not."""
+    """At the interpreter's exit, finish the sessions that `with` or `close` has not finished."""
     sessions = list(_open_sessions)
     if not sessions:
         return
@@ -504,7 +532,7 @@ def _finish_all() -> None:
 
 
 def _forget_after_fork() -> None:
-    """The sessions of the parent are the parent's to finish."""
+    """In a forked process: leave the parent's sessions to the parent."""
     global _joining  # noqa: PLW0603
     _open_sessions.clear()
     _joining = threading.Lock()

@@ -81,6 +81,7 @@ class Telemetry:
         self.recorder.under_way += 1
         if (tracing := open_telemetry()) is not None:
             progress.span = tracing.begin_operation(progress)
+        progress.is_begun = True
         progress.attributes = None  # which may hold a prompt
 
     def ended(self, progress: Progress, value: object, error: BaseException | None) -> None:
@@ -131,8 +132,10 @@ class Telemetry:
             attempt: Which attempt it is, from 1.
             stream: Whether its response is one.
         """
-        tracing = open_telemetry()
-        span = None if tracing is None else tracing.begin_request(request, operation, attempt)
+        tracing = None if progress.is_begun and progress.span is None else open_telemetry()
+        span = None
+        if tracing is not None:
+            span = tracing.begin_request(request, operation, attempt, progress.span)
         response: httpx.Response | None = None
         failure: BaseException | None = None
         began = time.perf_counter()

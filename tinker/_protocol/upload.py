@@ -1,7 +1,7 @@
-"""Uploading an adapter in PEFT's form, from a folder or an archive.
+"""Uploads an adapter in PEFT's format, from a folder or an archive.
 
-Everything that can be known to be wrong is found before anything is sent. Files are streamed from disk, each in one
-PUT that is retried; an upload that is interrupted all the same goes on with the files still missing.
+All checks run before anything is sent. Files are streamed from disk, each in one PUT that is retried; an upload that is
+interrupted nevertheless can be resumed with the files that are still missing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MAX_HEADER_BYTES = 100_000_000
 async def start(
     session: Session, request: models.ExternalWeightsUploadStartRequest, progress: Progress
 ) -> ExternalWeightsUploadStartResult:
-    """Begin an upload. Servers of SDK 0.39 give the URLs as strings, newer ones as objects."""
+    """Start an upload. Servers of SDK 0.39 return the URLs as strings, newer ones as objects."""
     answer = await session.fetch(external_weights_upload_start.request(body=request), progress)
     urls = {
         name: UploadURL(url=one)
@@ -52,7 +52,7 @@ async def start(
 
 
 async def finish(session: Session, upload_id: str, progress: Progress) -> str:
-    """Make a checkpoint of an upload; returns its tinker path."""
+    """Create a checkpoint from an upload; returns its tinker path."""
     body = models.ExternalWeightsUploadFinishRequest(upload_id=upload_id)
     answer = await session.fetch(external_weights_upload_finish.request(body=body), progress)
     return answer.tinker_path
@@ -80,7 +80,7 @@ async def upload(
             begun = await start(session, request, progress)
         if missing := sorted(name for name in begun.urls if not (folder / name).is_file()):
             raise TinkerError(
-                f"The server expects {', '.join(sorted(begun.urls))}; {path} lacks {', '.join(missing)}."
+                f"The server expects {', '.join(sorted(begun.urls))}; {path} does not contain {', '.join(missing)}."
             )
         await _send(begun, folder, callback, progress)
         return await finish(session, begun.upload_id, progress)
@@ -134,11 +134,11 @@ async def _put(url: UploadURL, file: Path, told: Callable[[int], None]) -> None:
         await asyncio.sleep(pause)
 
 
-# ---- before anything is sent --------------------------------------------------------------------
+# ---- checks before anything is sent --------------------------------------------------------------------
 
 
 def _folder(path: Path, unpacked: Path) -> Path:
-    """The folder of the files; those of an archive are unpacked first."""
+    """The folder with the files; an archive is unpacked first."""
     if path.is_dir():
         return path
     if not path.is_file():
@@ -150,17 +150,19 @@ def _folder(path: Path, unpacked: Path) -> Path:
                 if entry.isfile() and name in (CONFIG, WEIGHTS):
                     archive.extract(entry.replace(name=name, deep=False), unpacked, filter="data")
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise ValueError(f"{path} is not a tar archive that can be read: {error}") from None
+        raise ValueError(f"{path} is not a readable tar archive: {error}") from None
     return unpacked
 
 
 def _checked(
     folder: Path, base_model: str | None, lora: models.LoraConfig | None
 ) -> tuple[str, models.LoraConfig]:
-    """The base model and the adapter to upload; ValueError for files that no server takes."""
+    """The base model and the adapter to upload. Raises ValueError for files that no server accepts."""
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} has no {name}: it is not an adapter in PEFT's form.")
+            raise FileNotFoundError(
+                f"{folder} has no {name}: it is not an adapter in PEFT's format."
+            )
     config = _json_object(folder / CONFIG)
     if config.get("peft_type") != "LORA":
         raise ValueError(f"{CONFIG}: peft_type is {config.get('peft_type')!r}; it must be 'LORA'.")
@@ -197,7 +199,7 @@ def _json_object(file: Path) -> dict[str, Any]:
 
 
 def _shapes(file: Path) -> dict[str, list[int]]:
-    """The tensors of a safetensors file by name, from its header alone."""
+    """The tensors of a safetensors file by name. Reads only the header."""
     try:
         with file.open("rb") as opened:
             (length,) = struct.unpack("<Q", opened.read(8))
@@ -213,10 +215,12 @@ def _shapes(file: Path) -> dict[str, list[int]]:
                 default=0,
             )
             if file.stat().st_size != 8 + length + end:
-                raise ValueError(f"it has {file.stat().st_size} bytes, not {8 + length + end}")
+                raise ValueError(
+                    f"it has {file.stat().st_size} bytes instead of {8 + length + end}"
+                )
         return {name: one["shape"] for name, one in header.items() if name != "__metadata__"}
     except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file.name} is not a whole safetensors file: {error}") from None
+        raise ValueError(f"{file.name} is not a complete safetensors file: {error}") from None
 
 
 def _check_shapes(shapes: Mapping[str, list[int]], rank: int) -> None:
@@ -228,8 +232,8 @@ def _check_shapes(shapes: Mapping[str, list[int]], rank: int) -> None:
             if factor not in name:
                 continue
             if name.replace(factor, other) not in shapes:
-                raise ValueError(f"{WEIGHTS} has {name}, and lacks {name.replace(factor, other)}.")
+                raise ValueError(f"{WEIGHTS} has {name}, but not {name.replace(factor, other)}.")
             if not shape or shape[place] != rank:
                 raise ValueError(
-                    f"{WEIGHTS}: {name} has shape {shape}; its rank is not {rank}, as {CONFIG} says."
+                    f"{WEIGHTS}: {name} has shape {shape}; its rank is not {rank}, the rank in {CONFIG}."
                 )

@@ -50,9 +50,9 @@ def _check_stop(stop: Any) -> None:
 def missing(
     request: models.SampleRequest, response: SampleResponse, prompt: ModelInput
 ) -> list[str]:
-    """Requested results that are missing: some servers ignore unknown options."""
+    """Requested results that the response lacks: some servers ignore unknown options."""
     came = {"topk_sample_logprobs": all(s._topk is not None for s in response.sequences)}
-    if length_of(prompt) != 1:  # else nothing precedes its only token
+    if length_of(prompt) != 1:  # otherwise nothing precedes its only token
         came |= {
             "prompt_logprobs": response.prompt_logprobs_np is not None,
             "topk_prompt_logprobs": response._topk is not None,
@@ -64,7 +64,7 @@ def missing(
 
 
 def length_of(prompt: ModelInput) -> int:
-    """The number of a prompt's tokens; -1 if it has an image that does not declare its tokens."""
+    """Number of tokens of a prompt; -1 if it has an image without `expected_tokens`."""
     try:
         return prompt.length
     except ValueError:

@@ -14,9 +14,9 @@ from tinker_api import models
 
 @frozen
 class SampleOptions:
-    """The options of `sample`, in its order; their meaning is documented there.
+    """The options of `sample`, in the order of its parameters; it documents their meaning.
 
-    A new option is a field here, what is wrong with it in `check`, and its field in `added_to`.
+    A new option needs a field here, its check in `check`, and its request field in `added_to`.
     """
 
     include_prompt_logprobs: bool = False
@@ -27,7 +27,7 @@ class SampleOptions:
     prompt_logprobs_last_n: int | None = None
 
     def check(self, prompt: ModelInput) -> None:
-        """Raise for what cannot be returned about this prompt or its samples."""
+        """Raise for options that this prompt does not allow."""
         for name in ("topk_prompt_logprobs", "topk_sample_logprobs", "prompt_alt_tokens_k"):
             check_whole(name, getattr(self, name), 0)
         length = length_of(prompt)
@@ -46,7 +46,7 @@ class SampleOptions:
             _check_targets(self.target_prompt_logprobs, scored)
 
     def added_to(self, request: models.SampleRequest) -> models.SampleRequest:
-        """The request with what is asked for; the last four are newer than some servers."""
+        """The request with these options; the last four are newer than some servers."""
         targets = self.target_prompt_logprobs
         return evolve(
             request,
@@ -75,4 +75,4 @@ def _check_targets(targets: TensorData, scored: int | None) -> None:
     if not np.any(ids >= 0):
         raise ValueError(f"{name} has no token ids; at least one must not be -1.")
     if np.any(ids < -1):
-        raise ValueError(f"{name} contains {ids.min()}; it must be token ids, or -1 for none.")
+        raise ValueError(f"{name} contains {ids.min()}; it must be token ids, or -1 for no token.")

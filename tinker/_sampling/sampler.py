@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -36,21 +37,21 @@ from tinker_api.types import Response
 R = TypeVar("R", Response[UntypedAPIFuture], Stream[StreamSampleEvent])
 
 CLONE_BLOCK = 10**9
-"""seq_ids of a clone begin at its id times this, so that those of no two clients are the same."""
+"""The seq_ids of a clone begin at its id times this, so that no two clients use the same."""
 
 NO_QUEUE = "1"
-"""The value of X-Tinker-Sampling-Backpressure that asks for 429 instead of a place in a queue."""
+"""Value of X-Tinker-Sampling-Backpressure that asks the server to return 429 instead of queueing."""
 SDK = sdk_headers("SamplingClient.sample")
 
 
 class Sampler:
-    """A sampler as one client sees it. Made anywhere, used on the library's event loop only.
+    """A sampler, for one client. Created in any thread, used only on the library's event loop.
 
     Args:
-        session: Its session.
-        sampler_id: Its id.
-        retry_config: How persistently to ask.
-        is_clone: Whether another client, which numbers its samples from 0, was there first.
+        session: The session.
+        sampler_id: Id of the sampler.
+        retry_config: How persistently to retry.
+        is_clone: Whether another client of the sampler numbers its samples from 0.
     """
 
     def __init__(
@@ -68,14 +69,17 @@ class Sampler:
         self._seq_ids: Iterator[int] | None = None
         self._preparing = asyncio.Lock()
         self.in_flight = asyncio.Semaphore(sys.maxsize)
-        """All samples, from the first request to the result."""
+        """Limit on samples in flight, from the first request to the result."""
         self._polling = asyncio.Semaphore(sys.maxsize)
-        """Those that are asked for one by one, each on a connection of its own."""
+        """Limit on samples that are polled for one by one, each on its own connection."""
         self._feed: CompletionsFeed | None = None
         self._last_progress = 0.0
+        self._watched: set[asyncio.Timeout] = set()
+        """Of the samples that end when none of them has for too long."""
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def prepare(self) -> None:
-        """Learn what the server allows and which numbers to use; sends requests on first use."""
+        """Learn the server's limits and which numbers to use; sends requests on first use."""
         if self._seq_ids is not None:
             return
         async with self._preparing:
@@ -88,7 +92,7 @@ class Sampler:
             self._seq_ids = itertools.count(CLONE_BLOCK * self._clone_id)
 
     async def _join(self) -> int:
-        """An id of this clone that no other has: by the server, if it gives any, or else by chance."""
+        """A unique id of this clone: from the server, if it provides ids, else random."""
         if self.session.config.sample_join_sampling_session:
             response = await self.session.connection.call(
                 join_sampling_session.request(
@@ -101,12 +105,10 @@ class Sampler:
             )
             if response.status_code < 300:
                 return self.session.connection.parse(response, progress).client_counter
-        return (
-            secrets.randbelow(CLONE_BLOCK) + 1
-        )  # not `random`, whose state forked processes share
+        return secrets.randbelow(CLONE_BLOCK) + 1  # not `random`: forked processes share its state
 
     def _apply(self, config: models.ClientConfigResponse) -> None:
-        """Take over the server's settings, where the caller has not asked for others."""
+        """Apply the server's settings, unless the caller has set others."""
         assert self._clone_id is not None
         most = max(config.sample_max_concurrent_requests, 1)
         self._polling = asyncio.Semaphore(most)
@@ -124,7 +126,7 @@ class Sampler:
     async def sample(
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
     ) -> types.SampleResponse:
-        """Request a sample until it is there, within the limits of the RetryConfig."""
+        """Request a sample until it succeeds, within the limits of the RetryConfig."""
         with self.session.watched(progress):
             await self.prepare()
             progress.doing = "waiting for other samples of the client to end"
@@ -134,7 +136,7 @@ class Sampler:
     async def sample_in_flight(
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
     ) -> types.SampleResponse:
-        """As `sample`, for a sample that is in flight already."""
+        """As `sample`, for a sample that is already in flight."""
         asked = 0
         tries = self._retry.enable_retry_logic and not self.session.config.sample_no_retries
         retried: tuple[type[Exception], ...] = (APIStatusError, *self._retry.retryable_exceptions)
@@ -157,17 +159,7 @@ class Sampler:
     async def _once(
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
     ) -> types.SampleResponse:
-        # Of the answer and its request, nothing is kept while the result is waited for.
-        connection = self.session.connection
-
-        def call(body: models.SampleRequest) -> Coroutine[Any, Any, Response[UntypedAPIFuture]]:
-            sent = asample.request(body=body, x_tinker_sampling_backpressure=NO_QUEUE, **SDK)
-            return connection.call(sent, progress, policy=retry.PERSISTENT, passed=(402, 429))
-
-        abandon = self.session.cancellations.add_when_promised
-        promise = connection.parse(
-            await self.send(call, abandon, request, prompt, progress), progress
-        )
+        promise = await self._promise(request, prompt, progress)
         try:
             result = await self._result(promise, prompt, request.num_samples, progress)
         except asyncio.CancelledError:
@@ -176,10 +168,10 @@ class Sampler:
         if names := missing(request, result, prompt):
             raise TinkerError(
                 f"{progress.name()}: {self.session.settings.base_url} does not offer "
-                f"{' and '.join(names)}: it was asked for, and the response has none."
+                f"{' and '.join(names)}: it was requested, but the response lacks it."
             )
         if request.prompt_logprobs_last_n is not None and result.prompt_logprobs_np is not None:
-            # Some servers score them all.
+            # Some servers score all positions.
             scores = result.prompt_logprobs_np.copy()
             scores[: -request.prompt_logprobs_last_n] = np.nan
             result = result.model_copy(update={"prompt_logprobs_np": scores})
@@ -188,53 +180,88 @@ class Sampler:
     async def _unless_stuck(
         self, sample: Coroutine[Any, Any, types.SampleResponse], progress: Progress
     ) -> types.SampleResponse:
-        """The sample, unless no sample of the client ends for too long."""
+        """Wait for the sample; raise if no sample of the client ends for too long."""
         watched = self.session.config.sample_enable_stuck_detection
         if not (self._retry.enable_stuck_detection and watched):
             return await sample
-        task = asyncio.create_task(sample)
         try:
-            while True:
-                left = self._last_progress + self._retry.progress_timeout - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError(
-                        f"No sample of the client has ended for {self._retry.progress_timeout:g} s: "
-                        f"{progress.describe()}."
-                    )
-                await asyncio.wait({task}, timeout=left)
-                if task.done():
-                    self._last_progress = time.monotonic()
-                    return task.result()
-        finally:
-            task.cancel()
+            async with asyncio.timeout(None) as until:
+                self._watched.add(until)
+                self._watch()
+                try:
+                    return await sample
+                finally:
+                    self._watched.discard(until)
+                    if not until.expired():
+                        self._last_progress = time.monotonic()
+        except TimeoutError:
+            if not until.expired():
+                raise
+            raise TimeoutError(
+                f"No sample of the client has ended for {self._retry.progress_timeout:g} s: "
+                f"{progress.describe()}."
+            ) from None
+
+    def _watch(self) -> None:
+        """Have one timer for all samples in flight."""
+        if self._alarm is None:
+            due = self._last_progress + self._retry.progress_timeout
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_later(due - time.monotonic(), self._give_up_if_stuck)
+
+    def _give_up_if_stuck(self) -> None:
+        self._alarm = None
+        if self._last_progress + self._retry.progress_timeout > time.monotonic():
+            if self._watched:
+                self._watch()
+            return
+        for until in self._watched:
+            until.reschedule(0.0)
 
     # ---- sending ----------------------------------------------------------------------------
+
+    async def _promise(
+        self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
+    ) -> UntypedAPIFuture:
+        connection, cancellations = self.session.connection, self.session.cancellations
+
+        def call(body: models.SampleRequest) -> Coroutine[Any, Any, Response[UntypedAPIFuture]]:
+            sent = asample.request(body=body, x_tinker_sampling_backpressure=NO_QUEUE, **SDK)
+            return connection.call(sent, progress, policy=retry.PERSISTENT, passed=(402, 429))
+
+        abandon = cancellations.add_when_promised if cancellations.are_wanted else None
+        response = await self.send(call, request, prompt, progress, abandon=abandon)
+        return connection.parse(response, progress)
 
     async def send(
         self,
         call: Callable[[models.SampleRequest], Coroutine[Any, Any, R]],
-        abandon: Callable[[asyncio.Task[R]], None],
         request: models.SampleRequest,
         prompt: types.ModelInput,
         progress: Progress,
+        *,
+        abandon: Callable[[asyncio.Task[R]], None] | None = None,
     ) -> R:
-        """Send a request under a new seq_id, again while the server returns 429 or 402.
+        """Send a request under a new seq_id, and repeat it while the server returns 429 or 402.
 
         Args:
             call: Sends it once, and passes 402 and 429.
-            abandon: Takes what is being sent when nobody waits for it any more.
             request: What to send.
             prompt: Its prompt.
             progress: The operation it belongs to.
+            abandon: Takes what is being sent when nobody waits for it any more; by default it is cancelled.
         """
         assert self._seq_ids is not None, "it is prepared"
         session = self.session
         seq_id = next(self._seq_ids)
         progress.seq_ids = [seq_id]
         progress.request_ids = []
+        numbered = evolve(request, seq_id=seq_id)
 
         async def once() -> R:
-            sending = asyncio.create_task(call(evolve(request, seq_id=seq_id)))
+            if abandon is None:
+                return await call(numbered)
+            sending = asyncio.create_task(call(numbered))
             try:
                 return await asyncio.shield(sending)
             except asyncio.CancelledError:
@@ -272,7 +299,7 @@ class Sampler:
         async with fetching:
             return await self.session.result(
                 promise,
-                lambda response: _decode(response, prompt, ids),
+                partial(_decode, prompt=prompt, sequence_ids=ids),
                 progress,
                 kind="Sample",
                 accept=PROTOBUF,
@@ -283,7 +310,7 @@ class Sampler:
 def _decode(
     response: httpx.Response, prompt: types.ModelInput, sequence_ids: Sequence[str]
 ) -> types.SampleResponse:
-    """The samples, in whichever encoding they came."""
+    """Decode the samples, in either encoding."""
     if not response.content:
         raise ValueError("the body is empty")
     length = length_of(prompt)

@@ -1,4 +1,4 @@
-"""Samples token by token, as `stream_sample` sends them; whole from servers that do not have it."""
+"""Samples token by token by `stream_sample`; as a whole on servers without it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tinker_api.api.sampling import stream_sample
 from tinker_api.models import StreamSampleEvent
 
 Events = AsyncGenerator[list[StreamSampleEvent], None]
-"""What has come at once, and then what has come in the meantime."""
+"""All items that have arrived, in groups."""
 
 
 async def stream(
@@ -42,7 +42,7 @@ async def stream(
     tokenizer: Callable[[], Tokenizer],
     progress: Progress,
 ) -> Events:
-    """The events of a request. When they are no longer asked for, so is the sample."""
+    """The events of a request. When the reader stops, the sample is cancelled."""
     text = _TextOfTokens(tokenizer)
     telemetry = sampler.session.telemetry
     error: BaseException | None = None
@@ -80,14 +80,14 @@ async def _stream(
                 return
             async with aclosing(_read(response, request.num_samples, progress)) as pieces:
                 async for events in pieces:
-                    waiting.close()  # from now on it may be the reader who takes long
+                    waiting.close()  # from here on, the reader may be the slow one
                     yield await text.complete(events)
 
 
 async def _open(
     sampler: Sampler, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
 ) -> Stream[StreamSampleEvent] | None:
-    """The answer, whose body is to come; None if the server has no streams."""
+    """The response, whose body is still to come; None if the server does not stream."""
     if not sampler.session.traits.streams_samples:
         return None
     connection = sampler.session.connection
@@ -100,20 +100,15 @@ async def _open(
             passed=(402, 429, *REFUSALS_OF_A_ROUTE),
         )
 
-    response = await sampler.send(call, _abandon, request, prompt, progress)
+    response = await sampler.send(call, request, prompt, progress)
     if response.status_code in REFUSALS_OF_A_ROUTE:
         return None
     if EVENT_STREAM not in response.headers.get("content-type", ""):
         await response.raw.aread()
         raise connection.unexpected(response.raw, progress, None)
-    hide_credentials(response.raw.request)  # which goes with what may be raised from here on
+    hide_credentials(response.raw.request)  # for exceptions that are raised from here on
     progress.doing = "waiting for tokens"
     return response
-
-
-def _abandon(sending: asyncio.Task[Stream[StreamSampleEvent]]) -> None:
-    """Nobody waits for this stream any more; the server sees its connection close."""
-    sending.cancel()
 
 
 def _remember_that_there_is_no_stream(sampler: Sampler) -> None:
@@ -126,7 +121,7 @@ def _remember_that_there_is_no_stream(sampler: Sampler) -> None:
 async def _read(
     response: Stream[StreamSampleEvent], num_samples: int, progress: Progress
 ) -> Events:
-    """The events of an answer, until each sample has ended."""
+    """The events of a response, until each sample has ended."""
     decoder, unfinished, tokens = SSEDecoder(), set(range(num_samples)), 0
     try:
         async for piece in response.raw.aiter_bytes():
@@ -161,7 +156,7 @@ async def _read(
 
 
 def _parse(response: Stream[StreamSampleEvent], data: str) -> StreamSampleEvent | None:
-    """An event; None if the data does not fit the contract."""
+    """Parse an event; None if its data does not match the contract."""
     try:
         event = response.parse(data.encode())
     except (ValueError, AttributeError, TypeError):
@@ -182,13 +177,13 @@ def _failure(
         return APIResponseValidationError(response, data, text)
     return RequestFailedError(
         f"{progress.name()} failed after {tokens} tokens: {event.error}",
-        "",  # a stream has none
+        "",  # a stream has no category
         RequestErrorCategory.Unknown,
     )
 
 
 def _events_of(whole: types.SampleResponse) -> list[StreamSampleEvent]:
-    """A finished sample as the events it would have had."""
+    """A finished sample as events."""
     events = []
     for index, sequence in enumerate(whole.sequences):
         logprobs: Sequence[float | None] = sequence.logprobs or [None] * len(sequence.tokens)
@@ -205,7 +200,7 @@ def _events_of(whole: types.SampleResponse) -> list[StreamSampleEvent]:
 
 
 class _TextOfTokens:
-    """Adds the text to events of servers that send ids alone."""
+    """Adds the text to events of servers that send only token ids."""
 
     def __init__(self, tokenizer: Callable[[], Tokenizer]) -> None:
         self._get_tokenizer = tokenizer

@@ -1,4 +1,4 @@
-"""Sending a chunk of a batch in the encoding that the server reads.
+"""Sends a chunk of a batch in the encoding that the server reads.
 
 The codecs are imported with the first chunk: they need numpy, which takes longer than a client's creation.
 """
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import httpx
+import orjson
 from attrs import frozen
 
 from tinker import _log, types
@@ -28,27 +29,27 @@ from tinker_api.types import UNSET, File, Request, Response, Unset
 
 @frozen
 class Batch:
-    """One chunk: what to compute of which data."""
+    """One chunk: what to compute, and the data."""
 
     model_id: str
     data: Sequence[types.Datum]
     size: int
-    """Bytes of the request, roughly."""
+    """Estimated size of the request in bytes."""
     loss_fn: str
     loss_fn_config: Mapping[str, float | str] | None
     backward: bool
     first: int = 0
-    """Which datum of the call its first one is."""
+    """Index of its first datum within the call."""
 
 
 async def send(
     session: Session, batch: Batch, seq_id: int, progress: Progress
 ) -> models.UntypedAPIFuture:
-    """Send a chunk and return the promise. It is encoded when there is room for it among those being sent."""
+    """Send a chunk and return its promise. It is encoded once there is room for it among the chunks being sent."""
     progress.doing = "waiting for other chunks to be sent"
     await session.sending.take(batch.size)
     try:
-        progress.doing = "waiting for the server to take the request"
+        progress.doing = "waiting for the server to accept the request"
         return await _encoded(session, batch, seq_id, progress)
     finally:
         session.sending.release(batch.size)
@@ -61,7 +62,7 @@ async def _encoded(
     traits = session.traits
     if traits.training_encoding is None:
         async with traits.learning:
-            # Another chunk may have found out while this one waited.
+            # Another chunk may have found out while this one waited for the lock.
             if traits.training_encoding is None:
                 response = await _learn(session, batch, seq_id, progress)
                 return session.connection.parse(response, progress)
@@ -72,10 +73,10 @@ async def _encoded(
 async def _learn(
     session: Session, batch: Batch, seq_id: int, progress: Progress
 ) -> Response[models.UntypedAPIFuture]:
-    """Send in the likelier encoding; if that is refused for certain, in the other one; remember which was taken.
+    """Send in the more likely encoding; if that is certainly rejected, in the other one. Remember which one was accepted.
 
-    A 500 does not tell whether the batch was taken. It is sent again in the same encoding first, so that a server that
-    has taken it recognizes it; and when the other encoding does not go through, it is not taken for refused.
+    A 500 does not tell whether the batch was accepted. It is first sent again in the same encoding, so that a server that
+    has accepted it recognizes it; if the other encoding fails too, the batch does not count as rejected.
     """
     traits = session.traits
     guess, other = traits.first_guess, traits.first_guess.other
@@ -114,8 +115,8 @@ async def _learn(
         return await _persist(session, batch, seq_id, progress, guess)
     if outcome.may_be_done(second.raw):
         return await _persist(session, batch, seq_id, progress, other)
-    # Refused in both: the reason is the content. Said best by the response to what was read, and by JSON's, which
-    # people can read, if both were.
+    # Rejected in both: the reason is the content. Prefer the response to the encoding that was read, and JSON's if both
+    # were, because people can read JSON.
     responses = [(guess, first), (other, second)]
     was_read = [(e, r) for e, r in responses if r.status_code not in (404, 405, 415)]
     in_json = [pair for pair in was_read if pair[0] is Encoding.JSON]
@@ -126,7 +127,7 @@ async def _learn(
 async def _insist(
     session: Session, batch: Batch, seq_id: int, progress: Progress, encoding: Encoding
 ) -> Response[models.UntypedAPIFuture]:
-    """Send a batch until it is accepted, or refused so often that the encoding must be the reason."""
+    """Send a batch until it is accepted, or rejected so often that the encoding must be the reason."""
     refusals: Counter[int] = Counter()
     may_be_taken = False
     while True:
@@ -152,7 +153,7 @@ async def _insist(
 async def _persist(
     session: Session, batch: Batch, seq_id: int, progress: Progress, encoding: Encoding
 ) -> Response[models.UntypedAPIFuture]:
-    """Send a batch that may have been taken like any other request, in the encoding in which it may have been."""
+    """Send a batch that may already be accepted, in the same encoding and like any other request."""
     try:
         response = await _send(session, batch, seq_id, progress, encoding)
     except APIError as error:
@@ -214,8 +215,28 @@ async def _request(
     )
 
 
+def content(batches: Sequence[Batch]) -> bytes:
+    """What the chunks of a call ask for, whichever encoding they are sent in."""
+    from tinker._codec import json as json_codec, protobuf  # noqa: PLC0415  # with numpy
+
+    found: list[bytes] = []
+    for batch in batches:
+        head = batch.loss_fn, batch.loss_fn_config
+        try:
+            forward_only = not batch.backward
+            found.append(
+                protobuf.encode_forward_backward(
+                    "", 0, batch.data, *head, forward_only=forward_only
+                )
+            )
+        except ValueError:  # JSON alone can carry it
+            data = json_codec.training_input(batch.data, *head, batch.first)
+            found.append(orjson.dumps([batch.backward, data.to_dict()]))
+    return b"\0".join(found)
+
+
 def decode(response: httpx.Response) -> types.ForwardBackwardOutput:
-    """The result of a chunk, in whichever encoding it came."""
+    """Decode the result of a chunk, in either encoding."""
     from tinker._codec import json as json_codec, protobuf  # noqa: PLC0415  # with numpy
 
     if not response.content:

@@ -20,9 +20,9 @@ class _Loss:
     needs: tuple[str, ...]
     """Inputs without which the loss is not defined."""
     takes: tuple[str, ...] | None = ()
-    """Other inputs it is known to read; None: any."""
+    """Other inputs that it reads; None means any input."""
     config: tuple[str, ...] | None = ()
-    """Keys its configuration may have, those of open servers included; None: not known."""
+    """Keys of its configuration, including those of open servers; None means that they are not known."""
 
 
 _POLICY_INPUTS = ("target_tokens", "logprobs", "advantages")
@@ -39,7 +39,7 @@ _LOSSES: dict[str, _Loss] = {
 }
 assert set(_LOSSES) == set(get_args(LossFnType)), "one entry for each loss of the contract"
 _LOSSES |= {
-    # Not of the contract, but of open servers: SkyRL's two, and TuFT's.
+    # Losses of open servers that are not in the contract: two of SkyRL, and one of TuFT.
     "dppo": _Loss(_POLICY_INPUTS, (), ("delta_low", "delta_high")),
     "ppo_critic": _Loss(("values", "returns"), ("target_tokens",), ("value_clip",)),
     "trinity_ppo": _Loss(
@@ -51,16 +51,16 @@ _LOSSES |= {
 def prepare(
     data: Iterable[Datum], loss_fn: str, loss_fn_config: Mapping[str, float | str] | None
 ) -> list[Datum]:
-    """Check a batch and fill in what `cross_entropy` lets one leave out.
+    """Check a batch, and fill in optional inputs of `cross_entropy`.
 
     With `cross_entropy`, missing `target_tokens` mean the next-token objective: the input shifted by
     one, with weight 1 for each position except the last. Missing `weights` mean 1 everywhere else.
 
     Raises:
-        ValueError: The batch is empty; an array is missing, unknown to the loss, ragged, too long or short;
-            one that the loss reads is not finite; `weights` without targets count the last position, which
-            has none; the loss or a key of its configuration is not known; the loss needs provenance spans,
-            and a datum has none, or they do not cover each position.
+        ValueError: The batch is empty; an array is missing, unknown to the loss, ragged, too long or too short;
+            an array that the loss reads is not finite; without targets, `weights` are not 0 at the last
+            position; the loss or a key of its configuration is not known; the loss needs provenance spans,
+            and a datum has none, or they do not cover each position once.
         TypeError: `data` holds something that is not a Datum, or `loss_fn_config` is not a mapping.
     """
     loss = _LOSSES.get(loss_fn)
@@ -71,7 +71,7 @@ def prepare(
 
 
 def listed(data: Iterable[Datum]) -> list[Datum]:
-    """The datums of a batch; raises TypeError for anything else, ValueError if there are none."""
+    """The datums of a batch. Raises TypeError for anything else, ValueError if the batch is empty."""
     if isinstance(data, Datum):
         raise TypeError("data is one Datum; it must be a list: [datum].")
     datums = list(data)
@@ -141,7 +141,7 @@ def _prepare_datum(index: int, datum: Datum, loss_fn: str, loss: _Loss) -> Datum
 def _check_names(
     index: int, inputs: Mapping[str, TensorData], loss_fn: str, known: tuple[str, ...]
 ) -> None:
-    """An input that the loss does not read would be left out of the training in silence."""
+    """Raise for inputs that the loss does not read: it would silently ignore them."""
     for name in inputs:
         if name not in known:
             raise ValueError(
@@ -158,7 +158,7 @@ def _did_you_mean(name: object, known: Iterable[str]) -> str:
 def _check_provenance(where: str, datum: Datum, loss_fn: str) -> None:
     if datum.model_input_spans is None or datum.loss_fn_input_spans is None:
         raise ValueError(
-            f"{where} has no provenance spans, by which {loss_fn} goes: name the samples it comes from with "
+            f"{where} has no provenance spans, which {loss_fn} needs: name the samples it comes from with "
             "Datum.with_provenance."
         )
     try:
@@ -170,7 +170,7 @@ def _check_provenance(where: str, datum: Datum, loss_fn: str) -> None:
 def _wrong_shape(
     name: str, tensor: TensorData, length: int | None, target: TensorData | None
 ) -> str | None:
-    """What is wrong with an input's shape."""
+    """What is wrong with an input's shape, as the end of a sentence."""
     rows = tensor.shape[0] if tensor.shape else None
     of_tokens = name == "target_tokens" or name in _FLOAT_INPUTS
     if of_tokens and length is not None and rows is not None and rows != length:
@@ -181,7 +181,7 @@ def _wrong_shape(
 
 
 def _not_finite(name: str, tensor: TensorData) -> str | None:
-    """What would make the loss NaN. What no loss is known to read may be anything."""
+    """Raise for values that would make the loss NaN. Inputs that no known loss reads may have any values."""
     if tensor.is_finite():
         return None
     if name in _FINITE_INPUTS:
@@ -201,7 +201,7 @@ _FINITE_INPUTS = _FLOAT_INPUTS | {"sequence_ratio_mask"}
 
 
 def _with_floats(datum: Datum) -> Datum:
-    """What the losses read as floats may be given as integers, such as weights of 0 and 1."""
+    """Convert integers, such as weights of 0 and 1, where losses read floats."""
     floats = {
         name: TensorData(tensor.to_numpy(), "float32")
         for name, tensor in datum.loss_fn_inputs.items()
@@ -211,7 +211,7 @@ def _with_floats(datum: Datum) -> Datum:
 
 
 def _length(datum: Datum) -> int | None:
-    """Tokens of the input; None if an image does not declare its tokens."""
+    """Number of tokens of the input; None if an image has no `expected_tokens`."""
     try:
         return datum.model_input.length
     except ValueError:
@@ -240,7 +240,7 @@ def _fill_cross_entropy(index: int, datum: Datum) -> Datum:
         ones = np.ones(len(tokens), np.float32)
         ones[-1] = 0.0
         weights = TensorData.from_numpy(ones)
-    # The last position has nothing to predict: any token will do, at weight zero. See `without_invented`.
+    # The last position predicts nothing: any token serves, with weight zero. See `without_invented`.
     target = np.append(tokens[1:], tokens[-1])
     return evolve(
         datum,
@@ -261,12 +261,12 @@ def total_weight(data: Sequence[Datum]) -> float | None:
 
 
 def has_invented_target(datum: Datum) -> bool:
-    """Whether `cross_entropy` lacks its targets: then the last position's is invented."""
+    """Whether `cross_entropy` has no targets, so that the last one is invented."""
     return "target_tokens" not in datum.loss_fn_inputs
 
 
 def without_invented(output: ForwardBackwardOutput, data: Sequence[Datum]) -> ForwardBackwardOutput:
-    """An output of `cross_entropy` in which what stands at invented targets is NaN."""
+    """An output of `cross_entropy` with NaN at invented targets."""
     shown = [
         {name: _without_last(tensor) for name, tensor in found.items()}
         if has_invented_target(datum)

@@ -1,15 +1,15 @@
-"""Splitting a batch into the requests it is sent in. Pure.
+"""Splits a batch into requests. Pure.
 
 A chunk is closed when the next datum would take it over one of three limits:
 
     examples   128         number of datums
     tokens     500,000     a datum's tokens are the length of its model_input; an image counts its
-                           expected_tokens, and nothing if they, and so its length, are not known
+                           expected_tokens, and nothing if these are not known
     bytes      5,000,000   an estimate of the encoded size: 4 for each token of text, the length of an
                            image's, pointer's or audio's data, the tensors' own bytes and 8 for each
                            index of a sparse one
 
-Datums keep their order, and a datum that is over a limit by itself travels alone.
+Datums keep their order. A datum that exceeds a limit by itself is sent alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _check_limit(instance: object, attribute: attrs.Attribute[Any], value: int) 
 
 @attrs.frozen
 class ChunkLimits:
-    """What one request may hold at most; see the module."""
+    """Limits of one request; see the module."""
 
     examples: int = attrs.field(default=128, validator=_check_limit)
     tokens: int = attrs.field(default=500_000, validator=_check_limit)
@@ -39,11 +39,11 @@ class ChunkLimits:
 
 @attrs.frozen
 class BatchChunk:
-    """What one request holds."""
+    """The content of one request."""
 
     data: list[types.Datum]
     bytes: int
-    """The estimate."""
+    """Estimated size in bytes."""
 
 
 DEFAULT_LIMITS = ChunkLimits()
@@ -95,5 +95,5 @@ def measure(datum: types.Datum) -> tuple[int, int]:
 def _tokens_of_media(chunk: types.ModelInputChunk) -> int:
     try:
         return chunk.length
-    except ValueError:  # not known; whoever needs it complains
+    except ValueError:  # not known; code that needs it raises
         return 0

@@ -1,4 +1,4 @@
-"""A torch function as the graph that `create_custom_loss` sends."""
+"""Traces a torch function to the graph that `create_custom_loss` sends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_INPUTS = 16
 
 
 def trace_loss(fn: Any, input_ranks: Mapping[str, int]) -> tuple[models.CustomLossGraph, Any]:
-    """Trace a function of one datum: its graph, and the `torch.fx.GraphModule` it was traced to.
+    """Trace a function of one datum; returns its graph and the `torch.fx.GraphModule`.
 
     Raises:
         ValueError: The inputs are not valid, or a step cannot run on a server; the message says which.
@@ -38,7 +38,7 @@ def trace_loss(fn: Any, input_ranks: Mapping[str, int]) -> tuple[models.CustomLo
 def _node(node: Any, torch: Any) -> models.CustomLossNode:
     if node.op in ("call_module", "get_attr"):
         raise ValueError(
-            f"The step {node.name!r} uses a {node.op}; a loss can use its inputs and functions alone."
+            f"The step {node.name!r} uses a {node.op}; a loss can use only its inputs and functions."
         )
     target: Any = node.target
     if node.op == "call_function":
@@ -51,7 +51,7 @@ def _node(node: Any, torch: Any) -> models.CustomLossNode:
             name = f"torch.nn.functional.{own}"
         if not name.startswith(("torch.", "operator.")):
             raise ValueError(
-                f"The step {node.name!r} calls {name}; a loss can call torch and operator alone."
+                f"The step {node.name!r} calls {name}; a loss can call only functions of torch and operator."
             )
         target = name
     return models.CustomLossNode(
@@ -66,7 +66,7 @@ def _node(node: Any, torch: Any) -> models.CustomLossNode:
 
 
 def _encoded(value: Any) -> Any:
-    """An argument in JSON."""
+    """Encode an argument as JSON."""
     kind = type(value)
     if kind.__name__ == "Node":
         return {"ref": value.name}
@@ -91,4 +91,4 @@ def _encoded(value: Any) -> Any:
         "memory_format",
     ):
         return {kind.__name__: str(value).removeprefix("torch.")}
-    raise ValueError(f"A loss cannot have {value!r} in it; pass it as an input.")
+    raise ValueError(f"A loss cannot contain {value!r}; pass it as an input.")

@@ -1,6 +1,6 @@
-"""Combining the results of a call's chunks into one. Pure.
+"""Combines the results of a call's chunks into one. Pure.
 
-A metric's name is `name:suffix`, and the suffix tells how its values, one from each chunk, become one.
+A metric's name is `name:suffix`; the suffix tells how the values of the chunks are reduced to one.
 A chunk's weight is the number of its `loss_fn_outputs`.
 
     suffix            combined value
@@ -15,15 +15,15 @@ A chunk's weight is the number of its `loss_fn_outputs`.
     case                              what happens
     one chunk                         mean, sum, min, max and unique give its value, unchanged
     all values equal                  mean is that value exactly, whatever the weights
-    all weights 0                     mean is NaN unless the values agree: there is no such number
+    all weights 0                     mean is NaN unless the values agree: the mean is not defined
     a key missing from some chunks    the others are combined, also if the first chunk lacks it
     two colons or more                the suffix is what follows the last one
-    a NaN                             it stays: mean, sum, min, max and slack are NaN, as are hashes of
+    a NaN                             is kept: mean, sum, min, max and slack are NaN, as are hashes of
                                       NaN or infinity; a chunk of weight 0 does not spoil a mean
     null for a value                  counts as NaN
 
-So nothing that a server sends is dropped, nothing raises, and no number appears that follows from
-no rule. For `mean` and `sum` it makes no difference how a batch was split.
+So nothing that a server sends is dropped, nothing raises, and every number follows from a rule. For `mean` and
+`sum` it makes no difference how a batch was split.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Weighted: TypeAlias = tuple[float, float]
 def combine(outputs: Sequence[types.ForwardBackwardOutput]) -> types.ForwardBackwardOutput:
     """One result from those of the chunks, in order: outputs joined, metrics reduced.
 
-    The type is that of the first chunk which names one. No chunks give an empty result.
+    The type is that of the first chunk that has one. Without chunks, the result is empty.
     """
     return types.ForwardBackwardOutput._of(
         next((out.loss_fn_output_type for out in outputs if out.loss_fn_output_type), ""),
@@ -88,7 +88,7 @@ def reduce(chunks: Sequence[tuple[float, Metrics]]) -> dict[str, float]:
 
 
 def _names(key: str, taken: Mapping[str, object]) -> Iterable[str]:
-    """`key`, `key_1`, `key_2`, … without those that are metrics themselves."""
+    """The names `key`, `key_1`, `key_2`, … except those that are metrics themselves."""
     yield key
     number = 0
     while True:

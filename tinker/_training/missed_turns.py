@@ -1,8 +1,8 @@
-"""Operations that a server refuses because it has not come to their number.
+"""Handles operations that a server rejects because it waits for an earlier number.
 
-Some servers do not count an operation that failed. To them every later number is out of turn: they refuse it, without
-any effect, until the missing one is used. So it is used up, by something that changes nothing, and what was refused is
-sent again under its own number, the earlier before the later.
+Some servers do not count an operation that failed. To them every later number is out of turn: they reject it, without
+any effect, until the missing number is used. The client then uses it up with an operation that changes nothing, and sends
+the rejected operations again under their own numbers, in order.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ T = TypeVar("T")
 
 
 class MissedTurns:
-    """Of one training run. `use_up(seq_id)` sends what changes nothing."""
+    """The missed turns of one training run. `use_up(seq_id)` sends an operation that changes nothing."""
 
     def __init__(self, use_up: Callable[[int], Awaitable[None]]) -> None:
         self._use_up = use_up
         self._ended: dict[int, asyncio.Future[None]] = {}
-        """By seq_id, for each operation whose result is waited for."""
+        """By seq_id, for each operation that waits for its result."""
 
     async def result(
         self,
@@ -33,7 +33,7 @@ class MissedTurns:
         wait: Callable[[UntypedAPIFuture], Awaitable[T]],
         submit: Callable[[int], Awaitable[UntypedAPIFuture]],
     ) -> T:
-        """The result of a promise, or of what `submit` is promised when its turn has come."""
+        """The result of a promise, or of the promise that `submit` returns when its turn has come."""
         ended = self._ended[seq_id] = asyncio.get_running_loop().create_future()
         try:
             try:

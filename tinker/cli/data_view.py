@@ -58,7 +58,8 @@ def show_report(state: State, report: DataReport, plan: Plan | None, base_model:
         else ""
     )
     say(f"[bold]{base_model}[/]: {plan.steps:,} steps of {plan.batch_size} rows{last}")
-    say(f"  per epoch  {plan.steps_per_epoch:,} steps, {plan.tokens_per_epoch:,} tokens")
+    steps = "1 step" if plan.steps_per_epoch == 1 else f"{plan.steps_per_epoch:,} steps"
+    say(f"  per epoch  {steps}, {plan.tokens_per_epoch:,} tokens")
     say(f"  in all     {plan.tokens:,} tokens, evaluation included")
     say(f"  rate       {plan.learning_rate:g} at its peak")
     if plan.cost is not None:

@@ -8,10 +8,15 @@ from tinker import SamplingClient
 from tinker.cli.state import State
 from tinker.recipes.errors import RecipeError
 from tinker.recipes.run_folder import CheckpointRecord, RunFolder
+from tinker.recipes.supervised import served_name
 
 
 def checkpoint_of(folder: Path) -> CheckpointRecord:
     """The checkpoint of a run to use: the one with the best held-out loss, else the final or newest one."""
+    if not _run(str(folder)):
+        raise RecipeError(
+            f"{folder} is neither the path of a checkpoint (tinker://…) nor the folder of a run."
+        )
     present = [c for c in RunFolder(folder).checkpoints() if not c.deleted]
     if not present:
         raise RecipeError(f"{folder} has no checkpoint yet.")
@@ -21,22 +26,36 @@ def checkpoint_of(folder: Path) -> CheckpointRecord:
     return max(present, key=lambda c: (c.batch, c.final))
 
 
+def _run(model: str) -> RunFolder | None:
+    """The run in this folder, if it is a run's; the folder of a model has a config.json as well."""
+    folder = RunFolder(Path(model))
+    return folder if folder.exists and "model_type" not in folder.config() else None
+
+
 def sampler_path(model: str) -> str | None:
     """The path of the checkpoint that is meant, or None for a base model."""
     if model.startswith("tinker://"):
         return model
-    folder = Path(model)
-    if RunFolder(folder).exists:
-        record = checkpoint_of(folder)
+    if run := _run(model):
+        record = checkpoint_of(run.path)
         return record.sampler_path or record.state_path
     return None
+
+
+def _base_of(model: str) -> str | None:
+    """The base model of a run's folder, as it was given to the run."""
+    run = _run(model)
+    settings = run.config().get("settings") if run else None
+    name = settings.get("model_name") if isinstance(settings, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def sampler(state: State, model: str) -> SamplingClient:
     """A client that samples from the model; a training checkpoint is made into a sampler first."""
     path = sampler_path(model)
+    state.offer(model if path is None else _base_of(model))
     if path is None:
-        return state.service.create_sampling_client(base_model=model).result()
+        return state.service.create_sampling_client(base_model=served_name(model)).result()
     if "/weights/" in path:
         client = state.service.create_training_client_from_state(path).result()
         return client.save_weights_and_get_sampling_client().result()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,7 +35,7 @@ class State:
         """A session on the server; it is finished when the command ends."""
         from tinker import ServiceClient  # noqa: PLC0415  # imported when used
 
-        service = ServiceClient(base_url=self.base_url)
+        service = ServiceClient(base_url=self._url())
         self._closers.append(lambda: service.close().result())
         return service
 
@@ -43,9 +44,24 @@ class State:
         """A client that opens no session."""
         from tinker import RestClient  # noqa: PLC0415
 
-        rest = RestClient(base_url=self.base_url)
+        rest = RestClient(base_url=self._url())
         self._closers.append(lambda: rest.close().result())
         return rest
+
+    @property
+    def _is_embedded(self) -> bool:
+        return (self.base_url or os.environ.get("TINKER_BASE_URL")) == "local"
+
+    def _url(self) -> str | None:
+        """The server's URL. A server inside the command keeps its state for the commands that follow."""
+        if self._is_embedded:
+            os.environ.setdefault("TINKER_LOCAL_DATA", ".tinker-local")
+        return self.base_url
+
+    def offer(self, model: str | None) -> None:
+        """Let the server inside the command, if there is to be one, offer the model of a folder or GGUF file."""
+        if model and self._is_embedded and Path(model).exists():
+            os.environ.setdefault("TINKER_LOCAL_MODELS", model)
 
     @property
     def rest_is_local(self) -> bool:
@@ -53,13 +69,13 @@ class State:
         from urllib.parse import urlsplit  # noqa: PLC0415
 
         url = self.base_url or os.environ.get("TINKER_BASE_URL") or ""
-        return url == "local" or urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
+        return self._is_embedded or urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
 
     @cached_property
     def admin(self) -> AdminClient:
         from tinker import AdminClient  # noqa: PLC0415
 
-        admin = AdminClient(base_url=self.base_url)
+        admin = AdminClient(base_url=self._url())
         self._closers.append(lambda: admin.close().result())
         return admin
 

@@ -177,9 +177,9 @@ def _conclude(
         console.print(Text.assemble(("before  ", "dim"), texts.printable(first)))
         console.print(Text.assemble(("after   ", "green"), texts.printable(last)))
     folder = shlex.quote(str(training.folder.path))
-    state.say(
-        f"Finished after {finished.steps} steps ({finished.reason}), {finished.tokens:,} tokens."
-    )
+    early = "" if finished.reason == "done" else f" ({finished.reason})"
+    steps = "1 step" if finished.steps == 1 else f"{finished.steps:,} steps"
+    state.say(f"Finished after {steps}{early}, {finished.tokens:,} tokens.")
     state.say(f"  checkpoint  {finished.checkpoint.state_path}")
     if best.name != finished.checkpoint.name:
         state.say(f"  best        {best.state_path} (held-out loss {best.eval_loss:.4f})")

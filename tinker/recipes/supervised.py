@@ -594,13 +594,19 @@ def _model(service: tinker.ServiceClient, settings: TrainSettings) -> tuple[str,
                 f"Which model? Give model_name; the server offers {', '.join(sorted(served)) or 'none'}."
             )
         name = next(iter(served))
-    elif name not in served and served:
+    elif served and (name := served_name(name)) not in served:
         raise RecipeError(
             f"The server does not offer {name!r}; it offers {', '.join(sorted(served))}."
         )
     length = getattr(served.get(name), "max_context_length", None)
     tokenizer = service.create_sampling_client(base_model=name).result().get_tokenizer()
     return name, tokenizer, length or 32768
+
+
+def served_name(model: str) -> str:
+    """The name under which a server offers the model of a folder or GGUF file; other names stay as they are."""
+    path = Path(model)
+    return path.resolve().name.removesuffix(".gguf") if path.exists() else model
 
 
 def _split(count: int, settings: TrainSettings) -> tuple[list[int], list[int]]:
@@ -651,4 +657,4 @@ def _default_folder(settings: TrainSettings, base_model: str) -> Path:
     return Path("tinker-runs") / f"{data}-{model}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-__all__ = ["AHEAD", "Evaluation", "Event", "Finished", "Saved", "Step", "Training"]
+__all__ = ["AHEAD", "Evaluation", "Event", "Finished", "Saved", "Step", "Training", "served_name"]

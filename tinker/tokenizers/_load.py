@@ -33,6 +33,7 @@ def get_tokenizer(
     """The tokenizer of a model, or of files on disk.
 
     `name_or_path` is one of
+
     - a folder with tokenizer.json or a file of tiktoken's format (`tiktoken.model`, `*.tiktoken`,
       Llama 3's `tokenizer.model`), or such a file. tokenizer_config.json and chat_template.jinja
       beside it are read too. Needs no network.

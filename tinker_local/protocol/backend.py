@@ -129,9 +129,13 @@ class Backend:
     def live_model(self, model_id: str, user: str) -> Row:
         """A model of the user that is not unloaded, nor about to be."""
         model = self.own("models", "model_id", model_id, user)
-        if model["unloaded"] or self.store.request(unload_id(model_id)) is not None:
+        if self.is_unloaded(model):
             raise Refusal(404, f"The model {model_id} is unloaded")
         return model
+
+    def is_unloaded(self, model: Row) -> bool:
+        """Whether a model takes no more operations."""
+        return bool(model["unloaded"]) or self.store.request(unload_id(model["id"])) is not None
 
     def check_base_model(self, name: str) -> None:
         if name not in self.engine.models:

@@ -91,6 +91,14 @@ class Scheduler:
     def next_seq_id(self, model_id: str) -> int:
         return self._models[model_id].next_seq_id
 
+    def first_missing(self, model_id: str) -> int:
+        """The lowest number, from 1, that has not arrived."""
+        model = self._models[model_id]
+        number = max(1, model.next_seq_id)
+        while number in model.numbered:
+            number += 1
+        return number
+
     def add(self, request: Request) -> None:
         """Queue a request that has been recorded."""
         self._events[request.id] = asyncio.Event()

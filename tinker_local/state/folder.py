@@ -44,7 +44,8 @@ class DataFolder:
     def __init__(self, path: Path, *, adopt: bool = False) -> None:
         self.path = path
         self.adopt = adopt
-        path.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
         file = path / DATABASE
         if not file.exists() or file.stat().st_size == 0:
             self.check_new()

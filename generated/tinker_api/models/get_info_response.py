@@ -36,6 +36,14 @@ class GetInfoResponse(Schema):
     model_name: None | str = None
     """ Name of the base model. """
 
+    next_seq_id: int | None = None
+    """ The lowest `seq_id` that has not arrived: that of the next operation, if `last_seq_id` is lower. Null where the
+    server does not tell, or the run takes no more operations. """
+
+    last_seq_id: int | None = None
+    """ The highest `seq_id` that has arrived; 0 before any. Not lower than `next_seq_id` while operations between have
+    not arrived. """
+
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = {
             "model_id": self.model_id,
@@ -50,6 +58,10 @@ class GetInfoResponse(Schema):
             result["lora_rank"] = self.lora_rank
         if self.model_name is not None:
             result["model_name"] = self.model_name
+        if self.next_seq_id is not None:
+            result["next_seq_id"] = self.next_seq_id
+        if self.last_seq_id is not None:
+            result["last_seq_id"] = self.last_seq_id
         return result
 
     @classmethod
@@ -59,6 +71,8 @@ class GetInfoResponse(Schema):
         is_lora = src.get("is_lora")
         lora_rank = src.get("lora_rank")
         model_name = src.get("model_name")
+        next_seq_id = src.get("next_seq_id")
+        last_seq_id = src.get("last_seq_id")
         return cls(
             model_id=src["model_id"],
             model_data=ModelData.from_dict(src["model_data"]),
@@ -77,6 +91,8 @@ class GetInfoResponse(Schema):
             is_lora=is_lora,
             lora_rank=lora_rank,
             model_name=model_name,
+            next_seq_id=next_seq_id,
+            last_seq_id=last_seq_id,
         )
 
 

@@ -66,7 +66,7 @@ def extras() -> set[str]:
 
 
 def test_the_page_lists_every_extra() -> None:
-    page = (REPOSITORY / "docs" / "installation.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "extras.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == extras()
 
 

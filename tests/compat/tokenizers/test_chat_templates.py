@@ -118,10 +118,10 @@ def test_text_and_marked_masks_are_those_of_transformers(
             expected = theirs.apply_chat_template(
                 CHATS[chat], chat_template=template, tokenize=False, **options(chat)
             )
-        except Exception as error:  # noqa: BLE001 - whatever a template raises
+        except Exception:  # noqa: BLE001 - whatever a template raises: it refuses this conversation
             with pytest.raises(TokenizerError, match="The chat template"):
                 ours.apply_chat_template(CHATS[chat], chat_template=template, **options(chat))
-            pytest.skip(f"the template refuses this conversation: {error}")
+            return
         found = ours.apply_chat_template(
             CHATS[chat], chat_template=template, tokenize=False, **options(chat)
         )
@@ -166,8 +166,10 @@ def test_what_the_model_writes_is_found_without_marks(
             )
             for one in (template, twin)
         )
-    except Exception as error:  # noqa: BLE001 - whatever a template raises
-        pytest.skip(f"the template refuses this conversation: {error}")
+    except Exception:  # noqa: BLE001 - whatever a template raises: it refuses this conversation
+        with pytest.raises(TokenizerError):
+            trained_tokens(ours, CHATS[chat], chat_template=template, **options(chat))
+        return
     try:
         found = trained_tokens(ours, CHATS[chat], chat_template=template, **options(chat))
     except TokenizerError as error:

@@ -15,7 +15,7 @@ from tinker_local import LocalServer
 from tinker_local.options import Options
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hosted() -> Iterator[LocalServer]:
     with LocalServer(options=Options(allow_hosts=("Models.example.org",))) as running:
         yield running

@@ -74,7 +74,9 @@ def _training(
     from tinker.recipes.supervised import Training  # noqa: PLC0415
 
     if resume is None:
-        return Training(state.service, settings_of(data, given, config))
+        settings = settings_of(data, given, config)
+        state.offer(settings.model_name)
+        return Training(state.service, settings)
     folder = RunFolder(Path(resume))
     stored = folder.config().get("settings")
     settings = TrainSettings.of(stored if isinstance(stored, dict) else {}, str(folder.path))
@@ -88,4 +90,5 @@ def _training(
         raise click.UsageError(
             f"A run goes on with the settings it began with; leave out {what}, or begin a new run."
         )
+    state.offer(settings.model_name)
     return Training(state.service, settings, folder=folder)

@@ -7,7 +7,7 @@ Models
 
 Adapters
     LoRA in PEFT's form on all linear layers of the attention, the MLP and the unembedding, in float32,
-    `W + alpha / rank * B @ A` with alpha 32. They are this package's own layers (see `lora`): hooks that take
+    `W + alpha / rank * B @ A` with alpha 32. They are this package's own layers (see `lora`), which take
     the adapter in use into account. PEFT's would have to be inserted into the model, one for each adapter.
 
 Numbers
@@ -39,8 +39,9 @@ from tinker_local.engine.hf import logprobs, optimizer, sampling, training
 from tinker_local.engine.hf.folder import ModelError, open_folder
 from tinker_local.engine.hf.logprobs import Head
 from tinker_local.engine.hf.lora import (
+    AdaptedMatrices,
     HfAdapter,
-    Hooks,
+    in_precision,
     load as load_adapter,
     new as new_adapter,
     save as save_adapter,
@@ -79,7 +80,7 @@ class HfEngine:
         }
         for base in self._bases.values():
             logprobs.check(base)
-        self._hooks = {name: Hooks(base) for name, base in self._bases.items()}
+        self._matrices = {name: AdaptedMatrices(base) for name, base in self._bases.items()}
         self._models = {name: base.spec for name, base in self._bases.items()}
 
     @property
@@ -113,7 +114,7 @@ class HfEngine:
         with _memory_errors(base):
             return training.loss_and_gradient(
                 base,
-                self._hooks[adapter.base_model],
+                self._matrices[adapter.base_model],
                 adapter,
                 data,
                 loss_fn=loss_fn,
@@ -145,8 +146,9 @@ class HfEngine:
         base = self._base(base_model)
         for spec in specs:
             self.check_sample(base_model, spec)
-        with _memory_errors(base), self._hooks[base_model].using(adapter):
-            results: list[SampleResult] = sampling.sample(base, Head.of(base, adapter), specs)
+        used = None if adapter is None else in_precision(adapter, base.dtype)
+        with _memory_errors(base), self._matrices[base_model].using(used):
+            results: list[SampleResult] = sampling.sample(base, Head.of(base, used), specs)
             return results
 
     def _base(self, name: str) -> BaseModel:

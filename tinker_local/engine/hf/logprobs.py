@@ -23,7 +23,7 @@ PIECE = 2**25
 
 @frozen(eq=False)
 class Head:
-    """The unembedding with an adapter's factors; `a` and `b` are None if it has none."""
+    """The unembedding with an adapter's factors, in the model's precision; `a` and `b` are None if it has none."""
 
     weight: Tensor
     bias: Tensor | None
@@ -49,8 +49,7 @@ class Head:
         """Of rows [N, width]: float32 [N, vocab]."""
         logits = torch.nn.functional.linear(hidden, self.weight, self.bias)
         if self.a is not None and self.b is not None:
-            a, b = self.a.to(hidden.dtype), self.b.to(hidden.dtype)
-            logits.addmm_(hidden @ a.T, b.T, alpha=self.scale)
+            logits.addmm_(hidden @ self.a.T, self.b.T, alpha=self.scale)
         logits = logits.float()
         if self.softcap is not None:
             logits = torch.tanh(logits / self.softcap) * self.softcap
@@ -94,7 +93,7 @@ class _TargetLogProbs(torch.autograd.Function):
         by_hidden = torch.zeros_like(hidden)
         by_factors: list[Tensor] = []
         if head.a is not None:
-            by_factors = [torch.zeros_like(head.a), torch.zeros_like(head.b)]
+            by_factors = [torch.zeros_like(one, dtype=torch.float32) for one in (head.a, head.b)]
         rows = gradient.ne(0).any(1).nonzero()[:, 0]
         for piece in pieces(len(rows), len(head.weight)):
             at = rows[piece]
@@ -108,13 +107,12 @@ class _TargetLogProbs(torch.autograd.Function):
             by_logits = by_logits.to(x.dtype)
             by_x = by_logits @ head.weight
             if by_factors:
-                a, b = head.a.to(x.dtype), head.b.to(x.dtype)
-                by_low = (by_logits @ b) * head.scale
-                by_x.addmm_(by_low, a)
+                by_low = (by_logits @ head.b) * head.scale
+                by_x.addmm_(by_low, head.a)
                 by_factors[0] += (by_low.T @ x).float()
-                by_factors[1] += (by_logits.T @ (x @ a.T)).float() * head.scale
+                by_factors[1] += (by_logits.T @ (x @ head.a.T)).float() * head.scale
             by_hidden[at] = by_x
-        return by_hidden, None, None, *by_factors
+        return by_hidden, None, None, *(one.to(x.dtype) for one in by_factors)
 
 
 @torch.no_grad()

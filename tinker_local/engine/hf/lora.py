@@ -125,40 +125,71 @@ def save(adapter: HfAdapter) -> AdapterState:
     )
 
 
-def with_gradients(adapter: HfAdapter) -> HfAdapter:
-    """The same adapter, its weights as leaves of a computation to come."""
-    weights = {name: weight.detach().requires_grad_() for name, weight in adapter.weights.items()}
+def in_precision(adapter: HfAdapter, dtype: torch.dtype, *, gradients: bool = False) -> HfAdapter:
+    """The same adapter to compute with: its weights in the model's precision; with `gradients`, leaves of a
+    computation to come."""
+    weights = {
+        name: weight.detach().to(dtype).requires_grad_(gradients)
+        for name, weight in adapter.weights.items()
+    }
     return evolve(adapter, weights=weights)
 
 
-class Hooks:
+class AdaptedMatrices:
     """Makes the matrices of a model take the adapter that is in use into account."""
 
     def __init__(self, model: BaseModel) -> None:
         self._adapter: HfAdapter | None = None
         for name, matrix in model.matrices.items():
             if name != model.head:  # which is computed in pieces
-                matrix.register_forward_hook(self._hook(name))
+                matrix.forward = self._forward(name, matrix)
 
     @contextmanager
     def using(self, adapter: HfAdapter | None) -> Iterator[None]:
+        """Compute with an adapter that is `in_precision`."""
         self._adapter = adapter
         try:
             yield
         finally:
             self._adapter = None
 
-    def _hook(self, name: str) -> Any:
+    def _forward(self, name: str, matrix: nn.Linear) -> Any:
         name_a, name_b = f"{name}.lora_A", f"{name}.lora_B"
 
-        def add(matrix: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
+        def forward(x: Tensor) -> Tensor:
             adapter = self._adapter
             if adapter is None or name_a not in adapter.weights:
-                return None
-            x = inputs[0]
-            a, b = (adapter.weights[one].to(x.dtype) for one in (name_a, name_b))
-            low = nn.functional.linear(x, a).flatten(0, -2)
-            output.flatten(0, -2).addmm_(low, b.T, alpha=adapter.scale)
-            return output
+                return nn.functional.linear(x, matrix.weight, matrix.bias)
+            a, b = adapter.weights[name_a], adapter.weights[name_b]
+            rows = x.flatten(0, -2)
+            if torch.is_grad_enabled():
+                product = _Adapted.apply(rows, a, b, matrix.weight, matrix.bias, adapter.scale)
+            else:
+                product = nn.functional.linear(rows, matrix.weight, matrix.bias)
+                product.addmm_(rows @ a.T, b.T, alpha=adapter.scale)
+            return product.view(*x.shape[:-1], -1)
 
-        return add
+        return forward
+
+
+class _Adapted(torch.autograd.Function):
+    """`x @ W.T + bias + scale * x @ A.T @ B.T` as one operation of autograd.
+
+    Autograd's own would be six, and a GPU waits for Python to start each of them."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, a: Tensor, b: Tensor, weight: Tensor, bias: Tensor | None, scale: float
+    ) -> Tensor:
+        low = x @ a.T
+        ctx.save_for_backward(x, low, a, b, weight)
+        ctx.scale = scale
+        return nn.functional.linear(x, weight, bias).addmm_(low, b.T, alpha=scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        x, low, a, b, weight = ctx.saved_tensors
+        by_low = (gradient @ b).mul_(ctx.scale)
+        by_x = (gradient @ weight).addmm_(by_low, a) if ctx.needs_input_grad[0] else None
+        return by_x, by_low.T @ x, (gradient.T @ low).mul_(ctx.scale), None, None, None

@@ -46,6 +46,11 @@ class BaseModel:
         device: torch.device = self.matrices[self.head].weight.device
         return device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        dtype: torch.dtype = self.matrices[self.head].weight.dtype
+        return dtype
+
     def hidden(self, *, cache: Any = None, **inputs: Any) -> Any:
         """The decoder's output, without the unembedding; keys and values are kept in the cache, if there is one."""
         if cache is not None:

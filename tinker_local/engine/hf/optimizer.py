@@ -8,7 +8,9 @@ from torch import Tensor
 from torch.optim.adamw import adamw
 
 from tinker_local.engine.base import AdamSpec, EngineError
-from tinker_local.engine.hf.lora import HfAdapter
+from tinker_local.engine.hf.lora import Factors, HfAdapter
+
+MEAN, SQUARE = ".exp_avg", ".exp_avg_sq"
 
 
 @torch.no_grad()
@@ -18,33 +20,28 @@ def step(adapter: HfAdapter, params: AdamSpec) -> tuple[dict[str, float], HfAdap
     Raises EngineError when a setting is out of range or the new weights are not finite.
     """
     params.check()
-    names = list(adapter.weights)
-    weights = [adapter.weights[name].clone() for name in names]
-    grads = [
-        adapter.grads[name].clone() if name in adapter.grads else torch.zeros_like(weight)
-        for name, weight in zip(names, weights, strict=True)
-    ]
-    norm = torch.nn.utils.get_total_norm(grads)
+
+    def joined(tensors: Factors, suffix: str = "") -> Tensor:
+        """A copy as one tensor, zero where there is none: hundreds of small tensors keep a GPU waiting."""
+        found = (
+            tensors[key] if (key := f"{name}{suffix}") in tensors else torch.zeros_like(weight)
+            for name, weight in adapter.weights.items()
+        )
+        return torch.cat([one.flatten() for one in found])
+
+    weights, gradient = joined(adapter.weights), joined(adapter.grads)
+    means, squares = joined(adapter.moments, MEAN), joined(adapter.moments, SQUARE)
+    norm = float(torch.linalg.vector_norm(gradient))
     if params.grad_clip_norm > 0:
-        torch._foreach_mul_(grads, min(1.0, params.grad_clip_norm / (float(norm) + 1e-6)))
-
-    def moments(kind: str) -> list[Tensor]:
-        return [
-            adapter.moments[key].clone()
-            if (key := f"{name}.{kind}") in adapter.moments
-            else torch.zeros_like(weight)
-            for name, weight in zip(names, weights, strict=True)
-        ]
-
-    means, squares = moments("exp_avg"), moments("exp_avg_sq")
+        gradient.mul_(min(1.0, params.grad_clip_norm / (norm + 1e-6)))
     try:
         adamw(
-            weights,
-            grads,
-            means,
-            squares,
+            [weights],
+            [gradient],
+            [means],
+            [squares],
             max_exp_avg_sqs=[],
-            state_steps=[torch.tensor(float(adapter.step)) for _ in names],
+            state_steps=[torch.tensor(float(adapter.step))],
             foreach=True,
             amsgrad=False,
             beta1=params.beta1,
@@ -58,15 +55,21 @@ def step(adapter: HfAdapter, params: AdamSpec) -> tuple[dict[str, float], HfAdap
         if "overflow" not in str(error):
             raise
         raise EngineError("the step is too large for float32; nothing was changed") from None
-    if not all(bool(weight.isfinite().all()) for weight in weights):
+    if not weights.isfinite().all():
         raise EngineError("the step would make the adapter's weights infinite; nothing was changed")
-    new_moments = {f"{name}.exp_avg": one for name, one in zip(names, means, strict=True)}
-    new_moments |= {f"{name}.exp_avg_sq": one for name, one in zip(names, squares, strict=True)}
+
+    def apart(joint: Tensor, suffix: str = "") -> dict[str, Tensor]:
+        parts = joint.split([weight.numel() for weight in adapter.weights.values()])
+        return {
+            f"{name}{suffix}": part.view_as(weight)
+            for (name, weight), part in zip(adapter.weights.items(), parts, strict=True)
+        }
+
     stepped = evolve(
         adapter,
-        weights=dict(zip(names, weights, strict=True)),
-        moments=new_moments,
+        weights=apart(weights),
+        moments=apart(means, MEAN) | apart(squares, SQUARE),
         grads={},
         step=adapter.step + 1,
     )
-    return {"unclipped_grad_l2:mean": float(norm)}, stepped
+    return {"unclipped_grad_l2:mean": norm}, stepped

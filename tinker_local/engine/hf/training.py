@@ -6,6 +6,7 @@ example's end cannot reach back into it, so no mask is needed and padding change
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import Tensor
 from tinker_local.engine import evaluation, losses
 from tinker_local.engine.base import EngineError, Example, LossResult
 from tinker_local.engine.hf import logprobs, lora, memory
-from tinker_local.engine.hf.lora import HfAdapter, Hooks
+from tinker_local.engine.hf.lora import AdaptedMatrices, HfAdapter
 from tinker_local.engine.hf.model import BaseModel
 
 _TOKENS = {"cpu": (512, 2048), "mps": (2048, 8192)}
@@ -33,7 +34,7 @@ SHARE = 0.7
 
 def loss_and_gradient(
     model: BaseModel,
-    hooks: Hooks,
+    matrices: AdaptedMatrices,
     adapter: HfAdapter,
     data: Sequence[Example],
     *,
@@ -49,12 +50,12 @@ def loss_and_gradient(
     examples = evaluation.prepare(data, loss, settings, model.spec)
     values: dict[int, evaluation.Evaluated] = {}
     sums: dict[str, Tensor] = {}
+    leaves = lora.in_precision(adapter, model.dtype, gradients=backward)
     for indices, checkpointing in _batches(model, examples):
         batch = [examples[i] for i in indices]
-        leaves = lora.with_gradients(adapter) if backward else adapter
         with (
             torch.set_grad_enabled(backward),
-            hooks.using(leaves),
+            matrices.using(leaves),
             _checkpointing(model, checkpointing and backward),
         ):
             logp = _target_log_probs(model, leaves, batch)
@@ -67,9 +68,9 @@ def loss_and_gradient(
     result = evaluation.collect(loss, [values[i] for i in range(len(examples))])
     if not backward:
         return result, adapter
-    for name, gradient in adapter.grads.items():
-        sums[name] = sums[name] + gradient if name in sums else gradient
-    if not all(bool(gradient.isfinite().all()) for gradient in sums.values()):
+    if adapter.grads:
+        torch._foreach_add_(list(sums.values()), [adapter.grads[name] for name in sums])
+    if not torch.nn.utils.get_total_norm(sums.values(), math.inf).isfinite():
         raise EngineError("the gradient is not finite")
     return result, evolve(adapter, grads=sums)
 
@@ -146,13 +147,10 @@ def _add(
 ) -> None:
     """Add the gradient of a batch, given the one by its log-probabilities."""
     by_logp = np.concatenate([one.reshape(-1, logp.shape[1]) for one in gradients])
-    names = list(adapter.weights)
     parts = torch.autograd.grad(
-        logp,
-        [adapter.weights[name] for name in names],
-        torch.from_numpy(by_logp).to(logp),
-        allow_unused=True,
+        logp, list(adapter.weights.values()), torch.from_numpy(by_logp).to(logp)
     )
-    for name, part in zip(names, parts, strict=True):
-        if part is not None:
-            sums[name] = sums[name].add_(part) if name in sums else part
+    if sums:
+        torch._foreach_add_(list(sums.values()), parts)
+    else:
+        sums.update(zip(adapter.weights, (part.float() for part in parts), strict=True))

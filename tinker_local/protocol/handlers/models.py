@@ -6,6 +6,7 @@ from typing import Any
 
 from tinker_local.errors import Refusal
 from tinker_local.protocol.backend import Backend, Call, digest_of, unload_id
+from tinker_local.state.store import Row
 
 
 async def create_model(backend: Backend, call: Call) -> dict[str, Any]:
@@ -81,6 +82,17 @@ async def get_info(backend: Backend, call: Call) -> dict[str, Any]:
         "is_lora": True,
         "lora_rank": int(model["facts"]["lora"]["rank"]),
         "model_name": spec.name,
+        **_place(backend, model),
+    }
+
+
+def _place(backend: Backend, model: Row) -> dict[str, int]:
+    """Where the numbers of a run's operations have come to, if it takes more of them."""
+    if backend.is_unloaded(model):
+        return {}
+    return {
+        "next_seq_id": backend.scheduler.first_missing(model["id"]),
+        "last_seq_id": backend.scheduler.last_seq_id(model["id"]),
     }
 
 

@@ -23,7 +23,8 @@ def request(
 ) -> Request[GetInfoResponse]:
     """Describe a training run by its model id
 
-    Clients call it after they create a model; `model_data` names the tokenizer of the model.
+    Clients call it after they create a model; `model_data` names the tokenizer of the model. By `next_seq_id`, a
+    client that has not created the run can go on with it.
 
     Args:
         body (GetInfoRequest): The model to describe.

@@ -1,0 +1,415 @@
+"""The journal of a training run: a file by which another process goes on where this one was killed.
+
+Lines of JSON, each an object with one member, appended:
+
+    {"run": {"run_id": …, "session_id": …, "made_from": {…}, "next_seq_id": 1}}     the file's first line
+    {"submitted": {"call": 0, "operation": …, "content": …, "seq_ids": [1, 2]}}     on disk before anything is sent
+    {"accepted": {"call": 0, "request_ids": […]}}
+    {"refused": {"call": 0, "error": …, "next_seq_id": 1}}
+    {"finished": {"call": 0, "path": …, "kept": […]}}                               the result has arrived; of a save, where it is
+    {"step": {"loop": [1, 0, 0], "step": 3, "call": 6}}                             a step of a loop begins with this call
+
+`call` counts the calls of the program. A call of the program that runs again is the recorded one of that number, if it is
+the same call. Whoever was killed between "submitted" and "accepted" does not know whether the server has the request: it is
+sent again under its seq_ids, by which the server knows it.
+
+Results are kept beside it, in a folder, until the step that they belong to is over: a server may forget a result that was read.
+`kept` has the CRC-32 of each file, by which one that a power cut has spoiled is known.
+
+A last line that was not written whole is cut off. What is lost of lines that were not on disk yet (a power cut) is found out
+again in the same way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import threading
+import weakref
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+from attrs import define, field, frozen
+
+from tinker.errors import JournalError, TinkerError
+
+_RUN, _SUBMITTED, _ACCEPTED, _REFUSED, _FINISHED, _STEP = (
+    "run",
+    "submitted",
+    "accepted",
+    "refused",
+    "finished",
+    "step",
+)
+_BEGINNING = b'{"run":{'
+
+
+@frozen
+class Run:
+    """Which run a journal is of."""
+
+    run_id: str
+    session_id: str | None
+    """The session it was created in; None if that is not known."""
+    made_from: Mapping[str, Any]
+    """What the run was created with."""
+    next_seq_id: int
+    """The first number that the journal's first call may use."""
+
+
+@frozen
+class Loop:
+    """Which loop of the program."""
+
+    first_call: int
+    """Of the program's next call, when it began."""
+    depth: int
+    """How many loops it is inside of."""
+    number: int
+    """How many other loops of that depth began with the same call."""
+
+
+@define
+class Call:
+    """What is known of a call."""
+
+    call: int
+    operation: str
+    content: str
+    seq_ids: list[int]
+    request_ids: list[Any] | None = None
+    """Of the promises, once the server has accepted all of it."""
+    refused: str | None = None
+    """The error, if it was not accepted, or not in whole."""
+    finished: bool = False
+    path: str | None = None
+    kept: dict[int, int] = field(factory=dict)
+    """The checksums of the results that are kept, by the request's place in the call."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self.finished or self.refused is not None
+
+
+class Journal:
+    """An open journal, which no other process can open. From any thread."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.run: Run | None = None
+        self.next_seq_id = 1
+        """The number behind all that were used."""
+        self.checkpoint: str | None = None
+        """The last training checkpoint whose path has arrived."""
+        self._results = path.with_name(f"{path.name}.results")
+        self._calls: dict[int, Call] = {}
+        """Of an earlier process, and of this one those whose results are kept or have not arrived, by number."""
+        self._last_known = -1
+        """The last call of an earlier process."""
+        self._steps: dict[Loop, dict[int, int]] = {}
+        """The first call of each step."""
+        self._descriptor = descriptor
+        self._size = 0
+        self._lock = threading.RLock()
+        _open.add(self)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], made_from: Mapping[str, Any] | None) -> Self:
+        """Open a journal, or begin one.
+
+        Args:
+            path: The file.
+            made_from: What the program creates its run with; None for any run.
+
+        Raises:
+            JournalError: It is in use, of another run, or not a journal.
+            OSError: It cannot be read or written.
+        """
+        file = Path(path)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        journal = cls(file, descriptor)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise JournalError(
+                    f"{file} is in use by another process or client: end that one first, or use another file."
+                ) from None
+            journal._read()
+            journal._last_known = max(journal._calls, default=-1)
+            if journal.run is not None and made_from is not None:
+                journal._check(journal.run.made_from, made_from)
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let another process have it."""
+        with self._lock:
+            descriptor, self._descriptor = self._descriptor, -1
+            if descriptor >= 0:
+                os.close(descriptor)
+        _open.discard(self)
+
+    # ---- reading ----------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        with open(self._descriptor, "rb", closefd=False) as file:
+            content = file.read()
+        whole = 0
+        lines = content.splitlines(keepends=True)
+        for number, line in enumerate(lines, 1):
+            try:
+                if not line.endswith(b"\n"):
+                    raise ValueError("it has no end")
+                ((kind, fields),) = orjson.loads(line).items()
+                self._take(kind, fields)
+            except (ValueError, TypeError, KeyError, AttributeError):
+                may_be_cut = number > 1 or line.startswith(_BEGINNING[: len(line)])
+                if number < len(lines) or not may_be_cut:
+                    raise JournalError(
+                        f"{self.path} is not a journal, or is damaged on line {number}."
+                    ) from None
+                break
+            whole += len(line)
+        if whole < len(content):
+            os.ftruncate(self._descriptor, whole)
+        self._size = whole
+
+    def _take(self, kind: str, fields: Mapping[str, Any]) -> None:
+        if kind == _RUN:
+            self.run = Run(**fields)
+            self.next_seq_id = self.run.next_seq_id
+            return
+        if self.run is None:
+            raise ValueError("the first line names the run")
+        if kind == _STEP:
+            self._steps.setdefault(Loop(*fields["loop"]), {})[fields["step"]] = fields["call"]
+        elif kind == _SUBMITTED:
+            call = self._calls[fields["call"]] = Call(**fields)
+            self.next_seq_id = call.seq_ids[-1] + 1
+        elif kind == _ACCEPTED:
+            self._calls[fields["call"]].request_ids = fields["request_ids"]
+        elif kind == _REFUSED:
+            self._calls[fields["call"]].refused = fields["error"]
+            self.next_seq_id = fields["next_seq_id"]
+        elif kind == _FINISHED:
+            call = self._calls[fields["call"]]
+            call.finished, call.path = True, fields["path"]
+            call.kept = dict(enumerate(fields["kept"]))
+            if call.operation == "save_weights" and call.path is not None:
+                self.checkpoint = call.path
+        else:
+            raise ValueError("unknown kind of line")
+
+    def _check(self, was: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+        differing = [
+            f"{name}={was.get(name)!r}, not {asked.get(name)!r}"
+            for name in {**was, **asked}
+            if was.get(name) != asked.get(name)
+        ]
+        if differing:
+            raise JournalError(
+                f"{self.path} is the journal of a run with {'; '.join(differing)}: use another file for another run."
+            )
+
+    # ---- the calls of an earlier process ----------------------------------------------------
+
+    def known(self, number: int, operation: str, content: str, requests: int) -> Call | None:
+        """What an earlier process has recorded of this call; None if it is new.
+
+        Raises:
+            JournalError: It has recorded another call.
+            TinkerError: The call failed then, and later ones did not.
+        """
+        with self._lock:
+            call = self._calls.get(number)
+        if call is None:
+            return None
+        is_last = number == self._last_known
+        if call.refused is not None and is_last and call.seq_ids[0] == self.next_seq_id:
+            return None  # nothing has come of it, and nothing was built on that
+        asked = (operation, content, requests)
+        if (call.operation, call.content, len(call.seq_ids)) != asked:
+            what = f"{operation} with other content" if call.operation == operation else operation
+            raise JournalError(
+                f"Call {number} of the run is {call.operation} (seq_id={call.seq_ids[0]}) in {self.path}, and now {what}: "
+                "the program has to make the same calls again. Undo what was changed, or go on from a "
+                "checkpoint, with another journal."
+            )
+        if call.refused is not None:
+            raise TinkerError(
+                f"Call {number} of the run failed in an earlier process: {call.refused}"
+            )
+        return call
+
+    def first_step(self, loop: Loop, count: int) -> tuple[int, int]:
+        """The first step of a loop that is not over, and the number of its first call.
+
+        A step is over when the loop has gone on, and all results of its calls and of those before have arrived.
+        """
+        with self._lock:
+            return self._not_over(loop, range(1, count + 1))
+
+    def _not_over(self, loop: Loop, ends: range) -> tuple[int, int]:
+        begun = self._steps.get(loop, {})
+        unsettled = min((n for n, call in self._calls.items() if not call.is_settled), default=None)
+        step, number = ends.start - 1, begun.get(ends.start - 1, loop.first_call)
+        for following in ends:
+            end = begun.get(following)
+            if end is None or (unsettled is not None and unsettled < end):
+                break
+            step, number = following, end
+        return step, number
+
+    # ---- writing ----------------------------------------------------------------------------
+
+    def begin(self, run: Run) -> None:
+        """Name the run. On disk when this returns."""
+        self.run, self.next_seq_id = run, run.next_seq_id
+        self._write(
+            _RUN,
+            run_id=run.run_id,
+            session_id=run.session_id,
+            made_from=dict(run.made_from),
+            next_seq_id=run.next_seq_id,
+        )
+        self._sync()
+        for left_by_another_run in self._results.glob("*-*"):
+            left_by_another_run.unlink()
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def submitted(self, call: Call) -> None:
+        """A call is about to be sent. On disk when this returns."""
+        with self._lock:
+            self._write(
+                _SUBMITTED,
+                call=call.call,
+                operation=call.operation,
+                content=call.content,
+                seq_ids=call.seq_ids,
+            )
+            self._calls[call.call] = call
+        self._sync()
+
+    def accepted(self, call: Call, request_ids: list[Any]) -> None:
+        self._write(_ACCEPTED, call=call.call, request_ids=request_ids)
+
+    def refused(self, call: Call, error: Exception, next_seq_id: int) -> None:
+        call.refused = str(error)
+        self._write(_REFUSED, call=call.call, error=str(error), next_seq_id=next_seq_id)
+
+    def finished(self, call: Call, path: str | None = None) -> None:
+        if not call.finished:
+            call.finished = True
+            kept = [call.kept[number] for number in sorted(call.kept)]
+            self._write(_FINISHED, call=call.call, path=path, kept=kept)
+
+    def step(self, loop: Loop, step: int, number: int) -> None:
+        """A step of a loop begins with this call, or the loop has ended before it."""
+        with self._lock:
+            begun = self._steps.setdefault(loop, {})
+            if begun.get(step) != number:
+                begun[step] = number
+                fields = [loop.first_call, loop.depth, loop.number]
+                self._write(_STEP, loop=fields, step=step, call=number)
+            self._forget_steps(loop, step)
+
+    def _forget_steps(self, loop: Loop, step: int) -> None:
+        """Forget the calls and results of steps that are over: no process makes them again."""
+        begun = self._steps[loop]
+        oldest = min(begun)
+        first, behind = self._not_over(loop, range(oldest + 1, step + 1))
+        for number in range(begun[oldest], behind):
+            if (call := self._calls.pop(number, None)) is not None:
+                for place in call.kept:
+                    self._file(call, place).unlink(missing_ok=True)
+        for over in range(oldest, first):
+            begun.pop(over, None)
+
+    # ---- results ----------------------------------------------------------------------------
+
+    def keep(self, call: Call, place: int, media_type: str, content: bytes) -> None:
+        """Keep the result of a request of a call, as it came; one that cannot be written is not kept."""
+        kept = media_type.encode() + b"\n" + content
+        with contextlib.suppress(OSError):
+            self._results.mkdir(mode=0o700, exist_ok=True)
+            self._file(call, place).write_bytes(kept)
+            call.kept[place] = zlib.crc32(kept)
+
+    def kept(self, call: Call, place: int) -> tuple[str, bytes] | None:
+        """Media type and content of a result that is kept."""
+        if not call.finished or place not in call.kept:
+            return None
+        try:
+            kept = self._file(call, place).read_bytes()
+        except FileNotFoundError:
+            return None
+        if zlib.crc32(kept) != call.kept[place]:
+            return None
+        media_type, _, content = kept.partition(b"\n")
+        return media_type.decode(), content
+
+    def _file(self, call: Call, place: int) -> Path:
+        return self._results / f"{call.call}-{place}"
+
+    # ---- the file ---------------------------------------------------------------------------
+
+    def _write(self, kind: str, **fields: Any) -> None:
+        line = orjson.dumps({kind: fields}) + b"\n"
+        with self._lock:
+            if self._descriptor < 0:
+                raise JournalError(f"{self.path} is closed.")
+            try:
+                if os.write(self._descriptor, line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            except OSError:
+                os.ftruncate(self._descriptor, self._size)  # of whole lines
+                raise
+            self._size += len(line)
+
+    def _sync(self) -> None:
+        os.fsync(self._descriptor)
+
+    def close_after_fork(self) -> None:
+        """In a forked process: the lock is the parent's."""
+        descriptor, self._descriptor = self._descriptor, -1
+        self._lock = threading.RLock()
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def digest(*parts: bytes) -> str:
+    """What tells two calls apart."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(len(part).to_bytes(8))
+        found.update(part)
+    return found.hexdigest()
+
+
+_open: weakref.WeakSet[Journal] = weakref.WeakSet()
+
+
+def _leave_to_the_parent() -> None:
+    for journal in tuple(_open):
+        journal.close_after_fork()
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_the_parent)
