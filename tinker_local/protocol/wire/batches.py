@@ -1,4 +1,4 @@
-"""Batches of training, and the input of a model: what requests bring, as engines take it."""
+"""Training batches and model inputs: from requests to the types of engines."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _tokens_from_protobuf(chunks: Iterable[pb.Chunk]) -> npt.NDArray[np.int64]:
 
 
 def provenance(request: pb.ForwardBackwardRequest) -> list[Provenance]:
-    """What the data say of where they come from."""
+    """The provenance spans of the data."""
     return [
         Provenance(
             model_input=_spans(datum.model_input_spans), targets=_spans(datum.loss_fn_input_spans)
