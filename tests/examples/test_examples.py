@@ -200,10 +200,10 @@ def test_the_notebook(tmp_path: Path) -> None:
 
 
 def _shown(notebook: Any) -> list[list[str]]:
-    """By cell, the kinds of its outputs. Names and times differ from run to run."""
+    """By cell, the kinds of its outputs. Names and times differ from run to run, and what is printed may come in parts."""
     return [
         sorted(
-            kind for output in cell.get("outputs", []) for kind in output.get("data", ["stream"])
+            {kind for output in cell.get("outputs", []) for kind in output.get("data", ["stream"])}
         )
         for cell in notebook.cells
     ]
