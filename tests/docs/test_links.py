@@ -12,7 +12,10 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def pages(repository: Path) -> list[Path]:
-    folders = (repository, *(repository / name for name in ("docs", "codegen", "benchmarks")))
+    folders = (
+        repository,
+        *(repository / name for name in ("docs", "examples", "codegen", "benchmarks")),
+    )
     return [page for folder in folders for page in sorted(folder.glob("*.md"))]
 
 
