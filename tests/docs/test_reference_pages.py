@@ -92,10 +92,9 @@ def test_metrics_are_those_of_the_embedded_server(losses: Path) -> None:
         for name in LOSSES if of == "every loss" else set(names(of)) & set(LOSSES):
             listed[name].add(metric.strip("`"))
     ones = np.full(4, 0.5)
-    inputs = {
-        name: ones
-        for name in ("logprobs", "advantages", "sampled", "drawn_logprobs", "sequence_ratio_mask")
-    }
+    inputs = dict.fromkeys(
+        ("logprobs", "advantages", "sampled", "drawn_logprobs", "sequence_ratio_mask"), ones
+    )
     for name, loss in LOSSES.items():
         settings = dict(loss.settings) | {key: words[0] for key, words in loss.choices.items()}
         reported = set(loss.metrics(-ones, {**inputs, **settings})) | {"loss:sum"}
