@@ -262,15 +262,17 @@ class RunQueue:
             return None
         from tinker._training import journal as journals  # noqa: PLC0415  # few use one
 
-        written_content = journals.digest(content())
+        asked = content()
+        digest = journals.digest(asked)
         try:
-            call = self.journal.known(turn.number, operation, written_content, requests)
+            call = self.journal.known(turn.number, operation, digest, requests)
         except JournalError as error:
             turn.poison(error)
             raise
         if call is None:
             seq_ids = turn.draw(requests)
-            call = journals.Call(turn.number, operation, written_content, seq_ids)
+            name = orjson.loads(asked)["path"] if operation == "save_weights" else None
+            call = journals.Call(turn.number, operation, digest, seq_ids, name)
             try:
                 await asyncio.to_thread(self.journal.submitted, call)
             except OSError:
