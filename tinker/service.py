@@ -45,8 +45,8 @@ class ServiceClient(HasHolder):
         retry: How persistently requests are retried, and their deadlines.
         **kwargs: Ignored, with a warning: older code sets a `timeout` or `max_retries`.
 
-    Nothing is sent before the first operation. Use it in a `with` block, or call `close`, to tell the
-    server how the work ended; otherwise it is told when the interpreter exits.
+    Nothing is sent before the first operation. Use it in a `with` or `async with` block, or call `close`, to
+    tell the server how the work ended; otherwise it is told when the interpreter exits.
 
     Raises:
         ValueError: The address or the key is malformed.

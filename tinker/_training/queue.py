@@ -235,7 +235,9 @@ class RunQueue:
                             )
                             polls[number] = asyncio.create_task(result)
 
-                    if parallel:
+                    if (
+                        parallel and len(submits) > 1
+                    ):  # else tasks would only add a turn of the loop
                         await asyncio.gather(*(submit(n) for n in range(len(submits))))
                     else:
                         for number in range(len(submits)):
@@ -280,7 +282,7 @@ class RunQueue:
 
     async def _results(self, call: Call | None, polls: Sequence[asyncio.Task[T]]) -> list[T]:
         try:
-            results = list(await asyncio.gather(*polls))
+            results = [await polls[0]] if len(polls) == 1 else list(await asyncio.gather(*polls))
         except RequestFailedError:
             if self.journal is not None and call is not None:
                 self.journal.finished(call)
