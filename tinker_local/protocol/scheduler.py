@@ -2,7 +2,7 @@
 
 Operations of one model run in the order of their seq_ids, whatever the order in which they arrive. Those
 of one sampler run in the order in which they arrive, several at a time. Models and samplers take turns. One
-thread executes, so that the event loop stays free to answer.
+thread executes, at a lower priority, so that the event loop stays free to answer.
 
 A seq_id that does not arrive is waited for; after `gap_seconds` without any arrival for that model, the
 gap is passed over, because its client has given up on it, and the operations behind it run.
@@ -11,9 +11,12 @@ gap is passed over, because its client has given up on it, and the operations be
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
+import os
 import queue
+import sys
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
@@ -26,6 +29,8 @@ from tinker_local.state.store import Request
 logger = logging.getLogger("tinker_local")
 
 LARGEST_SAMPLE_BATCH = 64
+NICENESS = 5
+"""Of the thread that executes, and of those it starts: the event loop then waits for the processor half as long."""
 RETRY_SECONDS = 1.0
 """Between tries to record what an operation has done."""
 
@@ -245,6 +250,9 @@ class Scheduler:
         return True
 
     def _run(self) -> None:
+        if sys.platform == "linux":  # elsewhere priorities are of processes
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while (requests := self._work.get()) is not None:
             while not self._try(requests):
                 if self._stopping.wait(RETRY_SECONDS):
