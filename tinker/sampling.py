@@ -6,6 +6,7 @@ import base64
 import binascii
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -180,12 +181,7 @@ class SamplingClient(HasHolder):
         options.check(prompt)
         progress = self._begin("asample", prompt, num_samples, sampling_params)
         request = options.added_to(self._request(prompt, num_samples, sampling_params))
-        sampler = self._in_this_process()
-
-        async def ask() -> types.SampleResponse:
-            return await sampler.sample(request, prompt, progress)
-
-        return ask, progress
+        return partial(self._in_this_process().sample, request, prompt, progress), progress
 
     def sample_stream(
         self,

@@ -11,6 +11,7 @@ import pytest
 
 import tinker
 from tests.support.command import Cli
+from tinker_local import LocalServer
 
 
 def run_of(path: str) -> str:
@@ -167,6 +168,34 @@ def test_sessions_and_their_trace(cli: Cli, saved: tuple[str, str]) -> None:
     assert cli.ok("session", "export-trace", session, "--url-only").stdout.startswith(
         "http://127.0.0.1"
     )
+
+
+def test_usage_is_added_up(tmp_path: Path) -> None:
+    """Of two batches, tokens and sampled tokens as they were sent and drawn."""
+    with LocalServer() as running, tinker.ServiceClient(base_url=running.url) as service:
+        training = service.create_lora_training_client("tinker-local/tiny", rank=2).result()
+        datum = tinker.Datum(tinker.ModelInput.from_ints([1, 2, 3]), {"target_tokens": [2, 3, 4]})
+        for _ in range(2):
+            training.forward_backward([datum, datum], "cross_entropy").result()
+        sampler = training.save_weights_and_get_sampling_client().result()
+        params = tinker.SamplingParams(max_tokens=5, seed=1)
+        drawn = sampler.sample(tinker.ModelInput.from_ints([1, 2]), 3, params).result()
+        tokens = sum(len(sequence.tokens) for sequence in drawn.sequences)
+        cli = Cli(running.url, tmp_path)
+        (used,) = cli.ok("-f", "json", "usage").json["usage"]
+        assert used["session"] == training.model_id.split(":")[0]
+        assert (used["training"], used["sampling_prefill"], used["sampling_sample"]) == (
+            12,
+            2,
+            tokens,
+        )
+        by_kind = {
+            one["kind"]: one for one in cli.ok("-f", "json", "usage", "--by", "kind").json["usage"]
+        }
+        assert by_kind["training"]["training"] == 12
+        assert {
+            one["user"] for one in cli.ok("-f", "json", "usage", "--by", "user").json["usage"]
+        } == {"local"}
 
 
 def test_billing_as_csv(cli: Cli, saved: tuple[str, str]) -> None:

@@ -245,6 +245,15 @@ def always_json(request: httpx.Request, response: httpx.Response) -> httpx.Respo
     )
 
 
+def always_protobuf(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    """JSON under the name of protobuf."""
+    if b'"loss_fn_output_type"' not in response.content:
+        return None
+    return httpx.Response(
+        200, content=response.content, headers={"content-type": "application/x-protobuf"}
+    )
+
+
 def promises_anew(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
     """A repeated sample gets another promise, as from a server that samples again."""
     if not request.url.path.endswith("/asample") or response.status_code != 200:
@@ -259,16 +268,25 @@ promises_anew.count = 0  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
-    ("change", "broken"),
+    ("change", "broken", "words"),
     [
-        (errors_of_its_own, "error bodies"),
-        (loses_results, "optim_step"),
-        (always_json, "forward_backward"),
-        (promises_anew, "repeated sample"),
+        (
+            errors_of_its_own,
+            "error bodies",
+            "expected a `detail` in the body of the 400, found none",
+        ),
+        (loses_results, "optim_step", "expected status 200, found 404"),
+        (always_json, "forward_backward", "expected JSON, found .* not JSON"),
+        (
+            always_protobuf,
+            "result in JSON",
+            "expected application/json, found application/x-protobuf",
+        ),
+        (promises_anew, "repeated sample", "expected the promise .*, found "),
     ],
 )
-def test_a_server_with_a_deliberate_mistake_is_told(
-    server: str, change: Change, broken: str
+def test_a_server_with_a_deliberate_mistake_is_told_what_is_wrong(
+    server: str, change: Change, broken: str, words: str
 ) -> None:
     report = run(server, api_key=KEY, transport=Breaking(change))
     assert not report.passed
@@ -278,6 +296,7 @@ def test_a_server_with_a_deliberate_mistake_is_told(
     (failure,) = case
     (result,) = (result for result in report.results if result.name == broken)
     assert failure.attrib["message"] == result.reason
+    assert re.search(words, result.reason), result.reason
     assert result.rule in (failure.text or "")
 
 

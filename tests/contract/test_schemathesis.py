@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import schemathesis
 
-from tests.support.contract_schema import SERVERS, schema, serving, unnamed_fields
+from tests.support.contract_schema import DEEP, SERVERS, schema, serving, unnamed_fields
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+@pytest.fixture(scope="module", params=SERVERS if DEEP else ["with keys"])
 def base_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:

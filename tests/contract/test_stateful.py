@@ -14,7 +14,7 @@ from hypothesis.errors import FlakyStrategyDefinition
 
 from tests.support.contract_schema import CONFIG, DEEP, SERVERS, contract, serving, unnamed_fields
 
-WALKS = 20 if DEEP else 6
+WALKS = 20 if DEEP else 4
 
 
 def walkable() -> dict[str, Any]:

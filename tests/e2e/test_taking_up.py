@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 import tinker
 from tests.support.outcomes import datum, plain
 from tests.support.raw_client import KEY, Raw, optim_step
 from tests.support.scripted_server import ScriptedServer
+from tests.support.server_clock import Clock
 from tinker_local import LocalServer
+from tinker_local.errors import Refusal
+from tinker_local.options import Options
+from tinker_local.protocol.handlers import models as handlers
 
 MODEL = "tinker-local/tiny"
 BATCH = [datum("one text"), datum("another")]
@@ -192,6 +198,68 @@ def test_loops_go_on_where_they_were(server: str, journal: Path, undisturbed: li
     assert program(-1) == []
 
 
+def test_loops_inside_of_loops(server: str, journal: Path) -> None:
+    """Each process makes three calls, and is gone in the middle of a step."""
+
+    def program(calls: int) -> list[tuple[Any, ...]]:
+        made: list[tuple[Any, ...]] = []
+
+        def call(*place: Any) -> None:
+            if len(made) == calls:
+                raise KeyboardInterrupt
+            made.append(place)
+            training.optim_step(ADAM).result(60)
+
+        with contextlib.suppress(KeyboardInterrupt), client(server) as service:
+            training = new(service, journal)
+            for epoch in training.steps(3):
+                call(epoch, "begin")
+                for number in training.steps(2):
+                    call(epoch, number, "a")
+                    call(epoch, number, "b")
+                call(epoch, "end")
+            for _ in training.steps(1):
+                call("last")
+        return made
+
+    made = [program(3) for _ in range(10)]
+    expected: list[list[tuple[Any, ...]]] = []
+    for epoch in range(3):
+        begin = (epoch, "begin")
+        expected += [[begin, (epoch, n, "a"), (epoch, n, "b")] for n in range(2)]
+        then: tuple[Any, ...] = (epoch + 1, "begin") if epoch < 2 else ("last",)
+        expected.append([begin, (epoch, "end"), then])
+    assert made == [*expected, []]
+    model_id = orjson.loads(journal.read_bytes().partition(b"\n")[0])["run"]["run_id"]
+    with Raw(server) as raw:
+        assert raw.post("get_info", {"model_id": model_id})["next_seq_id"] == 3 * 6 + 2
+
+
+def test_results_are_read_again_when_the_server_has_forgotten_them(
+    tmp_path: Path, journal: Path
+) -> None:
+    """A step that was cut short is taken again long after its results were read."""
+    clock = Clock()
+    with LocalServer(tmp_path / "data", options=Options(clock=clock)) as server:
+
+        def program(until: int) -> list[Any]:
+            found = []
+            with contextlib.suppress(KeyboardInterrupt), client(server.url) as service:
+                training = new(service, journal)
+                for number in training.steps(2):
+                    found.append(step(training))
+                    if number == until:
+                        raise KeyboardInterrupt
+            return found
+
+        (first,) = program(0)
+        clock.forward(7200)  # an hour after it was read, a result is gone
+        again = program(2)
+        assert again[0] == first
+        assert program(2) == []
+    assert list(journal.with_name("journal.results").iterdir()) == []
+
+
 def test_without_a_journal_steps_are_a_range(server: str) -> None:
     with client(server) as service:
         training = new(service)
@@ -246,6 +314,51 @@ def test_a_run_that_the_server_has_forgotten(tmp_path: Path, journal: Path) -> N
         ) as lost:
             new(service, journal)
         assert lost.value.checkpoint == path
+
+
+def test_it_goes_on_from_the_last_checkpoint_at_the_step_that_follows(
+    tmp_path: Path, journal: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    forgotten: set[str] = set()
+    get_info = handlers.get_info
+
+    async def forgetful(backend: Any, call: Any) -> dict[str, Any]:
+        if call.body["model_id"] in forgotten:
+            raise Refusal(404, "Unknown model_id")
+        return await get_info(backend, call)
+
+    monkeypatch.setattr(handlers, "get_info", forgetful)
+
+    def program(url: str, until: int, path: Path | None = journal) -> tuple[str, list[Any]]:
+        found = []
+        with contextlib.suppress(KeyboardInterrupt), client(url) as service:
+            training = new(service, path)
+            training.save_state("begin").result(60)
+            for number in training.steps(5):
+                found.append((number, step(training)))
+                if number % 2:
+                    training.save_state(f"{number}").result(60)
+                if number == until:
+                    raise KeyboardInterrupt
+        return training.model_id, found
+
+    with LocalServer(tmp_path / "data") as server:
+        _, undisturbed = program(server.url, 9, None)
+        lost, first = program(server.url, 2)
+        assert first == undisturbed[:3]
+        forgotten.add(lost)
+        again, then = program(server.url, 3)
+        assert again != lost
+        assert then == undisturbed[2:4]  # the last checkpoint was saved after step 1
+        assert f"does not know the training run {lost} any more: going on from" in caplog.text
+        forgotten.add(again)
+        third, last = program(server.url, 9)
+        assert third != again
+        # The step that has saved it was not over, and so it is not known to be: the one before it is.
+        assert last == undisturbed[2:]
+        forgotten.add(third)
+        fourth, nothing = program(server.url, 9)
+        assert (fourth != third, nothing) == (True, undisturbed[4:])
 
 
 def test_a_mended_call_takes_the_place_of_one_that_was_refused(journal: Path) -> None:

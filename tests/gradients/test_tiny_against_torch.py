@@ -10,7 +10,7 @@ from attrs import evolve
 
 from tests.support.present import present
 from tests.support.tiny_in_torch import clip_fraction, loss_of, metrics_of, network
-from tinker_local.engine.base import AdamSpec, AdapterState, Example, LoraSpec
+from tinker_local.engine.base import AdamSpec, AdapterState, Example, LoraSpec, LossResult
 from tinker_local.engine.tiny.engine import MODEL, TinyEngine
 
 torch = pytest.importorskip("torch")
@@ -30,7 +30,8 @@ def shaken(engine: TinyEngine, rank: int) -> AdapterState:
     )
 
 
-def examples(lengths: list[int]) -> list[Example]:
+def examples(lengths: list[int], drift: float = 0.0) -> list[Example]:
+    """`drift`: how much likelier the samples were than the base model makes them; the ratios are its inverse."""
     random = np.random.RandomState(2)
     return [
         Example(
@@ -41,7 +42,7 @@ def examples(lengths: list[int]) -> list[Example]:
             inputs={
                 "target_tokens": random.randint(0, 257, n),
                 "weights": random.normal(size=n),
-                "logprobs": random.normal(-5.6, 0.5, n),
+                "logprobs": random.normal(-5.6, 0.5, n) + drift,
                 "advantages": random.normal(size=n),
                 "sequence_ratio_mask": (np.arange(n) > 1).astype(float),
             },
@@ -67,13 +68,39 @@ def test_losses_and_gradients(
     data = examples([5, 150, 33])
     result, after = engine.forward(adapter, data, loss_fn, config, backward=True)
 
+    check(adapter, data, loss_fn, config, result, after, tolerance)
+
+
+@pytest.mark.parametrize("drift", [-3.0, 0.5])
+@pytest.mark.parametrize("loss_fn", ["ppo", "cispo", "gspo"])
+def test_default_thresholds(loss_fn: str, drift: float) -> None:
+    """Ratios far outside them, on both sides: of ppo and gspo 0.8 and 1.2, of cispo 0 and 4."""
+    engine = TinyEngine(dtype=np.float64)
+    adapter, data = shaken(engine, rank=2), examples([30, 12], drift)
+    result, after = engine.forward(adapter, data, loss_fn, {}, backward=True)
+    clipped = result.metrics["clip_fraction:mean"]
+    assert clipped > 0.5 if drift < 0 or loss_fn != "cispo" else clipped == 0
+    check(adapter, data, loss_fn, {}, result, after, 1e-8)
+
+
+def check(
+    adapter: AdapterState,
+    data: list[Example],
+    loss_fn: str,
+    config: dict[str, float],
+    result: LossResult,
+    after: AdapterState,
+    tolerance: float,
+) -> None:
+    """Raise unless outputs, metric and gradients are torch's."""
+    rank = adapter.lora.rank
     factors = {
         name: torch.tensor(w, dtype=torch.float64, requires_grad=True)
         for name, w in adapter.weights.items()
     }
     total = torch.zeros((), dtype=torch.float64)
     for example, output in zip(data, result.outputs, strict=True):
-        logp = network(factors, 6, torch.tensor(example.tokens))
+        logp = network(factors, rank, torch.tensor(example.tokens))
         targets = torch.tensor(example.inputs["target_tokens"])
         own = logp.gather(1, targets[:, None])[:, 0]
         inputs = {

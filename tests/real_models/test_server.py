@@ -172,8 +172,8 @@ def test_folders_that_cannot_be_offered(
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF is not what follows")
     cases = [
-        ([str(tmp_path / "none")], "there is no such file or folder"),
-        ([str(empty)], "does not hold a model: it has no config.json"),
+        ([str(tmp_path / "none")], "no such file or folder"),
+        ([str(empty)], "does not contain a model: it has no config.json"),
         ([str(weightless)], "has no weights"),
         ([str(bert)], "is a clip model, not a causal language model"),
         ([str(moe)], "is not the matrix of a linear layer"),

@@ -23,7 +23,7 @@ from tinker_local.protocol.contract import document
 
 KEY = "tml-schemathesis"
 DEEP = os.environ.get("CONTRACT_DEEP") == "1"
-EXAMPLES = 500 if DEEP else 25
+EXAMPLES = 500 if DEEP else 10
 SERVERS = ("without keys", "with keys")
 
 CONFIG = SchemathesisConfig.from_dict(

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from tinker._training.journal import Call, Journal, Run
+from tinker._training.journal import Call, Journal, Loop, Run
 from tinker.errors import JournalError, TinkerError
 
 SETTINGS = {"base_model": "m", "rank": 8}
+LOOP = Loop(0, 0, 0)
 RUN = Run("s:train:0", "s", SETTINGS, 1)
 
 
@@ -23,14 +24,14 @@ def written(path: Path) -> bytes:
     """A journal with a step whose save was not accepted yet."""
     journal = Journal.open(path, SETTINGS)
     journal.begin(RUN)
-    journal.step(0, 0, 0)
+    journal.step(LOOP, 0, 0)
     one, two = call(0, 1, 2, operation="forward_backward"), call(1, 3)
     journal.submitted(one)
     journal.accepted(one, ["r1", "r2"])
     journal.submitted(two)
     journal.finished(one)
     journal.accepted(two, ["r3"])
-    journal.step(0, 1, 2)
+    journal.step(LOOP, 1, 2)
     journal.submitted(call(2, 4, operation="save_weights"))
     journal.close()
     return path.read_bytes()
@@ -68,7 +69,7 @@ def test_what_it_tells_of_an_earlier_process(tmp_path: Path) -> None:
     assert save is not None
     assert (save.seq_ids, save.request_ids) == ([4], None)
     assert journal.known(3, "optim_step", "c", 1) is None
-    assert journal.first_step(0, 9, 0) == (
+    assert journal.first_step(LOOP, 9) == (
         0,
         0,
     )  # the result of the step's second call has not arrived
@@ -80,16 +81,77 @@ def test_a_step_is_over_when_the_next_one_has_begun_and_all_results_are_there(
     journal = Journal.open(tmp_path / "journal", SETTINGS)
     journal.begin(RUN)
     for step in range(3):
-        journal.step(0, step, step)
+        journal.step(LOOP, step, step)
         journal.submitted(call(step, step + 1))
         if step < 2:
             journal.finished(call(step, step + 1))
     journal.close()
     journal = Journal.open(tmp_path / "journal", SETTINGS)
-    assert journal.first_step(0, 9, 0) == (2, 2)
-    assert journal.first_step(1, 9, 3) == (0, 3)  # another loop, which has not begun
-    with pytest.raises(JournalError, match="begins with call 1 .* with call 0 in"):
-        journal.first_step(0, 9, 1)
+    assert journal.first_step(LOOP, 9) == (2, 2)
+    assert journal.first_step(Loop(3, 0, 0), 9) == (0, 3)  # another loop, which has not begun
+
+
+def test_results_are_kept_until_their_step_is_over(tmp_path: Path) -> None:
+    path, results = tmp_path / "journal", tmp_path / "journal.results"
+    journal = Journal.open(path, SETTINGS)
+    journal.begin(RUN)
+    for step in range(3):
+        journal.step(LOOP, step, step)
+        made = call(step, step + 1)
+        journal.submitted(made)
+        journal.keep(made, 0, "application/json", b"%d" % step)
+        assert journal.kept(made, 0) is None  # not all of it has arrived
+        journal.finished(made)
+        assert journal.kept(made, 0) == ("application/json", b"%d" % step)
+    assert [file.name for file in results.iterdir()] == ["2-0"]
+    journal.close()
+    journal = Journal.open(path, SETTINGS)
+    known = journal.known(2, "optim_step", "c", 1)
+    assert known is not None
+    assert journal.kept(known, 0) == ("application/json", b"2")
+    (results / "2-0").write_bytes(b"application/json\n\0")  # as a power cut leaves it
+    assert journal.kept(known, 0) is None
+    (results / "2-0").unlink()
+    assert journal.kept(known, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([["forward_backward", "optim_step", "save_weights"], ["forward"]], (2, 3)),
+        ([["forward_backward", "optim_step"], ["save_weights", "forward_backward"]], (2, 2)),
+        ([["save_weights", "forward_backward", "optim_step"], ["optim_step"]], (0, 0)),
+        ([["forward_backward", "optim_step", "save_weights", "optim_step"], []], None),
+        ([["forward_backward", "save_weights"], ["optim_step"]], None),  # gradients are not saved
+        ([["forward_backward_custom", "save_weights"], []], None),
+        (
+            [["forward_backward", "optim_step", "save_weights"]],
+            None,
+        ),  # perhaps the step is not over
+        ([["optim_step"], ["save_weights_for_sampler"], []], None),
+        ([["optim_step", "save_weights x"], ["optim_step", "save_weights x"]], None),
+        ([["optim_step", "save_weights x"], ["save_weights x", "optim_step"]], (2, 2)),
+    ],
+)
+def test_the_last_checkpoint_with_which_a_step_begins(
+    tmp_path: Path, steps: list[list[str]], expected: tuple[int, int] | None
+) -> None:
+    journal = Journal.open(tmp_path / "journal", SETTINGS)
+    journal.begin(RUN)
+    number = 0
+    for step, operations in enumerate(steps):
+        journal.step(LOOP, step, number)
+        for words in operations:
+            operation, _, name = words.partition(" ")
+            made = call(number, number + 1, operation=operation)
+            made.name = (name or f"{number}") if "save" in operation else None
+            journal.submitted(made)
+            journal.finished(made, str(number) if made.name else None)
+            number += 1
+    journal.close()
+    journal = Journal.open(tmp_path / "journal", SETTINGS)
+    found = journal.last_checkpoint()
+    assert (found and (int(found[0]), found[1])) == expected
 
 
 def test_another_call_is_refused_by_its_number(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_new_data_folder_is_its_users_alone(tmp_path: Path) -> None:
     assert folder.path.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_journal_holds_neither_data_nor_credentials(server: str, tmp_path: Path) -> None:
+def test_a_journal_holds_neither_batches_nor_credentials(server: str, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     with tinker.ServiceClient(base_url=server, api_key="tml-SECRET") as service:
         training = service.create_lora_training_client(
@@ -47,12 +47,16 @@ def test_a_journal_holds_neither_data_nor_credentials(server: str, tmp_path: Pat
         data = [tinker.Datum(tinker.ModelInput.from_ints(list(b"PRIVATE")))]
         training.forward_backward(data, "cross_entropy").result(60)
     assert journal.stat().st_mode & 0o777 == 0o600
-    assert b"SECRET" not in journal.read_bytes()
+    results = journal.with_name("journal.results")
+    assert results.stat().st_mode & 0o777 == 0o700
+    assert b"SECRET" not in journal.read_bytes() + b"".join(
+        f.read_bytes() for f in results.iterdir()
+    )
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     assert [set(line["run"]) for line in lines if "run" in line] == [
-        {"run_id", "session_id", "made_from", "next_seq_id"}
+        {"run_id", "session_id", "made_from", "next_seq_id", "first_call"}
     ]
     assert "PRIVATE" not in str(lines)
     (submitted,) = [line["submitted"] for line in lines if "submitted" in line]
-    assert set(submitted) == {"call", "operation", "content", "seq_ids"}
+    assert set(submitted) == {"call", "operation", "content", "seq_ids", "name"}
     assert len(bytes.fromhex(submitted["content"])) == 32  # a hash

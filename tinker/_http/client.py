@@ -6,7 +6,7 @@ import functools
 import os
 import socket
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,24 +43,33 @@ class LeanClient(httpx.AsyncClient):
     def __init__(self, transport: httpx.AsyncBaseTransport, **options: Any) -> None:
         super().__init__(transport=transport, trust_env=False, **options)
         self._lean_transport = transport
+        # Requests differ in few of these, and httpx takes longer to make them than to send a small request.
         self._full_url = functools.lru_cache(256)(self._merge_url)
+        self._all_headers = functools.lru_cache(64)(_merge_headers)
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
         options = _given(options)
         params = options.pop("params", None)
         if options.keys() - {"content", "headers", "timeout"}:
             return super().build_request(method, url, params=params, **options)
-        timeout = options.get("timeout", self.timeout)
         full_url = self._full_url(url)
         if params:
             full_url = full_url.copy_with(query=str(httpx.QueryParams(params)).encode())
-        return httpx.Request(
+        headers = self._all_headers(
+            self.base_url.netloc,
+            tuple(self.headers.raw),
+            tuple((options.get("headers") or {}).items()),
+        )
+        content = options.get("content") or b""
+        request = httpx.Request(
             method,
             full_url,
-            headers=self._all_headers(options.get("headers") or {}),
-            stream=httpx.ByteStream(options.get("content") or b""),
-            extensions={"timeout": httpx.Timeout(timeout).as_dict()},
+            headers=headers,
+            stream=httpx.ByteStream(content),
+            extensions={"timeout": httpx.Timeout(options.get("timeout", self.timeout)).as_dict()},
         )
+        request._content = content  # as `read` does
+        return request
 
     async def send(
         self, request: httpx.Request, *, stream: bool = False, **options: Any
@@ -79,10 +88,13 @@ class LeanClient(httpx.AsyncClient):
             raise
         return response
 
-    def _all_headers(self, given: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-        added = {name.lower().encode(): value.encode() for name, value in given.items()}
-        usual = [(name, value) for name, value in self.headers.raw if name.lower() not in added]
-        return [(b"Host", self.base_url.netloc), *usual, *added.items()]
+
+def _merge_headers(
+    host: bytes, usual: Iterable[tuple[bytes, bytes]], given: Iterable[tuple[str, str]]
+) -> httpx.Headers:
+    added = {name.lower().encode(): value.encode() for name, value in given}
+    kept = [(name, value) for name, value in usual if name.lower() not in added]
+    return httpx.Headers([(b"Host", host), *kept, *added.items()])
 
 
 def _read(response: httpx.Response) -> None:

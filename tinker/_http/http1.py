@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import os
 import re
 import ssl
@@ -59,12 +60,16 @@ class Http1Transport(httpx.AsyncBaseTransport):
         self._ssl_context = ssl_context
         self._server: bytes | None = None
         self._closed = False
+        self._head = functools.lru_cache(64)(_head)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         # Read what has already arrived directly: going through the event loop costs more than the read.
         whole = isinstance(request.stream, httpx.SyncByteStream)
         body = request.read() if whole else await request.aread()
-        head = _head(request, body)
+        head = self._head(request.method, request.url.raw_path, tuple(request.headers.raw))
+        if body or request.method in _WITH_BODY:
+            head += b"Content-Length: %d\r\n" % len(body)
+        head += b"\r\n"
         self._check_server(request.url)
         timeouts: Timeouts = request.extensions.get("timeout", {})
         connection = self._take()
@@ -482,25 +487,20 @@ class _Stream(httpx.AsyncByteStream):
 
 
 _HEAD = re.compile(
-    rb"[!-~]+ [!-~]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)+\r\n"
+    rb"[!-~]+ [!-~]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)+"
 )
 _FRAMING = (b"content-length", b"transfer-encoding")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
-def _head(request: httpx.Request, body: bytes) -> bytes:
-    """The request line and headers. The framing of the body is decided here, whatever the request's headers say."""
-    if request.method in ("HEAD", "CONNECT"):
-        raise httpx.UnsupportedProtocol(f"{request.method} is not supported")
-    lines = [b"%s %s HTTP/1.1\r\n" % (request.method.encode(), request.url.raw_path)]
+def _head(method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The request line and headers, without those that frame the body: that is decided here, whatever they say."""
+    if method in ("HEAD", "CONNECT"):
+        raise httpx.UnsupportedProtocol(f"{method} is not supported")
+    lines = [b"%s %s HTTP/1.1\r\n" % (method.encode(), path)]
     lines += [
-        b"%s: %s\r\n" % (name, value)
-        for name, value in request.headers.raw
-        if name.lower() not in _FRAMING
+        b"%s: %s\r\n" % (name, value) for name, value in headers if name.lower() not in _FRAMING
     ]
-    if body or request.method in _WITH_BODY:
-        lines.append(b"Content-Length: %d\r\n" % len(body))
-    lines.append(b"\r\n")
     head = b"".join(lines)
     if head.count(b"\n") != len(lines) or not _HEAD.fullmatch(head):
         raise httpx.LocalProtocolError("the request line or a header has a forbidden character")

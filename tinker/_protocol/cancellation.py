@@ -28,9 +28,14 @@ class Cancellations:
         self._telling: set[asyncio.Task[None]] = set()
         self._promised: set[asyncio.Task[Response[models.UntypedAPIFuture]]] = set()
 
+    @property
+    def are_wanted(self) -> bool:
+        """Whether the server cancels samples."""
+        return self.config.sample_cancel_enabled
+
     def add(self, request_id: str) -> None:
         """Cancel a promise that nobody waits for any more."""
-        if not self.config.sample_cancel_enabled:
+        if not self.are_wanted:
             return
         self._ids.append(request_id)
         if len(self._telling) < max(self.config.sample_cancel_max_batch_size, 1):
@@ -40,9 +45,6 @@ class Cancellations:
 
     def add_when_promised(self, sending: asyncio.Task[Response[models.UntypedAPIFuture]]) -> None:
         """Cancel a sample whose request is being sent. The request is sent to the end, because the server may already have it."""
-        if not self.config.sample_cancel_enabled:
-            sending.cancel()
-            return
         self._promised.add(sending)
         give_up = asyncio.get_running_loop().call_later(_TIMEOUT, sending.cancel)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from functools import partial
 from logging import INFO, WARNING
-from typing import Generic, TypedDict, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 import httpx
 import orjson
@@ -172,7 +173,7 @@ class Connection:
             await self.call(request, progress, policy=policy, timeout=timeout), progress
         )
 
-    async def call(
+    def call(
         self,
         request: Request[T],
         progress: Progress,
@@ -181,7 +182,7 @@ class Connection:
         timeout: float = ANSWER_TIMEOUT,
         passed: Collection[int] = (),
         read: Reader | None = None,
-    ) -> Response[T]:
+    ) -> Coroutine[Any, Any, Response[T]]:
         """Send a request until the server returns a usable 2xx; otherwise raise.
 
         A raised `APIError` says in `outcome_unknown` whether the server may have carried out the request.
@@ -196,16 +197,10 @@ class Connection:
                 second attempt.
             read: Parses a 2xx in place of the request's own parser; `ignore` if the body does not matter.
         """
+        wrap = partial(Response, parse=request.read)
+        return self._send(request, progress, policy, timeout, passed, wrap, read)
 
-        def use(response: Response[T]) -> None:
-            _ = response.parsed if read is None else read(response.raw)
-
-        def wrap(raw: httpx.Response) -> Response[T]:
-            return Response(raw, request.read)
-
-        return await self._send(request, progress, policy, timeout, passed, wrap, use)
-
-    async def stream(
+    def stream(
         self,
         request: StreamRequest[T],
         progress: Progress,
@@ -213,13 +208,10 @@ class Connection:
         policy: RetryPolicy = retry.DEFAULT,
         timeout: float = ANSWER_TIMEOUT,
         passed: Collection[int] = (),
-    ) -> Stream[T]:
+    ) -> Coroutine[Any, Any, Stream[T]]:
         """As `call`, for a stream of events. When it returns, only the headers of a 2xx have arrived."""
-
-        def wrap(raw: httpx.Response) -> Stream[T]:
-            return Stream(raw, request.parse)
-
-        return await self._send(request, progress, policy, timeout, passed, wrap, None)
+        wrap = partial(Stream, parse=request.parse)
+        return self._send(request, progress, policy, timeout, passed, wrap, None, stream=True)
 
     async def _send(
         self,
@@ -229,10 +221,12 @@ class Connection:
         timeout: float,
         passed: Collection[int],
         wrap: Callable[[httpx.Response], R],
-        use: Callable[[R], object] | None,
+        read: Reader | None,
+        *,
+        stream: bool = False,
     ) -> R:
-        """Send a request with retries, and return what `wrap` makes of the response. `use` raises if a 2xx cannot be used; None
-        means that the response is a stream."""
+        """Send a request with retries, and return what `wrap` makes of the response. `read` raises if a 2xx cannot be used; None
+        means the request's own parser."""
         attempts = retry.Attempts(retry.within(self.policy, policy), self.billing_budget)
         if self.policy.attempt_timeout is not None and policy.budget < self.policy.poll_budget:
             timeout = min(timeout, self.policy.attempt_timeout)
@@ -240,12 +234,6 @@ class Connection:
         replayed = lacked_route = False
         waiting = progress.doing
         message = self._without_unknown(message)
-
-        def passed_on(raw: httpx.Response) -> R:
-            if attempts.outcome_unknown:
-                outcome.mark(raw)
-            return wrap(raw)
-
         while True:
             progress.doing = waiting
             attempts.made += 1
@@ -271,7 +259,7 @@ class Connection:
                     message.operation,
                     progress,
                     attempts.made,
-                    stream=use is None,
+                    stream=stream,
                 )
             except httpx.TransportError as reason:
                 cause = outcome.cause_of(reason)
@@ -287,8 +275,10 @@ class Connection:
                 if raw.is_success:
                     response = wrap(raw)
                     try:
-                        if use is not None:
-                            use(response)
+                        if read is not None:
+                            read(raw)
+                        elif isinstance(response, Response):
+                            _ = response.parsed
                     except UNUSABLE as reason:
                         attempts.outcome_unknown = True
                         cause = "unusable response"
@@ -302,7 +292,7 @@ class Connection:
                     self._has_responded |= not from_proxy
                     pause = None if lacked_route else self._pause(attempts, raw, doubtful=True)
                     if pause is None:
-                        return passed_on(raw)
+                        return wrap(_marked(raw, attempts))
                     lacked_route = True
                     pause = min(pause, _SECOND_LOOK)
                     self.telemetry.retrying(
@@ -312,7 +302,7 @@ class Connection:
                     continue
                 elif status in passed and not from_proxy:
                     self._has_responded = True
-                    return passed_on(raw)
+                    return wrap(_marked(raw, attempts))
                 elif self._exchange is not None and not replayed and _is_invalid_token(raw):
                     replayed = True
                     self._exchange.forget(credential)
@@ -336,7 +326,7 @@ class Connection:
                         doubtful = from_proxy or may_be_done
                         pause = self._pause(attempts, raw, doubtful=doubtful)
                     if pause is None and status in passed:
-                        return passed_on(raw)
+                        return wrap(_marked(raw, attempts))
                     self._has_responded |= body is not None and not server_traits.is_html(body)
             if pause is not None:
                 pause = max(pause, self._tokens.take())
@@ -479,6 +469,12 @@ class Connection:
                 "Is the server running? Check TINKER_BASE_URL"
             )
         return APIConnectionError(request, f"{name}: {text}.")
+
+
+def _marked(response: httpx.Response, attempts: retry.Attempts) -> httpx.Response:
+    if attempts.outcome_unknown:
+        outcome.mark(response)
+    return response
 
 
 def ignore(response: httpx.Response) -> None:

@@ -30,21 +30,60 @@ _thread: threading.Thread | None = None
 
 
 class Operation:
-    """A submitted coroutine, until it ends."""
+    """A submitted coroutine, until it ends. Its methods run only on the loop."""
 
-    __slots__ = ("cancellable", "future", "owner", "progress", "task")
+    __slots__ = ("_telemetry", "cancellable", "future", "owner", "progress", "task")
 
     def __init__(
-        self, future: Future[Any], owner: object, progress: Progress | None, cancellable: bool
+        self,
+        future: Future[Any],
+        owner: object,
+        progress: Progress | None,
+        telemetry: Telemetry | None,
+        cancellable: bool,
     ) -> None:
         self.future = future
         self.owner = owner
         self.progress = progress
         self.cancellable = cancellable
         self.task: asyncio.Task[Any] | None = None
+        self._telemetry = telemetry
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        if self.cancellable and self.future.cancelled():
+            _operations.pop(self, None)
+            coroutine.close()
+            return
+        if self._telemetry is not None and self.progress is not None:
+            self._telemetry.begun(self.progress)  # in this context, which the task copies
+        self.task = asyncio.get_running_loop().create_task(coroutine)
+        self.task.add_done_callback(self._finish)
+        if self.cancellable:
+            self.future.add_done_callback(self._cancel)
+
+    def _finish(self, task: asyncio.Task[Any]) -> None:
+        _operations.pop(self, None)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if self._telemetry is not None and self.progress is not None:
+            self._telemetry.ended(self.progress, None if error else task.result(), error)
+        if task.cancelled():
+            self.future.cancel()
+            return
+        try:
+            if error is None:
+                self.future.set_result(task.result())
+            else:
+                self.future.set_exception(error)
+        except InvalidStateError:
+            pass  # cancelled by the caller in the meantime, or failed
+
+    def _cancel(self, future: Future[Any]) -> None:
+        """Cancel the task if the caller has cancelled the future, which is done. From any thread."""
+        if future.cancelled() and self.task is not None:
+            self.task.get_loop().call_soon_threadsafe(self.task.cancel)
 
     def fail(self, error: Exception) -> None:
-        """End it with an error. Only on the loop."""
+        """End it with an error."""
         with contextlib.suppress(InvalidStateError):  # cancelled by the caller
             self.future.set_exception(error)
         if self.task is not None:
@@ -87,40 +126,9 @@ def submit(
     """
     future = Future() if future is None else future
     loop = get()
-    operation = Operation(future, owner, progress, cancellable)
+    operation = Operation(future, owner, progress, telemetry, cancellable)
     _operations[operation] = None
-
-    def start() -> None:
-        if cancellable and future.cancelled():
-            _operations.pop(operation, None)
-            coroutine.close()
-            return
-        if telemetry is not None and progress is not None:
-            telemetry.begun(progress)  # in this context, which the task copies
-        operation.task = task = loop.create_task(coroutine)
-        task.add_done_callback(finish)
-        if cancellable:
-            future.add_done_callback(
-                lambda f: loop.call_soon_threadsafe(task.cancel) if f.cancelled() else None
-            )
-
-    def finish(task: asyncio.Task[T]) -> None:
-        _operations.pop(operation, None)
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if telemetry is not None and progress is not None:
-            telemetry.ended(progress, None if error else task.result(), error)
-        if task.cancelled():
-            future.cancel()
-            return
-        try:
-            if error is None:
-                future.set_result(task.result())
-            else:
-                future.set_exception(error)
-        except InvalidStateError:
-            pass  # cancelled by the caller in the meantime, or failed
-
-    loop.call_soon_threadsafe(start)
+    loop.call_soon_threadsafe(operation.start, coroutine)
     return future
 
 

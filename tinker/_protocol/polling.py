@@ -21,11 +21,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import httpx
 import orjson
+from attrs import define, field
 
 from tinker import _log
 from tinker._codec.media_types import ResultType
@@ -34,7 +35,7 @@ from tinker._protocol.byte_budget import ByteBudget
 from tinker._protocol.connection import Connection, detail_of
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import is_final
-from tinker._protocol.telemetry import SECONDS, PollState, Telemetry
+from tinker._protocol.telemetry import SECONDS, PollState
 from tinker.errors import APIStatusError, RequestErrorCategory, RequestFailedError
 from tinker.retry_policy import RetryPolicy
 from tinker_api.api.futures import retrieve_future
@@ -98,23 +99,11 @@ async def poll(
                 accept=accept,
             )
             asked = time.monotonic()
-
-            async def ask(
-                request: Request[Any] = request, takes_metadata: bool = size is None
-            ) -> _Poll[T]:
-                poll = _Poll(
-                    request_id,
-                    decode,
-                    progress,
-                    connection.telemetry,
-                    takes_metadata=takes_metadata,
-                )
-                await _ask(connection, request, request_id, progress, poll)
-                return poll
-
             if progress.seconds_left() <= 0:
                 raise connection.too_late(progress)
-            poll = await _despite_silence(ask, progress)
+            poll = await _Poll(
+                connection, request, request_id, size is None, decode, progress
+            ).outcome()
             progress.polls += 1
             progress.doing = "waiting for the result"
             if poll.is_pending:
@@ -132,133 +121,128 @@ async def poll(
         byte_budget.release(reserved)
 
 
+@define(eq=False)
 class _Poll(Generic[T]):
-    """The outcome of one poll. After a 200 that is neither a result nor a known message, the client polls again."""
+    """One poll, and its outcome. After a 200 that is neither a result nor a known message, the client polls again."""
 
-    def __init__(
-        self,
-        request_id: str,
-        decode: Decoder[T],
-        progress: Progress,
-        telemetry: Telemetry,
-        *,
-        takes_metadata: bool,
-    ) -> None:
-        self.is_pending = True
-        self.size: int | None = None
-        """Size of the result in bytes, if it is ready and was not sent."""
-        self.failure: dict[str, Any] | None = None
-        self.results: list[T] = []
-        self._decode, self._progress, self._takes_metadata = decode, progress, takes_metadata
-        self._request_id, self._telemetry = request_id, telemetry
+    connection: Connection
+    request: Request[Any]
+    request_id: str
+    takes_metadata: bool
+    decode: Decoder[T]
+    progress: Progress
+    is_pending: bool = True
+    size: int | None = None
+    """Size of the result in bytes, if it is ready and was not sent."""
+    failure: dict[str, Any] | None = None
+    results: list[T] = field(factory=list)
+    _until: asyncio.Timeout = field(factory=lambda: asyncio.timeout(None), init=False)
+    _second: asyncio.Task[_Poll[T]] | None = field(default=None, init=False)
 
-    def read(self, response: httpx.Response) -> None:
+    async def outcome(self) -> _Poll[T]:
+        """This poll when it has ended, or a second one that is sent when this one gets no response for long.
+
+        The response to the first one may have been lost. It is not given up at once: the server may still hold it, and
+        drops a result if its reader has gone. Once a later poll has a response, the earlier one is given up.
+        """
+        try:
+            async with self._until:
+                timer = asyncio.get_running_loop().call_later(SILENCE, self._ask_again)
+                try:
+                    return await self._ask()
+                finally:
+                    timer.cancel()
+        except TimeoutError:
+            if self._second is None or not self._until.expired():
+                raise
+            return self._second.result()
+        finally:
+            if self._second is not None:
+                self._second.cancel()
+
+    def _ask_again(self) -> None:
+        self.progress.polls += 1
+        _log.SILENT_POLL(operation=self.progress.name(), seconds=SILENCE)
+        second = _Poll(
+            self.connection,
+            self.request,
+            self.request_id,
+            self.takes_metadata,
+            self.decode,
+            self.progress,
+        )
+        self._second = asyncio.get_running_loop().create_task(second._ask())
+        self._second.add_done_callback(self._overtake)
+
+    def _overtake(self, second: asyncio.Task[_Poll[T]]) -> None:
+        if second.cancelled():
+            return
+        error = second.exception()
+        if error is None or isinstance(error, RequestFailedError):
+            self._until.reschedule(asyncio.get_running_loop().time())
+        else:
+            _log.SECOND_POLL_FAILED(operation=self.progress.name(), error=error)
+
+    async def _ask(self) -> _Poll[T]:
+        try:
+            response = await self.connection.call(
+                self.request,
+                self.progress,
+                policy=GIVE_UP,
+                timeout=POLL_TIMEOUT,
+                passed=(408,),
+                read=self._read,
+            )
+        except APIStatusError as error:
+            status, body = error.status_code, error.body
+            if outcome.is_from_proxy(status, body):
+                raise
+            retried = status == 429 or status >= 500
+            if status in _FAILURES or (retried and is_final(status, body)):
+                self._tell(error.response, "failed")
+                raise _refused(error, self.request_id, self.progress) from None
+            raise
+        if response.status_code == 408:
+            message = _control_message(response.raw) or {}
+            if is_final(408, message):
+                self._tell(response.raw, "failed")
+                refusal = self.connection.refusal(response.raw, self.progress)
+                raise _refused(refusal, self.request_id, self.progress)
+            self._wait(response.raw, message)
+        return self
+
+    def _read(self, response: httpx.Response) -> None:
         message = _control_message(response)
         if message and (message.get("type") == "try_again" or message.get("status") == "pending"):
-            self.wait(response, message)
+            self._wait(response, message)
             return
         state: PollState = "done"
-        if message and message.get("status") == "complete_metadata" and self._takes_metadata:
+        if message and message.get("status") == "complete_metadata" and self.takes_metadata:
             self.size = int(message["response_payload_size"])
             state = "ready"
         elif message and "error" in message:
             self.failure = message
             state = "failed"
         else:
-            self.results.append(self._decode(response))
+            self.results.append(self.decode(response))
         self.is_pending = False
         self._in_queue("active", None)
-        self.tell(response, state)
+        self._tell(response, state)
 
-    def wait(self, response: httpx.Response, message: dict[str, Any]) -> None:
+    def _wait(self, response: httpx.Response, message: dict[str, Any]) -> None:
         """The result is not ready; the response has the state of the queue."""
         state, reason = message.get("queue_state"), message.get("queue_state_reason")
         self._in_queue(str(state or "active"), str(reason) if reason else None)
-        self.tell(response, "pending")
+        self._tell(response, "pending")
 
-    def tell(self, response: httpx.Response, state: PollState) -> None:
+    def _tell(self, response: httpx.Response, state: PollState) -> None:
         """Count the poll, and notify observers."""
         seconds = response.extensions.get(SECONDS, 0.0)
-        self._telemetry.polled(self._progress, self._request_id, state, seconds)
+        self.connection.telemetry.polled(self.progress, self.request_id, state, seconds)
 
     def _in_queue(self, state: str, reason: str | None) -> None:
-        if self._progress.in_queue(state, reason):
-            self._telemetry.queued(self._progress)
-
-
-async def _despite_silence(
-    ask: Callable[[], Coroutine[Any, Any, _Poll[T]]], progress: Progress
-) -> _Poll[T]:
-    """The outcome of a poll, or of a second one that is sent when the first gets no response for long.
-
-    The response to the first one may have been lost. It is not given up at once: the server may still hold it, and drops
-    a result if its reader has gone. Once a later poll has a response, the earlier one is given up.
-    """
-    loop = asyncio.get_running_loop()
-    others: list[asyncio.Task[_Poll[T]]] = []
-    try:
-        async with asyncio.timeout(None) as until:
-
-            def overtake(other: asyncio.Task[_Poll[T]]) -> None:
-                if other.cancelled():
-                    return
-                if (error := other.exception()) is not None and not isinstance(
-                    error, RequestFailedError
-                ):
-                    _log.SECOND_POLL_FAILED(operation=progress.name(), error=error)
-                else:
-                    until.reschedule(loop.time())
-
-            def ask_again() -> None:
-                progress.polls += 1
-                _log.SILENT_POLL(operation=progress.name(), seconds=SILENCE)
-                other = loop.create_task(ask())
-                others.append(other)
-                other.add_done_callback(overtake)
-
-            timer = loop.call_later(SILENCE, ask_again)
-            try:
-                return await ask()
-            finally:
-                timer.cancel()
-    except TimeoutError:
-        (other,) = others
-        return other.result()
-    finally:
-        for other in others:
-            other.cancel()
-
-
-async def _ask(
-    connection: Connection,
-    request: Request[Any],
-    request_id: str,
-    progress: Progress,
-    poll: _Poll[Any],
-) -> None:
-    try:
-        response = await connection.call(
-            request,
-            progress,
-            policy=GIVE_UP,
-            timeout=POLL_TIMEOUT,
-            passed=(408,),
-            read=poll.read,
-        )
-    except APIStatusError as error:
-        if outcome.is_from_proxy(error.status_code, error.body):
-            raise
-        retried = error.status_code == 429 or error.status_code >= 500
-        if error.status_code in _FAILURES or (retried and is_final(error.status_code, error.body)):
-            poll.tell(error.response, "failed")
-            raise _refused(error, request_id, progress) from None
-        raise
-    if response.status_code == 408:
-        message = _control_message(response.raw) or {}
-        if is_final(408, message):
-            poll.tell(response.raw, "failed")
-            raise _refused(connection.refusal(response.raw, progress), request_id, progress)
-        poll.wait(response.raw, message)
+        if self.progress.in_queue(state, reason):
+            self.connection.telemetry.queued(self.progress)
 
 
 def _control_message(response: httpx.Response) -> dict[str, Any] | None:

@@ -236,7 +236,7 @@ class Session:
 
     # ---- operations -------------------------------------------------------------------------
 
-    async def result(
+    def result(
         self,
         promise: models.UntypedAPIFuture,
         decode: Decoder[T],
@@ -245,7 +245,7 @@ class Session:
         kind: str,
         accept: ResultType = JSON,
         size: int | None = None,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Poll for the result of a promise.
 
         Args:
@@ -257,7 +257,7 @@ class Session:
             size: Size of the result in bytes, if it is known to be ready.
         """
         progress.request_ids.append(promise.request_id)
-        return await poll(
+        return poll(
             self.connection,
             promise.request_id,
             decode,

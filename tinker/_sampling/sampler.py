@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -73,6 +74,9 @@ class Sampler:
         """Limit on samples that are polled for one by one, each on its own connection."""
         self._feed: CompletionsFeed | None = None
         self._last_progress = 0.0
+        self._watched: set[asyncio.Timeout] = set()
+        """Of the samples that end when none of them has for too long."""
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def prepare(self) -> None:
         """Learn the server's limits and which numbers to use; sends requests on first use."""
@@ -155,17 +159,7 @@ class Sampler:
     async def _once(
         self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
     ) -> types.SampleResponse:
-        # Drop the response and its request while waiting for the result.
-        connection = self.session.connection
-
-        def call(body: models.SampleRequest) -> Coroutine[Any, Any, Response[UntypedAPIFuture]]:
-            sent = asample.request(body=body, x_tinker_sampling_backpressure=NO_QUEUE, **SDK)
-            return connection.call(sent, progress, policy=retry.PERSISTENT, passed=(402, 429))
-
-        abandon = self.session.cancellations.add_when_promised
-        promise = connection.parse(
-            await self.send(call, abandon, request, prompt, progress), progress
-        )
+        promise = await self._promise(request, prompt, progress)
         try:
             result = await self._result(promise, prompt, request.num_samples, progress)
         except asyncio.CancelledError:
@@ -190,49 +184,84 @@ class Sampler:
         watched = self.session.config.sample_enable_stuck_detection
         if not (self._retry.enable_stuck_detection and watched):
             return await sample
-        task = asyncio.create_task(sample)
         try:
-            while True:
-                left = self._last_progress + self._retry.progress_timeout - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError(
-                        f"No sample of the client has ended for {self._retry.progress_timeout:g} s: "
-                        f"{progress.describe()}."
-                    )
-                await asyncio.wait({task}, timeout=left)
-                if task.done():
-                    self._last_progress = time.monotonic()
-                    return task.result()
-        finally:
-            task.cancel()
+            async with asyncio.timeout(None) as until:
+                self._watched.add(until)
+                self._watch()
+                try:
+                    return await sample
+                finally:
+                    self._watched.discard(until)
+                    if not until.expired():
+                        self._last_progress = time.monotonic()
+        except TimeoutError:
+            if not until.expired():
+                raise
+            raise TimeoutError(
+                f"No sample of the client has ended for {self._retry.progress_timeout:g} s: "
+                f"{progress.describe()}."
+            ) from None
+
+    def _watch(self) -> None:
+        """Have one timer for all samples in flight."""
+        if self._alarm is None:
+            due = self._last_progress + self._retry.progress_timeout
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_later(due - time.monotonic(), self._give_up_if_stuck)
+
+    def _give_up_if_stuck(self) -> None:
+        self._alarm = None
+        if self._last_progress + self._retry.progress_timeout > time.monotonic():
+            if self._watched:
+                self._watch()
+            return
+        for until in self._watched:
+            until.reschedule(0.0)
 
     # ---- sending ----------------------------------------------------------------------------
+
+    async def _promise(
+        self, request: models.SampleRequest, prompt: types.ModelInput, progress: Progress
+    ) -> UntypedAPIFuture:
+        connection, cancellations = self.session.connection, self.session.cancellations
+
+        def call(body: models.SampleRequest) -> Coroutine[Any, Any, Response[UntypedAPIFuture]]:
+            sent = asample.request(body=body, x_tinker_sampling_backpressure=NO_QUEUE, **SDK)
+            return connection.call(sent, progress, policy=retry.PERSISTENT, passed=(402, 429))
+
+        abandon = cancellations.add_when_promised if cancellations.are_wanted else None
+        response = await self.send(call, request, prompt, progress, abandon=abandon)
+        return connection.parse(response, progress)
 
     async def send(
         self,
         call: Callable[[models.SampleRequest], Coroutine[Any, Any, R]],
-        abandon: Callable[[asyncio.Task[R]], None],
         request: models.SampleRequest,
         prompt: types.ModelInput,
         progress: Progress,
+        *,
+        abandon: Callable[[asyncio.Task[R]], None] | None = None,
     ) -> R:
         """Send a request under a new seq_id, and repeat it while the server returns 429 or 402.
 
         Args:
-            call: Sends it once, and returns 402 and 429.
-            abandon: Is given the request that is being sent when nobody waits for it any more.
+            call: Sends it once, and passes 402 and 429.
             request: What to send.
             prompt: Its prompt.
             progress: The operation it belongs to.
+            abandon: Takes what is being sent when nobody waits for it any more; by default it is cancelled.
         """
         assert self._seq_ids is not None, "it is prepared"
         session = self.session
         seq_id = next(self._seq_ids)
         progress.seq_ids = [seq_id]
         progress.request_ids = []
+        numbered = evolve(request, seq_id=seq_id)
 
         async def once() -> R:
-            sending = asyncio.create_task(call(evolve(request, seq_id=seq_id)))
+            if abandon is None:
+                return await call(numbered)
+            sending = asyncio.create_task(call(numbered))
             try:
                 return await asyncio.shield(sending)
             except asyncio.CancelledError:
@@ -270,7 +299,7 @@ class Sampler:
         async with fetching:
             return await self.session.result(
                 promise,
-                lambda response: _decode(response, prompt, ids),
+                partial(_decode, prompt=prompt, sequence_ids=ids),
                 progress,
                 kind="Sample",
                 accept=PROTOBUF,

@@ -100,7 +100,7 @@ async def _open(
             passed=(402, 429, *REFUSALS_OF_A_ROUTE),
         )
 
-    response = await sampler.send(call, _abandon, request, prompt, progress)
+    response = await sampler.send(call, request, prompt, progress)
     if response.status_code in REFUSALS_OF_A_ROUTE:
         return None
     if EVENT_STREAM not in response.headers.get("content-type", ""):
@@ -109,11 +109,6 @@ async def _open(
     hide_credentials(response.raw.request)  # for exceptions that are raised from here on
     progress.doing = "waiting for tokens"
     return response
-
-
-def _abandon(sending: asyncio.Task[Stream[StreamSampleEvent]]) -> None:
-    """Close a stream that nobody reads any more; the server sees the connection close."""
-    sending.cancel()
 
 
 def _remember_that_there_is_no_stream(sampler: Sampler) -> None:

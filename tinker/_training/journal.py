@@ -2,16 +2,20 @@
 
 Lines of JSON, each an object with one member, appended:
 
-    {"run": {"run_id": …, "session_id": …, "made_from": {…}, "next_seq_id": 1}}     the file's first line
+    {"run": {"run_id": …, "session_id": …, "made_from": {…}, "next_seq_id": 1}}     the file's first line; with "first_call",
+                                                                                    a run that goes on from a checkpoint
     {"submitted": {"call": 0, "operation": …, "content": …, "seq_ids": [1, 2]}}     on disk before anything is sent
     {"accepted": {"call": 0, "request_ids": […]}}
     {"refused": {"call": 0, "error": …, "next_seq_id": 1}}
-    {"finished": {"call": 0, "path": …}}                                            the result has arrived; of a save, where it is
-    {"step": {"loop": 0, "step": 3, "call": 6}}                                     a step of a loop begins with this call
+    {"finished": {"call": 0, "path": …, "kept": […]}}                               the result has arrived; of a save, where it is
+    {"step": {"loop": [1, 0, 0], "step": 3, "call": 6}}                             a step of a loop begins with this call
 
 `call` counts the calls of the program. A call of the program that runs again is the recorded one of that number, if it is
 the same call. Whoever was killed between "submitted" and "accepted" does not know whether the server has the request: it is
 sent again under its seq_ids, by which the server knows it.
+
+Results are kept beside it, in a folder, until the step that they belong to is over: a server may forget a result that was read.
+`kept` has the CRC-32 of each file, by which one that a power cut has spoiled is known.
 
 A last line that was not written whole is cut off. What is lost of lines that were not on disk yet (a power cut) is found out
 again in the same way.
@@ -19,18 +23,21 @@ again in the same way.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
+import math
 import os
 import threading
 import weakref
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import orjson
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from tinker.errors import JournalError, TinkerError
 
@@ -42,6 +49,8 @@ _RUN, _SUBMITTED, _ACCEPTED, _REFUSED, _FINISHED, _STEP = (
     "finished",
     "step",
 )
+_SAVE = "save_weights"
+_CHANGE_NOTHING = {_SAVE, "save_weights_for_sampler", "save_weights_external", "forward"}
 _BEGINNING = b'{"run":{'
 
 
@@ -55,7 +64,21 @@ class Run:
     made_from: Mapping[str, Any]
     """What the run was created with."""
     next_seq_id: int
-    """The first number that the journal's first call may use."""
+    """The number of its first call."""
+    first_call: int = 0
+    """Calls before it are in the checkpoint that the run was made from, when the server had forgotten the one before."""
+
+
+@frozen
+class Loop:
+    """Which loop of the program."""
+
+    first_call: int
+    """Of the program's next call, when it began."""
+    depth: int
+    """How many loops it is inside of."""
+    number: int
+    """How many other loops of that depth began with the same call."""
 
 
 @define
@@ -66,12 +89,16 @@ class Call:
     operation: str
     content: str
     seq_ids: list[int]
+    name: str | None = None
+    """Of a training checkpoint that it saves."""
     request_ids: list[Any] | None = None
     """Of the promises, once the server has accepted all of it."""
     refused: str | None = None
     """The error, if it was not accepted, or not in whole."""
     finished: bool = False
     path: str | None = None
+    kept: dict[int, int] = field(factory=dict)
+    """The checksums of the results that are kept, by the request's place in the call."""
 
     @property
     def is_settled(self) -> bool:
@@ -85,16 +112,22 @@ class Journal:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self.run: Run | None = None
+        self.run_ids: set[str] = set()
+        """Of this run, and of those before it that a server has forgotten."""
         self.next_seq_id = 1
         """The number behind all that were used."""
         self.checkpoint: str | None = None
         """The last training checkpoint whose path has arrived."""
+        self._results = path.with_name(f"{path.name}.results")
         self._calls: dict[int, Call] = {}
-        self._steps: dict[tuple[int, int], int] = {}
-        """The first call of a step, by the loop's number and the step's."""
+        """Of an earlier process, and of this one those whose results are kept or have not arrived, by number."""
+        self._last_known = -1
+        """The last call of an earlier process."""
+        self._steps: dict[Loop, dict[int, int]] = {}
+        """The first call of each step."""
         self._descriptor = descriptor
         self._size = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         _open.add(self)
 
     @classmethod
@@ -111,6 +144,7 @@ class Journal:
         """
         file = Path(path)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        journal = cls(file, descriptor)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,14 +152,17 @@ class Journal:
                 raise JournalError(
                     f"{file} is in use by another process or client: end that one first, or use another file."
                 ) from None
-            journal = cls(file, descriptor)
             journal._read()
+            journal._last_known = max(journal._calls, default=-1)
             if journal.run is not None and made_from is not None:
                 journal._check(journal.run.made_from, made_from)
         except BaseException:
-            os.close(descriptor)
+            journal.close()
             raise
         return journal
+
+    def __del__(self) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let another process have it."""
@@ -162,13 +199,12 @@ class Journal:
 
     def _take(self, kind: str, fields: Mapping[str, Any]) -> None:
         if kind == _RUN:
-            self.run = Run(**fields)
-            self.next_seq_id = self.run.next_seq_id
+            self._go_on(Run(**fields))
             return
         if self.run is None:
             raise ValueError("the first line names the run")
         if kind == _STEP:
-            self._steps[fields["loop"], fields["step"]] = fields["call"]
+            self._steps.setdefault(Loop(*fields["loop"]), {})[fields["step"]] = fields["call"]
         elif kind == _SUBMITTED:
             call = self._calls[fields["call"]] = Call(**fields)
             self.next_seq_id = call.seq_ids[-1] + 1
@@ -179,11 +215,24 @@ class Journal:
             self.next_seq_id = fields["next_seq_id"]
         elif kind == _FINISHED:
             call = self._calls[fields["call"]]
-            call.finished, call.path = True, fields.get("path")
-            if call.operation == "save_weights" and call.path is not None:
+            call.finished, call.path = True, fields["path"]
+            call.kept = dict(enumerate(fields["kept"]))
+            if call.operation == _SAVE and call.path is not None:
                 self.checkpoint = call.path
         else:
             raise ValueError("unknown kind of line")
+
+    def _go_on(self, run: Run) -> None:
+        """Go on with this run, and forget what came after its checkpoint."""
+        self.run, self.next_seq_id = run, run.next_seq_id
+        self.run_ids.add(run.run_id)
+        self._calls = {n: call for n, call in self._calls.items() if n < run.first_call}
+        for call in self._calls.values():
+            call.finished = True
+        for begun in self._steps.values():
+            for step in [step for step, number in begun.items() if number > run.first_call]:
+                del begun[step]
+        self._last_known = max(self._calls, default=-1)
 
     def _check(self, was: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
         differing = [
@@ -205,10 +254,11 @@ class Journal:
             JournalError: It has recorded another call.
             TinkerError: The call failed then, and later ones did not.
         """
-        call = self._calls.get(number)
+        with self._lock:
+            call = self._calls.get(number)
         if call is None:
             return None
-        is_last = number == max(self._calls)
+        is_last = number == self._last_known
         if call.refused is not None and is_last and call.seq_ids[0] == self.next_seq_id:
             return None  # nothing has come of it, and nothing was built on that
         asked = (operation, content, requests)
@@ -225,44 +275,72 @@ class Journal:
             )
         return call
 
-    def first_step(self, loop: int, count: int, number: int) -> tuple[int, int]:
+    def first_step(self, loop: Loop, count: int) -> tuple[int, int]:
         """The first step of a loop that is not over, and the number of its first call.
 
         A step is over when the loop has gone on, and all results of its calls and of those before have arrived.
-
-        Args:
-            loop: Which loop of the program, from 0.
-            count: How many steps it has.
-            number: Of the program's next call.
         """
-        begun = self._steps.get((loop, 0), number)
-        if begun != number:
-            raise JournalError(
-                f"The loop begins with call {number} of the run, and with call {begun} in {self.path}: the program has "
-                "to make the same calls again."
-            )
+        with self._lock:
+            return self._not_over(loop, range(1, count + 1))
+
+    def _not_over(self, loop: Loop, ends: range) -> tuple[int, int]:
+        begun = self._steps.get(loop, {})
         unsettled = min((n for n, call in self._calls.items() if not call.is_settled), default=None)
-        step = 0
-        while step < count:
-            end = self._steps.get((loop, step + 1))
+        step, number = ends.start - 1, begun.get(ends.start - 1, loop.first_call)
+        for following in ends:
+            end = begun.get(following)
             if end is None or (unsettled is not None and unsettled < end):
                 break
-            step, number = step + 1, end
+            step, number = following, end
         return step, number
+
+    def last_checkpoint(self) -> tuple[str, int] | None:
+        """The last training checkpoint from which a step begins, and the number of the step's first call.
+
+        Nothing is trained between the two, and no gradients, which a checkpoint does not have, wait for their step. One
+        that was saved again under its name is not what it was.
+        """
+        trained = [call for call in self._calls.values() if call.operation not in _CHANGE_NOTHING]
+        begins = {
+            n for loop, begun in self._steps.items() if loop.depth == 0 for n in begun.values()
+        }
+        saved_again: set[str | None] = set()
+        for save in sorted(self._calls.values(), key=lambda call: call.call, reverse=True):
+            if save.operation != _SAVE or save.name in saved_again:
+                continue
+            if save.refused is None:
+                saved_again.add(save.name)
+            if save.path is None:
+                continue
+            before = max(
+                (c for c in trained if c.call < save.call), key=lambda c: c.call, default=None
+            )
+            after = min((c.call for c in trained if c.call > save.call), default=math.inf)
+            first = -1 if before is None else before.call
+            if before is not None and before.operation.startswith("forward_backward"):
+                continue
+            fitting = [number for number in begins if first < number <= after]
+            if fitting:
+                return save.path, max(fitting)
+        return None
 
     # ---- writing ----------------------------------------------------------------------------
 
     def begin(self, run: Run) -> None:
         """Name the run. On disk when this returns."""
-        self.run, self.next_seq_id = run, run.next_seq_id
         self._write(
             _RUN,
             run_id=run.run_id,
             session_id=run.session_id,
             made_from=dict(run.made_from),
             next_seq_id=run.next_seq_id,
+            first_call=run.first_call,
         )
         self._sync()
+        if self.run is None:
+            for left_by_another_run in self._results.glob("*-*"):
+                left_by_another_run.unlink()
+        self._go_on(run)
         folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(folder)
@@ -271,29 +349,80 @@ class Journal:
 
     def submitted(self, call: Call) -> None:
         """A call is about to be sent. On disk when this returns."""
-        self._write(
-            _SUBMITTED,
-            call=call.call,
-            operation=call.operation,
-            content=call.content,
-            seq_ids=call.seq_ids,
-        )
+        with self._lock:
+            self._write(
+                _SUBMITTED,
+                call=call.call,
+                operation=call.operation,
+                content=call.content,
+                seq_ids=call.seq_ids,
+                name=call.name,
+            )
+            self._calls[call.call] = call
         self._sync()
 
     def accepted(self, call: Call, request_ids: list[Any]) -> None:
         self._write(_ACCEPTED, call=call.call, request_ids=request_ids)
 
     def refused(self, call: Call, error: Exception, next_seq_id: int) -> None:
+        call.refused = str(error)
         self._write(_REFUSED, call=call.call, error=str(error), next_seq_id=next_seq_id)
 
     def finished(self, call: Call, path: str | None = None) -> None:
         if not call.finished:
-            self._write(_FINISHED, call=call.call, path=path)
+            call.finished = True
+            kept = [call.kept[number] for number in sorted(call.kept)]
+            self._write(_FINISHED, call=call.call, path=path, kept=kept)
 
-    def step(self, loop: int, step: int, number: int) -> None:
-        """A step of a loop begins with this call."""
-        if self._steps.get((loop, step)) != number:
-            self._write(_STEP, loop=loop, step=step, call=number)
+    def step(self, loop: Loop, step: int, number: int) -> None:
+        """A step of a loop begins with this call, or the loop has ended before it."""
+        with self._lock:
+            begun = self._steps.setdefault(loop, {})
+            if begun.get(step) != number:
+                begun[step] = number
+                fields = [loop.first_call, loop.depth, loop.number]
+                self._write(_STEP, loop=fields, step=step, call=number)
+            self._forget_steps(loop, step)
+
+    def _forget_steps(self, loop: Loop, step: int) -> None:
+        """Forget the calls and results of steps that are over: no process makes them again."""
+        begun = self._steps[loop]
+        oldest = min(begun)
+        first, behind = self._not_over(loop, range(oldest + 1, step + 1))
+        for number in range(begun[oldest], behind):
+            if (call := self._calls.pop(number, None)) is not None:
+                for place in call.kept:
+                    self._file(call, place).unlink(missing_ok=True)
+        for over in range(oldest, first):
+            begun.pop(over, None)
+
+    # ---- results ----------------------------------------------------------------------------
+
+    def keep(self, call: Call, place: int, media_type: str, content: bytes) -> None:
+        """Keep the result of a request of a call, as it came; one that cannot be written is not kept."""
+        kept = media_type.encode() + b"\n" + content
+        with contextlib.suppress(OSError):
+            self._results.mkdir(mode=0o700, exist_ok=True)
+            self._file(call, place).write_bytes(kept)
+            call.kept[place] = zlib.crc32(kept)
+
+    def kept(self, call: Call, place: int) -> tuple[str, bytes] | None:
+        """Media type and content of a result that is kept."""
+        if not call.finished or place not in call.kept:
+            return None
+        try:
+            kept = self._file(call, place).read_bytes()
+        except FileNotFoundError:
+            return None
+        if zlib.crc32(kept) != call.kept[place]:
+            return None
+        media_type, _, content = kept.partition(b"\n")
+        return media_type.decode(), content
+
+    def _file(self, call: Call, place: int) -> Path:
+        return self._results / f"{call.call}-{place}"
+
+    # ---- the file ---------------------------------------------------------------------------
 
     def _write(self, kind: str, **fields: Any) -> None:
         line = orjson.dumps({kind: fields}) + b"\n"
@@ -314,18 +443,14 @@ class Journal:
     def close_after_fork(self) -> None:
         """In a forked process: the lock is the parent's."""
         descriptor, self._descriptor = self._descriptor, -1
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         if descriptor >= 0:
             os.close(descriptor)
 
 
-def digest(*parts: bytes) -> str:
-    """What tells two calls apart."""
-    found = hashlib.sha256()
-    for part in parts:
-        found.update(len(part).to_bytes(8))
-        found.update(part)
-    return found.hexdigest()
+def digest(content: bytes) -> str:
+    """What tells two calls of one operation apart."""
+    return hashlib.sha256(content).hexdigest()
 
 
 _open: weakref.WeakSet[Journal] = weakref.WeakSet()

@@ -12,8 +12,9 @@ What happens to seq_ids when a request of a call is not accepted:
 from __future__ import annotations
 
 import asyncio
-import itertools
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
@@ -69,7 +70,9 @@ class RunQueue:
         self.journal = journal
         self._sequencer = Sequencer(first_seq_id)
         self._missed_turns = MissedTurns(self._use_up)
-        self._loops = itertools.count()
+        self._depth = 0
+        """How many loops over `steps` are under way."""
+        self._loops: Counter[tuple[int, int]] = Counter()
 
     def progress(self, operation: str) -> Progress:
         return Progress(operation, {"model_id": self.model_id})
@@ -159,13 +162,21 @@ class RunQueue:
         if self.journal is None:
             yield from range(count)
             return
-        loop = next(self._loops)
-        first, number = self.journal.first_step(loop, count, self._sequencer.next_number)
-        self._sequencer.go_on_at(number)
-        for step in range(first, count):
-            self.journal.step(loop, step, self._sequencer.next_number)
-            yield step
-        self.journal.step(loop, count, self._sequencer.next_number)
+        from tinker._training.journal import Loop  # noqa: PLC0415  # few use one
+
+        place = self._sequencer.next_number, self._depth
+        loop = Loop(*place, self._loops[place])
+        self._loops[place] += 1
+        self._depth += 1
+        try:
+            first, number = self.journal.first_step(loop, count)
+            self._sequencer.go_on_at(number)
+            for step in range(first, count):
+                self.journal.step(loop, step, self._sequencer.next_number)
+                yield step
+            self.journal.step(loop, count, self._sequencer.next_number)
+        finally:
+            self._depth -= 1
 
     async def send(
         self,
@@ -193,8 +204,11 @@ class RunQueue:
         with self.session.watched(progress):
             progress.doing = "waiting for its turn behind earlier operations of the run"
 
-            def wait(promise: models.UntypedAPIFuture) -> Awaitable[T]:
-                return self.session.result(promise, decode, progress, kind=kind, accept=accept)
+            call: Call | None = None
+
+            def wait(number: int, promise: models.UntypedAPIFuture) -> Awaitable[T]:
+                keeping = self._keeping(call, number, decode)
+                return self.session.result(promise, keeping, progress, kind=kind, accept=accept)
 
             polls: dict[int, asyncio.Task[T]] = {}
             failures: dict[int, Exception] = {}
@@ -206,6 +220,9 @@ class RunQueue:
                     progress.seq_ids.extend(seq_ids)
 
                     async def submit(number: int) -> None:
+                        if (kept := self._kept(call, number)) is not None:
+                            polls[number] = asyncio.create_task(_decoded(decode, kept))
+                            return
                         try:
                             promises[number] = promise = _known(call, number) or await submits[
                                 number
@@ -214,11 +231,13 @@ class RunQueue:
                             failures[number] = error
                         else:
                             result = self._missed_turns.result(
-                                seq_ids[number], promise, wait, submits[number]
+                                seq_ids[number], promise, partial(wait, number), submits[number]
                             )
                             polls[number] = asyncio.create_task(result)
 
-                    if parallel:
+                    if (
+                        parallel and len(submits) > 1
+                    ):  # else tasks would only add a turn of the loop
                         await asyncio.gather(*(submit(n) for n in range(len(submits))))
                     else:
                         for number in range(len(submits)):
@@ -243,15 +262,17 @@ class RunQueue:
             return None
         from tinker._training import journal as journals  # noqa: PLC0415  # few use one
 
-        written_content = journals.digest(content())
+        asked = content()
+        digest = journals.digest(asked)
         try:
-            call = self.journal.known(turn.number, operation, written_content, requests)
+            call = self.journal.known(turn.number, operation, digest, requests)
         except JournalError as error:
             turn.poison(error)
             raise
         if call is None:
             seq_ids = turn.draw(requests)
-            call = journals.Call(turn.number, operation, written_content, seq_ids)
+            name = orjson.loads(asked)["path"] if operation == "save_weights" else None
+            call = journals.Call(turn.number, operation, digest, seq_ids, name)
             try:
                 await asyncio.to_thread(self.journal.submitted, call)
             except OSError:
@@ -261,13 +282,14 @@ class RunQueue:
 
     async def _results(self, call: Call | None, polls: Sequence[asyncio.Task[T]]) -> list[T]:
         try:
-            results = list(await asyncio.gather(*polls))
+            results = [await polls[0]] if len(polls) == 1 else list(await asyncio.gather(*polls))
         except RequestFailedError:
             if self.journal is not None and call is not None:
                 self.journal.finished(call)
             raise
         except APIStatusError as error:
-            if error.status_code == 410 and call is not None:
+            if error.status_code in _GONE and self.journal is not None and call is not None:
+                self.journal.finished(call)
                 error.add_note(
                     "The operation was accepted, and the server no longer keeps its result. Catch this error to go on "
                     "without it."
@@ -276,6 +298,30 @@ class RunQueue:
         if self.journal is not None and call is not None:
             self.journal.finished(call, getattr(results[0], "path", None))
         return results
+
+    def _keeping(self, call: Call | None, number: int, decode: Decoder[T]) -> Decoder[T]:
+        """A decoder that keeps in the journal what it decodes."""
+        journal = self.journal
+        if journal is None or call is None:
+            return decode
+
+        def keep(response: httpx.Response) -> T:
+            result = decode(response)
+            media_type = response.headers.get("content-type", "")
+            journal.keep(call, number, media_type, response.content)
+            return result
+
+        return keep
+
+    def _kept(self, call: Call | None, number: int) -> httpx.Response | None:
+        """A result that an earlier process has received."""
+        if self.journal is None or call is None:
+            return None
+        kept = self.journal.kept(call, number)
+        if kept is None:
+            return None
+        media_type, content = kept
+        return httpx.Response(200, headers={"content-type": media_type}, content=content)
 
     async def _settle(
         self,
@@ -333,6 +379,10 @@ class RunQueue:
         turn.poison(poison)
 
 
+async def _decoded(decode: Decoder[T], response: httpx.Response) -> T:
+    return decode(response)
+
+
 def _known(call: Call | None, number: int) -> models.UntypedAPIFuture | None:
     """What an earlier process was promised."""
     if call is None or call.request_ids is None:
@@ -345,6 +395,8 @@ def _was_refused(error: Exception) -> bool:
     return not (isinstance(error, APIError) and error.outcome_unknown)
 
 
+_GONE = (404, 410)
+"""Statuses of a result that the server does not keep any more."""
 _NEEDED = dict.fromkeys(
     ("save_weights", "save_weights_for_sampler", "save_weights_external"), ("path",)
 )

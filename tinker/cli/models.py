@@ -13,6 +13,10 @@ from tinker.recipes.supervised import served_name
 
 def checkpoint_of(folder: Path) -> CheckpointRecord:
     """The checkpoint of a run to use: the one with the best held-out loss, else the final or newest one."""
+    if not _run(str(folder)):
+        raise RecipeError(
+            f"{folder} is neither the path of a checkpoint (tinker://…) nor the folder of a run."
+        )
     present = [c for c in RunFolder(folder).checkpoints() if not c.deleted]
     if not present:
         raise RecipeError(f"{folder} has no checkpoint yet.")

@@ -145,17 +145,17 @@ def test_a_megabyte_of_mixed_text(case: Case, text: str) -> None:
 
 
 def test_documents_of_mixed_text(case: Case, text: str) -> None:
-    for start in range(0, len(text), 2000):
+    for start in range(0, 200_000, 2000):
         _check(case, text[start : start + 2000])
 
 
 def test_invented_documents(case: Case) -> None:
-    for seed in range(1, 400):
+    for seed in range(1, 150):
         _check(case, invented_text(random.Random(seed), 300))
 
 
 @settings(
-    max_examples=500,
+    max_examples=150,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -166,7 +166,7 @@ def test_fuzzed_text(case: Case, fuzz: str) -> None:
 
 
 @settings(
-    max_examples=300,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -186,7 +186,6 @@ def test_every_character(case: Case) -> None:
     every = [c for c in every if unicodedata.category(c) not in {"Cn", "Co", "Cs"}]
     for start in range(0, len(every), 5000):
         _check(case, " x".join(every[start : start + 5000]))
-        _check(case, "".join(every[start : start + 5000]))
 
 
 def test_long_runs(case: Case) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.raw_client import Raw, forward_backward, optim_step, sample, save
-from tests.support.server_process import ServerProcess
 from tinker_local import LocalServer
 
 KEYS = "tml-a anna admin\ntml-b bert\n"
@@ -80,9 +79,9 @@ def test_checkpoints_without_a_database_are_refused_and_can_be_adopted(
     lose(tmp_path)
     files = contents(tmp_path / "checkpoints")
     assert len(files) == 5
-    assert "its database is gone: adopt the checkpoints (--adopt)" in refused(tmp_path)
+    assert "its database is missing: adopt the checkpoints (--adopt)" in refused(tmp_path)
     assert contents(tmp_path / "checkpoints") == files
-    with ServerProcess(tmp_path, "--adopt") as server, Raw(server.url) as raw:
+    with LocalServer(data=tmp_path, adopt=True) as server, Raw(server.url) as raw:
         assert sampled(raw, model_id) == before
         listed = raw.get(f"training_runs/{model_id}/checkpoints")["checkpoints"]
         assert {one["checkpoint_id"] for one in listed} == {"weights/a", "sampler_weights/a"}
@@ -90,7 +89,7 @@ def test_checkpoints_without_a_database_are_refused_and_can_be_adopted(
         resumed = raw.do("load_weights", {**into, "path": f"tinker://{model_id}/weights/a"})
         assert resumed["type"] == "load_weights"
     assert sorted(contents(tmp_path / "checkpoints").values()) == sorted(files.values())
-    with ServerProcess(tmp_path) as server, Raw(server.url) as raw:  # once is enough
+    with LocalServer(data=tmp_path) as server, Raw(server.url) as raw:  # once is enough
         assert sampled(raw, model_id) == before
 
 

@@ -73,7 +73,7 @@ def test_more_samplers_than_fit_into_memory(raw: Raw) -> None:
 def test_what_waits_is_not_kept_in_memory(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "data") as server, Raw(server.url) as raw:
         model_id = raw.model()
-        size, count = 2_000_000, 50
+        size, count = 2_000_000, 20
         data = [datum("x" * (size // 8))]
         raw.post("save_weights", save(model_id, 2, "a"))
 

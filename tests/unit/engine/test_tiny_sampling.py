@@ -160,7 +160,7 @@ def test_top_k_of_prompt_and_samples(engine: TinyEngine, adapter: AdapterState) 
     assert plain.sequences[0].topk is None
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def parrot(engine: TinyEngine) -> Any:
     """An engine and weights that answer 'a' with 'bcdefgh' and `<eos>`."""
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=4))

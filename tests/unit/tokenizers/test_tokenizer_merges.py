@@ -66,7 +66,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     return _spec(list(shuffled), list(merges), draw(st.booleans()))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=250)
 @given(spec=specs(), texts=st.lists(st.text("abc", max_size=14), min_size=5, max_size=20))
 def test_converted_means_the_same_ids(spec: dict[str, Any], texts: list[str]) -> None:
     try:
@@ -81,7 +81,7 @@ def test_converted_means_the_same_ids(spec: dict[str, Any], texts: list[str]) ->
             assert ours.decode(ids, skip_special_tokens=False) == text
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_lists_in_the_order_of_training_are_converted(data: st.DataObject) -> None:
     # As training goes: each merge takes the commonest pair of what the text has become.

@@ -27,31 +27,38 @@ from tinker.cli.state import State
 )
 @click.pass_obj
 def usage(state: State, days: int, by: str) -> None:
-    """Show the tokens used in the last days, added up. Needs a billing role in your organization."""
+    """Show what was used in the last days, added up. Needs a billing role in your organization.
+
+    Tokens, or checkpoints, or gigabyte-hours of storage. The service counts by session, not by training run.
+    """
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     found = state.admin.get_billing_usage(end - timedelta(days=days), end).result()
-    rows = found.model_dump(mode="json").get("data") or []
-    key = {
-        "session": "session_id",
-        "model": "base_model",
-        "kind": "usage_type",
-        "user": "user_email",
-        "project": "project_id",
-    }[by]
-    totals: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for row in rows:
-        name = str(row.get(key) or "(none)")
-        kind = str(row.get("usage_type") or "tokens")
-        quantity = row.get("token_count")
-        totals[name][kind] += quantity if quantity is not None else row.get("gigabyte_hours") or 0.0
+    totals: dict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for event in found.data:
+        kind, quantity = _kind_and_quantity(event.event_info)
+        name = {
+            "session": event.session_id,
+            "model": event.base_model,
+            "kind": kind,
+            "user": event.user_name,
+            "project": event.project_id,
+        }[by]
+        totals[name or "(none)"][kind] += quantity
     kinds = sorted({kind for total in totals.values() for kind in total})
-    value: list[dict[str, Any]] = [{key: name, **dict(total)} for name, total in totals.items()]
     state.show(
-        {"usage": value, "days": days},
-        [by.capitalize(), *kinds],
-        [
-            [name, *[f"{total.get(kind, 0):,.6g}" for kind in kinds]]
-            for name, total in totals.items()
-        ],
-        f"Last {days} days" if value else f"Nothing was used in the last {days} days",
+        {"usage": [{by: name, **total} for name, total in totals.items()], "days": days},
+        [by.capitalize(), *[_UNITS.get(kind, kind) for kind in kinds]],
+        [[name, *[f"{total[kind]:,.6g}" for kind in kinds]] for name, total in totals.items()],
+        f"Last {days} days" if totals else f"Nothing was used in the last {days} days",
     )
+
+
+_UNITS = {"storage": "storage (GB·h)"}
+
+
+def _kind_and_quantity(info: Any) -> tuple[str, float]:
+    """What a billing event counts, in its own unit."""
+    for unit in ("token_count", "count", "gigabyte_hours"):
+        if (quantity := getattr(info, unit, None)) is not None:
+            return f"cached {info.type}" if getattr(info, "cached", False) else info.type, quantity
+    return info.type, 0
