@@ -103,10 +103,10 @@ def ready(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     while select.select([process.stdout], [], [], 60)[0]:
         line = process.stdout.readline()
-        assert line, f"{process.args} ended before it was ready"
+        assert line, f"{process.args!r} ended before it was ready"
         if found := re.search(r"http://\S+", line):
             return found[0].rstrip(".,")
-    raise AssertionError(f"{process.args} was not ready in a minute")
+    raise AssertionError(f"{process.args!r} was not ready in a minute")
 
 
 @pytest.mark.parametrize("name", [name for name, page in PAGES.items() if blocks(page)])
