@@ -163,6 +163,8 @@ docs: $(VENV)/.dev
 
 pictures: $(VENV)/.dev
 	$(BIN)/python examples/demo.py --text README.md --picture docs/loss.svg
+	$(BIN)/jupyter execute --inplace --NotebookClient.record_timing=False examples/notebook.ipynb
+	$(BIN)/python -m tests.support.example_outputs
 
 # The benchmarks make environments of their own, one for each client (see benchmarks/environments.py).
 bench: $(VENV)/.dev

@@ -45,8 +45,8 @@ class ServiceClient(HasHolder):
         retry: How persistently requests are retried, and their deadlines.
         **kwargs: Ignored, with a warning: older code sets a `timeout` or `max_retries`.
 
-    Nothing is sent before the first operation. Use it in a `with` block, or call `close`, to tell the
-    server how the work ended; otherwise it is told when the interpreter exits.
+    Nothing is sent before the first operation. Use it in a `with` or `async with` block, or call `close`, to
+    tell the server how the work ended; otherwise it is told when the interpreter exits.
 
     Raises:
         ValueError: The address or the key is malformed.
@@ -114,7 +114,8 @@ class ServiceClient(HasHolder):
 
         Raises:
             JournalError: The journal is in use, or of a run with other settings.
-            RunLostError: The server does not know the journal's run any more; the error names its last checkpoint.
+            RunLostError: The server does not know the journal's run any more, and none of its steps begins with a
+                checkpoint to go on from. The error names the last checkpoint.
         """
         if not isinstance(base_model, str) or not base_model:
             raise ValueError(f"base_model is {base_model!r}; it must be the name of a model.")
@@ -133,6 +134,7 @@ class ServiceClient(HasHolder):
             self.session,
             Progress("create_model", {"base_model": base_model}),
             journal,
+            user_metadata=metadata,
             **lora_facts(base_model, lora, optimizer),
         )
         request = models.CreateModelRequest(
@@ -214,6 +216,7 @@ class ServiceClient(HasHolder):
             self.session,
             Progress("load_weights", {"path": path}),
             journal,
+            user_metadata=metadata,
             checkpoint=path,
             optimizer_state=with_state,
         )

@@ -298,7 +298,7 @@ class TrainingClient(HasHolder, _Additions):
         async def combined() -> types.ForwardBackwardOutput:
             output = combine(await outputs)
             if loss_fn == "cross_entropy":
-                output = with_mean_loss(output, checks.total_weight(prepared))
+                output = with_mean_loss(output, partial(checks.total_weight, prepared))
                 if any(map(checks.has_invented_target, data)):
                     output = checks.without_invented(output, data)
             return output

@@ -18,7 +18,9 @@ from tests.support.raw_client import KEY, Raw, optim_step
 from tests.support.scripted_server import ScriptedServer
 from tests.support.server_clock import Clock
 from tinker_local import LocalServer
+from tinker_local.errors import Refusal
 from tinker_local.options import Options
+from tinker_local.protocol.handlers import models as handlers
 
 MODEL = "tinker-local/tiny"
 BATCH = [datum("one text"), datum("another")]
@@ -312,6 +314,51 @@ def test_a_run_that_the_server_has_forgotten(tmp_path: Path, journal: Path) -> N
         ) as lost:
             new(service, journal)
         assert lost.value.checkpoint == path
+
+
+def test_it_goes_on_from_the_last_checkpoint_at_the_step_that_follows(
+    tmp_path: Path, journal: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    forgotten: set[str] = set()
+    get_info = handlers.get_info
+
+    async def forgetful(backend: Any, call: Any) -> dict[str, Any]:
+        if call.body["model_id"] in forgotten:
+            raise Refusal(404, "Unknown model_id")
+        return await get_info(backend, call)
+
+    monkeypatch.setattr(handlers, "get_info", forgetful)
+
+    def program(url: str, until: int, path: Path | None = journal) -> tuple[str, list[Any]]:
+        found = []
+        with contextlib.suppress(KeyboardInterrupt), client(url) as service:
+            training = new(service, path)
+            training.save_state("begin").result(60)
+            for number in training.steps(5):
+                found.append((number, step(training)))
+                if number % 2:
+                    training.save_state(f"{number}").result(60)
+                if number == until:
+                    raise KeyboardInterrupt
+        return training.model_id, found
+
+    with LocalServer(tmp_path / "data") as server:
+        _, undisturbed = program(server.url, 9, None)
+        lost, first = program(server.url, 2)
+        assert first == undisturbed[:3]
+        forgotten.add(lost)
+        again, then = program(server.url, 3)
+        assert again != lost
+        assert then == undisturbed[2:4]  # the last checkpoint was saved after step 1
+        assert f"does not know the training run {lost} any more: going on from" in caplog.text
+        forgotten.add(again)
+        third, last = program(server.url, 9)
+        assert third != again
+        # The step that has saved it was not over, and so it is not known to be: the one before it is.
+        assert last == undisturbed[2:]
+        forgotten.add(third)
+        fourth, nothing = program(server.url, 9)
+        assert (fourth != third, nothing) == (True, undisturbed[4:])
 
 
 def test_a_mended_call_takes_the_place_of_one_that_was_refused(journal: Path) -> None:

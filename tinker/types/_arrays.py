@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,6 +28,7 @@ _ALLOWED = {
     "float32": "a number in the range of float32",
 }
 _CODES = {"int32": "i", "int64": "q", "float32": "f"}
+_TWO = np.array(2, np.int32)  # numpy compares with it in two thirds of the time of an int
 # Exceptions of packing: struct.error, or those of an element's own conversion.
 _ELEMENT_ERRORS = (struct.error, TypeError, ValueError, OverflowError)
 
@@ -49,7 +51,7 @@ def token_array(tokens: object, name: str = "tokens") -> Int32Array:
         return array
     array = np.frombuffer(_pack(tokens, "int32", name), np.int32)
     # A bool packs as 0 or 1, so only those positions need a look.
-    for position in (array < 2).nonzero()[0].tolist():
+    for position in (array < _TWO).nonzero()[0].tolist():
         if isinstance(tokens[position], bool):
             raise _bad_element(name, position, tokens[position], "int32")
     return array
@@ -148,9 +150,15 @@ def _dtype_of_list(values: Sequence[Any], name: str) -> TensorDtype:
 # ---- shared ---------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1024)
+def _packer(length: int, dtype: str) -> Callable[..., bytes]:
+    """`struct.pack` with its format in front of the values would copy them once more, which takes a fifth of its time."""
+    return struct.Struct(f"{length}{_CODES[dtype]}").pack
+
+
 def _pack(values: Sequence[Any], dtype: str, name: str) -> bytes:
     try:
-        return struct.pack(f"{len(values)}{_CODES[dtype]}", *values)
+        return _packer(len(values), dtype)(*values)
     except _ELEMENT_ERRORS:
         raise _first_bad_element(values, dtype, name) from None
 

@@ -54,7 +54,7 @@ def _to_loss_fn_input(name: str, value: Any) -> TensorData:
         return value
     try:
         if isinstance(value, np.ndarray):
-            return TensorData(value)
+            return TensorData.from_numpy(value)
         if isinstance(value, (list, tuple)):
             return TensorData(value, _dtype_of_list(name))
         if name in _MOSTLY_ZERO and is_torch(value):

@@ -29,6 +29,7 @@ Numbers: TypeAlias = Sequence[Any] | Array
 """Numbers as users hand them over: a list, nested lists, a numpy array, a torch tensor."""
 
 _DTYPES = get_args(TensorDtype)
+_INT64, _FLOAT32 = np.dtype(np.int64), np.dtype(np.float32)
 _by_value = attrs.cmp_using(eq=same_array, class_name="Array")
 
 
@@ -119,6 +120,12 @@ class TensorData(Model):
     @classmethod
     def from_numpy(cls, array: Array) -> Self:
         """Integers become int64, floats float32; arrays of these share their memory."""
+        if type(array) is np.ndarray and array.ndim == 1 and array.flags.c_contiguous:
+            # The usual case, in half the time: batches have thousands of arrays.
+            if array.dtype == _INT64:
+                return cls._of(array.view(), "int64", [len(array)])
+            if array.dtype == _FLOAT32:
+                return cls._of(array.view(), "float32", [len(array)])
         return cls(array)
 
     @classmethod

@@ -187,10 +187,18 @@ class Row:
         )
 
 
-def ranked(scores: Scores) -> tuple[Ids, Scores]:
+def ranked(scores: Scores | npt.NDArray[np.float32]) -> tuple[Ids, Scores]:
     """The tokens of each row [rows, vocab], the most probable first, and their scores."""
-    order = np.argsort(-scores, axis=1, kind="stable")
-    return order, np.take_along_axis(scores, order, axis=1)
+    if scores.dtype == np.float32:
+        # The bits of floats of one sign are in the floats' order. With the ids behind them, sorting takes less than half
+        # the time of finding a stable order.
+        keys = np.abs(scores).view(np.uint32).astype(np.uint64) << np.uint64(32)
+        keys |= np.arange(scores.shape[1], dtype=np.uint64)
+        keys.sort(axis=1)
+        order = (keys & np.uint64(2**32 - 1)).astype(np.int64)
+    else:
+        order = np.argsort(-scores, axis=1, kind="stable")
+    return order, np.take_along_axis(scores, order, axis=1).astype(np.float64)
 
 
 def draw(

@@ -25,6 +25,8 @@ MAX_ROWS = 64
 """Maximum number of sequences that grow together; more wait. Fewer, if their keys and values do not fit the memory."""
 BEST = 256
 """Number of tokens that are ranked at first; a draw seldom needs more."""
+RANKED_SHARE = 8
+"""When all tokens are ranked, the number of rows at a time is this many times smaller than for computing logits."""
 SHARE = 0.5
 """Fraction of the free memory for keys and values."""
 NO_TEXT = Text(frozenset(), lambda token: b"")
@@ -202,13 +204,18 @@ def _draw(scores: Tensor, rows: Sequence[Row]) -> Ids:
     ranks, drawn, decided = decoding.draw(best, rows, mass)
     at = np.arange(len(rows)), ranks
     tokens, logprobs = ids[at], best[at]
+    undecided = np.array(
+        [i for i, row in enumerate(rows) if not decided[i] and row.stop_reason is None], np.int64
+    )
+    for piece in pieces(len(undecided), RANKED_SHARE * scores.shape[1]):
+        here = undecided[piece]
+        ids_here, scores_here = decoding.ranked(scores[here.tolist()].cpu().numpy())
+        ranks, drawn[here], _ = decoding.draw(scores_here, [rows[i] for i in here])
+        at = np.arange(len(here)), ranks
+        tokens[here], logprobs[here] = ids_here[at], scores_here[at]
     for i, row in enumerate(rows):
         if row.stop_reason is not None:
             continue
-        if not decided[i]:
-            all_ids, all_scores = decoding.ranked(scores[i : i + 1].double().cpu().numpy())
-            rank, one, _ = decoding.draw(all_scores, [row])
-            tokens[i], logprobs[i], drawn[i] = all_ids[0, rank[0]], all_scores[0, rank[0]], one[0]
         k = row.spec.topk_sample_logprobs
         topk = None
         if k:
