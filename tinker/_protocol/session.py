@@ -160,16 +160,16 @@ class Session:
                 display_name=self._display_name,
             ),
         )
-        answer = await self.connection.fetch(request, progress, policy=retry.CREATION)
+        response = await self.connection.fetch(request, progress, policy=retry.CREATION)
         for level, message in (
-            (INFO, answer.info_message),
-            (WARNING, answer.warning_message),
-            (ERROR, answer.error_message),
+            (INFO, response.info_message),
+            (WARNING, response.warning_message),
+            (ERROR, response.error_message),
         ):
             if message:
                 _log.SERVER_MESSAGE(level, text=message)
-        self._keep_alive(answer.session_id)
-        return answer.session_id
+        self._keep_alive(response.session_id)
+        return response.session_id
 
     def _keep_alive(self, session_id: str) -> None:
         self._heartbeat = asyncio.get_running_loop().create_task(
