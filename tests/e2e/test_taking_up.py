@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 import tinker
+from tests.support.fault_proxy import FAULTS, FaultProxy, at
 from tests.support.outcomes import datum, plain
 from tests.support.raw_client import KEY, Raw, optim_step
 from tests.support.scripted_server import ScriptedServer
@@ -314,6 +315,39 @@ def test_a_run_that_the_server_has_forgotten(tmp_path: Path, journal: Path) -> N
         ) as lost:
             new(service, journal)
         assert lost.value.checkpoint == path
+
+
+@pytest.mark.parametrize("fault", ["502 page after", "502 page before"])
+def test_what_nobody_knows_is_found_out(server: str, journal: Path, fault: str) -> None:
+    """The server may have accepted a request whose responses were all lost."""
+
+    def program(url: str, attempts: int | None) -> Any:
+        policy = tinker.RetryPolicy(attempts=attempts)
+        with tinker.ServiceClient(base_url=url, api_key=KEY, retry=policy) as service:
+            training = new(service, journal)
+            passed = training.forward_backward(BATCH, "cross_entropy")
+            stepped = training.optim_step(ADAM)
+            passed.result(60)
+            if attempts:
+                with pytest.raises(tinker.APIError) as failed:
+                    stepped.result(60)
+                assert failed.value.outcome_unknown
+                with pytest.raises(tinker.RunPoisonedError, match=f"Run the program .* {journal}"):
+                    training.optim_step(ADAM).result(60)
+                return None
+            stepped.result(60)
+            return step(training), training.model_id
+
+    with FaultProxy(server) as proxy:
+        proxy.spoil(at("optim_step", 0, [FAULTS[fault]]))
+        program(proxy.url, attempts=1)
+    found, model_id = program(server, attempts=None)
+    with client(server) as service:
+        expected = new(service)
+        step(expected)
+        assert found == step(expected)
+    with Raw(server) as raw:
+        assert raw.post("get_info", {"model_id": model_id})["next_seq_id"] == 5
 
 
 def test_it_goes_on_from_the_last_checkpoint_at_the_step_that_follows(

@@ -1,6 +1,6 @@
 """The journal of a training run: a file by which another process goes on where this one was killed.
 
-Lines of JSON, each an object with one member, appended:
+Lines of JSON are appended, each an object with one field:
 
     {"run": {"run_id": …, "session_id": …, "made_from": {…}, "next_seq_id": 1}}     the file's first line; with "first_call",
                                                                                     a run that goes on from a checkpoint

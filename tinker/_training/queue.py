@@ -371,9 +371,14 @@ class RunQueue:
         await batch.send(self.session, filler, seq_id, self.progress("forward"))
 
     def _poison(self, turn: Turn, seq_id: int, error: Exception) -> None:
+        way_out = (
+            "Create a training client from the last checkpoint."
+            if self.journal is None
+            else f"Run the program again: with {self.journal.path}, it finds out and goes on."
+        )
         poison = RunPoisonedError(
             f"The training run {self.model_id} accepts no more operations: it is not known whether the "
-            f"server accepted seq_id {seq_id} ({error}). Create a training client from the last checkpoint."
+            f"server accepted seq_id {seq_id} ({error}). {way_out}"
         )
         poison.__cause__ = error
         turn.poison(poison)
