@@ -177,8 +177,9 @@ contract-deep: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
 
-pictures: $(VENV)/.dev
+pictures: outages
 	$(BIN)/python examples/demo.py --text README.md --picture docs/loss.svg
+	PICTURES=1 $(PYTEST) -q tests/pages
 	$(BIN)/jupyter execute --inplace --NotebookClient.record_timing=False examples/notebook.ipynb
 	$(BIN)/python -m tests.support.example_outputs
 
