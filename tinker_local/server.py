@@ -179,11 +179,14 @@ class LocalServer:
             faults=self.faults,
         )
         self._ready = threading.Event()
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="tinker-local", daemon=True)
         self._thread.start()
         self._ready.wait()
-        if not self._thread.is_alive():
-            raise RuntimeError("The embedded server did not start; the log says why.")
+        if self._failure is not None:
+            raise RuntimeError(
+                f"The embedded server did not start: {self._failure!r}."
+            ) from self._failure
 
     @property
     def url(self) -> str:
@@ -197,6 +200,10 @@ class LocalServer:
             loop.run_until_complete(self._server.serve(self._ready.set))
             loop.run_until_complete(_cancel_all())
             loop.run_until_complete(loop.shutdown_asyncgens())
+        except BaseException as error:
+            self._failure = error  # the constructor raises it; after that, it is for the log
+            if self._ready.is_set():
+                raise
         finally:
             loop.close()
             self._ready.set()

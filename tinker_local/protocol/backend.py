@@ -95,8 +95,8 @@ class Backend:
                 self.operations.release_idle()
                 self._cancel_abandoned()
             except Exception as error:  # the next attempt may succeed
-                if isinstance(error, RuntimeError) and "interpreter shutdown" in str(error):
-                    return  # a program with an embedded server is ending
+                if isinstance(error, RuntimeError) and "shutdown" in str(error):
+                    return  # the interpreter exits, and starts no more threads
                 if not disk.reason(error):  # reported elsewhere
                     logger.exception("Cannot delete expired objects")
             await asyncio.sleep(self.options.sweep_seconds)

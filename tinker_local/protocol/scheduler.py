@@ -2,7 +2,7 @@
 
 Operations of one model run in the order of their seq_ids, whatever the order in which they arrive. Those
 of one sampler run in the order in which they arrive, several at a time. Models and samplers take turns. One
-thread executes, so that the event loop stays free to respond.
+thread executes, at a lower priority, so that the event loop stays free to respond.
 
 If a seq_id is missing, the operations after it wait; after `gap_seconds` without any arrival for the model, the gap
 is skipped, because its client has given up, and they run.
@@ -11,9 +11,12 @@ is skipped, because its client has given up, and they run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
+import os
 import queue
+import sys
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
@@ -26,6 +29,8 @@ from tinker_local.state.store import Request
 logger = logging.getLogger("tinker_local")
 
 LARGEST_SAMPLE_BATCH = 64
+NICENESS = 5
+"""Niceness of the thread that executes and of the threads it starts, so that the event loop gets the processor first."""
 RETRY_SECONDS = 1.0
 """Seconds between attempts to record a result."""
 
@@ -245,6 +250,9 @@ class Scheduler:
         return True
 
     def _run(self) -> None:
+        if sys.platform == "linux":  # elsewhere priorities are of processes
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while (requests := self._work.get()) is not None:
             while not self._try(requests):
                 if self._stopping.wait(RETRY_SECONDS):

@@ -68,7 +68,7 @@ MISTAKES: dict[str, tuple[Body, str]] = {
             **datum("a"),
             "model_input": {"chunks": [{"type": "image", "data": "AA==", "format": "png"}]},
         },
-        "This model reads text only; the input has a image.",
+        "This model reads text only; the input has a chunk of type image.",
     ),
     "no tokens": ({**datum("a"), "model_input": {"chunks": []}}, "data[0]"),
     "a shape that does not hold": (
@@ -334,3 +334,14 @@ def test_what_cannot_be_recorded_is_tried_again(
         assert not refusals
         folders = (tmp_path / "checkpoints").glob("*/weights/after/*")
         assert len(list(folders)) == 1
+
+
+def test_a_server_that_cannot_start_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It left its callers waiting for an address at which nothing listened."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no contract")
+
+    monkeypatch.setattr("tinker_local.server.make_app", broken)
+    with pytest.raises(RuntimeError, match=r"did not start: RuntimeError\('no contract'\)"):
+        LocalServer()
