@@ -145,7 +145,8 @@ def results(
 ) -> list[T]:
     """Wait for the results of many operations, such as a batch of samples; in the order of `futures`.
 
-        samples = tinker.results([client.sample(prompt, 1, params) for prompt in prompts], progress=True)
+        params = tinker.SamplingParams(max_tokens=4)
+        samples = tinker.results([client.sample(prompt, 1, params) for _ in range(8)], progress=True)
 
     Args:
         futures: What to wait for.
