@@ -15,12 +15,13 @@ from tinker._compat.deprecated import awaited
 from tinker._compat.holder import HasHolder
 from tinker._http import config, credentials
 from tinker._protocol import arguments as arguments_module, upload as upload_module
-from tinker._protocol.download import CheckpointRoute, ProgressCallback, download
+from tinker._protocol.download import CheckpointRoute, download
 from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
 from tinker._protocol.retry import NEVER
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
 from tinker._protocol.session import Session, describe
+from tinker._protocol.transfer_display import ProgressCallback, callback_of
 from tinker.admin import AdminClient, AuditEventType
 from tinker.errors import APIStatusError, PermissionDeniedError, TinkerError
 from tinker.futures import APIFuture
@@ -357,7 +358,7 @@ class RestClient(HasHolder):
         output_dir: str | Path = ".",
         *,
         overwrite: bool = False,
-        progress: ProgressCallback | None = None,
+        progress: ProgressCallback | bool | None = None,
     ) -> APIFuture[Path]:
         """Download the files of a checkpoint into a folder of their own; returns the folder.
 
@@ -368,7 +369,7 @@ class RestClient(HasHolder):
             tinker_path: Of any kind of checkpoint.
             output_dir: Where to make the folder, which is named for run and checkpoint.
             overwrite: Replace an existing folder.
-            progress: Called with the bytes received and the total, None if unknown.
+            progress: Called with the bytes received and the total, None if unknown. True shows them on the terminal.
 
         Raises:
             FileExistsError: The folder exists, and `overwrite` is not set.
@@ -381,7 +382,7 @@ class RestClient(HasHolder):
                 tinker_path,
                 Path(output_dir),
                 overwrite=overwrite,
-                callback=progress,
+                callback=callback_of(progress, "Downloading"),
             ),
             session=self.session,
             cancellable=True,
@@ -438,7 +439,7 @@ class RestClient(HasHolder):
         lora_config: types.LoraConfig | None = None,
         *,
         destination_project_id: str | None = None,
-        progress: ProgressCallback | None = None,
+        progress: ProgressCallback | bool | None = None,
         resume: types.ExternalWeightsUploadStartResult | None = None,
     ) -> APIFuture[str]:
         """Upload an adapter in PEFT's form; gives the tinker path of the checkpoint.
@@ -450,7 +451,7 @@ class RestClient(HasHolder):
             base_model: A name from `get_server_capabilities`; None takes the one in `adapter_config.json`.
             lora_config: The adapter; None uses what the files contain.
             destination_project_id: The project of the checkpoint.
-            progress: Called with the bytes that were sent and those there are.
+            progress: Called with the bytes sent and the total. True shows them on the terminal.
             resume: The `upload` of an `UploadInterruptedError`: sends only what is still missing.
 
         Raises:
@@ -466,7 +467,7 @@ class RestClient(HasHolder):
                 base_model,
                 lora_config,
                 destination_project_id,
-                progress,
+                callback_of(progress, "Uploading"),
                 resume,
             ),
             cancellable=True,

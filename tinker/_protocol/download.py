@@ -17,7 +17,7 @@ import shutil
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, TypedDict
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -26,13 +26,11 @@ from attrs import define, frozen
 from tinker._protocol import loop, retry
 from tinker._protocol.progress import Progress
 from tinker._protocol.session import Session
+from tinker._protocol.transfer_display import ProgressCallback
 from tinker.errors import TinkerError
 from tinker.retry_policy import RetryPolicy
 from tinker_api.api.checkpoints import get_checkpoint_archive, get_external_weights_urls
 from tinker_api.models import CheckpointKind
-
-ProgressCallback: TypeAlias = Callable[[int, int | None], None]
-"""Called with the bytes received and the total; None if the total is not known."""
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _MAX_RENEWALS = 20

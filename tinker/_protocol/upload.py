@@ -18,9 +18,9 @@ from typing import Any
 from attrs import evolve
 
 from tinker._protocol import retry
-from tinker._protocol.download import ProgressCallback
 from tinker._protocol.progress import Progress
 from tinker._protocol.session import Session
+from tinker._protocol.transfer_display import ProgressCallback
 from tinker.errors import APIConnectionError, APIStatusError, TinkerError
 from tinker.retry_policy import RetryPolicy
 from tinker.types.external_weights_upload import (
