@@ -308,6 +308,8 @@ class Creation:
                     f"{next_seq_id - 1}: another program has gone on with the run. Go on from a checkpoint, with "
                     "another journal."
                 )
+            if info.last_seq_id is not None:
+                journal.forget_after(info.last_seq_id)
         else:
             next_seq_id = await self._told(run_id, info)
             self._begin_journal(run_id, session_id or None, next_seq_id)

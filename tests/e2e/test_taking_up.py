@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,37 @@ def test_loops_go_on_where_they_were(server: str, journal: Path, undisturbed: li
         program(1)
     assert program(-1) == undisturbed[1:]  # the second step was not over; its results are there
     assert program(-1) == []
+
+
+def test_a_server_that_has_lost_its_last_operations_gets_them_again(
+    tmp_path: Path, journal: Path
+) -> None:
+    """A power cut takes what was not on the server's disk yet: here, its folder is what it was two steps before."""
+    data, before = tmp_path / "data", tmp_path / "before"
+
+    def program(until: int, path: Path | None = journal) -> tuple[int | None, list[Any]]:
+        found, operations = [], None
+        with (
+            LocalServer(data) as server,
+            contextlib.suppress(KeyboardInterrupt),
+            client(server.url) as service,
+        ):
+            training = new(service, path)
+            for number in training.steps(5):
+                found.append((number, step(training)))
+                if number == until:
+                    raise KeyboardInterrupt
+            operations = training.get_info().last_seq_id
+        return operations, found
+
+    undisturbed = program(9, None)
+    assert undisturbed[0] == 10
+    assert program(1)[1] == undisturbed[1][:2]
+    shutil.copytree(data, before)
+    assert program(3)[1] == undisturbed[1][1:4]
+    shutil.rmtree(data)
+    shutil.copytree(before, data)
+    assert program(9) == (undisturbed[0], undisturbed[1][2:])
 
 
 def test_loops_inside_of_loops(server: str, journal: Path) -> None:

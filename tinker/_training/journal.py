@@ -275,6 +275,14 @@ class Journal:
             )
         return call
 
+    def forget_after(self, last_seq_id: int) -> None:
+        """The server knows nothing behind this number: a power cut has taken it from there. It is sent again."""
+        assert self.run is not None
+        for number, call in self._calls.items():
+            if number >= self.run.first_call and call.seq_ids[-1] > last_seq_id:
+                call.request_ids, call.finished = None, False
+                call.kept.clear()
+
     def first_step(self, loop: Loop, count: int) -> tuple[int, int]:
         """The first step of a loop that is not over, and the number of its first call.
 
