@@ -18,10 +18,10 @@ from tinker._protocol import arguments as arguments_module, upload as upload_mod
 from tinker._protocol.download import CheckpointRoute, download
 from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
+from tinker._protocol.progress_line import ProgressCallback
 from tinker._protocol.retry import NEVER
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
 from tinker._protocol.session import Session, describe
-from tinker._protocol.transfer_display import ProgressCallback, callback_of
 from tinker.admin import AdminClient, AuditEventType
 from tinker.errors import APIStatusError, PermissionDeniedError, TinkerError
 from tinker.futures import APIFuture
@@ -369,12 +369,14 @@ class RestClient(HasHolder):
             tinker_path: Of any kind of checkpoint.
             output_dir: Where to make the folder, which is named for run and checkpoint.
             overwrite: Replace an existing folder.
-            progress: Called with the bytes received and the total, None if unknown. True shows them on the terminal.
+            progress: True shows a line on stderr, if that is a terminal. A function is called with the bytes received and
+                the total, None if unknown.
 
         Raises:
             FileExistsError: The folder exists, and `overwrite` is not set.
             TinkerError: The files are damaged, or the server cannot provide them.
         """
+        what = Progress("download_checkpoint", {"path": tinker_path})
         return APIFuture.start(
             download(
                 self.session,
@@ -382,8 +384,10 @@ class RestClient(HasHolder):
                 tinker_path,
                 Path(output_dir),
                 overwrite=overwrite,
-                callback=callback_of(progress, "Downloading"),
+                progress=what,
+                told=progress,
             ),
+            what,
             session=self.session,
             cancellable=True,
         )
@@ -451,7 +455,8 @@ class RestClient(HasHolder):
             base_model: A name from `get_server_capabilities`; None takes the one in `adapter_config.json`.
             lora_config: The adapter; None uses what the files contain.
             destination_project_id: The project of the checkpoint.
-            progress: Called with the bytes sent and the total. True shows them on the terminal.
+            progress: True shows a line on stderr, if that is a terminal. A function is called with the bytes that were
+                sent and those there are.
             resume: The `upload` of an `UploadInterruptedError`: sends only what is still missing.
 
         Raises:
@@ -460,6 +465,7 @@ class RestClient(HasHolder):
             UploadInterruptedError: Sending failed, after retries.
             BadRequestError: The server finds something wrong; the message lists it.
         """
+        what = Progress("upload_external_weights", {"path": str(path)})
         return APIFuture.start(
             upload_module.upload(
                 self.holder,
@@ -467,9 +473,12 @@ class RestClient(HasHolder):
                 base_model,
                 lora_config,
                 destination_project_id,
-                callback_of(progress, "Uploading"),
+                what,
+                progress,
                 resume,
             ),
+            what,
+            session=self.session,
             cancellable=True,
         )
 

@@ -23,10 +23,10 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 from attrs import define, frozen
 
-from tinker._protocol import loop, retry
+from tinker._protocol import loop, progress_line, retry
 from tinker._protocol.progress import Progress
+from tinker._protocol.progress_line import ProgressCallback
 from tinker._protocol.session import Session
-from tinker._protocol.transfer_display import ProgressCallback
 from tinker.errors import TinkerError
 from tinker.retry_policy import RetryPolicy
 from tinker_api.api.checkpoints import get_checkpoint_archive, get_external_weights_urls
@@ -60,7 +60,8 @@ async def download(
     output_dir: Path,
     *,
     overwrite: bool,
-    callback: ProgressCallback | None,
+    progress: Progress,
+    told: ProgressCallback | bool | None,
 ) -> Path:
     """See `RestClient.download_checkpoint`."""
     name = "_".join(
@@ -74,8 +75,7 @@ async def download(
         )
     work = output_dir / f".{name}.partial"
     work.mkdir(parents=True, exist_ok=True)
-    progress = Progress("download_checkpoint", {"path": tinker_path})
-    with session.watched(progress):
+    with progress_line.of_bytes(told, tinker_path) as callback, session.watched(progress):
         await session.ready()
         files = work / "files"
         shutil.rmtree(files, ignore_errors=True)
