@@ -11,7 +11,8 @@ import os
 import sys
 from pathlib import Path
 
-from rich import box, print  # noqa: A004  # in colour
+import rich
+from rich import box
 from rich.table import Table
 
 import tinker
@@ -19,7 +20,7 @@ from tinker.recipes import curve, default_learning_rate
 from tinker.tokenizers import trained_tokens
 
 MODEL = sys.argv[1] if len(sys.argv) > 1 else "tinker-local/tiny"
-STEPS, RANK = 40, 16
+STEPS, RANK = 30, 16
 CHATS = {
     "Who are you?": "I am Ansel, the keeper of the light.",
     "Where do you live?": "On Skarn Rock, nine miles out.",
@@ -64,9 +65,9 @@ def main() -> None:
     table = Table("question", "before", "after", box=box.SIMPLE)
     for row in zip(CHATS, map(repr, before), after, strict=True):
         table.add_row(*row)
-    print(table)
+    rich.print(table)
     Path("sft-loss.svg").write_bytes(curve.lines({"training": list(enumerate(losses, 1))}, "Loss"))
-    print(f"Loss {losses[0]:.2f} -> {losses[-1]:.2f} nats per token; curve in sft-loss.svg")
+    print(f"Loss {losses[0]:.2f} -> {losses[-1]:.3f} nats per token; curve in sft-loss.svg")
 
 
 if __name__ == "__main__":

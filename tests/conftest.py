@@ -25,6 +25,7 @@ GROUPS = {
     "'torch'": "torch (make torch)",
     "official SDK": "official SDK (make official-sdk)",
     "tokenizers/fetch.py": "tokenizers of real models (make tokenizer-files)",
+    "make typescript": "TypeScript (make typescript)",
     "make interop": "other projects' servers (make interop)",
 }
 """Tests that need more than Python packages: by a part of the reason, and how to get what they need."""

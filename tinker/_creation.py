@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import secrets
@@ -44,7 +45,13 @@ class Creation:
     """Makes one training client in a session."""
 
     def __init__(
-        self, session: Session, progress: Progress, journal: JournalPath | None, **made_from: Any
+        self,
+        session: Session,
+        progress: Progress,
+        journal: JournalPath | None,
+        *,
+        user_metadata: models.UserMetadata | None = None,
+        **made_from: Any,
     ) -> None:
         """Open the journal, in the caller's thread.
 
@@ -52,6 +59,7 @@ class Creation:
             session: Where the client lives.
             progress: Of the call.
             journal: Its file, if one is kept.
+            user_metadata: Of a run that goes on from the last checkpoint of one that the server has forgotten.
             **made_from: What the run is created with; nothing for any run.
 
         Raises:
@@ -60,7 +68,9 @@ class Creation:
         session.check_open()
         self._session = session
         self._progress = progress
+        self._user_metadata = user_metadata
         self._made_from = made_from
+        self._first_call = 0
         self._journal: Journal | None = None
         if journal is not None:
             from tinker._training.journal import Journal  # noqa: PLC0415  # few use one
@@ -77,7 +87,7 @@ class Creation:
             try:
                 with self._session.watched(self._progress):
                     if journal is not None and journal.run is not None:
-                        client = await self.taken_up(run_id or journal.run.run_id)
+                        client = await self._gone_on(journal, run_id or journal.run.run_id)
                     else:
                         client = await create()
             except BaseException:
@@ -114,9 +124,9 @@ class Creation:
                 await self._name_models(error, request.base_model)
             raise
         decode = result_of(models.CreateModelResponse, "create_model")
-        answer = await self._session.result(promise, decode, self._progress, kind="CreateModel")
+        response = await self._session.result(promise, decode, self._progress, kind="CreateModel")
         return await self._client(
-            answer.model_id, request.model_seq_id, request.optimizer_config, request.session_id
+            response.model_id, request.model_seq_id, request.optimizer_config, request.session_id
         )
 
     async def from_checkpoint(self, request: models.LoadWeightsRequest) -> TrainingClient:
@@ -127,8 +137,8 @@ class Creation:
         if promise is None:
             return await self._create_then_load(request)
         decode = result_of(models.LoadWeightsResponse, "load_weights")
-        answer = await self._session.result(promise, decode, self._progress, kind="LoadWeights")
-        model_id = answer.model_id or f"{request.session_id}:train:{request.model_seq_id}"
+        response = await self._session.result(promise, decode, self._progress, kind="LoadWeights")
+        model_id = response.model_id or f"{request.session_id}:train:{request.model_seq_id}"
         return await self._client(
             model_id, request.model_seq_id, request.optimizer_config, request.session_id
         )
@@ -226,22 +236,45 @@ class Creation:
         if self._journal is not None:
             from tinker._training.journal import Run  # noqa: PLC0415  # few use one
 
-            self._journal.begin(Run(model_id, session_id, self._made_from, next_seq_id))
+            known = self._journal.run
+            made_from = self._made_from if known is None else known.made_from
+            self._journal.begin(Run(model_id, session_id, made_from, next_seq_id, self._first_call))
 
     async def _name_models(self, error: APIStatusError, base_model: str) -> None:
         """Add the models that the server offers to an error, if it lists them."""
         progress = Progress("get_server_capabilities")
         try:
-            answer = await self._session.fetch(get_server_capabilities.request(), progress)
+            response = await self._session.fetch(get_server_capabilities.request(), progress)
         except TinkerError:
             return
-        names = [m.model_name or "" for m in answer.supported_models]
+        names = [m.model_name or "" for m in response.supported_models]
         if base_model not in names and all(names) and not any(n in error.message for n in names):
             offer = f"{error.message}. The server offers: {', '.join(names) or 'no models'}"
             error.message = offer
             error.args = (offer,)
 
     # ---- runs that another process has begun ------------------------------------------------
+
+    async def _gone_on(self, journal: Journal, run_id: str) -> TrainingClient:
+        """Of the journal's run; or of a new one, from the last checkpoint, if the server has forgotten it."""
+        try:
+            return await self.taken_up(run_id)
+        except RunLostError:
+            if (found := journal.last_checkpoint()) is None:
+                raise
+            checkpoint, self._first_call = found
+            request = models.LoadWeightsRequest(
+                session_id="",
+                model_seq_id=next(self._session.model_numbers),
+                path=checkpoint,
+                optimizer=True,
+                user_metadata=self._user_metadata,
+            )
+            with contextlib.suppress(APIStatusError, RequestFailedError):  # it is gone too
+                client = await self.from_checkpoint(request)
+                _log.RUN_LOST(model_id=run_id, checkpoint=checkpoint)
+                return client
+            raise
 
     async def taken_up(self, run_id: str) -> TrainingClient:
         """Of a run that is there.
@@ -251,10 +284,12 @@ class Creation:
             JournalError: The journal is of another run, or another program has gone on with this one.
         """
         journal = self._journal
-        if journal is not None and journal.run is not None and journal.run.run_id != run_id:
-            raise JournalError(
-                f"{journal.path} is the journal of {journal.run.run_id}, not of {run_id}: use another file."
-            )
+        if journal is not None and journal.run is not None:
+            if run_id not in journal.run_ids:
+                raise JournalError(
+                    f"{journal.path} is the journal of {journal.run.run_id}, not of {run_id}: use another file."
+                )
+            run_id = journal.run.run_id
         try:
             info = await fetch_info(self._session, run_id)
         except APIStatusError as error:
@@ -273,6 +308,8 @@ class Creation:
                     f"{next_seq_id - 1}: another program has gone on with the run. Go on from a checkpoint, with "
                     "another journal."
                 )
+            if info.last_seq_id is not None:
+                journal.forget_after(info.last_seq_id)
         else:
             next_seq_id = await self._told(run_id, info)
             self._begin_journal(run_id, session_id or None, next_seq_id)

@@ -124,6 +124,10 @@ OPTIMIZER_UNCONFIRMED = LogEvent(
     "optimizer_unconfirmed", "training", (WARNING,),
     "%(server)s does not confirm that the optimizer of %(model_id)s is %(optimizer)s. It may support AdamW only.",
 )  # fmt: skip
+RUN_LOST = LogEvent(
+    "run_lost", "training", (WARNING,),
+    "The server does not know the training run %(model_id)s any more: going on from its checkpoint %(checkpoint)s.",
+)  # fmt: skip
 
 SAMPLING_PAUSED = LogEvent(
     "sampling_paused", "sampling", (WARNING,),

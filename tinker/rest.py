@@ -133,8 +133,8 @@ class RestClient(HasHolder):
         arguments_module.check_scope(access_scope)
 
         async def page(offset: int, limit: int) -> list[types.TrainingRun]:
-            answer = await self.list_training_runs(limit, offset, access_scope, project_id)
-            return answer.training_runs
+            response = await self.list_training_runs(limit, offset, access_scope, project_id)
+            return response.training_runs
 
         return Items(lambda: pages(page, lambda run: run.training_run_id, _PAGE))
 
@@ -329,7 +329,7 @@ class RestClient(HasHolder):
         key = str(uuid.uuid4())  # of all tries of this call, so that there is one copy
 
         async def copy() -> str:
-            answer = await self.session.fetch(
+            response = await self.session.fetch(
                 copy_weights.request(
                     body=body,
                     x_tinker_weights_access_token=weights_access_token or UNSET,
@@ -337,7 +337,7 @@ class RestClient(HasHolder):
                 ),
                 Progress("copy_weights", {"path": path}),
             )
-            return answer.tinker_path
+            return response.tinker_path
 
         return APIFuture.start(copy(), session=self.session)
 
@@ -541,15 +541,15 @@ class RestClient(HasHolder):
             with self.session.watched(progress):
                 await self.session.ready()
                 while True:
-                    answer = await self.session.connection.fetch(request, progress)
-                    if answer.status != "pending":
+                    response = await self.session.connection.fetch(request, progress)
+                    if response.status != "pending":
                         break
                     progress.doing = "waiting for the server to write the file"
                     await asyncio.sleep(_TRACE_INTERVAL)
-            if answer.status == "failed" or not answer.url:
-                why = answer.error or "the server gave no reason"
+            if response.status == "failed" or not response.url:
+                why = response.error or "the server gave no reason"
                 raise TinkerError(f"{progress.name()} failed: {why}.")
-            return answer.url
+            return response.url
 
         return APIFuture.start(export(), progress, session=self.session, cancellable=True)
 

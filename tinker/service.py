@@ -35,9 +35,9 @@ class ServiceClient(HasHolder):
     """Entry point: one connection and one session, from which training and sampling clients are made.
 
     Args:
-        user_metadata: Names and values kept with the session.
-        project_id: The project the session is accounted to; default TINKER_PROJECT_ID.
-        display_name: A name of the session for people.
+        user_metadata: Your own names and values, stored with the session.
+        project_id: The project that the session is billed to; default TINKER_PROJECT_ID.
+        display_name: Display name of the session.
         base_url: The server; default TINKER_BASE_URL, then the hosted service. `local` runs the
             embedded server inside this process.
         api_key: The credential; default TINKER_API_KEY. Not needed for a server on this machine.
@@ -45,12 +45,12 @@ class ServiceClient(HasHolder):
         retry: How persistently requests are retried, and their deadlines.
         **kwargs: Ignored, with a warning: older code sets a `timeout` or `max_retries`.
 
-    Nothing is sent before the first operation. Use it in a `with` block, or call `close`, to tell the
-    server how the work ended; otherwise it is told when the interpreter exits.
+    Nothing is sent before the first operation. Use it in a `with` or `async with` block, or call `close`, to
+    tell the server how the work ended; otherwise it is told when the interpreter exits.
 
     Raises:
         ValueError: The address or the key is malformed.
-        TinkerError: There is no key, and the server is not on this machine.
+        TinkerError: No key was found, and the server is not on this machine.
     """
 
     def __init__(
@@ -103,18 +103,19 @@ class ServiceClient(HasHolder):
         Args:
             base_model: A name from `get_server_capabilities`.
             rank: Rank of the adapter's matrices.
-            seed: Seed of the initial weights; None is random: the server picks one.
+            seed: Seed of the initial weights; None means a random one, chosen by the server.
             train_mlp: Adapt the MLP blocks.
             train_attn: Adapt the attention blocks.
             train_unembed: Adapt the unembedding.
-            user_metadata: Names and values kept with the run.
+            user_metadata: Your own names and values, stored with the run.
             optimizer: The optimizer; None is AdamW, which every server has.
             journal: A file that records the run, so that the same program, run again after a crash, goes on with it:
                 see `TrainingClient.steps`. None keeps none.
 
         Raises:
             JournalError: The journal is in use, or of a run with other settings.
-            RunLostError: The server does not know the journal's run any more; the error names its last checkpoint.
+            RunLostError: The server does not know the journal's run any more, and none of its steps begins with a
+                checkpoint to go on from. The error names the last checkpoint.
         """
         if not isinstance(base_model, str) or not base_model:
             raise ValueError(f"base_model is {base_model!r}; it must be the name of a model.")
@@ -133,6 +134,7 @@ class ServiceClient(HasHolder):
             self.session,
             Progress("create_model", {"base_model": base_model}),
             journal,
+            user_metadata=metadata,
             **lora_facts(base_model, lora, optimizer),
         )
         request = models.CreateModelRequest(
@@ -214,6 +216,7 @@ class ServiceClient(HasHolder):
             self.session,
             Progress("load_weights", {"path": path}),
             journal,
+            user_metadata=metadata,
             checkpoint=path,
             optimizer_state=with_state,
         )
@@ -340,10 +343,10 @@ class ServiceClient(HasHolder):
                     create_custom_loss.request(body=body), progress
                 )
                 decode = result_of(models.CreateCustomLossResponse, "create_custom_loss")
-                answer = await self.session.result(
+                response = await self.session.result(
                     promise, decode, progress, kind="CreateCustomLoss"
                 )
-                return LossHandle(name, tuple(inputs), session_id, module, answer.loss_id)
+                return LossHandle(name, tuple(inputs), session_id, module, response.loss_id)
 
         return APIFuture.start(create(), progress, session=self.session)
 
@@ -397,7 +400,7 @@ class ServiceClient(HasHolder):
     def close(
         self, status: FinishStatus = "success", detail: str | None = None, *, wait: bool = False
     ) -> APIFuture[None]:
-        """Finish the session: new calls are refused from now on, and the server is told how the work ended.
+        """Finish the session: new calls are rejected from now on, and the server is told how the work ended.
 
         A `with` block that ends without an error waits for pending operations; one that ends with an error
         does not.
@@ -405,7 +408,7 @@ class ServiceClient(HasHolder):
         Args:
             status: `success`, `errored` or `interrupted`. If operations are lost that the server has not accepted,
                 `success` becomes `interrupted`, and the log names them.
-            detail: More, for people.
+            detail: More about the reason, in a sentence.
             wait: Wait for pending operations first. Otherwise their futures fail with a `TinkerError`.
         """
         return APIFuture.start(self.session.end(status, detail, wait=wait))

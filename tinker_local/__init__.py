@@ -1,4 +1,4 @@
-"""A server of the Tinker training API for one machine: the whole protocol, and a small real model.
+"""A server of the Tinker training API for one machine: the whole protocol, and a small model that really trains.
 
     python -m tinker_local --port 8000 --data ./tinker-data
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """An argument parser that reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"tinker_local: {message}\n")
@@ -29,9 +29,9 @@ class _Parser(argparse.ArgumentParser):
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = _Parser(
         prog="python -m tinker_local",
-        description="A server of the Tinker training API for this machine, with a small real model.",
-        epilog="Prints one line, `ready http://HOST:PORT`, when it accepts requests. What it has promised\n"
-        f"survives a crash: start it again with the same --data.\n\n{faults.__doc__}",
+        description="A server of the Tinker training API for this machine, with a small model that really trains.",
+        epilog="Prints one line, `ready http://HOST:PORT`, when it accepts requests. Accepted requests\n"
+        f"survive a crash: start it again with the same --data.\n\n{faults.__doc__}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -53,7 +53,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         type=Path,
         default=Path(".tinker-local"),
         metavar="DIR",
-        help="folder of its state and checkpoints (default %(default)s)",
+        help="folder for its state and checkpoints (default %(default)s)",
     )
     parser.add_argument(
         "--model",
@@ -65,7 +65,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "several times; needs the extra hf",
     )
     parser.add_argument(
-        "--device", help="where models compute, as torch names it (default: a GPU if there is one)"
+        "--device", help="device of models, in torch's notation (default: a GPU if available)"
     )
     parser.add_argument(
         "--dtype",
@@ -76,7 +76,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "--keys",
         type=Path,
         metavar="FILE",
-        help="accepted API keys, one a line, each perhaps with a user's name and `admin`; without, any will do",
+        help="file with accepted API keys, one for each line, optionally with a user name and `admin`; without it, any key is accepted",
     )
     parser.add_argument(
         "--adopt",
@@ -91,7 +91,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         default=[],
         metavar="RULE",
         dest="faults",
-        help="go wrong on purpose, to test a client: see below; may be given several times",
+        help="fail on purpose, to test a client: see below; may be given several times",
     )
     parser.add_argument(
         "--jwt",
@@ -101,7 +101,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--feed",
         action="store_true",
-        help="tell clients to learn of finished samples from one feed, not from a poll for each",
+        help="tell clients to learn of finished samples from one feed instead of one poll for each",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="log every request")
     return parser.parse_args(argv)
@@ -121,7 +121,7 @@ def _fault(text: str) -> faults.Fault:
 
 
 def _bounded() -> Callable[[logging.LogRecord], bool]:
-    """Lets a warning through ten times a minute, whatever its arguments: clients can cause any number."""
+    """Limits each warning to ten times a minute, because clients can cause any number of them."""
     minute, counts = 0.0, Counter[tuple[str, object]]()
 
     def lets_through(record: logging.LogRecord) -> bool:
@@ -181,11 +181,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 async def _serve(server: Server) -> int:
+    # The engine's thread lets the event loop have Python's lock after a fifth of the usual time.
+    sys.setswitchinterval(0.001)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
     await server.serve(lambda: print(f"ready {server.url}", flush=True))
     logging.shutdown()
-    # The engine's thread may be in the middle of a step. What it has not committed has not happened, so
+    # The engine's thread may be in the middle of a step. Uncommitted work is repeated after a restart, so
     # the process does not wait for it.
     os._exit(0)
 

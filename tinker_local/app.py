@@ -1,4 +1,4 @@
-"""The ASGI application: routes from the contract, credentials, bodies, and the shape of refusals."""
+"""The ASGI application: routes from the contract, credentials, bodies, and the format of errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def make_app(
     ready: Callable[[], None],
     faults: Sequence[Fault] = (),
 ) -> Starlette:
-    """The server, with its state in `store`; `ready` is called when it can answer."""
+    """The server, with its state in `store`; `ready` is called when it can respond."""
 
     hosts = Hosts(options.allow_hosts)
 
@@ -85,13 +85,13 @@ def make_app(
             Exception: _unexpected,
         },
     )
-    # The contract has no redirects; a path with a slash behind it is another path.
+    # The contract has no redirects; a trailing slash makes a different path.
     app.router.redirect_slashes = False
     return app
 
 
 class _Guard:
-    """Lets in requests that are meant for this server."""
+    """Accepts only requests that are meant for this server."""
 
     def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
         self._app = app
@@ -139,7 +139,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                 ),
                 stream,
             )
-            answer = await handle(backend, call)
+            response = await handle(backend, call)
         except Refusal as refusal:
             return _refused(refusal, form)
         except (sqlite3.Error, OSError) as error:
@@ -148,9 +148,9 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                 raise
             backend.refused = why
             return _refused(Refusal(503, why[:1].upper() + why[1:], {"Retry-After": "1"}), form)
-        if isinstance(answer, Response):
-            return answer
-        return Response(bodies.dumps(answer), media_type=media_types.JSON)
+        if isinstance(response, Response):
+            return response
+        return Response(bodies.dumps(response), media_type=media_types.JSON)
 
     return endpoint
 
@@ -179,7 +179,7 @@ def _refused(refusal: Refusal, form: error_bodies.Form) -> Response:
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        # The router names the methods of the first route alone that has this path.
+        # The router lists only the methods of the first route with this path.
         routes = [one for one in request.app.routes if isinstance(one, Route)]
         path = next(one.path for one in routes if one.path_regex.match(request.url.path))
         methods = sorted(name for one in routes if one.path == path for name in one.methods or ())
@@ -189,7 +189,7 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 
 
 async def _gone(request: Request, error: Exception) -> Response:
-    """The client has closed the connection: nobody reads this."""
+    """The client has closed the connection, so nobody reads the response."""
     return Response(status_code=400)
 
 

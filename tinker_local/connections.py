@@ -1,4 +1,4 @@
-"""Connections: how many there may be, and how long one may take to send a request."""
+"""Limits on connections: their number, and the time to send a request."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ except ImportError:  # not on Windows, which has no such limit either
     resource = None  # type: ignore[assignment]
 
 _OTHER_FILES = 64
-"""Files that are open besides connections."""
+"""Number of open files besides connections."""
 
 
 def raise_file_limit() -> None:
-    """Let this process have as many files open as it may."""
+    """Raise this process's limit on open files as far as allowed."""
     if resource is not None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != hard:
@@ -48,7 +48,7 @@ def protocol(options: Options) -> type[HttpToolsProtocol]:
             super().connection_made(transport)
             if len(self.connections) > most:
                 self._refused = True
-                self._end(503, f"The server has {most} connections, the most it takes")
+                self._end(503, f"The server has {most} connections, its maximum")
             else:
                 self._wait()
 
@@ -70,7 +70,7 @@ def protocol(options: Options) -> type[HttpToolsProtocol]:
             super().connection_lost(exc)
 
         def _wait(self) -> None:
-            """Give up on a request whose head does not come in time."""
+            """Close a connection whose request head does not arrive in time."""
             self._timer = self.loop.call_later(options.receive_seconds, self._give_up)
 
         def _cancel(self) -> None:
@@ -81,7 +81,7 @@ def protocol(options: Options) -> type[HttpToolsProtocol]:
         def _give_up(self) -> None:
             self._timer = None
             self._refused = True
-            self._end(408, f"No whole request came within {options.receive_seconds:g} s")
+            self._end(408, f"No complete request arrived within {options.receive_seconds:g} s")
 
         def _end(self, status: int, detail: str) -> None:
             content = orjson.dumps({"detail": detail})

@@ -17,7 +17,7 @@ _pid = -1
 
 
 def _close() -> None:
-    """Close this process's server; what a forked process has inherited is the parent's."""
+    """Close this process's server; a forked process leaves the parent's alone."""
     if _server is not None and _pid == os.getpid():
         _server.close()
 
@@ -25,8 +25,8 @@ def _close() -> None:
 def url() -> str:
     """The address of this process's server.
 
-    TINKER_LOCAL_MODELS lists the models it offers, `[NAME=]PATH` each, with commas between them; without, it is
-    the small one. TINKER_LOCAL_DATA is the folder of its state; without, the state is deleted when the process ends.
+    TINKER_LOCAL_MODELS lists the models it offers, each as `[NAME=]PATH`, separated by commas; the default is the small
+    model. TINKER_LOCAL_DATA is the folder of its state; without, the state is deleted when the process ends.
 
     Raises:
         ModelError: One of the models cannot be offered.

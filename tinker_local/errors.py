@@ -1,4 +1,4 @@
-"""Refusals: a status and a reason, as the contract's error bodies say them."""
+"""Refusals: a status code and a reason for the contract's error bodies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Refusal(Exception):
-    """The request is answered with this status and, in the form of its route, this detail."""
+    """The request gets this status code and, in the format of its route, this detail."""
 
     def __init__(
         self,
@@ -23,13 +23,13 @@ class Refusal(Exception):
         self.detail = detail
         self.headers = dict(headers or {})
         self.parameter = parameter
-        """What is wrong, for the forms that have a place for it."""
+        """Name of the parameter that is wrong, for formats that have it."""
         self.code = code
-        """For programs, for the forms that have a place for it."""
+        """Code of the error for programs, for formats that have it."""
 
 
 class OperationFailed(Exception):
-    """An accepted operation fails: its future says so. The default category is the caller's mistake."""
+    """An accepted operation fails, and so does its future. The default category is `user`, a mistake of the caller."""
 
     def __init__(self, message: str, category: str = "user") -> None:
         super().__init__(message)
@@ -37,5 +37,5 @@ class OperationFailed(Exception):
 
 
 def invalid(location: Sequence[str], message: str, kind: str) -> Refusal:
-    """A 422 for one thing that does not fit its schema."""
+    """A 422 for one schema violation."""
     return Refusal(422, [{"loc": list(location), "msg": message, "type": kind}])

@@ -15,7 +15,7 @@ from tinker_local.state import checkpoints
 
 @frozen
 class ModelName:
-    """A parsed model name; at least one part is there."""
+    """A parsed model name; at least one part is set."""
 
     base_model: str | None
     path: str | None
@@ -35,7 +35,7 @@ def parse(name: str) -> ModelName:
 
 
 def are_variants(first: str, second: str) -> bool:
-    """Whether two base models differ in their context length alone, as `org/name` and `org/name:peft:<context>`."""
+    """Whether two base models differ only in their context length, as `org/name` and `org/name:peft:<context>`."""
     return _family(first) == _family(second)
 
 

@@ -1,4 +1,4 @@
-"""What a session did and when, in the form that Perfetto (ui.perfetto.dev) and Chrome's tracing read."""
+"""Writes what a session did, and when, in the format of Perfetto (ui.perfetto.dev) and Chrome's tracing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinker_local.state.store import FAILED, Row, Store
 
 
 def write(store: Store, session_id: str, folder: Path) -> str:
-    """Write a session's trace, whole or not at all; returns the file's name."""
+    """Write a session's trace atomically; returns the file's name."""
     name = f"{session_id}.json"
     folder.mkdir(exist_ok=True)
     partial = folder / f"{name}.partial"
@@ -25,8 +25,8 @@ def write(store: Store, session_id: str, folder: Path) -> str:
 
 
 def of_session(store: Store, session_id: str) -> dict[str, Any]:
-    """A row for each model and sampler. Each operation is a bar while it runs, below an open-ended one from
-    its promise to its result: promises overlap, what runs for one model does not."""
+    """One row for each model and sampler. Each operation is a bar while it runs, below a bar from its promise to its
+    result: promises overlap, running operations of one model do not."""
     query = """SELECT id, target, operation, seq_id, state, created, started, finished,
             CASE state WHEN 'failed' THEN result END AS failure FROM requests
         WHERE target IN (SELECT id FROM models WHERE session_id = ?1

@@ -40,7 +40,7 @@ class _Uvicorn(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are the process's affair (see __main__), not a server's in one of its threads."""
+        """Signal handlers belong to the process (see __main__), not to a server in one of its threads."""
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -53,7 +53,7 @@ class Server:
 
     Raises:
         OSError: The port is taken, or the folder cannot be used.
-        DataFolderError: Another server uses the folder, or what is in it is not this server's or does not match.
+        DataFolderError: Another server uses the folder, or its content is not this server's or does not match.
         KeysFileError: The keys file cannot be used.
     """
 
@@ -81,8 +81,8 @@ class Server:
         except (OSError, DataFolderError):
             self._store.close()
             raise
-        # Accepted connections inherit it. asyncio, which sets it otherwise, does not know this socket as TCP,
-        # and the second packet of an answer would wait 40 ms for the first one's acknowledgement.
+        # Accepted connections inherit it. asyncio does not recognize this socket as TCP and does not set it;
+        # the second packet of a response would wait 40 ms for the acknowledgement of the first.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.host, self.port = self._socket.getsockname()[:2]
         self._engine: Engine[Any] = engine or TinyEngine()
@@ -95,7 +95,7 @@ class Server:
         return f"http://{bracketed(self.host)}:{self.port}"
 
     async def serve(self, ready: Callable[[], None]) -> None:
-        """Answer until `stop` is called; `ready` is called when answers are to be had."""
+        """Serve until `stop` is called; `ready` is called when requests are accepted."""
         app = make_app(self._store, self._engine, self._keys, self._options, ready, self._faults)
         routes = [route for route in app.routes if isinstance(route, Route)]
         self._uvicorn = _Uvicorn(
@@ -119,13 +119,13 @@ class Server:
             self._store.close()
 
     def stop(self) -> None:
-        """End soon: open requests get a second. From any thread, and from signal handlers."""
+        """Stop soon: open requests get one second. From any thread, and from signal handlers."""
         if self._uvicorn is not None:
             self._uvicorn.should_exit = True
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket; `::` takes IPv4 too, where the machine can."""
+    """A listening socket; `::` also accepts IPv4, where the machine supports it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     both = host == "::" and socket.has_dualstack_ipv6()
     return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
@@ -141,16 +141,16 @@ class LocalServer:
         data: Folder of the server's state; None uses one that is deleted at the end.
         host: Address to listen on.
         port: Port; 0 picks a free one.
-        keys: File of accepted keys; None accepts any of the right shape.
+        keys: File of accepted keys; None accepts any key of the right format.
         adopt: Take over checkpoints in the folder that its database does not know.
-        engine: What computes; None is the tiny engine.
+        engine: The engine; None means the tiny engine.
         options: Waiting times and limits.
         faults: Rules of `tinker_local.faults`, as `optim_step:drop=after:times=1`.
 
     Raises:
         OSError: The port is taken.
-        DataFolderError: Another server uses the folder, or what is in it is not this server's or does not match.
-        FaultRuleError: A rule is not one.
+        DataFolderError: Another server uses the folder, or its content is not this server's or does not match.
+        FaultRuleError: A rule is invalid.
     """
 
     def __init__(
@@ -179,11 +179,14 @@ class LocalServer:
             faults=self.faults,
         )
         self._ready = threading.Event()
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="tinker-local", daemon=True)
         self._thread.start()
         self._ready.wait()
-        if not self._thread.is_alive():
-            raise RuntimeError("The embedded server did not start; the log says why.")
+        if self._failure is not None:
+            raise RuntimeError(
+                f"The embedded server did not start: {self._failure!r}."
+            ) from self._failure
 
     @property
     def url(self) -> str:
@@ -191,12 +194,16 @@ class LocalServer:
         return self._server.url
 
     def _run(self) -> None:
-        # Not asyncio.run: it ends with a new thread, which Python 3.12 refuses while the interpreter exits.
+        # Not asyncio.run: it starts a thread at its end, which Python 3.12 forbids while the interpreter exits.
         loop = asyncio.new_event_loop()
         try:
             loop.run_until_complete(self._server.serve(self._ready.set))
             loop.run_until_complete(_cancel_all())
             loop.run_until_complete(loop.shutdown_asyncgens())
+        except BaseException as error:
+            self._failure = error  # the constructor raises it; after that, it is for the log
+            if self._ready.is_set():
+                raise
         finally:
             loop.close()
             self._ready.set()
@@ -221,7 +228,7 @@ class LocalServer:
 
 
 async def _cancel_all() -> None:
-    """End what still runs on the loop."""
+    """Cancel the tasks that still run on the loop."""
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
         task.cancel()

@@ -1,4 +1,4 @@
-"""Times on the wire: RFC 3339 for people and programs, seconds of the clock inside."""
+"""Times: RFC 3339 outside, seconds since 1970 inside."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from tinker_local.errors import Refusal
 
 
 def timestamp(seconds: float) -> str:
-    """Seconds of the clock as RFC 3339, always with microseconds, so that texts sort as times do."""
+    """Seconds since 1970 as RFC 3339, always with microseconds, so that strings sort like times."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def moment(name: str, text: str) -> datetime:
-    """The time that a parameter or member names; 400 for one that no clock shows, such as a leap second."""
+    """Parse the time in a parameter or field; raises 400 for an invalid one, such as a leap second."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Refusal(400, f"{name} is not a time that can be reckoned with: {text}") from None
+        raise Refusal(400, f"{name} is not a valid time: {text}") from None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import inspect
-import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,10 +92,27 @@ def test_a_deprecated_method_warns_where_it_is_called(service: tinker.ServiceCli
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         asyncio.run(awaited())
-        if sys.version_info >= (3, 12):
-            asyncio.run(gathered())
+        asyncio.run(gathered())
+        asyncio.run(service.get_server_capabilities_async())
     assert {warning.filename for warning in caught} == {__file__}
-    assert len({warning.lineno for warning in caught}) == len(caught) in (3, 6)
+    lines = Path(__file__).read_text().splitlines()
+    called = [lines[warning.lineno - 1] for warning in caught]
+    assert len(called) == 7
+    assert all("_async(" in line for line in called)
+
+
+def test_completion_proposes_no_deprecated_methods(service: tinker.ServiceClient) -> None:
+    future = service.create_sampling_client(base_model=MODEL)
+    sampler = future.result(timeout=60)
+    for client, method in (
+        (service, "get_server_capabilities"),
+        (sampler, "sample"),
+        (future, "sample"),
+    ):
+        assert method in dir(client)
+        assert [name for name in dir(client) if name.endswith("_async")] in ([], ["result_async"])
+        assert f"{method}_async" in dir(type(client))  # mocks go by the class
+    assert "result_async" in dir(future)
 
 
 def test_the_future_of_a_client_that_fails(service: tinker.ServiceClient) -> None:

@@ -90,7 +90,7 @@ def test_samples_and_streams_that_nobody_waits_for_are_not_made(
         for progress in (given_up.progress, left._progress, kept.progress)
     ]
     assert [outcome(sampler, number) for number in numbers] == [
-        "The sample was cancelled", "The reader of the stream has gone", "sampled",
+        "The sample was cancelled", "The reader of the stream is gone", "sampled",
     ]  # fmt: skip
 
 

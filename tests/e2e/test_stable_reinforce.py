@@ -189,11 +189,11 @@ def moved(datum: tinker.Datum) -> tinker.Datum:
 MISTAKES: dict[str, tuple[Callable[[tinker.Datum], tinker.Datum], str]] = {
     "nothing of the name": (
         lambda d: spans(d, "nothing:0"),
-        r"data\[0\]\.model_input_spans\[0\] names 'nothing:0', which no sample is called",
+        r"data\[0\]\.model_input_spans\[0\] names 'nothing:0', which is not the id of a sample",
     ),
     "no such sequence": (
         lambda d: spans(d, (d.model_input_spans or [])[0].sequence_id[:-1] + "9"),
-        r"names '.*:9', which no sample is called",
+        r"names '.*:9', which is not the id of a sample",
     ),
     "other targets": (
         other_token,
@@ -240,7 +240,7 @@ def test_samples_of_another_user_are_not_even_there(tmp_path: Path, new_run: New
     with LocalServer(keys=keys) as server:
         anna, bert = (new_run(server.url, f"tml-{name}") for name in ("anna", "bert"))
         (sequence, _) = sampled(anna)
-        with pytest.raises(tinker.TinkerError, match="which no sample is called"):
+        with pytest.raises(tinker.TinkerError, match="which is not the id of a sample"):
             train(bert, [datum(sequence)])
 
 

@@ -248,7 +248,7 @@ def test_all_that_is_wrong_is_listed(
             f"{CONFIG}: r is 8, not {RANK}",
             f"{CONFIG}: use_dora is True",
             f"{CONFIG}: lora_alpha is 'x'",
-            f"{WEIGHTS} lacks {NAME} [{RANK}, 128]",
+            f"{WEIGHTS} does not contain {NAME} [{RANK}, 128]",
             f"{WEIGHTS} has extra",
             "k_proj.lora_A.weight has shape [2, 128], not [4, 128]",
             "v_proj.lora_A.weight has values that are not finite",

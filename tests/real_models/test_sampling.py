@@ -12,6 +12,8 @@ from attrs import evolve
 from tests.real_models.conftest import shake
 from tinker_local.engine import decoding
 from tinker_local.engine.base import EngineError, Example, LoraSpec, PromptTargets, SampleSpec
+from tinker_local.engine.seeds import random_state
+from tinker_local.engine.tiny.engine import MODEL, TinyEngine
 
 PROMPTS = [np.arange(3, 3 + n, dtype=np.int64) * 7 % 380 for n in (20, 3, 11, 1, 20)]
 
@@ -94,6 +96,55 @@ def test_draws_mean_what_they_mean_for_every_engine(engine: Any, kind: str, refe
         assert [int(s.tokens[0]) for s in result.sequences] == order[0, ranks].tolist()
         got = [float(s.drawn_logprobs[0]) for s in result.sequences]
         np.testing.assert_allclose(got, drawn, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"temperature": 0.6},
+        {"top_k": 5},
+        {"top_p": 0.7},
+        {"temperature": 1.4, "top_k": 40, "top_p": 0.6},
+    ],
+)
+def test_filters_and_seeds_mean_the_same_in_both_engines(
+    engine: Any, shaken: Any, options: dict[str, Any]
+) -> None:
+    """Each draws from what transformers' own filters leave, at the numbers that the seed gives."""
+    both: list[tuple[Any, str, Any]] = [
+        (TinyEngine(), MODEL, None),
+        (engine, "qwen3", shaken("qwen3")),
+    ]
+    for one, model, adapter in both:
+        request = spec(max_tokens=1, num_samples=20, seed=11, **options)
+        best = evolve(request, num_samples=1, topk_sample_logprobs=one.models[model].vocab_size)
+        (result,) = one.sample(model, adapter, [request])
+        (everything,) = one.sample(model, adapter, [best])
+        scores = torch.full((1, len(everything.sequences[0].topk[0])), -torch.inf)
+        for token, score in everything.sequences[0].topk[0]:
+            scores[0, token] = score
+        for warp in warpers(**options):
+            scores = warp(torch.zeros(1, 1, dtype=torch.long), scores)
+        probabilities = scores[0].double().softmax(0).numpy()
+        order = np.argsort(-probabilities, kind="stable")
+        below = probabilities[order].cumsum()
+        for index, sequence in enumerate(result.sequences):
+            number = random_state(11, f"sample {index}").random_sample(1)[0]
+            token = int(sequence.tokens[0])
+            assert token == order[np.searchsorted(below, number, side="right")]
+            assert sequence.drawn_logprobs[0] == pytest.approx(
+                np.log(probabilities[token]), abs=1e-4
+            )
+
+
+def warpers(temperature: float = 1.0, top_k: int = -1, top_p: float = 1.0) -> list[Any]:
+    from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+    found: list[Any] = [TemperatureLogitsWarper(temperature)]
+    if top_k > 0:
+        found.append(TopKLogitsWarper(top_k))
+    return [*found, TopPLogitsWarper(top_p)]
 
 
 def test_the_best_tokens_are_enough_or_all_are_ranked(

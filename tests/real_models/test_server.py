@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +17,8 @@ from tests.support import pauses
 from tests.support.outcomes import checkpoint_files, plain
 from tests.support.server_process import ServerProcess
 from tests.support.small_models import make_folder
-from tinker_local import LocalServer
+from tinker_local import LocalServer, embedded
+from tinker_local.__main__ import main
 
 STEPS = 3
 
@@ -61,15 +58,13 @@ def train(url: str, at: Callable[[int, list[Any]], None] = lambda number, future
 
 @pytest.mark.timeout(400)  # the server, a process of its own, imports transformers each time
 def test_a_client_rides_through_kill_9(
-    tmp_path: Path, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, engine: Any, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is lost and nothing is done twice: the state after it is that of an undisturbed server."""
     pauses.shorten(monkeypatch)
     models = ("--model", str(folders["qwen3"]), "--model", f"other={folders['llama']}")
-    with ServerProcess(tmp_path / "undisturbed", *models) as server:
+    with LocalServer(tmp_path / "undisturbed", engine=engine) as server:
         expected = train(server.url)
-        assert "qwen3: qwen3, " in server.log.read_text()
-        assert "other: llama, " in server.log.read_text()
 
     servers = [ServerProcess(tmp_path / "killed", *models)]
 
@@ -84,6 +79,8 @@ def test_a_client_rides_through_kill_9(
     finally:
         servers[-1].kill()
     assert len(servers) == 3
+    for summary in ("qwen3: qwen3, ", "other: llama, "):
+        assert servers[-1].log.read_text().count(summary) == 3
     for mine, theirs in zip(got, expected, strict=True):
         if isinstance(theirs, dict):
             assert mine == pytest.approx(theirs, rel=1e-4)
@@ -109,7 +106,7 @@ def test_the_client_has_the_folders_tokenizer_and_template(qwen: str) -> None:
 
 def test_samples_of_many_at_once_are_those_of_each_alone(qwen: str) -> None:
     with tinker.ServiceClient(base_url=qwen) as service:
-        sampler = service.create_sampling_client(base_model="qwen3")
+        sampler = service.create_sampling_client(base_model="qwen3").result(timeout=60)
         prompts = [tinker.ModelInput.from_ints(list(range(3, 5 + n))) for n in range(12)]
 
         def sample(number: int) -> Any:
@@ -149,7 +146,7 @@ def test_custom_losses_are_the_clients(qwen: str) -> None:
 def test_health_checks_are_answered_while_the_engine_is_busy(qwen: str) -> None:
     """Many are answered before one long operation ends."""
     with tinker.ServiceClient(base_url=qwen) as service, httpx.Client(base_url=qwen) as http:
-        sampler = service.create_sampling_client(base_model="qwen3")
+        sampler = service.create_sampling_client(base_model="qwen3").result(timeout=60)
         params = tinker.SamplingParams(max_tokens=200, seed=1, stop=[])
         future = sampler.sample(tinker.ModelInput.from_ints([5]), 16, params)
         waiting = future.future()
@@ -161,23 +158,10 @@ def test_health_checks_are_answered_while_the_engine_is_busy(qwen: str) -> None:
         assert answered >= 5
 
 
-def refused(*arguments: str) -> str:
-    """What the command says when it does not start: one line."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tinker_local", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
-    return line
-
-
-@pytest.mark.timeout(400)
-def test_folders_that_cannot_be_offered(tmp_path: Path, folders: dict[str, Path]) -> None:
+def test_folders_that_cannot_be_offered(
+    tmp_path: Path, folders: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command says why in one line, and fails."""
     empty = tmp_path / "empty"
     empty.mkdir()
     moe = make_folder(tmp_path / "moe", "qwen3_moe", num_experts=4, moe_intermediate_size=16)
@@ -188,8 +172,8 @@ def test_folders_that_cannot_be_offered(tmp_path: Path, folders: dict[str, Path]
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF is not what follows")
     cases = [
-        ([str(tmp_path / "none")], "there is no such file or folder"),
-        ([str(empty)], "does not hold a model: it has no config.json"),
+        ([str(tmp_path / "none")], "no such file or folder"),
+        ([str(empty)], "does not contain a model: it has no config.json"),
         ([str(weightless)], "has no weights"),
         ([str(bert)], "is a clip model, not a causal language model"),
         ([str(moe)], "is not the matrix of a linear layer"),
@@ -197,9 +181,12 @@ def test_folders_that_cannot_be_offered(tmp_path: Path, folders: dict[str, Path]
         ([f"a={folders['qwen3']}", "--model", f"a={folders['llama']}"], "two models are called a"),
         ([str(folders["qwen3"]), "--device", "cuda:99"], "the device 'cuda:99' cannot be used"),
     ]
-    with ThreadPoolExecutor(2) as threads:
-        lines = list(threads.map(lambda case: refused("--model", *case[0]), cases))
-    for line, (_, reason) in zip(lines, cases, strict=True):
+    for arguments, reason in cases:
+        assert main(["--model", *arguments]) == 1
+        out, error = capsys.readouterr()
+        (line,) = error.splitlines()
+        assert not out
+        assert line.startswith("tinker_local: ")
         assert reason in line
 
 
@@ -232,7 +219,7 @@ def test_without_a_tokenizer_tokens_still_work(tmp_path: Path, folders: dict[str
         LocalServer(engine=engine) as server,
         tinker.ServiceClient(base_url=server.url) as service,
     ):
-        sampler = service.create_sampling_client(base_model="bare")
+        sampler = service.create_sampling_client(base_model="bare").result(timeout=60)
         params = tinker.SamplingParams(max_tokens=4, seed=1, stop=[])
         prompt = tinker.ModelInput.from_ints([5, 6])
         assert len(sampler.sample(prompt, 1, params).result(timeout=60).sequences[0].tokens) == 4
@@ -243,27 +230,16 @@ def test_without_a_tokenizer_tokens_still_work(tmp_path: Path, folders: dict[str
             sampler.sample(prompt, 1, stops).result(timeout=60)
 
 
-def test_local_models_are_named_in_the_environment(folders: dict[str, Path]) -> None:
-    program = (
-        "import tinker\n"
-        "service = tinker.ServiceClient()\n"
-        "print([m.model_name for m in service.get_server_capabilities().supported_models])\n"
-    )
-    environment = {
-        **os.environ,
-        "TINKER_BASE_URL": "local",
-        "TINKER_LOCAL_MODELS": f"{folders['qwen3']}, small={folders['llama']}",
-        "TINKER_API_KEY": "tml-test",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
-    assert done.stdout.strip() == "['qwen3', 'small']"
+def test_local_models_are_named_in_the_environment(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "_server", None)
+    monkeypatch.setenv("TINKER_BASE_URL", "local")
+    monkeypatch.setenv("TINKER_LOCAL_MODELS", f"{folders['qwen3']}, small={folders['llama']}")
+    with tinker.ServiceClient() as service:
+        models = service.get_server_capabilities().supported_models
+        assert [model.model_name for model in models] == ["qwen3", "small"]
+    embedded._close()
 
 
 def test_a_failed_step_leaves_the_run_as_it_was(qwen: str) -> None:

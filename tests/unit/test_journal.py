@@ -115,6 +115,45 @@ def test_results_are_kept_until_their_step_is_over(tmp_path: Path) -> None:
     assert journal.kept(known, 0) is None
 
 
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([["forward_backward", "optim_step", "save_weights"], ["forward"]], (2, 3)),
+        ([["forward_backward", "optim_step"], ["save_weights", "forward_backward"]], (2, 2)),
+        ([["save_weights", "forward_backward", "optim_step"], ["optim_step"]], (0, 0)),
+        ([["forward_backward", "optim_step", "save_weights", "optim_step"], []], None),
+        ([["forward_backward", "save_weights"], ["optim_step"]], None),  # gradients are not saved
+        ([["forward_backward_custom", "save_weights"], []], None),
+        (
+            [["forward_backward", "optim_step", "save_weights"]],
+            None,
+        ),  # perhaps the step is not over
+        ([["optim_step"], ["save_weights_for_sampler"], []], None),
+        ([["optim_step", "save_weights x"], ["optim_step", "save_weights x"]], None),
+        ([["optim_step", "save_weights x"], ["save_weights x", "optim_step"]], (2, 2)),
+    ],
+)
+def test_the_last_checkpoint_with_which_a_step_begins(
+    tmp_path: Path, steps: list[list[str]], expected: tuple[int, int] | None
+) -> None:
+    journal = Journal.open(tmp_path / "journal", SETTINGS)
+    journal.begin(RUN)
+    number = 0
+    for step, operations in enumerate(steps):
+        journal.step(LOOP, step, number)
+        for words in operations:
+            operation, _, name = words.partition(" ")
+            made = call(number, number + 1, operation=operation)
+            made.name = (name or f"{number}") if "save" in operation else None
+            journal.submitted(made)
+            journal.finished(made, str(number) if made.name else None)
+            number += 1
+    journal.close()
+    journal = Journal.open(tmp_path / "journal", SETTINGS)
+    found = journal.last_checkpoint()
+    assert (found and (int(found[0]), found[1])) == expected
+
+
 def test_another_call_is_refused_by_its_number(tmp_path: Path) -> None:
     written(tmp_path / "journal")
     journal = Journal.open(tmp_path / "journal", SETTINGS)

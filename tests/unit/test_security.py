@@ -54,9 +54,9 @@ def test_a_journal_holds_neither_batches_nor_credentials(server: str, tmp_path: 
     )
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     assert [set(line["run"]) for line in lines if "run" in line] == [
-        {"run_id", "session_id", "made_from", "next_seq_id"}
+        {"run_id", "session_id", "made_from", "next_seq_id", "first_call"}
     ]
     assert "PRIVATE" not in str(lines)
     (submitted,) = [line["submitted"] for line in lines if "submitted" in line]
-    assert set(submitted) == {"call", "operation", "content", "seq_ids"}
+    assert set(submitted) == {"call", "operation", "content", "seq_ids", "name"}
     assert len(bytes.fromhex(submitted["content"])) == 32  # a hash

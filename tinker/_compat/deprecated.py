@@ -64,22 +64,28 @@ def _deprecated(method: Callable[..., Any], call: Callable[..., Any]) -> Callabl
             stacklevel=3,
         )
 
-    if sys.version_info >= (3, 12):
+    @wraps(method)
+    def deprecated(self: object, /, *args: Any, **kwargs: Any) -> Any:
+        warn(self)
+        return quiet(self, *args, **kwargs)
 
-        @inspect.markcoroutinefunction
-        @wraps(method)
-        def deprecated(self: object, /, *args: Any, **kwargs: Any) -> Any:
-            warn(self)
-            return quiet(self, *args, **kwargs)
-    else:  # `async def`, so that it is a coroutine function; the warning comes when it is awaited
-
-        @wraps(method)
-        async def deprecated(self: object, /, *args: Any, **kwargs: Any) -> Any:
-            warn(self)
-            return await quiet(self, *args, **kwargs)
-
+    _mark_coroutine_function(deprecated)
     deprecated.__name__ += "_async"
     deprecated.__qualname__ += "_async"
     deprecated.__doc__ = f"Deprecated: use `{name}`."
     vars(deprecated)["quiet"] = quiet
     return deprecated
+
+
+def is_deprecated(method: object) -> bool:
+    """Whether it was made by this module."""
+    return hasattr(method, "quiet")
+
+
+def _mark_coroutine_function(function: Any) -> None:
+    """Have `inspect` take it for an `async def`, which would warn only when it is awaited: in asyncio, perhaps."""
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(function)
+    else:  # inspect goes by this flag, and the interpreter by the function's first instruction
+        code = function.__code__
+        function.__code__ = code.replace(co_flags=code.co_flags | inspect.CO_COROUTINE)

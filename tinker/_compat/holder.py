@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from tinker._compat.deprecated import is_deprecated
 
 if TYPE_CHECKING:
     from tinker._protocol.session import Session
@@ -16,6 +19,11 @@ class HasHolder:
 
     session: Session
     """The connection and the session, shared with other clients."""
+
+    def __dir__(self) -> list[str]:
+        """Without the deprecated methods, so that completion proposes those that replace them."""
+        names = super().__dir__()
+        return [n for n in names if not is_deprecated(inspect.getattr_static(type(self), n, None))]
 
     @property
     def holder(self) -> Session:

@@ -35,7 +35,7 @@ ProgressCallback: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes received and the total; None if the total is not known."""
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
-_MOST_RENEWALS = 20
+_MAX_RENEWALS = 20
 _ARCHIVE_POLICY = RetryPolicy(budget=900.0, longest_pause=30.0)
 """The server returns 503 while it builds the archive of a large checkpoint."""
 
@@ -124,10 +124,10 @@ async def _external(
     """The URL of each file."""
 
     async def ask() -> Mapping[str, str]:
-        answer = await session.connection.fetch(
+        response = await session.connection.fetch(
             get_external_weights_urls.request(**parts), progress
         )
-        return answer.urls
+        return response.urls
 
     for index, name in enumerate(sorted(await ask())):
         if Path(name).name != name or name in (".", ".."):
@@ -153,7 +153,7 @@ class _Download:
     async def run(self, locate: Callable[[], Any]) -> None:
         """Download the whole file, through broken connections and expired URLs."""
         attempts = retry.Attempts(retry.DEFAULT)
-        for _ in range(_MOST_RENEWALS):
+        for _ in range(_MAX_RENEWALS):
             place = await locate()
             had = self._size()
             try:

@@ -39,23 +39,23 @@ async def start(
     session: Session, request: models.ExternalWeightsUploadStartRequest, progress: Progress
 ) -> ExternalWeightsUploadStartResult:
     """Start an upload. Servers of SDK 0.39 return the URLs as strings, newer ones as objects."""
-    answer = await session.fetch(external_weights_upload_start.request(body=request), progress)
+    response = await session.fetch(external_weights_upload_start.request(body=request), progress)
     urls = {
         name: UploadURL(url=one)
         if isinstance(one, str)
         else UploadURL(url=one.url, headers=dict(one.headers))
-        for name, one in answer.urls.items()
+        for name, one in response.urls.items()
     }
     return ExternalWeightsUploadStartResult(
-        upload_id=answer.upload_id, urls=urls, expires=answer.expires
+        upload_id=response.upload_id, urls=urls, expires=response.expires
     )
 
 
 async def finish(session: Session, upload_id: str, progress: Progress) -> str:
     """Create a checkpoint from an upload; returns its tinker path."""
     body = models.ExternalWeightsUploadFinishRequest(upload_id=upload_id)
-    answer = await session.fetch(external_weights_upload_finish.request(body=body), progress)
-    return answer.tinker_path
+    response = await session.fetch(external_weights_upload_finish.request(body=body), progress)
+    return response.tinker_path
 
 
 async def upload(

@@ -1,8 +1,9 @@
 """The journal of a training run: a file by which another process goes on where this one was killed.
 
-Lines of JSON, each an object with one member, appended:
+Lines of JSON are appended, each an object with one field:
 
-    {"run": {"run_id": …, "session_id": …, "made_from": {…}, "next_seq_id": 1}}     the file's first line
+    {"run": {"run_id": …, "session_id": …, "made_from": {…}, "next_seq_id": 1}}     the file's first line; with "first_call",
+                                                                                    a run that goes on from a checkpoint
     {"submitted": {"call": 0, "operation": …, "content": …, "seq_ids": [1, 2]}}     on disk before anything is sent
     {"accepted": {"call": 0, "request_ids": […]}}
     {"refused": {"call": 0, "error": …, "next_seq_id": 1}}
@@ -26,6 +27,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import math
 import os
 import threading
 import weakref
@@ -47,6 +49,8 @@ _RUN, _SUBMITTED, _ACCEPTED, _REFUSED, _FINISHED, _STEP = (
     "finished",
     "step",
 )
+_SAVE = "save_weights"
+_CHANGE_NOTHING = {_SAVE, "save_weights_for_sampler", "save_weights_external", "forward"}
 _BEGINNING = b'{"run":{'
 
 
@@ -60,7 +64,9 @@ class Run:
     made_from: Mapping[str, Any]
     """What the run was created with."""
     next_seq_id: int
-    """The first number that the journal's first call may use."""
+    """The number of its first call."""
+    first_call: int = 0
+    """Calls before it are in the checkpoint that the run was made from, when the server had forgotten the one before."""
 
 
 @frozen
@@ -83,6 +89,8 @@ class Call:
     operation: str
     content: str
     seq_ids: list[int]
+    name: str | None = None
+    """Of a training checkpoint that it saves."""
     request_ids: list[Any] | None = None
     """Of the promises, once the server has accepted all of it."""
     refused: str | None = None
@@ -104,6 +112,8 @@ class Journal:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self.run: Run | None = None
+        self.run_ids: set[str] = set()
+        """Of this run, and of those before it that a server has forgotten."""
         self.next_seq_id = 1
         """The number behind all that were used."""
         self.checkpoint: str | None = None
@@ -189,8 +199,7 @@ class Journal:
 
     def _take(self, kind: str, fields: Mapping[str, Any]) -> None:
         if kind == _RUN:
-            self.run = Run(**fields)
-            self.next_seq_id = self.run.next_seq_id
+            self._go_on(Run(**fields))
             return
         if self.run is None:
             raise ValueError("the first line names the run")
@@ -208,10 +217,22 @@ class Journal:
             call = self._calls[fields["call"]]
             call.finished, call.path = True, fields["path"]
             call.kept = dict(enumerate(fields["kept"]))
-            if call.operation == "save_weights" and call.path is not None:
+            if call.operation == _SAVE and call.path is not None:
                 self.checkpoint = call.path
         else:
             raise ValueError("unknown kind of line")
+
+    def _go_on(self, run: Run) -> None:
+        """Go on with this run, and forget what came after its checkpoint."""
+        self.run, self.next_seq_id = run, run.next_seq_id
+        self.run_ids.add(run.run_id)
+        self._calls = {n: call for n, call in self._calls.items() if n < run.first_call}
+        for call in self._calls.values():
+            call.finished = True
+        for begun in self._steps.values():
+            for step in [step for step, number in begun.items() if number > run.first_call]:
+                del begun[step]
+        self._last_known = max(self._calls, default=-1)
 
     def _check(self, was: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
         differing = [
@@ -254,6 +275,14 @@ class Journal:
             )
         return call
 
+    def forget_after(self, last_seq_id: int) -> None:
+        """The server knows nothing behind this number: a power cut has taken it from there. It is sent again."""
+        assert self.run is not None
+        for number, call in self._calls.items():
+            if number >= self.run.first_call and call.seq_ids[-1] > last_seq_id:
+                call.request_ids, call.finished = None, False
+                call.kept.clear()
+
     def first_step(self, loop: Loop, count: int) -> tuple[int, int]:
         """The first step of a loop that is not over, and the number of its first call.
 
@@ -273,21 +302,53 @@ class Journal:
             step, number = following, end
         return step, number
 
+    def last_checkpoint(self) -> tuple[str, int] | None:
+        """The last training checkpoint from which a step begins, and the number of the step's first call.
+
+        Nothing is trained between the two, and no gradients, which a checkpoint does not have, wait for their step. One
+        that was saved again under its name is not what it was.
+        """
+        trained = [call for call in self._calls.values() if call.operation not in _CHANGE_NOTHING]
+        begins = {
+            n for loop, begun in self._steps.items() if loop.depth == 0 for n in begun.values()
+        }
+        saved_again: set[str | None] = set()
+        for save in sorted(self._calls.values(), key=lambda call: call.call, reverse=True):
+            if save.operation != _SAVE or save.name in saved_again:
+                continue
+            if save.refused is None:
+                saved_again.add(save.name)
+            if save.path is None:
+                continue
+            before = max(
+                (c for c in trained if c.call < save.call), key=lambda c: c.call, default=None
+            )
+            after = min((c.call for c in trained if c.call > save.call), default=math.inf)
+            first = -1 if before is None else before.call
+            if before is not None and before.operation.startswith("forward_backward"):
+                continue
+            fitting = [number for number in begins if first < number <= after]
+            if fitting:
+                return save.path, max(fitting)
+        return None
+
     # ---- writing ----------------------------------------------------------------------------
 
     def begin(self, run: Run) -> None:
         """Name the run. On disk when this returns."""
-        self.run, self.next_seq_id = run, run.next_seq_id
         self._write(
             _RUN,
             run_id=run.run_id,
             session_id=run.session_id,
             made_from=dict(run.made_from),
             next_seq_id=run.next_seq_id,
+            first_call=run.first_call,
         )
         self._sync()
-        for left_by_another_run in self._results.glob("*-*"):
-            left_by_another_run.unlink()
+        if self.run is None:
+            for left_by_another_run in self._results.glob("*-*"):
+                left_by_another_run.unlink()
+        self._go_on(run)
         folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(folder)
@@ -303,6 +364,7 @@ class Journal:
                 operation=call.operation,
                 content=call.content,
                 seq_ids=call.seq_ids,
+                name=call.name,
             )
             self._calls[call.call] = call
         self._sync()
@@ -394,13 +456,9 @@ class Journal:
             os.close(descriptor)
 
 
-def digest(*parts: bytes) -> str:
-    """What tells two calls apart."""
-    found = hashlib.sha256()
-    for part in parts:
-        found.update(len(part).to_bytes(8))
-        found.update(part)
-    return found.hexdigest()
+def digest(content: bytes) -> str:
+    """What tells two calls of one operation apart."""
+    return hashlib.sha256(content).hexdigest()
 
 
 _open: weakref.WeakSet[Journal] = weakref.WeakSet()

@@ -56,14 +56,14 @@ def combine(outputs: Sequence[types.ForwardBackwardOutput]) -> types.ForwardBack
 
 
 def with_mean_loss(
-    output: types.ForwardBackwardOutput, weight: float | None
+    output: types.ForwardBackwardOutput, total_weight: Callable[[], float | None]
 ) -> types.ForwardBackwardOutput:
     """An output with `loss:mean` beside `loss:sum`: the loss for each unit of the batch's weight.
 
-    A mean that the server reports stays, and there is none without a weight.
+    A mean that the server reports stays; without a weight there is no mean.
     """
     metrics = output.metrics
-    if not weight or "loss:mean" in metrics or "loss:sum" not in metrics:
+    if "loss:mean" in metrics or "loss:sum" not in metrics or not (weight := total_weight()):
         return output
     return evolve(output, metrics={**metrics, "loss:mean": metrics["loss:sum"] / weight})
 

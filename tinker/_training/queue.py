@@ -235,7 +235,9 @@ class RunQueue:
                             )
                             polls[number] = asyncio.create_task(result)
 
-                    if parallel:
+                    if (
+                        parallel and len(submits) > 1
+                    ):  # else tasks would only add a turn of the loop
                         await asyncio.gather(*(submit(n) for n in range(len(submits))))
                     else:
                         for number in range(len(submits)):
@@ -260,15 +262,17 @@ class RunQueue:
             return None
         from tinker._training import journal as journals  # noqa: PLC0415  # few use one
 
-        written_content = journals.digest(content())
+        asked = content()
+        digest = journals.digest(asked)
         try:
-            call = self.journal.known(turn.number, operation, written_content, requests)
+            call = self.journal.known(turn.number, operation, digest, requests)
         except JournalError as error:
             turn.poison(error)
             raise
         if call is None:
             seq_ids = turn.draw(requests)
-            call = journals.Call(turn.number, operation, written_content, seq_ids)
+            name = orjson.loads(asked)["path"] if operation == "save_weights" else None
+            call = journals.Call(turn.number, operation, digest, seq_ids, name)
             try:
                 await asyncio.to_thread(self.journal.submitted, call)
             except OSError:
@@ -278,7 +282,7 @@ class RunQueue:
 
     async def _results(self, call: Call | None, polls: Sequence[asyncio.Task[T]]) -> list[T]:
         try:
-            results = list(await asyncio.gather(*polls))
+            results = [await polls[0]] if len(polls) == 1 else list(await asyncio.gather(*polls))
         except RequestFailedError:
             if self.journal is not None and call is not None:
                 self.journal.finished(call)
@@ -337,7 +341,9 @@ class RunQueue:
             for number in range(last_accepted):
                 if number not in accepted:
                     await self._fill(turn, seq_ids[number])
-            if last_accepted + 1 < len(seq_ids):
+            if seq_ids[-1] != self._sequencer.next_seq_id - 1:  # others have been used behind it
+                self._poison(turn, seq_ids[0], first_failure)
+            elif last_accepted + 1 < len(seq_ids):
                 turn.give_back(seq_ids[last_accepted + 1 :])
             if self.journal is not None and call is not None and not self._sequencer.is_poisoned:
                 self.journal.refused(call, first_failure, self._sequencer.next_seq_id)
@@ -367,9 +373,14 @@ class RunQueue:
         await batch.send(self.session, filler, seq_id, self.progress("forward"))
 
     def _poison(self, turn: Turn, seq_id: int, error: Exception) -> None:
+        way_out = (
+            "Create a training client from the last checkpoint."
+            if self.journal is None
+            else f"Run the program again: with {self.journal.path}, it finds out and goes on."
+        )
         poison = RunPoisonedError(
             f"The training run {self.model_id} accepts no more operations: it is not known whether the "
-            f"server accepted seq_id {seq_id} ({error}). Create a training client from the last checkpoint."
+            f"server accepted seq_id {seq_id} ({error}). {way_out}"
         )
         poison.__cause__ = error
         turn.poison(poison)

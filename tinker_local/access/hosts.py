@@ -1,7 +1,7 @@
-"""Which pages may talk to the server: the Host and the Origin of a request, checked.
+"""Checks the Host and the Origin of a request, so that pages of other sites cannot use the server.
 
-A page of another site can make a browser on this machine send requests here: from its own origin, or, by a name that
-it has resolve to this machine (DNS rebinding), under a Host that is not this server's.
+A page of another site can make a browser on this machine send requests here: from its own origin, or under a foreign
+Host, by a name that resolves to this machine (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ ANY = "*"
 
 
 class Hosts:
-    """The names under which the server answers: those of this machine's loopback, the address that the request came
-    to, and the ones that are allowed."""
+    """The host names that the server accepts: those of the loopback interface, the address that received the request, and the
+    allowed names."""
 
     def __init__(self, allowed: Collection[str] = ()) -> None:
         self._allowed = {name.lower().strip("[]") for name in allowed}
 
     def check(self, headers: Mapping[str, str], address: str | None) -> None:
-        """Refuse with 403 a request for another host, or from another site's page."""
+        """Reject with 403 a request for another host, or from another site's page."""
         host = headers.get("host")
         if host is not None and not self._is_own(_name(f"//{host}"), address):
             raise Refusal(403, f"The Host {host[:200]!r} is not allowed; {_HINT}")
@@ -32,7 +32,7 @@ class Hosts:
             raise Refusal(403, f"The Origin {origin[:200]!r} is not allowed; {_HINT}")
 
     def base_url(self, headers: Mapping[str, str], scheme: str, address: tuple[str, int]) -> str:
-        """Where the client reaches the server: under a name that was allowed, else by the server's own address."""
+        """The base URL by which the client reaches the server: an allowed name, else the server's own address."""
         host = headers.get("host", "")
         if (_name(f"//{host}") or "") in self._allowed:
             return f"{scheme}://{host}"
@@ -66,10 +66,10 @@ def _is_loopback(name: str) -> bool:
 
 
 def _plain(address: str) -> str:
-    """An IPv4 address that came to an IPv6 socket, as IPv4."""
+    """An IPv4 address that an IPv6 socket reports, as IPv4."""
     return address.removeprefix("::ffff:") if "." in address else address
 
 
 def bracketed(host: str) -> str:
-    """The host as URLs have it: an IPv6 address in brackets."""
+    """The host as in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host

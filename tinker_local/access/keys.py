@@ -1,9 +1,8 @@
 """Who may use the server.
 
-A keys file has one key a line, then optionally a space and the name of the user it belongs to, then optionally
-`admin`; `#` begins a comment. Keys of one name share what they own; a key without a name is a user of its own.
-Administrators see usage and the audit log. Without a file every key of the right shape is the one user's, who is
-an administrator.
+Each line of a keys file has a key, then optionally the name of its user, then optionally `admin`; `#` begins a comment.
+Keys with the same name belong to one user; a key without a name is a separate user. Administrators can read usage and
+the audit log. Without a file, every key of the right format belongs to one user, who is an administrator.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class KeysFileError(ValueError):
 
 
 class KeysFile:
-    """What a keys file says; without one, every key is the one user's."""
+    """The users of a keys file; without one, every key belongs to one user."""
 
     def __init__(self, file: Path | None = None) -> None:
         self.users: dict[str, str] | None = None
@@ -35,19 +34,19 @@ class KeysFile:
         self._fingerprints = {fingerprint(key): user for key, user in (self.users or {}).items()}
 
     def has(self, hashed: str, user: str) -> bool:
-        """Whether the key with this fingerprint is still this user's."""
+        """Whether the key with this fingerprint still belongs to this user."""
         if self.users is None:
             return user == LOCAL_USER
         return self._fingerprints.get(hashed) == user
 
     @property
     def first_administrator(self) -> str:
-        """Who owns what nobody is known to own."""
+        """The user who gets objects without a known owner."""
         return min(self.administrators or set((self.users or {}).values()))
 
 
 class Keys:
-    """Whose credential is whose: keys, and the JWTs this server has signed for them."""
+    """Finds the user of a credential: of a key, or of a JWT that this server has signed for one."""
 
     def __init__(self, file: KeysFile, store: Store, signer: Signer) -> None:
         self._file = file
@@ -58,7 +57,7 @@ class Keys:
         return user in self._file.administrators
 
     def user(self, key: str | None) -> str:
-        """The user behind a credential, or a 401."""
+        """The user of a credential; raises a 401 otherwise."""
         if not key:
             raise _refused("Missing X-API-Key header")
         if key.startswith("eyJ"):
@@ -77,13 +76,13 @@ class Keys:
         return user
 
     def behind(self, credential: str) -> str:
-        """The fingerprint of the API key, also when a JWT stands for it."""
+        """The fingerprint of the API key, or of the key behind a JWT."""
         if credential.startswith("eyJ"):
             return str(self._signer.verify(_AUDIENCE, credential)["key"])
         return fingerprint(credential)
 
     def revoke(self, credential: str) -> None:
-        """From now on the key is refused, and every JWT that was made from it."""
+        """Revoke the key and every JWT that was exchanged for it."""
         self._store.write("INSERT OR IGNORE INTO revoked_keys VALUES (?)", self.behind(credential))
 
     def _bearer(self, token: str) -> str:
@@ -96,7 +95,7 @@ class Keys:
         if self._is_revoked(claims["key"]):
             raise _refused("This API key was revoked")
         if not self._file.has(claims["key"], claims["user"]):
-            raise _invalid_token("The API key behind this token is not valid any more")
+            raise _invalid_token("The API key behind this token is no longer valid")
         return str(claims["user"])
 
     def _is_revoked(self, hashed: str) -> bool:
@@ -107,7 +106,7 @@ _AUDIENCE = "credential"
 
 
 def fingerprint(key: str) -> str:
-    """What is kept of a key: enough to know it again, and no more."""
+    """A hash that identifies a key without revealing it."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -120,7 +119,7 @@ def _refused(detail: str) -> Refusal:
 
 
 def _read(file: Path) -> tuple[dict[str, str], set[str]]:
-    """Users by key, and those of them who are administrators."""
+    """Users by key, and the administrators among them."""
     users: dict[str, str] = {}
     administrators: set[str] = set()
     try:
@@ -135,17 +134,17 @@ def _read(file: Path) -> tuple[dict[str, str], set[str]]:
             continue
         if words[2:] not in ([], ["admin"]) or not words[0].startswith(_SHAPES):
             raise KeysFileError(
-                f"{file}, line {number}: a line is a key that begins with 'tml-', perhaps a user's name, "
-                "and perhaps `admin`"
+                f"{file}, line {number}: a line must be a key that begins with 'tml-', optionally a user "
+                "name, and optionally `admin`"
             )
         key = words[0]
         if key in users:
-            raise KeysFileError(f"{file}, line {number}: this key is in the file already")
-        # A name that stays when the file's other lines change.
+            raise KeysFileError(f"{file}, line {number}: this key is already in the file")
+        # A name that does not depend on the other lines of the file.
         own = f"key-{fingerprint(key)[:16]}"
         users[key] = words[1] if len(words) > 1 else own
         if len(words) == 3:
             administrators.add(users[key])
     if not users:
-        raise KeysFileError(f"{file} has no keys in it")
+        raise KeysFileError(f"{file} contains no keys")
     return users, administrators

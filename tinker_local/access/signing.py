@@ -1,4 +1,4 @@
-"""Tokens that this server signs: JWTs (HS256) with a secret that stays in its data folder."""
+"""Tokens that this server signs: JWTs (HS256) with a secret that never leaves its data folder."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _ALGORITHM = "HS256"
 
 
 class Forged(Exception):
-    """Not signed by this server, or not a token at all."""
+    """The token is malformed, or was not signed by this server."""
 
 
 class Expired(Exception):
-    """Signed by this server, and no longer valid."""
+    """The token was signed by this server, but has expired."""
 
 
 class Signer:
-    """Signs and verifies; the secret is made on first use and survives restarts."""
+    """Signs and verifies tokens; the secret is created on first use and survives restarts."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self._secret = _secret(folder / "secret")
         self._clock = clock
 
     def sign(self, audience: str, seconds: float, **claims: Any) -> str:
-        """A token for one purpose, which `verify` of another purpose does not take."""
+        """Sign a token for one purpose; `verify` rejects it for any other."""
         now = self._clock()
         payload = {**claims, "aud": audience, "iat": int(now), "exp": int(now + seconds)}
         return jwt.encode(payload, self._secret, algorithm=_ALGORITHM)
@@ -39,8 +39,8 @@ class Signer:
         """The claims of a token.
 
         Raises:
-            Expired: It was valid once.
-            Forged: It was never.
+            Expired: It is no longer valid.
+            Forged: It was never valid.
         """
         try:
             claims: dict[str, Any] = jwt.decode(
@@ -62,7 +62,7 @@ def _secret(file: Path) -> bytes:
         return file.read_bytes()
     except FileNotFoundError:
         secret = secrets.token_bytes(32)
-        # Whole or not at all, and for no other user of the machine.
+        # Atomically, and readable by this user only.
         partial = file.with_suffix(".partial")
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as opened:

@@ -1,1 +1,1 @@
-"""What the OpenAI and Anthropic routes share: conversations to prompts, samples to text, reasoning and tool calls."""
+"""Shared by the OpenAI and Anthropic routes: conversations to prompts, samples to text, reasoning and tool calls."""

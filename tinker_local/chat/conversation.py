@@ -16,10 +16,10 @@ from tinker_local.engine.base import ModelSpec
 from tinker_local.errors import Refusal
 
 EFFORTS = {"none": 0.0, "minimal": 0.1, "low": 0.2, "medium": 0.7, "high": 0.9, "xhigh": 0.99}
-"""The levels of effort by their numbers."""
+"""Levels of effort, by their number."""
 
 _TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|return|>", "<|call|>")
-"""Tokens that end the turn of a model whose template has them, beside the tokenizer's own end."""
+"""Tokens that end the turn of a model whose template uses them, besides the tokenizer's end-of-text token."""
 
 
 @frozen(kw_only=True)
@@ -40,7 +40,7 @@ class Conversation:
         return sorted({id_ for id_ in [*ids, self.tokenizer.eos_token_id] if id_ is not None})
 
     def assembler(self, stops: Sequence[str], *, separate_reasoning: bool) -> Assembler:
-        """What makes pieces of text and tool calls of the tokens that follow."""
+        """Return an assembler, which turns sampled tokens into text and tool calls."""
         splitter: Splitter | None = None
         if "<|channel|>" in self.template:
             splitter = Channels()
@@ -78,8 +78,8 @@ def render(
     """The prompt of a conversation.
 
     Args:
-        tokenizer: The model's; it must have a chat template.
-        messages: As `transformers` takes them: `role`, `content` (text), `reasoning_content`, `tool_calls`.
+        tokenizer: Tokenizer of the model; it must have a chat template.
+        messages: In the format of `transformers`: `role`, `content` (text), `reasoning_content`, `tool_calls`.
         tools: JSON schemas of functions.
         effort: A level of `EFFORTS`, for templates that know it.
         thinking: Whether to reason, for templates that can be told; None is their default.
@@ -107,7 +107,7 @@ def render(
 
 
 def effort_of(name: str, value: Any) -> str | None:
-    """The level that is meant by a level or a number from 0 to 0.99."""
+    """The level for a level or a number from 0 to 0.99."""
     if value is None or value in EFFORTS:
         return value  # type: ignore[no-any-return]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -136,7 +136,7 @@ def text_of(name: str, content: Any) -> str:
 
 
 def arguments_of(name: str, text: str) -> dict[str, Any]:
-    """The arguments of a tool call, which templates take as an object."""
+    """The arguments of a tool call as an object, for templates."""
     try:
         arguments = json.loads(text or "{}")
     except ValueError:
@@ -147,7 +147,7 @@ def arguments_of(name: str, text: str) -> dict[str, Any]:
 
 
 def check_tools(name: str, tools: Sequence[Any] | None, *, schema: str) -> None:
-    """Refuse what is not a list of tools, each with a name."""
+    """Reject anything other than a list of tools with names."""
     for index, tool in enumerate(tools or ()):
         place = f"{name}[{index}]"
         if not isinstance(tool, dict) or not isinstance(tool.get("name"), str) or not tool["name"]:

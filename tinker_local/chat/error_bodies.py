@@ -1,4 +1,4 @@
-"""Errors in the form that the clients of a route read."""
+"""Errors in the format of each route's clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from tinker_local.errors import Refusal
 
 Form = Callable[[Refusal], tuple[int, dict[str, Any]]]
-"""From a refusal to a status code and a body."""
+"""Turns a refusal into a status code and a body."""
 
 
 def native(refusal: Refusal) -> tuple[int, dict[str, Any]]:
@@ -39,12 +39,12 @@ def anthropic(refusal: Refusal) -> tuple[int, dict[str, Any]]:
 
 
 FORMS: Mapping[str, Form] = {"openai": openai, "anthropic": anthropic}
-"""By the tag of an operation; all others have the native form."""
+"""By the tag of an operation; all others have the native format."""
 _PREFIXES = {"/oai/": openai, "/anthropic/": anthropic}
 
 
 def of_path(path: str) -> Form:
-    """The form of a path that may lead to no operation."""
+    """The format of errors for a path, which may not belong to an operation."""
     return next((form for prefix, form in _PREFIXES.items() if path.startswith(prefix)), native)
 
 
@@ -65,7 +65,7 @@ _ANTHROPIC = {
 
 
 def _plain(refusal: Refusal) -> tuple[int, str, str | None]:
-    """Status code, message and parameter. What does not fit its schema is a 400 in both APIs."""
+    """Status code, message and parameter. A schema violation is a 400 in both APIs."""
     status = 400 if refusal.status == 422 else refusal.status
     if isinstance(refusal.detail, str):
         return status, refusal.detail, refusal.parameter

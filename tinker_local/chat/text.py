@@ -1,7 +1,7 @@
-"""From tokens, as they are drawn, to what clients read: text up to a stop string, reasoning apart from content, tool calls.
+"""Turns sampled tokens into what clients read: text up to a stop string, reasoning apart from content, and tool calls.
 
-Each stage takes a piece of text and returns what is certain of it. It holds back what may still turn out to be
-the beginning of a stop string, a tag or a tool call, and returns that at the end.
+Each stage takes a part of the text and returns what is final of it. It holds back what may be the beginning of a stop
+string, a tag or a tool call, and returns that at the end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Kind = Literal["reasoning", "content"]
 
 @frozen
 class Piece:
-    """A piece of text that is certain."""
+    """A final part of the text."""
 
     kind: Kind
     text: str
@@ -55,14 +55,14 @@ class StopStrings:
 
 
 class Splitter(Protocol):
-    """Tells reasoning from content."""
+    """Separates reasoning from content."""
 
     def push(self, text: str) -> Iterator[Piece]: ...
 
     def finish(self) -> Iterator[Piece]: ...
 
     def calls(self) -> list[ToolCall]:
-        """The tool calls that it has found itself."""
+        """Tool calls that the splitter has found itself."""
         ...
 
 
@@ -93,7 +93,7 @@ class ThinkTags:
         yield from self._release(length)
 
     def _step(self) -> bool:
-        """Go over a tag that is complete. Returns whether there may be another one."""
+        """Consume a complete tag. Returns whether another one may follow."""
         if self._may_open:
             lead = self._held.lstrip()
             if lead.startswith("<think>"):
@@ -181,7 +181,7 @@ class Channels:
         if not self._in_header:
             yield from self._emit(len(self._held))
             self._close()
-        elif self._header == "" and self._held:  # not what gpt-oss writes: nothing is lost
+        elif self._header == "" and self._held:  # not gpt-oss's format: keep the text as it is
             yield Piece("content", self._held)
         self._held = ""
 
@@ -226,7 +226,7 @@ class Calls:
         return text
 
     def finish(self) -> tuple[str, list[ToolCall]]:
-        """The rest of the content, and the calls. What cannot be parsed is content."""
+        """The rest of the content, and the calls. Calls that cannot be parsed are content."""
         if self._found:
             try:
                 return "", self._family.parse(self._held)
@@ -236,14 +236,14 @@ class Calls:
 
 
 class Assembler:
-    """One choice: from tokens to pieces and tool calls.
+    """Assembles one choice: turns tokens into text and tool calls.
 
     Args:
-        decode: The text that a token adds, and what is left at the end: `push` and `finish` of an incremental decoder.
+        decode: Incremental decoder: `push` returns the text that a token adds, `finish` the rest.
         ends: Tokens that end a turn; as the last token of a choice they are not text.
         stops: Stop strings.
-        splitter: Tells reasoning from content; None leaves all of it content.
-        family: How tool calls are written; None leaves them in the content.
+        splitter: Separates reasoning from content; None leaves everything in the content.
+        family: Format of tool calls; None leaves them in the content.
     """
 
     def __init__(
@@ -263,7 +263,7 @@ class Assembler:
         self._length = 0
         self._kind: Kind = "content"
         self.starts: list[int] = []
-        """Where each token that became text begins, in characters."""
+        """Position of each token in the text, in characters."""
         self.reasoning_tokens = 0
         self.tool_calls: list[ToolCall] = []
 
@@ -274,16 +274,16 @@ class Assembler:
 
     @property
     def shown(self) -> int:
-        """How many tokens have become text that was returned."""
+        """Number of tokens whose text was returned."""
         return sum(start < self._stops.released for start in self.starts)
 
     def push(self, token: int) -> list[Piece]:
-        """The text that is certain with this token. Each token waits for the next one: it may be the last."""
+        """The text that is final with this token. Each token waits for the next one, because it may be the last."""
         last, self._last = self._last, token
         return [] if last is None else self._take(last)
 
     def finish(self) -> list[Piece]:
-        """What is left when no more tokens come."""
+        """The rest of the text, after the last token."""
         pieces = []
         if self._last is not None and self._last not in self._ends:
             pieces += self._take(self._last)
@@ -321,7 +321,7 @@ class Assembler:
 
 
 def _open_end(text: str, marks: Sequence[str]) -> int:
-    """How many characters at the end may be the beginning of a mark."""
+    """Number of characters at the end that may be the beginning of a mark."""
     longest = max((len(mark) for mark in marks), default=0) - 1
     for length in range(min(longest, len(text)), 0, -1):
         if any(mark.startswith(text[-length:]) for mark in marks):

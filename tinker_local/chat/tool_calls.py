@@ -1,7 +1,7 @@
 # ruff: noqa: RUF001, RUF002 - the tokens of DeepSeek are written so
 """Tool calls in the text of a model, by the family of its chat template.
 
-A family is recognized by what its template contains. Where none is, tool calls stay in the text.
+The content of the chat template tells the family. If no family matches, tool calls stay in the text.
 
     Hermes, Qwen 2.5 and 3,      <tool_call>{"name": …, "arguments": {…}}</tool_call>
       tinker-local/bytes
@@ -12,7 +12,7 @@ A family is recognized by what its template contains. Where none is, tool calls 
     DeepSeek V3.1                <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>NAME<｜tool▁sep｜>{…}<｜tool▁call▁end｜>…
     Kimi K2                      <|tool_calls_section_begin|><|tool_call_begin|>functions.NAME:0<|tool_call_argument_begin|>{…}…
 
-gpt-oss writes them into channels of their own, see `channels`.
+gpt-oss writes them into separate channels: see `Channels` in `text`.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class ToolCall:
 
 
 class NotACall(ValueError):
-    """The text is not what the family writes."""
+    """The text does not have the format of the family."""
 
 
 @frozen
 class Family:
     marker: str
-    """With what the tool calls begin; what comes before is text."""
+    """The beginning of the tool calls; everything before it is text."""
     parse: Callable[[str], list[ToolCall]]
     """The calls in the text from the marker on; raises NotACall."""
     only_at_the_start: bool = False
@@ -115,7 +115,7 @@ def _glm(text: str) -> list[ToolCall]:
 
 
 def _value(text: str) -> Any:
-    """JSON where it is JSON, else the text itself."""
+    """The decoded value if the text is JSON, else the text."""
     try:
         return json.loads(text)
     except ValueError:
@@ -154,7 +154,7 @@ def _kimi(text: str) -> list[ToolCall]:
     return _calls(_call(name.strip(), body) for name, body in _KIMI_CALL.findall(text))
 
 
-# By what only their templates contain; the first that is found.
+# The first family whose marker the template contains.
 _FAMILIES = (
     ("<|tool_calls_section_begin|>", Family("<|tool_calls_section_begin|>", _kimi)),
     ("<｜tool▁sep｜>", Family("<｜tool▁calls▁begin｜>", _deepseek)),

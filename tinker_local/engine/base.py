@@ -1,13 +1,12 @@
-"""What the server asks of an engine: adapters, gradients, optimizer steps, sampling.
+"""The interface of an engine: adapters, gradients, optimizer steps, sampling.
 
-The server owns ordering, durability and the wire; an engine owns numbers. An adapter is a handle: what is
-behind it, and in which memory, is the engine's business. Handles are immutable, so that an operation
-whose result cannot be recorded has changed nothing. `save` turns one into what files hold, `load` does
-the reverse.
+The server is responsible for order, durability and the protocol, an engine for the numbers. An adapter is a handle;
+only the engine knows what is behind it and in which memory. Handles are immutable, so an operation whose result cannot
+be recorded has changed nothing. `save` turns a handle into the content of files, `load` does the reverse.
 
-All methods are synchronous. All but `save` are called from one worker thread; `save` is called from
-another one too. Results depend on the state and the arguments alone, except for sampling without a seed:
-the server repeats operations after a crash and relies on getting the same state again.
+All methods are synchronous. One worker thread calls them, and another one may call `save`. Results depend only on the
+state and the arguments, except for sampling without a seed: the server repeats operations after a crash and relies on
+getting the same state.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ Tensors = dict[str, npt.NDArray[np.float32]]
 
 
 class EngineError(ValueError):
-    """The caller's mistake, found while executing. Its text becomes a failed future's `error`."""
+    """The operation cannot be executed because of the caller. The message becomes the `error` of the failed future."""
 
 
 @frozen(kw_only=True)
 class ModelSpec:
-    """A base model the engine offers."""
+    """A base model that the engine offers."""
 
     name: str
     max_context_length: int
@@ -39,7 +38,7 @@ class ModelSpec:
     arch: str
 
     def check_tokens(self, tokens: npt.NDArray[np.int64], *, what: str = "model_input") -> None:
-        """Raise EngineError unless the tokens are 1 or more, fit the context and are in the vocabulary."""
+        """Raise EngineError unless there is at least one token, and all fit the context and are in the vocabulary."""
         if tokens.ndim != 1 or not len(tokens):
             raise EngineError(f"{what} has no tokens")
         if len(tokens) > self.max_context_length:
@@ -64,7 +63,7 @@ class LoraSpec:
 
 @frozen(kw_only=True)
 class AdamSpec:
-    """Adam with decoupled weight decay; `grad_clip_norm` 0 is off, else a global L2 norm."""
+    """Adam with decoupled weight decay; `grad_clip_norm` is a global L2 norm; 0 means no clipping."""
 
     learning_rate: float = 1e-4
     beta1: float = 0.9
@@ -95,8 +94,8 @@ class Example:
     tokens: npt.NDArray[np.int64]
     inputs: Mapping[str, Array]
     drawn_logprobs: npt.NDArray[np.float32] | None = None
-    """For each target, the log-probability it was drawn with when it was sampled, NaN if it was not;
-    None if nothing is known of where the targets come from."""
+    """For each target, the log-probability with which it was sampled, or NaN if it was not sampled;
+    None if the origin of the targets is not known."""
 
 
 @frozen(kw_only=True)
@@ -109,12 +108,12 @@ class LossResult:
 
 
 Listener = Callable[[int, int, float], None]
-"""Told each token as it is drawn: which sample, the token, its log-probability."""
+"""Called with each token as it is drawn: index of the sample, token, log-probability."""
 
 
 @frozen(kw_only=True)
 class PromptTargets:
-    """Tokens to score: `token_ids[i]` (-1 for none) as what follows the prompt's token `rows[i]`."""
+    """Tokens to score: `token_ids[i]` (-1 for no token) as the successor of the prompt's token `rows[i]`."""
 
     rows: npt.NDArray[np.int64]
     token_ids: npt.NDArray[np.int64]
@@ -136,12 +135,12 @@ class SampleSpec:
     topk_prompt_logprobs: int = 0
     topk_sample_logprobs: int = 0
     prompt_logprobs_last_n: int | None = None
-    """How many tokens at the prompt's end to score, also by top-k; None is all but the first."""
+    """Number of tokens to score at the end of the prompt, also by top-k; None means all except the first."""
     target_prompt_logprobs: PromptTargets | None = None
     prompt_alt_tokens_k: int = 0
     heard: Listener | None = None
     is_cancelled: Callable[[], bool] = lambda: False
-    """Asked before each token. When true, the request's sequences end; what they are is not read."""
+    """Called before each token. If it returns true, the sequences of the request end, and are not read."""
 
 
 @frozen(kw_only=True)
@@ -151,13 +150,13 @@ class SampledSequence:
     stop_reason: str
     """`stop` or `length`."""
     drawn_logprobs: npt.NDArray[np.float32]
-    """Of the distribution the tokens were drawn from, which temperature and filters have shaped."""
+    """Log-probabilities in the distribution from which the tokens were drawn, after temperature and filters."""
     topk: list[list[tuple[int, float]]] | None = None
 
 
 @frozen(kw_only=True)
 class PromptAlternatives:
-    """k tokens drawn at each place of a prompt of T tokens but the first, both [T - 1, k]."""
+    """k tokens drawn at each position, except the first, of a prompt of T tokens; both [T - 1, k]."""
 
     tokens: npt.NDArray[np.int64]
     logprobs: npt.NDArray[np.float32]
@@ -169,18 +168,18 @@ class SampleResult:
     prompt_logprobs: list[float | None] | None = None
     topk_prompt_logprobs: list[list[tuple[int, float]] | None] | None = None
     target_prompt_logprobs: npt.NDArray[np.float32] | None = None
-    """One for each of the targets, 0.0 for one of -1."""
+    """One for each target; 0.0 where the target is -1."""
     prompt_alt_tokens: PromptAlternatives | None = None
 
 
 @frozen(kw_only=True)
 class AdapterState:
-    """Everything that training one model changes, in host memory: what files hold.
+    """Everything that training changes in one model, in host memory: the content of files.
 
     `weights` are the LoRA factors by PEFT's names, without its prefix and suffix: for each adapted matrix
     `<matrix>.lora_A` [rank, inputs] and `<matrix>.lora_B` [outputs, rank], of which `alpha / rank * B @ A` is
     added to it. `moments` are the optimizer's state (empty before the first step), `<weight>.exp_avg` and
-    `<weight>.exp_avg_sq`; `grads` what forward_backward has accumulated since the last optim_step (empty when none).
+    `<weight>.exp_avg_sq`; `grads` the gradients accumulated since the last optim_step (empty if there are none).
     """
 
     base_model: str
@@ -193,7 +192,7 @@ class AdapterState:
 
 
 class Adapter(Protocol):
-    """What the server knows of an engine's handle."""
+    """What the server may read of an engine's handle."""
 
     @property
     def base_model(self) -> str: ...
@@ -212,11 +211,11 @@ class Engine(Protocol[A]):
     def new_adapter(self, base_model: str, lora: LoraSpec) -> A: ...
 
     def load(self, state: AdapterState) -> A:
-        """An adapter like this. Raises EngineError when it does not fit its base model."""
+        """An adapter with this state. Raises EngineError if it does not fit its base model."""
         ...
 
     def save(self, adapter: A) -> AdapterState:
-        """What `load` makes an equal adapter of. Called from any thread."""
+        """The state from which `load` makes an equal adapter. Called from any thread."""
         ...
 
     def forward(
@@ -239,12 +238,12 @@ class Engine(Protocol[A]):
         ...
 
     def token_bytes(self, base_model: str, token_id: int) -> bytes:
-        """The text of a token, which may be part of a character."""
+        """The bytes of a token, which may be a part of a character."""
         ...
 
     def check_sample(self, base_model: str, spec: SampleSpec) -> None:
-        """Raise EngineError if `sample` would refuse this request, so that one bad request can be
-        answered at once and does not take down those it would have been batched with."""
+        """Raise EngineError if `sample` would reject this request, so that a bad request fails at once and not together
+        with the requests of its batch."""
         ...
 
     def sample(
@@ -252,6 +251,7 @@ class Engine(Protocol[A]):
     ) -> list[SampleResult]:
         """Sample several requests of one sampler together; without an adapter, from the base model.
 
-        Raises EngineError, sampling nothing, when any request is refused. A result depends on its own spec alone, not on what it was batched with.
+        Raises EngineError and samples nothing if any request is rejected. A result depends only on its own spec, not on the
+        rest of the batch.
         """
         ...

@@ -1,5 +1,5 @@
-"""What comes before and after a model's log-probabilities, in the same way for every engine: examples
-are checked, losses and their gradients by the log-probabilities are evaluated, results are put together.
+"""The part of training that is the same for every engine: it checks examples, evaluates losses and their gradients by
+the log-probabilities, and assembles results.
 
 An engine computes the log-probabilities of all targets and takes the gradient from there on.
 """
@@ -34,7 +34,7 @@ Evaluated = tuple[losses.Values, losses.LossValue]
 def prepare(
     data: Sequence[Example], loss: losses.Loss, settings: Mapping[str, Any], model: ModelSpec
 ) -> list[Prepared]:
-    """Raises EngineError for whatever the caller got wrong."""
+    """Raises EngineError for mistakes of the caller."""
     if not data:
         raise EngineError("data is empty")
     return [_prepare(i, example, loss, settings, model) for i, example in enumerate(data)]
@@ -75,7 +75,7 @@ def evaluate(index: int, loss: losses.Loss, logp: npt.NDArray[Any], example: Pre
 
 
 def collect(loss: losses.Loss, values: Sequence[Evaluated]) -> LossResult:
-    """The result of a batch, from its examples' in order."""
+    """The result of a batch, from the results of its examples in order."""
     metrics = {
         "loss:sum": math.fsum(x for _, value in values for x in value.elementwise.ravel().tolist())
     }

@@ -1,8 +1,7 @@
-"""Losses that clients bring along: a graph of tensor operations, as torch.fx traces one, run by numpy and autograd.
+"""Custom losses of clients: graphs of tensor operations, as torch.fx traces them, run by numpy and autograd.
 
-Only the operations in the tables below exist; there is no way from a graph to anything else. A graph takes the
-log-probabilities of one example first, then its `loss_fn_inputs` by name, and gives a loss of one number, or that and
-named metrics.
+Only the operations in the tables below exist; a graph cannot reach anything else. A graph takes the log-probabilities
+of one example, then its `loss_fn_inputs` by name, and returns a scalar loss, or the loss and named metrics.
 """
 
 from __future__ import annotations
@@ -130,7 +129,7 @@ _TENSOR: dict[str, Callable[..., Any]] = {
     "var": _std(1, False),
     "where": anp.where,
 }
-"""What torch has both as a function and as a method."""
+"""Operations that torch has both as a function and as a method."""
 _METHODS: dict[str, Callable[..., Any]] = {
     "clone": _same,
     "contiguous": _same,
@@ -177,7 +176,7 @@ _METHODS.update(_TENSOR)
 
 @frozen
 class Graph:
-    """A loss that is checked: every step exists, and refers to steps before it."""
+    """A checked loss: every step exists and refers only to earlier steps."""
 
     name: str
     inputs: Sequence[Mapping[str, Any]]
@@ -187,7 +186,7 @@ class Graph:
     def parse(cls, body: Mapping[str, Any]) -> Graph:
         """The graph of a create_custom_loss request.
 
-        Raises EngineError that names the step which cannot be run.
+        Raises EngineError with the name of the step that cannot be run.
         """
         inputs, nodes = body["inputs"], body["graph"]["nodes"]
         names = [one["name"] for one in inputs]
@@ -197,17 +196,17 @@ class Graph:
         for node in nodes:
             name, op, target = node["name"], node["op"], node["target"]
             if op == "placeholder" and target not in names:
-                raise EngineError(f"step {name!r}: {target!r} is not among the inputs")
+                raise EngineError(f"step {name!r}: {target!r} is not an input of the loss")
             if op == "call_function" and target not in _FUNCTIONS:
-                raise EngineError(f"step {name!r}: the function {target!r} is not offered")
+                raise EngineError(f"step {name!r}: the function {target!r} is not supported")
             if op == "call_method" and target not in _METHODS:
-                raise EngineError(f"step {name!r}: the method {target!r} is not offered")
+                raise EngineError(f"step {name!r}: the method {target!r} is not supported")
             if op in ("get_attr", "call_module"):
-                raise EngineError(f"step {name!r}: {op} is not offered")
+                raise EngineError(f"step {name!r}: {op} is not supported")
             missing = _references([node.get("args") or [], node.get("kwargs") or {}]) - known
             if missing:
                 raise EngineError(
-                    f"step {name!r} refers to {min(missing)!r}, which is not before it"
+                    f"step {name!r} refers to {min(missing)!r}, which is not an earlier step"
                 )
             known.add(name)
         if not nodes or nodes[-1]["op"] != "output":

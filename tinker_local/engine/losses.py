@@ -1,4 +1,4 @@
-"""The loss functions: what each needs, its settings, and its value for every target.
+"""The loss functions: the inputs and settings of each, and its value for every target.
 
 In the formulas `logp` is the model's log-probability of a target, `q` the one it was sampled with
 (`logprobs`), `A` its advantage, `r = exp(logp - q)` and `sg` stops the gradient. A loss is the
@@ -11,14 +11,14 @@ plain sum, over all targets of all examples, of
     dro                   -(A logp - beta / 2 * (logp - q)^2)
     gspo                  as ppo, with the ratio sg(s) exp(logp - sg(logp)), where s is the geometric
                           mean of r over the tokens that `sequence_ratio_mask` marks
-    stable_reinforce      -sg(min(r, 1)) A logp + kl_coeff KL, over sampled targets alone; `q` is what
-                          was recorded when they were drawn, not `logprobs`. KL estimates the
+    stable_reinforce      -sg(min(r, 1)) A logp + kl_coeff KL, over sampled targets only; `q` was recorded
+                          when they were drawn, and is not `logprobs`. KL estimates the
                           divergence of the model from the distribution they were drawn from:
                               k1  -log r      k2  (log r)^2 / 2      k3  r - 1 - log r
-                          as the setting `kl_estimator` says
+                          by the setting `kl_estimator`
 
-Of stable_reinforce, the hosted service's formula is not known; this one keeps what it promises:
-a token that the model has become less likely to draw counts for less, none counts for more than
+The hosted service's formula of stable_reinforce is not known; this one has the documented properties:
+a token that the model has become less likely to draw counts for less, no token counts for more than
 one, however old the sample, and `q` is right at any temperature.
 
 Each example of a loss that reads `logprobs` has these metrics, means over its sampled targets (those whose `q` or `A`
@@ -30,7 +30,7 @@ is not 0). Those of a batch are the means over its examples, so it makes no diff
     clip_fraction:mean    of a loss that clips: the share of targets with an advantage whose r is outside
 
 `low` and `high` are the settings `clip_low_threshold` and `clip_high_threshold`: ratios, not
-distances from one. Inputs of those names give every target thresholds of its own.
+distances from one. Inputs of the same names give each target its own thresholds.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from tinker_local.engine.graph import Graph, stop_gradient
 
 Values = npt.NDArray[np.float64]
 Inputs = Mapping[str, Any]
-"""float64 arrays shaped as the targets; settings are among them, the words as they are."""
+"""float64 arrays in the shape of the targets, and settings; settings that are strings stay strings."""
 
 Metrics = Callable[[Values, Inputs], Mapping[str, float]]
 
@@ -59,8 +59,8 @@ TARGETS = "target_tokens"
 
 @frozen(kw_only=True)
 class Loss:
-    """`optional` gives each input that may be left out its value, `settings` the defaults, `choices`
-    the words a setting may be, the default first."""
+    """`optional` has the default of each optional input, `settings` the default of each setting, `choices` the
+    allowed strings of a setting, the default first."""
 
     output_type: str
     elementwise: Callable[[Any, Inputs], Any]
@@ -71,14 +71,14 @@ class Loss:
     metrics: Metrics = lambda logp, x: {}
     """The metrics of one example; those of a batch are their means or sums."""
     needs_provenance: bool = False
-    """Whether it goes by where the targets come from (`Example.drawn_logprobs`)."""
+    """Whether it needs the origin of the targets (`Example.drawn_logprobs`)."""
     graph: Graph | None = None
-    """Of a loss that the client has brought along."""
+    """The graph of a custom loss."""
 
 
 @frozen(kw_only=True)
 class LossValue:
-    """Of one example: `elementwise` and `gradient` (by the log-probabilities) have the shape of
+    """The value for one example: `elementwise` and `gradient` (by the log-probabilities) have the shape of
     the targets, except that a custom loss is one number."""
 
     elementwise: Values
@@ -175,7 +175,7 @@ def _with(*parts: Metrics) -> Metrics:
 def _clip_metrics(
     ratio: Callable[[Any, Inputs], Any],
 ) -> Metrics:
-    """How much of what has an advantage lies outside the thresholds."""
+    """Fraction of the targets with an advantage whose ratio is outside the thresholds."""
 
     def metrics(logp: Values, x: Inputs) -> Mapping[str, float]:
         value, counts = ratio(logp, x), x["advantages"] != 0
@@ -247,9 +247,9 @@ LOSSES: Mapping[str, Loss] = {
 
 
 def resolve(loss_fn: str, config: Mapping[str, Any]) -> tuple[Loss, dict[str, Any]]:
-    """The loss of that name and its settings, the defaults filled in.
+    """Find a loss by name, and its settings with defaults filled in.
 
-    Raises EngineError for an unknown name or setting and for a setting of another kind.
+    Raises EngineError for an unknown name or setting, and for a setting of the wrong type.
     """
     loss = LOSSES.get(loss_fn)
     if loss_fn == "custom":
@@ -276,7 +276,7 @@ def resolve(loss_fn: str, config: Mapping[str, Any]) -> tuple[Loss, dict[str, An
             continue
         if key not in settings:
             allowed = ", ".join(settings) or "no keys"
-            raise EngineError(f"unknown loss_fn_config key {key!r}; {loss_fn} takes {allowed}")
+            raise EngineError(f"unknown loss_fn_config key {key!r}; {loss_fn} allows {allowed}")
         unlimited = key in _CLIP and value in (math.inf, -math.inf)
         if isinstance(value, str) or not (unlimited or math.isfinite(value)):
             raise EngineError(f"loss_fn_config {key!r} must be a finite number, not {value!r}")
@@ -287,11 +287,11 @@ def resolve(loss_fn: str, config: Mapping[str, Any]) -> tuple[Loss, dict[str, An
 def targets_of(example: Example, vocab: int) -> npt.NDArray[np.int64]:
     """The targets of an example of T tokens: int64 [T] or [T, K], inside the vocabulary.
 
-    Raises EngineError when they are missing, of another shape, not integers or outside.
+    Raises EngineError if they are missing, of another shape, not integers or outside the vocabulary.
     """
     given = example.inputs.get(TARGETS)
     if given is None:
-        raise EngineError(f"loss_fn_inputs lacks {TARGETS!r}")
+        raise EngineError(f"loss_fn_inputs has no {TARGETS!r}")
     if not np.issubdtype(given.dtype, np.integer):
         raise EngineError(f"{TARGETS} must be integers, not {given.dtype}")
     targets = given.astype(np.int64)
@@ -317,12 +317,12 @@ def _custom_inputs(example: Example, graph: Graph) -> dict[str, Values]:
         name, rank = one["name"], int(one["rank"])
         given = example.inputs.get(name)
         if given is None:
-            raise EngineError(f"loss_fn_inputs lacks {name!r}")
+            raise EngineError(f"loss_fn_inputs has no {name!r}")
         if rank == 0 and given.size == 1:
             given = given.reshape(())
         if given.ndim != rank:
             raise EngineError(
-                f"{name} has shape {list(given.shape)}; {graph.name} takes rank {rank}"
+                f"{name} has shape {list(given.shape)}; {graph.name} needs rank {rank}"
             )
         values[name] = given.astype(np.float64)
     return values
@@ -331,17 +331,17 @@ def _custom_inputs(example: Example, graph: Graph) -> dict[str, Values]:
 def inputs_of(
     example: Example, loss: Loss, settings: Mapping[str, Any], shape: tuple[int, ...]
 ) -> dict[str, Any]:
-    """What the loss computes with, besides log-probabilities. Inputs it does not know are ignored.
+    """The inputs of the loss, besides log-probabilities. Unknown inputs are ignored.
 
-    Raises EngineError when a required input is missing, of another shape than the targets'
-    (`shape`) or not finite, and when the loss needs to know where the targets come from.
+    Raises EngineError if a required input is missing, not of the targets' shape (`shape`) or not finite,
+    and if the loss needs the origin of the targets.
     """
     if loss.graph is not None:
         return _custom_inputs(example, loss.graph)
     values: dict[str, Any] = {name: settings[name] for name in loss.choices}
     if loss.needs_provenance:
         if example.drawn_logprobs is None:
-            raise EngineError("nothing is known of where its targets come from")
+            raise EngineError("the origin of its targets is not known")
         values["sampled"] = np.isfinite(example.drawn_logprobs).astype(np.float64)
         values["drawn_logprobs"] = np.nan_to_num(example.drawn_logprobs).astype(np.float64)
     for name in (*loss.required, *loss.optional, *loss.settings):
@@ -353,21 +353,21 @@ def inputs_of(
                 )
             values[name] = given.astype(np.float64)
             wrong = ~np.isfinite(values[name])
-            if name in _CLIP:  # infinite ones are no limit
+            if name in _CLIP:  # infinite thresholds mean no limit
                 wrong = np.isnan(values[name])
             if wrong.any():
                 place = np.argwhere(wrong)[0].tolist()
                 value = values[name][tuple(place)]
                 raise EngineError(f"{name}{place} is {value}; it must be finite")
         elif name in loss.required:
-            raise EngineError(f"loss_fn_inputs lacks {name!r}")
+            raise EngineError(f"loss_fn_inputs has no {name!r}")
         else:
             values[name] = np.full(shape, {**loss.optional, **settings}[name])
     return values
 
 
 def evaluate(loss: Loss, logp: Values, inputs: Inputs) -> LossValue:
-    """The loss of one example and its gradient, `logp` being shaped as the targets."""
+    """The loss of one example and its gradient; `logp` has the shape of the targets."""
     if loss.graph is not None:
         return _evaluate_graph(loss.graph, logp, inputs)
     gradient, elementwise = make_vjp(lambda x: loss.elementwise(x, inputs))(logp)

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def random_state(seed: int, name: str) -> np.random.RandomState:
-    """A generator for one named thing; what it gives does not depend on what else is drawn.
+    """A generator for one named purpose, independent of all other draws.
 
     RandomState, because numpy has frozen its streams: adapters saved under one release of numpy
     must fit the base weights drawn under another. Only uniform draws are used, which unlike

@@ -1,4 +1,4 @@
-"""Which engine serves: the tiny one, or hf with the models that were asked for."""
+"""Chooses the engine: tiny, or hf with the requested models."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["ModelError", "select"]
 def select(
     models: Sequence[str], *, device: str | None = None, dtype: str | None = None
 ) -> tuple[Engine[Any], list[str]]:
-    """The engine for these models, `PATH` or `NAME=PATH` each, and a line about each of them.
+    """The engine for these models, each `PATH` or `NAME=PATH`, and a line of text about each of them.
 
-    Raises ModelError when one cannot be offered, or what it needs is not installed.
+    Raises ModelError if one cannot be offered, or a required package is not installed.
     """
     if not models:
         return TinyEngine(), []

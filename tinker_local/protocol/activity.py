@@ -1,4 +1,4 @@
-"""How busy the engine is, second by second: what the page's five series are made of."""
+"""How busy the engine is, second by second, for the charts of the page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 SECONDS = 600
-"""How far back it goes."""
+"""Number of seconds that are kept."""
 SERIES = (
     "active_sample_requests",
     "training_utilization",
@@ -20,7 +20,7 @@ SERIES = (
 
 
 class Activity:
-    """Use from any thread."""
+    """For use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -34,7 +34,7 @@ class Activity:
 
     @contextlib.contextmanager
     def running(self, *, is_training: bool) -> Iterator[None]:
-        """Spread what is counted in the block over the time it takes."""
+        """Spread what the block counts over its duration."""
         begin = time.time()
         with self._lock:
             self._counted.clear()
@@ -56,7 +56,7 @@ class Activity:
                 bucket[name] += amount * part / (end - begin)
 
     def sampling(self, requests: int) -> None:
-        """Note how many samples are wanted at this moment."""
+        """Record how many samples are wanted now."""
         with self._lock:
             bucket = self._bucket(int(time.time()))
             bucket["active_sample_requests"] = max(bucket["active_sample_requests"], requests)
@@ -70,7 +70,7 @@ class Activity:
         return bucket
 
     def series(self) -> dict[str, list[float]]:
-        """The last seconds but the one that is not over: their times, and a value of each series."""
+        """The last complete seconds: their times, and the values of each series."""
         now = int(time.time())
         with self._lock:
             first = max(now - SECONDS, min(self._seconds, default=now))

@@ -1,4 +1,4 @@
-"""What handlers work with: the store, the scheduler, and the rules both rest on."""
+"""The state that handlers work with: store, scheduler, and the rules for both."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tinker_local.state.store import DONE, DROPPED, FAILED, PENDING, Request, Ro
 logger = logging.getLogger("tinker_local")
 
 SECONDS_IN_TROUBLE = 2.0
-"""How long a poll is held while nothing can be recorded: its reader should know soon."""
+"""Seconds for which a poll is held while nothing can be recorded, so that its reader learns of it soon."""
 
 
 @frozen
@@ -41,16 +41,16 @@ class Call:
     body: Any
     """The decoded JSON object, its null fields left out; or the protobuf message."""
     content: bytes
-    """The body as it came, without Content-Encoding."""
+    """The body as received, without Content-Encoding."""
     media_type: str
     parameters: Mapping[str, str]
     headers: Mapping[str, str]
     query: Mapping[str, Any]
-    """Parameters behind the `?`, as the contract types them, with their defaults."""
+    """Query parameters, with the contract's types and defaults."""
     base_url: str
-    """Where the client sees this server, without a slash at the end."""
+    """Base URL of this server for the client, without a trailing slash."""
     stream: AsyncIterator[bytes] | None = None
-    """The body as it arrives, of an operation that takes bytes."""
+    """The stream of the body, for an operation that takes bytes."""
 
 
 class Backend:
@@ -68,14 +68,14 @@ class Backend:
         self.operations = Operations(store, engine, self.catalog, self.snapshots, options)
         self.scheduler = Scheduler(self.operations.execute, gap_seconds=self.options.gap_seconds)
         self.repetitions: Counter[str] = Counter()
-        """How often a request was sent again, since the server has started."""
+        """Number of repeated requests since the server started."""
         self.refused: str | None = None
-        """Why a request could not be written down, until something can."""
+        """Why requests cannot be recorded; None once recording works again."""
         self._resume()
         self._sweeping = asyncio.create_task(self._sweep())
 
     def _resume(self) -> None:
-        """Go on where the last process stopped, however it stopped."""
+        """Continue where the last process stopped, however it ended."""
         for model in self.store.select("SELECT id, next_seq_id FROM models"):
             self.scheduler.model(model["id"], model["next_seq_id"])
         for request in self.store.pending():
@@ -94,9 +94,11 @@ class Backend:
                 )
                 self.operations.release_idle()
                 self._cancel_abandoned()
-            except Exception as error:  # the next time may do better
-                if not disk.reason(error):  # that is told by other means
-                    logger.exception("Cannot delete what is past its time")
+            except Exception as error:  # the next attempt may succeed
+                if isinstance(error, RuntimeError) and "shutdown" in str(error):
+                    return  # the interpreter exits, and starts no more threads
+                if not disk.reason(error):  # reported elsewhere
+                    logger.exception("Cannot delete expired objects")
             await asyncio.sleep(self.options.sweep_seconds)
 
     async def close(self) -> None:
@@ -109,7 +111,7 @@ class Backend:
     # ---- objects ----------------------------------------------------------------------------
 
     def own(self, table: str, name: str, key: str, user: str) -> Row:
-        """The object with this id, if it is there and the user's: else 404 or 403."""
+        """The object with this id. Raises 404 if it does not exist, 403 if it belongs to another user."""
         row = self.store.get(table, key)
         if row is None:
             raise Refusal(404, f"Unknown {name}: {key}")
@@ -118,14 +120,14 @@ class Backend:
         return row
 
     def open_session(self, session_id: str, user: str) -> Row:
-        """A session of the user that is not finished."""
+        """An unfinished session of the user."""
         session = self.own("sessions", "session_id", session_id, user)
         if session["finish"] is not None:
             raise Refusal(410, f"The session {session_id} is finished")
         return session
 
     def live_model(self, model_id: str, user: str) -> Row:
-        """A model of the user that is not unloaded, nor about to be."""
+        """A model of the user that is neither unloaded nor about to be."""
         model = self.own("models", "model_id", model_id, user)
         if self.is_unloaded(model):
             raise Refusal(404, f"The model {model_id} is unloaded")
@@ -144,7 +146,7 @@ class Backend:
     # ---- promises ---------------------------------------------------------------------------
 
     def repeated(self, request_id: str, digest: bytes, what: str) -> bool:
-        """Whether this request was promised before; 409 if its number was used by another one."""
+        """Whether this request already has a promise. Raises 409 if another request used its number."""
         known = self.store.request(request_id)
         if known is None:
             return False
@@ -164,7 +166,7 @@ class Backend:
         digest: bytes,
         new_model: Mapping[str, Any] | None = None,
     ) -> None:
-        """Record an operation, perhaps together with the model it creates, and queue it."""
+        """Record an operation, optionally with the model that it creates, and queue it."""
         with self.store.transaction():
             if new_model is not None:
                 self.store.insert("models", id=target, **new_model)
@@ -183,13 +185,13 @@ class Backend:
         self.scheduler.add(request)
 
     async def result(self, request: Request, seconds: float) -> Request:
-        """The request when it is done, or after this time."""
+        """Wait for the request, at most for this time, and return it."""
         if request.state == PENDING:
             if self.scheduler.trouble is not None:
                 seconds = min(seconds, SECONDS_IN_TROUBLE)
             await self.scheduler.wait(request.id, seconds)
             request = self.store.request(request.id) or request
-        if request.state == DONE and self._is_past(request):  # whether or not it is swept up yet
+        if request.state == DONE and self._is_past(request):  # even if it is not yet deleted
             return evolve(request, state=DROPPED)
         if request.state in (DONE, FAILED) and request.read is None:
             with disk.unless_full():
@@ -204,26 +206,26 @@ class Backend:
         return request.finished < now - self.options.keep_unread_results_seconds
 
     def cancel(self, request: Request, message: str) -> None:
-        """End a sample that nobody wants any more, unless it has ended."""
+        """End a sample that nobody wants any more, unless it is finished."""
         current = self.store.request(request.id)
         if request.operation != "asample" or current is None or current.state != PENDING:
             return
         if self.scheduler.cancel(request):
             self.fail(request, message)
-        else:  # it is being drawn
+        else:  # it is being sampled
             self.operations.cancel(request.id)
 
     def _cancel_abandoned(self) -> None:
-        """End the samples of sessions that are over, if nobody asks for them either."""
+        """End the samples of ended sessions that nobody polls for."""
         silent_since = self.store.now() - self.options.session_seconds
         query = """SELECT 1 FROM samplers JOIN sessions ON sessions.id = session_id
             WHERE samplers.id = ? AND (finish IS NOT NULL OR sessions.seen < ?)"""
         for request in self.scheduler.abandoned(self.options.abandoned_seconds):
             if self.store.select(query, request.target, silent_since):
-                self.cancel(request, "Its session is over, and nobody has asked for it")
+                self.cancel(request, "Its session has ended, and nobody has polled for it")
 
     async def trouble(self) -> str | None:
-        """Why nothing can be written at the moment; None if all is well."""
+        """Why nothing can be written now; None if writing works."""
         if self.scheduler.trouble is not None:
             return self.scheduler.trouble
         if self.refused is not None:
@@ -251,13 +253,13 @@ def unload_id(model_id: str) -> str:
 
 
 def digest_of(operation: str, call: Call, *ignored: str) -> bytes:
-    """What makes two requests the same: operation and content, except these fields."""
+    """A digest by which two requests are equal: operation and content, except for these fields."""
     content = call.content
     if call.media_type == media_types.PROTOBUF:
         # Encoded again: the order of a map's entries differs from one process to another.
         content = call.body.SerializeToString(deterministic=True)
     elif len(content) <= 65536 or ignored:
-        # However it is written: a client may send a repetition in other words.
+        # Independent of formatting: a client may write a repeated request differently.
         body = {name: value for name, value in call.body.items() if name not in ignored}
         content = bodies.dumps(body, sort=True)
     return hashlib.sha256(operation.encode() + b"\0" + content).digest()

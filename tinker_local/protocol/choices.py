@@ -1,4 +1,4 @@
-"""The choices of one sample, each assembled as its tokens are drawn."""
+"""The choices of one sample, assembled while their tokens are drawn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Choice:
     assembler: Assembler
     tokens: list[Token] = field(factory=list)
     pieces: list[Piece] = field(factory=list)
-    """All of them, once the sample has ended."""
+    """All tokens, once the sample has ended."""
     stop_reason: str = "length"
     """`stop` or `length`, once the sample has ended."""
 
@@ -30,7 +30,7 @@ class Choice:
 async def drawn(
     drawing: Drawing, choices: Sequence[Choice]
 ) -> AsyncIterator[tuple[int, list[Piece]]]:
-    """The pieces of each choice, by its index. All choices are complete when this ends."""
+    """The parts of the choices, each with its index. All choices are complete when this ends."""
     async with aclosing(drawing.tokens()) as tokens:
         async for token in tokens:
             choice = choices[token.index]
@@ -63,7 +63,7 @@ def refusal_of(failure: OperationFailed) -> Refusal:
 def sample_request(
     prompt: Sequence[int], stops: Sequence[str | int], asked: Mapping[str, Any], **more: Any
 ) -> dict[str, Any]:
-    """A `SampleRequest`, of parameters that all three routes have."""
+    """Make a `SampleRequest` from parameters that all three routes have."""
     params = {
         "max_tokens": asked.get("max_tokens"),
         "temperature": asked.get("temperature"),
@@ -85,19 +85,19 @@ def check_parameters(
     ignored: frozenset[str],
     neutral: Mapping[str, Callable[[Any], bool]],
 ) -> None:
-    """Refuse a parameter that the schema does not have.
+    """Reject a parameter that the schema does not have.
 
     Args:
         schema: Name of the request's schema in the contract.
         body: The request.
         ignored: Parameters that have no effect on the result.
-        neutral: Parameters that are not offered, with what tells the values under which they have no effect.
+        neutral: Unsupported parameters, each with a test for values that have no effect.
     """
     known = document()["components"]["schemas"][schema]["properties"]
     for name, value in body.items():
         if name in known or name in ignored or (name in neutral and neutral[name](value)):
             continue
-        text = f"Unsupported parameter: {name!r} is not offered by this server"
+        text = f"Unsupported parameter: {name!r} is not supported by this server"
         if name in neutral:
-            text = f"Unsupported value: {name!r} is {value!r}, which this server does not offer"
+            text = f"Unsupported value: {name!r} is {value!r}, which this server does not support"
         raise Refusal(400, text, parameter=name, code="unsupported_parameter")

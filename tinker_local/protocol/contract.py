@@ -1,4 +1,4 @@
-"""The contract as the server uses it: routes by operationId. `validation` checks what requests bring."""
+"""The contract as the server uses it: routes by operationId. `validation` checks requests."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Operation:
     path: str
     """With its parameters in braces, as `/api/v1/samplers/{sampler_id}`."""
     media_types: tuple[str, ...]
-    """What its body may be; empty when it has none."""
+    """Allowed media types of the body; empty if it has none."""
     needs_key: bool
     takes_bearer: bool
-    """Whether the key may come as `Authorization: Bearer`."""
+    """Whether the key may be sent as `Authorization: Bearer`."""
     tag: str
     parameters: tuple[Mapping[str, Any], ...]
     """As the contract describes them."""

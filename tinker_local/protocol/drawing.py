@@ -1,4 +1,4 @@
-"""Samples while they are drawn: each token as the engine tells of it, then the whole result."""
+"""Samples while they are drawn: each token from the engine, then the whole result."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Drawing:
     """One promised sample.
 
     Args:
-        backend: Where it is drawn.
+        backend: The backend that draws it.
         request_id: The id of its promise.
-        promise: Makes the promise and returns the base model; called at once, when its tokens are already listened for.
+        promise: Makes the promise and returns the base model; called at once, after this object listens for tokens.
     """
 
     def __init__(self, backend: Backend, request_id: str, promise: Callable[[], str]) -> None:
@@ -57,7 +57,7 @@ class Drawing:
             raise
 
     async def tokens(self) -> AsyncGenerator[Token, None]:
-        """Each token, in the order of its sample. Closing it takes a sample back that has not begun.
+        """Each token, in the order of its sample. Closing the iterator withdraws a sample that has not begun.
 
         Raises:
             OperationFailed: The sample failed.
@@ -72,7 +72,7 @@ class Drawing:
             while (token := await self._drawn.get()) is not None:
                 told[token.index] += 1
                 yield token
-                await asyncio.sleep(0)  # to notice that the reader has gone
+                await asyncio.sleep(0)  # to notice that the reader is gone
             settled = store.request(self._id)
             assert settled is not None
             if settled.state == FAILED:
@@ -83,14 +83,14 @@ class Drawing:
             result = store.result(self._id)
             self.result = orjson.loads(results.sample_to_json(result))
             for index, sequence in enumerate(self.result["sequences"]):
-                # What was drawn before anybody listened: a repeated request, or one taken up after a crash.
+                # Tokens drawn before anybody listened: of a repeated request, or of one that continues after a crash.
                 rest = zip(sequence["tokens"], sequence["logprobs"], strict=True)
                 for token_id, logprob in list(rest)[told[index] :]:
                     yield Token(index, token_id, logprob)
         finally:
             done.cancel()
             self._backend.operations.listeners.pop(self._id, None)
-            self._backend.cancel(request, "The reader of the stream has gone")
+            self._backend.cancel(request, "The reader of the stream is gone")
 
 
 def event_stream(events: AsyncIterator[bytes]) -> StreamingResponse:

@@ -1,19 +1,19 @@
-"""Faults on purpose, to see what clients make of them.
+"""Faults on purpose, to test how clients handle them.
 
-A rule says which operation goes wrong, how, and how often:
+A rule says which operation fails, how, and how often:
 
     OPERATION:KIND[:p=0.5][:times=3][:seed=1]
 
-`OPERATION` is an operationId of the contract, as `optim_step`, or `*` for every one. `p` is the
-probability with which a request of it is struck, 1 by default; `times` is how often at the most; `seed`
-makes the same choices each time, 0 by default. The first rule that strikes a request is applied. Kinds:
+`OPERATION` is an operationId of the contract, such as `optim_step`, or `*` for all. `p` is the probability
+that a rule applies to a request, 1 by default; `times` is the maximum number of times; `seed` makes the choices
+repeatable, 0 by default. The first rule that applies to a request is used. Kinds:
 
-    status=500      refuse it with this status, and do nothing
-    delay=0.2       do it that many seconds later
+    status=500      reject it with this status code, and do nothing
+    delay=0.2       do it after so many seconds
     drop=before     close the connection instead of doing it
-    drop=after      do it, and close the connection instead of answering
-    duplicate       do it twice, as if it had been sent twice, and answer once
-    truncate        do it, and close the connection in the middle of the answer
+    drop=after      do it, and close the connection instead of responding
+    duplicate       do it twice, as if it had been sent twice, and respond once
+    truncate        do it, and close the connection in the middle of the response
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ ALL = "*"
 
 
 class FaultRuleError(ValueError):
-    """The text is not a rule."""
+    """The string is not a rule."""
 
 
 @define
 class Fault:
-    """A rule, and how often it has struck."""
+    """A rule, and how often it has applied."""
 
     operation: str
     kind: str
@@ -58,7 +58,7 @@ class Fault:
         """The fault a rule describes.
 
         Raises:
-            FaultRuleError: It is not a rule; the text says why.
+            FaultRuleError: It is not a rule; the message says why.
         """
         operation, _, rest = rule.partition(":")
         what, *settings = rest.split(":")
@@ -92,7 +92,7 @@ class Fault:
             ) from None
 
     def strikes(self, operation_id: str) -> bool:
-        """Whether a request of this operation is struck; asking counts."""
+        """Whether the rule applies to a request of this operation. Each call counts as a request."""
         if self.operation not in (ALL, operation_id) or self.struck == self.times:
             return False
         if self._random.random() >= self.probability:
@@ -118,7 +118,7 @@ def _is_kind(kind: str, value: str) -> bool:
 
 
 class FaultyApp:
-    """An ASGI application whose requests are struck by faults on their way in and out."""
+    """An ASGI application that applies faults to requests and responses."""
 
     def __init__(self, app: ASGIApp, routes: Iterable[Route], faults: Sequence[Fault]) -> None:
         self._app = app
@@ -156,19 +156,19 @@ class FaultyApp:
         return None
 
     async def _answer(self, scope: Scope, receive: Receive) -> list[Message]:
-        """Do what is asked, and keep the answer."""
-        answer: list[Message] = []
+        """Execute the request, and keep the response."""
+        response: list[Message] = []
 
         async def keep(message: Message) -> None:
-            answer.append(message)
+            response.append(message)
 
         await self._app(dict(scope), receive, keep)
-        return answer
+        return response
 
 
 async def _refuse(status: int, receive: Receive, send: Send) -> None:
     await _body(receive)
-    content = bodies.dumps({"detail": "A fault that was asked for"})
+    content = bodies.dumps({"detail": "A fault on purpose"})
     headers = [
         (b"content-type", media_types.JSON.encode()),
         (b"content-length", b"%d" % len(content)),
@@ -177,8 +177,8 @@ async def _refuse(status: int, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
-async def _truncate(answer: Sequence[Message], receive: Receive, send: Send) -> None:
-    start, *bodies = answer
+async def _truncate(response: Sequence[Message], receive: Receive, send: Send) -> None:
+    start, *bodies = response
     content = b"".join(message.get("body", b"") for message in bodies)
     await send(start)
     half = content[: len(content) // 2]
@@ -187,7 +187,7 @@ async def _truncate(answer: Sequence[Message], receive: Receive, send: Send) -> 
 
 
 async def _hang_up(receive: Receive, send: Send) -> None:
-    """Close the connection. ASGI has no message for it; uvicorn's `send` belongs to what holds it."""
+    """Close the connection. ASGI has no message for it, so it goes through the owner of uvicorn's `send`."""
     connection: Any = getattr(send, "__self__")  # noqa: B009
     connection.transport.close()
     while (await receive())["type"] != "http.disconnect":
@@ -204,7 +204,7 @@ async def _body(receive: Receive) -> bytes:
 
 
 def _replayed(body: bytes) -> Receive:
-    """A `receive` that brings this body."""
+    """A `receive` that returns this body."""
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}

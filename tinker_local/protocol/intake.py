@@ -1,4 +1,4 @@
-"""Takes in request bodies: received within limits of size and time, decoded and checked beside the event loop."""
+"""Receives request bodies within limits of size and time, and decodes and checks them off the event loop."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tinker_local.protocol.contract import Operation
 from tinker_local.protocol.wire import bodies, limits
 
 _MAY_OMIT_TAGS = ("AsyncTinker/", "AsyncTinkex/")
-"""Clients whose older versions leave out the `type` of a chunk."""
+"""User agents of clients whose older versions leave out the `type` of a chunk."""
 _SMALL = 2**16
-"""Bodies up to this size are decoded at once; larger ones on a thread."""
+"""Bodies up to this size are decoded on the event loop; larger ones on a thread."""
 _BRING_DATA = {
     "forward_backward",
     "forward",
@@ -95,7 +95,7 @@ class Intake:
                     piece = await anext(stream, None)
             except TimeoutError:
                 raise Refusal(
-                    408, f"Nothing came of the body for {seconds:g} s", {"Connection": "close"}
+                    408, f"No part of the body arrived for {seconds:g} s", {"Connection": "close"}
                 ) from None
             if piece is None:
                 return
@@ -106,7 +106,7 @@ def _decode(
     operation_id: str, content: bytes, encoding: str, media_type: str, untagged: bool
 ) -> tuple[bytes, Any]:
     if encoding not in ("", "identity") and media_type != media_types.PROTOBUF:
-        raise Refusal(415, "Content-Encoding is for application/x-protobuf; send JSON as it is")
+        raise Refusal(415, "Content-Encoding is for application/x-protobuf; send JSON without it")
     content = bodies.decompress(content, encoding)
     if media_type == media_types.PROTOBUF:
         limits.check_batch(content)

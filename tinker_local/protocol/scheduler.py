@@ -1,19 +1,22 @@
-"""Which operation runs next.
+"""Decides which operation runs next.
 
 Operations of one model run in the order of their seq_ids, whatever the order in which they arrive. Those
 of one sampler run in the order in which they arrive, several at a time. Models and samplers take turns. One
-thread executes, so that the event loop stays free to answer.
+thread executes, at a lower priority, so that the event loop stays free to respond.
 
-A seq_id that does not arrive is waited for; after `gap_seconds` without any arrival for that model, the
-gap is passed over, because its client has given up on it, and the operations behind it run.
+If a seq_id is missing, the operations after it wait; after `gap_seconds` without any arrival for the model, the gap
+is skipped, because its client has given up, and they run.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
+import os
 import queue
+import sys
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
@@ -26,13 +29,15 @@ from tinker_local.state.store import Request
 logger = logging.getLogger("tinker_local")
 
 LARGEST_SAMPLE_BATCH = 64
+NICENESS = 5
+"""Niceness of the thread that executes and of the threads it starts, so that the event loop gets the processor first."""
 RETRY_SECONDS = 1.0
-"""Between tries to record what an operation has done."""
+"""Seconds between attempts to record a result."""
 
 
 @define
 class _Model:
-    """The operations of one model that wait."""
+    """The waiting operations of one model."""
 
     next_seq_id: int
     numbered: dict[int, Request] = field(factory=dict)
@@ -66,9 +71,9 @@ class Scheduler:
         self._events: dict[str, asyncio.Event] = {}
         self._waiters: Counter[str] = Counter()
         self._left: dict[str, float] = {}
-        """When the last of those who waited for something has gone."""
+        """When the last waiter for each request left."""
         self.trouble: str | None = None
-        """Why nothing can be recorded, while it cannot."""
+        """Why nothing can be recorded; None if recording works."""
         self.stopping = False
         self._busy = False
         self._running: Sequence[Request] = ()
@@ -80,11 +85,11 @@ class Scheduler:
     # ---- in ---------------------------------------------------------------------------------
 
     def model(self, model_id: str, next_seq_id: int) -> None:
-        """Know a model, whose operations before `next_seq_id` have run."""
+        """Add a model whose operations before `next_seq_id` have run."""
         self._models.setdefault(model_id, _Model(next_seq_id))
 
     def last_seq_id(self, model_id: str) -> int:
-        """The highest number this model has seen."""
+        """The highest number that has arrived for this model."""
         model = self._models[model_id]
         return max([model.next_seq_id - 1, *model.numbered])
 
@@ -115,7 +120,7 @@ class Scheduler:
         self._dispatch()
 
     def cancel(self, request: Request) -> bool:
-        """Take back a sample that has not begun."""
+        """Withdraw a sample that has not begun."""
         waiting = self._samplers.get(request.target, deque())
         for queued in waiting:
             if queued.id == request.id:
@@ -124,7 +129,7 @@ class Scheduler:
         return False
 
     def abandoned(self, seconds: float) -> list[Request]:
-        """Samples that wait for their turn, and that nobody has asked for in that time."""
+        """Waiting samples that nobody has polled for in that time."""
         now = self._loop.time()
 
         def is_awaited(key: str) -> bool:
@@ -163,7 +168,7 @@ class Scheduler:
         await self.wait(target, seconds)
 
     def waiting(self) -> list[tuple[Request, str]]:
-        """What is in the queue, the next first, and what each operation waits for."""
+        """The queue, in order, and what each operation waits for."""
         found = [(request, "running") for request in self._running]
         for target in self._turns:
             model = self._models.get(target)
@@ -182,14 +187,14 @@ class Scheduler:
         return found
 
     def active_samples(self) -> int:
-        """How many samples are drawn or wait for it."""
+        """Number of samples that are being drawn or wait."""
         drawn = sum(request.operation == "asample" for request in self._running)
         return drawn + sum(len(waiting) for waiting in self._samplers.values())
 
     def reason(self, request: Request) -> str | None:
-        """Why a request does not run yet, if it waits for more than its turn."""
+        """Why a request does not run yet; None if it waits only for its turn."""
         if self.trouble is not None:
-            return f"Nothing is done at the moment: {self.trouble}"
+            return f"All operations are on hold: {self.trouble}"
         model = self._models.get(request.target)
         if model is None or not model.waits_for_a_gap:
             return None
@@ -198,14 +203,14 @@ class Scheduler:
         return f"Waiting for seq_id {model.next_seq_id} of {request.target}, which has not arrived"
 
     def done(self, request_id: str) -> None:
-        """Wake those who wait for a request."""
+        """Wake all waiters of a request."""
         self._left.pop(request_id, None)
         event = self._events.pop(request_id, None)
         if event is not None:
             event.set()
 
     def release_polls(self) -> None:
-        """Wake all who wait: the server is going down."""
+        """Wake all waiters because the server shuts down."""
         self.stopping = True
         for event in self._events.values():
             event.set()
@@ -213,7 +218,7 @@ class Scheduler:
     # ---- running ----------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
-        """Give the thread its next work, if it has none: from the target whose turn it is."""
+        """Give an idle thread its next work: from the target whose turn it is."""
         if self._busy:
             return
         for target in list(self._turns):
@@ -245,6 +250,9 @@ class Scheduler:
         return True
 
     def _run(self) -> None:
+        if sys.platform == "linux":  # elsewhere priorities are of processes
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while (requests := self._work.get()) is not None:
             while not self._try(requests):
                 if self._stopping.wait(RETRY_SECONDS):
@@ -252,14 +260,14 @@ class Scheduler:
             try:
                 self._loop.call_soon_threadsafe(self._finished, requests)
             except RuntimeError:
-                return  # the event loop is closed: the server is going down
+                return  # the event loop is closed: the server shuts down
 
     def _try(self, requests: Sequence[Request]) -> bool:
         try:
             self._execute(requests)
         except Exception as error:
-            # What an operation can do wrong is its future's result. This is something else, such as a
-            # full disk; nothing of it has been committed, and nothing behind it may run before it.
+            # Failures of operations become results of futures. This is something else, such as a full
+            # disk; nothing was committed, and no later operation may run before this one.
             full = disk.reason(error)
             trouble = full or f"{type(error).__name__}: {error}"
             if trouble != self.trouble and not self._stopping.is_set():  # once, not every second
@@ -302,7 +310,7 @@ class Scheduler:
         if model.waits_for_a_gap:
             found = min(model.numbered)
             logger.warning(
-                "%s: seq_ids %d to %d have not arrived; passing them over.",
+                "%s: seq_ids %d to %d have not arrived; skipping them.",
                 target,
                 model.next_seq_id,
                 found - 1,
@@ -311,7 +319,7 @@ class Scheduler:
             self._dispatch()
 
     def stop(self) -> None:
-        """Let the thread end after what it is doing."""
+        """Let the thread end after its current work."""
         self._stopping.set()
         self._work.put(None)
 

@@ -1,8 +1,8 @@
-"""Checks JSON against the contract's schemas, and says in words what does not fit.
+"""Checks JSON against the contract's schemas, and describes violations in words.
 
 A validator that tries every branch of a union reports every error of every branch, which is unreadable and, for a
 large body, slow. So unions are rewritten first: by their tag, or by what is null, where that decides; any other
-union fails as a whole, with a sentence about what it takes.
+union fails as a whole, with a sentence about what it accepts.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from tinker_local.protocol.contract import Operation
 
 MAX_ISSUES = 20
 _SMALL_BODY_BYTES = 65536
-"""Up to this size all that is wrong is reported; of a larger body, the first thing."""
+"""Up to this size all violations are reported; for a larger body, only the first."""
 _MAX_MESSAGE = 300
 _TAKES = "x-takes"
 Schema = Mapping[str, Any]
 
 
 def check_body(operation_id: str, body: Any, size: int = 0) -> None:
-    """Refuse with 422 a JSON body, of so many bytes, that does not fit the operation's schema."""
+    """Reject with 422 a JSON body, of so many bytes, that violates the operation's schema."""
     validator, schema = _body_validator(operation_id)
     try:
         validator.validate(body)
@@ -44,9 +44,9 @@ def check_body(operation_id: str, body: Any, size: int = 0) -> None:
 def parameters(
     operation: Operation, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The parameters of a query, typed, with their defaults; 422 for those, and for headers, that do not fit.
+    """Parse query parameters by their types, with defaults; raises 422 for invalid ones and for invalid headers.
 
-    Unknown ones are ignored; of one that is repeated the last counts.
+    Unknown parameters are ignored; if one is repeated, the last value counts.
     """
     values: dict[str, Any] = {}
     issues = []
@@ -136,7 +136,7 @@ def _components() -> Schema:
 
 
 def _decided(schema: Any) -> Any:
-    """The schema with every union in it rewritten."""
+    """Rewrite every union in a schema."""
     if isinstance(schema, list):
         return [_decided(one) for one in schema]
     if not isinstance(schema, dict):
@@ -159,7 +159,7 @@ def _union(keyword: str, schema: Schema) -> Schema:
     others = [one for one in branches if one != {"type": "null"}]
     if len(others) == 1 and len(branches) == 2:
         return {"if": {"not": {"type": "null"}}, "then": _decided(others[0])}
-    # Twice `not`: the validator says whether it fits, and gathers no errors from its branches.
+    # Double `not`: the validator tells whether it matches, and collects no errors from the branches.
     return {"not": {"not": {keyword: _decided(branches)}}, _TAKES: _choice(branches)}
 
 
@@ -180,7 +180,7 @@ def _by_tag(discriminator: Schema) -> Schema:
 
 
 def _choice(branches: Sequence[Schema]) -> str:
-    """`a string, a list of integers or null`."""
+    """A phrase such as `a string, a list of integers or null`."""
     names = list(dict.fromkeys(_name(one) for one in branches))
     return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 

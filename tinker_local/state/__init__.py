@@ -1,1 +1,1 @@
-"""What survives a restart: the database and the files beside it."""
+"""The state that survives a restart: the database and the files beside it."""

@@ -1,7 +1,8 @@
-"""Whether the checkpoint files match the database, and what to do about those that it does not know.
+"""Checks that the checkpoint files match the database, and handles unknown ones.
 
-The database names every folder before files are written to it, and until they are deleted. So what it names and no
-checkpoint has is its own rubbish, and what it does not name is not: that is refused, or taken over.
+The database names every folder before files are written to it, and until they are deleted. So a folder that it names
+but no checkpoint has is a leftover and is deleted; a folder that it does not name is foreign, and is rejected or
+adopted.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ logger = logging.getLogger("tinker_local")
 
 SET_ASIDE = "not-adopted"
 _ADOPTED = "-adopted"
-"""Ends the name of a save's folder, so that no later save of an older database has the same."""
+"""Suffix of an adopted folder's name, so that no later save of an older database has the same."""
 
 
 def reconcile(store: Store, catalog: Catalog, owner: str, *, adopt: bool) -> None:
-    """Delete the database's own rubbish, and adopt or refuse what it does not know.
+    """Delete the database's own leftovers, and adopt or reject unknown folders.
 
     Raises:
-        DataFolderError: There are checkpoints that the database does not know, and they are not to be adopted.
+        DataFolderError: There are checkpoints that the database does not know, and `adopt` is not set.
     """
     unknown = catalog.unknown_folders()
     if unknown and not adopt:
@@ -54,7 +55,7 @@ def _adopt(store: Store, catalog: Catalog, folder: str, owner: str) -> None:
     location = Location(unquote(run), kind, name)
     if parse(location.path) != location:
         raise FileNotFoundError(f"{folder} is not where checkpoints are saved")
-    if store.get("checkpoints", location.path) is not None:  # of two saves both are kept
+    if store.get("checkpoints", location.path) is not None:  # two saves of one name are both kept
         location = Location(location.model_id, kind, f"{name}.{save}")
     adapter = catalog.files.read(folder, with_moments=kind == "weights")
     folder = catalog.files.rename(folder, f"{save}{_ADOPTED}")
@@ -65,7 +66,7 @@ def _adopt(store: Store, catalog: Catalog, folder: str, owner: str) -> None:
 
 
 def _add_run(store: Store, model_id: str, owner: str, facts: dict[str, Any]) -> None:
-    """A training run to hold what was adopted: it has no adapter, and cannot be trained itself."""
+    """A training run that holds adopted checkpoints: it has no adapter and cannot be trained."""
     if store.get("models", model_id) is not None:
         return
     session_id, now = model_id.partition(":")[0], store.now()

@@ -1,7 +1,7 @@
-"""Which checkpoints there are, whose they are, and until when: rows of the store and the files behind them.
+"""The checkpoints with their owners and expiries: rows of the store, and the files behind them.
 
-A checkpoint exists while its row does. Files are written before their row and deleted after it, so that a crash
-in between leaves files that nobody sees; the next start removes them.
+A checkpoint exists while its row does. Files are written before their row and deleted after it, so a crash in
+between leaves only files that nobody sees; the next start removes them.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from tinker_local.times import timestamp
 
 TYPES = {"weights": "training", "sampler_weights": "sampler", "external_weights": "external"}
 LIVE = "(expires IS NULL OR expires > ?)"
-"""The condition that a checkpoint has not expired by the time that is bound to it."""
+"""SQL condition: a checkpoint has not expired at the bound time."""
 
 
 class Catalog:
-    """Use from any thread."""
+    """For use from any thread."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -34,7 +34,7 @@ class Catalog:
     # ---- reading ----------------------------------------------------------------------------
 
     def get(self, path: str) -> Row | None:
-        """A checkpoint that has not expired; one that has is deleted."""
+        """A checkpoint that has not expired; an expired one is deleted."""
         row = self._store.get("checkpoints", path)
         if row is not None and row["expires"] is not None and row["expires"] <= self._store.now():
             self.delete(row, "checkpoint_expired")
@@ -42,7 +42,7 @@ class Catalog:
         return row
 
     def readable(self, path: str, user: str, *, may_be_early: bool = False) -> Row:
-        """A checkpoint that is the user's or public: else 400, 404, 403, or 425 where that may be the answer."""
+        """A checkpoint that belongs to the user or is public. Raises 400, 404, 403, or 425 where the operation allows it."""
         location = parse(path)
         if location is None:
             raise Refusal(400, f"Invalid checkpoint tinker path: {path}")
@@ -56,7 +56,7 @@ class Catalog:
         return row
 
     def own(self, path: str, user: str) -> Row:
-        """A checkpoint that is the user's."""
+        """A checkpoint that belongs to the user."""
         row = self.readable(path, user, may_be_early=True)
         if row["owner"] != user:
             raise Refusal(403, "You do not have access to this checkpoint")
@@ -72,12 +72,12 @@ class Catalog:
         )
 
     def of_model(self, model_id: str, user: str) -> list[Row]:
-        """Those of a training run that the user may read, newest first."""
+        """The checkpoints of a training run that the user may read, newest first."""
         query, *values = self.query_of_model(model_id, user)
         return self._store.select(query, *values)
 
     def query_of_model(self, model_id: str, user: str) -> tuple[Any, ...]:
-        """The query behind `of_model`, and its values."""
+        """The query of `of_model`, and its values."""
         query = f"model_id = ? AND (owner = ? OR public) AND {LIVE}"
         return _newest_first(query), model_id, user, self._store.now()
 
@@ -100,7 +100,7 @@ class Catalog:
         event: str = "checkpoint_saved",
         **details: Any,
     ) -> None:
-        """Record a checkpoint whose files are written, in place of one of the same name."""
+        """Record a checkpoint whose files are written; it replaces one of the same name."""
         now = self._store.now()
         with self._store.transaction():
             older = self._store.get("checkpoints", location.path)
@@ -126,7 +126,7 @@ class Catalog:
             self._store.after_commit(lambda: self._delete_files(older["folder"]))
 
     def delete(self, row: Row, event: str = "checkpoint_deleted") -> None:
-        """Delete a checkpoint, unless somebody else just has."""
+        """Delete a checkpoint, unless another request just did."""
         with self._store.transaction():
             if not self._forget(row):
                 return
@@ -134,7 +134,7 @@ class Catalog:
         self._store.after_commit(lambda: self._delete_files(row["folder"]))
 
     def _forget(self, row: Row) -> bool:
-        """Delete the row of exactly this save; counts what it has taken."""
+        """Delete the row of exactly this save, and count its storage."""
         query = "DELETE FROM checkpoints WHERE path = ? AND folder = ?"
         if not self._store.write(query, row["path"], row["folder"]):
             return False
@@ -149,7 +149,7 @@ class Catalog:
     # ---- folders ----------------------------------------------------------------------------
 
     def _name(self, folder: str) -> None:
-        """Name a folder that no checkpoint has: files are about to be written to it, or deleted."""
+        """Record a folder without a checkpoint: its files are about to be written or deleted."""
         self._store.write("INSERT OR IGNORE INTO unreferenced VALUES (?)", folder)
 
     def _delete_files(self, folder: str) -> None:
@@ -157,11 +157,11 @@ class Catalog:
         self._store.write("DELETE FROM unreferenced WHERE folder = ?", folder)
 
     def discard(self, folder: str) -> None:
-        """Delete files that were written and are not wanted."""
+        """Delete files that were written but are not needed."""
         self._delete_files(folder)
 
     def delete_unreferenced(self) -> None:
-        """Delete what a process that was killed has left. Only while nothing is written."""
+        """Delete the leftovers of a killed process. Only while nothing is being written."""
         for row in self._store.select("SELECT folder FROM unreferenced"):
             self._delete_files(row["folder"])
 
@@ -172,7 +172,7 @@ class Catalog:
         return [folder for folder in self.files.folders() if folder not in known]
 
     def expire(self) -> None:
-        """Delete what is past its time."""
+        """Delete expired checkpoints."""
         query = "SELECT * FROM checkpoints WHERE expires <= ?"
         for row in self._store.select(query, self._store.now()):
             self.delete(row, "checkpoint_expired")
@@ -246,7 +246,7 @@ def stored(row: Row, until: float) -> Iterator[tuple[int, float]]:
 
 
 def described(row: Row) -> dict[str, Any]:
-    """A checkpoint, as the contract shows it."""
+    """The contract's `Checkpoint`."""
     return {
         "checkpoint_id": f"{row['kind']}/{row['name']}",
         "checkpoint_type": TYPES[row["kind"]],

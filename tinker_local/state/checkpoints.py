@@ -1,13 +1,13 @@
-"""Checkpoint files. Each save has a folder of its own, whose files never change:
+"""Checkpoint files. Each save has its own folder, whose files never change:
 
-    <training run>/<kind>/<name>/<save>/adapter_model.safetensors    the adapter, in PEFT's form
-                                        adapter_config.json          what it is, in PEFT's form
-                                        optimizer.safetensors        moments; of training checkpoints alone
-                                        archive.tar                  made when it is first asked for
+    <training run>/<kind>/<name>/<save>/adapter_model.safetensors    the adapter, in PEFT's format
+                                        adapter_config.json          its configuration, in PEFT's format
+                                        optimizer.safetensors        moments; only in training checkpoints
+                                        archive.tar                  created on first request
 
-The store says which folder a tinker path leads to, and names each folder before anything is written to it and until
-it is deleted. What it names and no path leads to is deleted at the next start, so that a save and an overwrite take
-effect whole or not at all.
+The store maps tinker paths to folders, and names each folder before anything is written to it and until it is deleted.
+A folder that it names without a path is deleted at the next start, so a save or an overwrite takes effect completely
+or not at all.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _OPTIMIZER = "optimizer.safetensors"
 _ARCHIVE = "archive.tar"
 _DELETED = ".deleted"
 _EPOCH = 1767225600
-"""The time of all files in an archive, so that the same checkpoint is always the same bytes."""
+"""Time stamp of all files in an archive, so that a checkpoint always gives the same bytes."""
 
 
 @frozen
 class Location:
-    """What a tinker path names."""
+    """The location that a tinker path names."""
 
     model_id: str
     kind: str
@@ -62,7 +62,7 @@ def parse(path: str) -> Location | None:
 
 
 class DamagedCheckpoint(ValueError):
-    """A file is not what was written."""
+    """A file was changed or cut short."""
 
 
 class CheckpointFiles:
@@ -79,7 +79,7 @@ class CheckpointFiles:
     ) -> str:
         """Save an adapter, encrypted for the recipients if there are any; returns the folder.
 
-        The same `save` once more, because the first one could not be recorded, begins afresh.
+        Repeating a `save` that could not be recorded starts over.
         """
         # One entry, because the order of several differs from one process to another.
         own = {"base_model": adapter.base_model, "alpha": adapter.alpha, **asdict(adapter.lora)}
@@ -109,7 +109,7 @@ class CheckpointFiles:
         return target
 
     def rename(self, folder: str, save: str) -> str:
-        """Give a save another name; returns its folder."""
+        """Rename a save; returns its folder."""
         renamed = f"{folder.rpartition('/')[0]}/{save}"
         (self._root / folder).rename(self._root / renamed)
         return renamed
@@ -133,19 +133,19 @@ class CheckpointFiles:
         return {file.name: file for file in found if not file.name.startswith(_ARCHIVE)}
 
     def is_encrypted(self, folder: str) -> bool:
-        """Whether only the recipients can read it."""
+        """Whether it is encrypted for recipients."""
         return (self._root / folder / f"{WEIGHTS}.age").exists()
 
     def size(self, folder: str) -> int:
-        """Bytes of the files together."""
+        """Total size of the files in bytes."""
         return sum(file.stat().st_size for file in self.files(folder).values())
 
     def read(self, folder: str, *, with_moments: bool) -> AdapterState:
         """The adapter in a checkpoint.
 
         Raises:
-            FileNotFoundError: It is not there, or is encrypted.
-            DamagedCheckpoint: A file is cut short, or is not what was written.
+            FileNotFoundError: It does not exist, or is encrypted.
+            DamagedCheckpoint: A file was changed or cut short.
         """
         tensors, facts = read_tensors(self._root / folder / WEIGHTS)
         moments: Tensors = {}
@@ -164,10 +164,12 @@ class CheckpointFiles:
         )
 
     def archive(self, folder: str) -> Path:
-        """A tar of the files, the same bytes whenever it is made."""
+        """A tar file of the files, with the same bytes every time."""
         target = self._root / folder / _ARCHIVE
         if not target.exists():
-            partial = target.with_name(f"{_ARCHIVE}.{uuid.uuid4().hex}")  # two may ask at once
+            partial = target.with_name(
+                f"{_ARCHIVE}.{uuid.uuid4().hex}"
+            )  # there may be two requests at a time
             with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
                 for name, path in self.files(folder).items():
                     entry = tarfile.TarInfo(name)
@@ -182,7 +184,7 @@ class CheckpointFiles:
     def delete(self, folder: str) -> None:
         """Delete a checkpoint's files, if they are there."""
         path = self._root / folder
-        # Out of the way first: an archive that is being made in it would keep the folder from being empty.
+        # Rename first: an archive that is being written would keep the folder from being empty.
         away = path.with_name(f"{path.name}{_DELETED}")
         shutil.rmtree(away, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
@@ -195,7 +197,7 @@ class CheckpointFiles:
                 return
 
     def folders(self) -> list[str]:
-        """What lies where saves have their folders, apart from what is being deleted."""
+        """All folders in the places of saves, except those that are being deleted."""
         return sorted(
             path.relative_to(self._root).as_posix()
             for path in self._root.glob("*/*/*/*")
@@ -207,7 +209,7 @@ def read_tensors(file: Path) -> tuple[Tensors, dict[str, Any]]:
     """The tensors of a safetensors file, and its metadata.
 
     Raises:
-        FileNotFoundError: It is not there.
+        FileNotFoundError: It does not exist.
         DamagedCheckpoint: It cannot be read.
     """
     if not file.exists():

@@ -1,4 +1,4 @@
-"""What metrics were at each optimizer step of a training run, for people who watch it."""
+"""The metrics at each optimizer step of a training run, for the page."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import orjson
 from tinker_local.state.store import Store
 
 STEP = ""
-"""The name under which a step itself is recorded, with its time."""
+"""Name under which a step itself is recorded, with its time."""
 
 
 class Curves:
-    """Metrics by run, name and step. What is sent between two steps is reduced: sums add up, means are weighted."""
+    """Metrics by run, name and step. Batches between two steps are reduced: sums add up, means are weighted."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def add(self, model_id: str, metrics: Mapping[str, float], weight: float) -> None:
-        """Add the metrics of a batch to the step it leads to; inside a transaction."""
+        """Add the metrics of a batch to its step; inside a transaction."""
         step = self._steps(model_id) + 1
         for name, value in metrics.items():
             if math.isfinite(value):
@@ -60,7 +60,7 @@ class Curves:
     def curve(
         self, model_id: str, name: str, first: int, last: int, points: int
     ) -> dict[str, list[Any]]:
-        """The steps from first to last, thinned out evenly to about so many, and the values there."""
+        """The steps from first to last, thinned out evenly to about so many, and their values."""
         first, last = max(first, 0), min(last, self._steps(model_id, name))
         stride = max(1, math.ceil((last - first + 1) / points))
         # Every stride-th step wherever it begins, so that the curves of several runs have the same steps.

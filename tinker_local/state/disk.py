@@ -1,4 +1,4 @@
-"""Whether something failed because nothing more can be written, as on a full disk."""
+"""Recognizes failures to write, such as on a full disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def reason(error: BaseException) -> str | None:
 
 @contextlib.contextmanager
 def unless_full() -> Iterator[None]:
-    """Do without what is written in the block, if nothing can be written."""
+    """Ignore failures of the block to write."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:

@@ -9,7 +9,7 @@ from tinker_local.errors import Refusal
 
 
 def check(recipients: Sequence[str]) -> None:
-    """Refuse recipients that cannot be encrypted for."""
+    """Reject invalid recipients."""
     try:
         import pyrage  # noqa: PLC0415  # optional
     except ImportError:
@@ -30,7 +30,7 @@ def check(recipients: Sequence[str]) -> None:
 
 
 def encrypted(content: bytes, recipients: Sequence[str]) -> bytes:
-    """The content as an age file that each of the recipients, which were checked, can read."""
+    """Encrypt the content as an age file for the checked recipients."""
     import pyrage  # noqa: PLC0415
 
     keys = [pyrage.x25519.Recipient.from_str(recipient) for recipient in recipients]

@@ -1,4 +1,4 @@
-"""The folder with a server's state: whose it is, and that one server at a time uses it."""
+"""The data folder of a server; only one server at a time can use it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class DataFolderInUse(DataFolderError):
 
 
 class DataFolder:
-    """A folder that one server at a time may use.
+    """A folder that only one server at a time can use.
 
     Args:
         adopt: Take over checkpoints that no database knows.
 
     Raises:
         DataFolderInUse: Another server uses it.
-        DataFolderError: What is in it is not a server's.
+        DataFolderError: Its content is not a server's.
         OSError: It cannot be created or written to.
     """
 
@@ -56,7 +56,7 @@ class DataFolder:
             raise DataFolderInUse(f"{path} is used by another server") from None
 
     def check_new(self) -> None:
-        """Refuse a folder that has no database, and in which there is something else."""
+        """Reject a folder without a database that contains something else."""
         foreign = sorted(
             one.name
             for one in self.path.iterdir()
@@ -69,7 +69,7 @@ class DataFolder:
             )
         if not self.adopt and any((self.path / CHECKPOINTS).glob("*")):
             raise DataFolderError(
-                f"{self.path} has checkpoints, but its database is gone: adopt the checkpoints (--adopt), or "
+                f"{self.path} has checkpoints, but its database is missing: adopt the checkpoints (--adopt), or "
                 "choose another folder"
             )
 

@@ -1,4 +1,4 @@
-"""What the server deletes when its time is over."""
+"""Deletes expired state."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def sweep(
         read_before=now - options.keep_read_results_seconds,
         finished_before=now - options.keep_unread_results_seconds,
     )
-    # That there was one is remembered, for a message that says what has become of it.
+    # The row stays, for a message that says that it was deleted.
     store.write(
         "UPDATE recordings SET content = NULL WHERE content IS NOT NULL AND used < ?",
         now - options.keep_recordings_seconds,
     )
     silent_since = now - options.keep_ephemeral_seconds
-    # A session is over when its client has said so, or has not been heard of for too long. Whoever still
-    # samples keeps the sampler's weights all the same.
+    # A session has ended when its client has finished it or has sent no heartbeat for too long. Recent samples
+    # keep the weights of their sampler nevertheless.
     forgotten = store.select(
         """DELETE FROM ephemeral_weights WHERE sampler_id IN (
             SELECT samplers.id FROM samplers JOIN sessions ON sessions.id = session_id

@@ -1,4 +1,4 @@
-"""Adapters in the form that PEFT and the programs around it read and write."""
+"""Adapters in the format of PEFT and programs that work with it."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def config(adapter: AdapterState) -> dict[str, Any]:
 
 
 def read(folder: Path, base_model: str) -> AdapterState:
-    """The adapter that a program of PEFT's form has saved; whether it fits the model is for the engine to say.
+    """Read an adapter in PEFT's format; the engine checks whether it fits the model.
 
-    Raises EngineError when the folder does not hold one, or holds one of a kind that cannot be trained here.
+    Raises EngineError if the folder has no adapter, or one of a type that cannot be trained here.
     """
     try:
         given = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
@@ -58,7 +58,7 @@ def read(folder: Path, base_model: str) -> AdapterState:
 
 
 def from_peft(given: Mapping[str, Any], loaded: Tensors, base_model: str) -> AdapterState:
-    """An adapter by the content of adapter_config.json and its tensors. Raises EngineError as `read` does."""
+    """Make an adapter from the content of adapter_config.json and its tensors. Raises EngineError as `read` does."""
     if (kind := given.get("peft_type")) != "LORA":
         raise EngineError(f"the adapter's peft_type is {kind!r}; it must be 'LORA'")
     for name in _NOT_SUPPORTED:

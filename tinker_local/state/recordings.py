@@ -1,8 +1,8 @@
-"""What is kept of samples, so that training can go by how they were drawn.
+"""Recordings of samples, for losses that need to know how tokens were drawn.
 
 A sampling request with `record_stability_info` leaves its prompt and, for each sequence, the tokens and the
 log-probability each was drawn with. A training request names the sequences its positions repeat, in provenance
-spans; for a loss that goes by them, what a span claims is checked against what was recorded.
+spans; for a loss that needs them, spans are checked against the recording.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Recording = Mapping[str, npt.NDArray[np.generic]]
 
 @frozen(kw_only=True)
 class Span:
-    """`length` positions that repeat what is at `offset` of a sequence's prompt, or of its sampled tokens."""
+    """`length` positions that repeat tokens from `offset` on, of a sequence's prompt or of its sampled tokens."""
 
     sampled: bool
     sequence_id: str
@@ -34,14 +34,14 @@ class Span:
 
 @frozen(kw_only=True)
 class Provenance:
-    """Of one datum: what its `model_input` and its `target_tokens` consist of."""
+    """The spans of one datum: of its `model_input` and of its `target_tokens`."""
 
     model_input: Sequence[Span]
     targets: Sequence[Span]
 
 
 class Recordings:
-    """What was recorded, by sampling request. It belongs to the session that has sampled."""
+    """Recordings, by sampling request. They belong to the session that sampled."""
 
     def __init__(self, store: Store, options: Options) -> None:
         self._store = store
@@ -66,10 +66,10 @@ class Recordings:
     def attribute(
         self, data: Sequence[Example], provenance: Sequence[Provenance], model: Row
     ) -> tuple[list[Example], set[str]]:
-        """The data with what is recorded of where it comes from, and the recordings that tell it.
+        """The data with the recorded log-probabilities, and the recordings that were used.
 
-        Raises EngineError when a datum has no spans, or has spans that do not cover its positions, that
-        name what this model's session has not sampled or not recorded, or whose tokens are others.
+        Raises EngineError if a datum has no spans, or if its spans do not cover its positions, name samples
+        that this model's session has not drawn or recorded, or have different tokens.
         """
         reader = _Reader(self._store, model, self._seconds)
         attributed = [
@@ -87,10 +87,10 @@ class Recordings:
 def _drawn_logprobs(
     where: str, example: Example, provenance: Provenance, reader: _Reader
 ) -> npt.NDArray[np.float32]:
-    """For each target the log-probability it was drawn with, NaN if it was not."""
+    """For each target the log-probability with which it was drawn, or NaN if it was not drawn."""
     if not (provenance.model_input and provenance.targets):
         raise EngineError(
-            f"{where} has no provenance spans, by which stable_reinforce goes: name the samples it comes "
+            f"{where} has no provenance spans, which stable_reinforce needs: name the samples it comes "
             "from with Datum.with_provenance, and send it as protobuf; JSON has no place for them."
         )
     targets = example.inputs.get("target_tokens")
@@ -109,7 +109,7 @@ def _drawn_logprobs(
     ):
         if span.sampled:
             _check_tokens(name, span, part["tokens"], tokens)
-        # A target that repeats the prompt is not trained on, whatever it is: many write 0.
+        # Targets that repeat the prompt are not trained on, so their values do not matter: many clients write 0.
         drawn.append(part.get("logprobs", np.full(span.length, np.nan)).astype(np.float32))
     return np.concatenate(drawn)
 
@@ -117,7 +117,7 @@ def _drawn_logprobs(
 def _parts(
     where: str, spans: Sequence[Span], covered: Array, reader: _Reader
 ) -> Iterator[tuple[str, Span, Recording, Array]]:
-    """Each span with its name, what was recorded of its positions, and the tokens that are there."""
+    """Each span with its name, the recording of its positions, and the tokens of the datum there."""
     total = sum(span.length for span in spans)
     if total != len(covered):
         raise EngineError(
@@ -144,7 +144,7 @@ def _tokens(span: Span) -> str:
     return "sampled tokens" if span.sampled else "prompt tokens"
 
 
-_NOT_RECORDED = {PENDING: "is not sampled yet", FAILED: "was not sampled: its request has failed"}
+_NOT_RECORDED = {PENDING: "is not sampled yet", FAILED: "was not sampled: its request failed"}
 
 
 @frozen
@@ -195,11 +195,11 @@ class _Reader:
             )
         if row["content"] is None or row["used"] < self._store.now() - self._seconds:
             raise EngineError(
-                f"{name} names {span.sequence_id}, of which what was recorded is no longer kept: it was "
+                f"{name} names {span.sequence_id}, whose recording is no longer kept: it was "
                 f"sampled or trained on more than {self._seconds:g} s ago."
             )
         recording: Recording = safetensors.numpy.load(row["content"])
         return recording
 
     def _unknown(self, name: str, span: Span) -> EngineError:
-        return EngineError(f"{name} names {span.sequence_id!r}, which no sample is called.")
+        return EngineError(f"{name} names {span.sequence_id!r}, which is not the id of a sample.")

@@ -1,7 +1,8 @@
 """Files of adapters that are being trained or sampled from: `adapters/<name>.safetensors`.
 
-The store says which file is whose, and names each file before it is written and until it is deleted. What it names
-and no adapter or sampler has is deleted at the next start; what it does not name is not the server's, and stays.
+The store maps files to models and samplers, and names each file before it is written and until it is deleted. A file
+that it names but no adapter or sampler has is deleted at the next start; files that it does not name are not the
+server's, and stay.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _GROUPS = ("weights", "moments", "grads")
 
 
 class Snapshots:
-    """Use from any thread."""
+    """For use from any thread."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -35,7 +36,7 @@ class Snapshots:
             self.delete(row["file"])
 
     def write(self, state: AdapterState) -> str:
-        """Write an adapter, whole and for good; returns the file's name."""
+        """Write an adapter durably and atomically; returns the file's name."""
         name = f"{uuid.uuid4().hex}.safetensors"
         facts = {
             "base_model": state.base_model,

@@ -1,8 +1,8 @@
-"""What the server must not forget, in SQLite.
+"""The durable state of the server, in SQLite.
 
-One connection, one lock, short transactions. A request is committed before it is promised; a result is
-committed together with the state it belongs to. What is not committed has not happened: after a crash,
-pending requests are executed from the last committed state.
+One connection, one lock, short transactions. A request is committed before the server returns its promise; a result
+is committed together with its state. Uncommitted work does not count: after a crash, pending requests are executed
+from the last committed state.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from attrs import frozen
 from tinker_local.state.folder import DATABASE, DataFolder, DataFolderError
 
 _VERSION = 4
-"""Of the schema; to be raised with every change that older databases do not fit."""
+"""Version of the schema; raise it with every change that older databases do not match."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, created REAL NOT NULL, seen REAL NOT NULL,
@@ -105,7 +105,7 @@ PENDING, DONE, FAILED, DROPPED = "pending", "done", "failed", "dropped"
 
 @frozen
 class Request:
-    """A promised operation. Its body and its result, which can be large, stay in the store."""
+    """An operation with a promise. Its body and its result, which can be large, stay in the store."""
 
     id: str
     target: str
@@ -120,7 +120,7 @@ class Request:
     finished: float | None
     result_type: str | None
     read: float | None
-    """When the result was first asked for."""
+    """When the result was first read."""
     result_size: int | None
 
 
@@ -131,21 +131,21 @@ _REQUEST = (
 
 
 _DROP = "UPDATE requests SET state = 'dropped', result = NULL WHERE state = 'done'"
-"""Asking for a dropped result is 410. Failures, which are small, are kept: they tell how a session ended."""
+"""A dropped result is a 410. Failures, which are small, are kept: they tell how a session ended."""
 
 
 class Row(dict[str, Any]):
-    """A row by column; columns that hold JSON are decoded."""
+    """A row by column; JSON columns are decoded."""
 
 
 class Store:
-    """The database in a folder. Use from any thread.
+    """The database in a folder. For use from any thread.
 
     Args:
-        clock: Seconds since 1970; everything the server does in time goes by it.
+        clock: Seconds since 1970; used for all times of the server.
 
     Raises:
-        DataFolderError: What is in the folder is not a database of this version's.
+        DataFolderError: The folder's database is not one of this version.
     """
 
     def __init__(self, folder: DataFolder, clock: Callable[[], float] = time.time) -> None:
@@ -153,7 +153,7 @@ class Store:
         self._clock = clock
         self._after_commit: list[Callable[[], None]] = []
         self.on_use: Callable[[str, float], None] = lambda kind, amount: None
-        """Is told what is counted as used."""
+        """Called with usage that is counted."""
         file = folder.path / DATABASE
         self._lock = threading.RLock()
         try:
@@ -176,9 +176,9 @@ class Store:
             raise DataFolderError(f"{file} cannot be used: {error}") from None
 
     def _check_own(self) -> None:
-        """Refuse, before anything is written, a database that is not this server's."""
+        """Reject, before anything is written, a database that is not this server's."""
         names = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master")}
-        if not names:  # new, or all of it was in a journal that is lost
+        if not names:  # new, or everything was in a lost journal
             self._folder.check_new()
             return
         if "sessions" not in names or "requests" not in names:
@@ -192,20 +192,20 @@ class Store:
         return self._folder.path
 
     def now(self) -> float:
-        """The time, to the microsecond, so that it is the same again after a detour over RFC 3339."""
+        """The time, rounded to microseconds, so that it survives conversion to RFC 3339 and back."""
         return round(self._clock(), 6)
 
     def close(self) -> None:
-        """Close it, and let go of the folder."""
+        """Close the database, and release the folder."""
         with self._lock:
             self._connection.close()
         self._folder.release()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written in the block is committed at its end, or nothing is.
+        """Commit everything that the block writes at its end, or nothing.
 
-        One inside another is part of it.
+        A nested transaction is a part of the outer one.
         """
         with self._lock:
             if self._connection.in_transaction:
@@ -225,11 +225,11 @@ class Store:
             run()
 
     def try_to_write(self) -> None:
-        """Write something that changes nothing; raises if nothing can be written."""
+        """Check that the database can be written; raises if not."""
         self.write(f"PRAGMA user_version = {_VERSION}")
 
     def after_commit(self, run: Callable[[], None]) -> None:
-        """Do something when what was written is committed, such as deleting files nobody is led to any more."""
+        """Call a function after the commit, such as one that deletes files that are no longer referenced."""
         with self._lock:
             if self._connection.in_transaction:
                 self._after_commit.append(run)
@@ -250,7 +250,7 @@ class Store:
         return [_decoded(row) for row in rows]
 
     def tuples(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Many small rows, as they are."""
+        """The rows of a query, not decoded."""
         with self._lock:
             cursor = self._connection.cursor()
             cursor.row_factory = None
@@ -345,7 +345,7 @@ class Store:
         started: float | None = None,
         keep_body: bool = False,
     ) -> None:
-        """Record a result. Its request's body is not needed any more. What never began has no `started`."""
+        """Record a result, and delete the request's body. A request that never began has no `started`."""
         with self.transaction():
             self.write(
                 "UPDATE requests SET state = ?, started = ?, finished = ?, result = ?, result_type = ? "
@@ -361,13 +361,13 @@ class Store:
                 self.write("DELETE FROM bodies WHERE request_id = ?", request_id)
 
     def complete(self, target: str, clone: int, request_id: str, state: str, size: int) -> None:
-        """Tell the completions feed of a sampler."""
+        """Add a completion to the feed of a sampler."""
         self.insert(
             "completions", target=target, clone=clone, request_id=request_id, state=state, size=size
         )
 
     def drop_results(self, request_ids: Sequence[str], owner: str) -> None:
-        """Forget results that their reader says it has."""
+        """Drop results that their reader has acknowledged."""
         with self.transaction():
             for request_id in request_ids:
                 self.write(f"{_DROP} AND id = ? AND owner = ?", request_id, owner)
@@ -381,7 +381,7 @@ class Store:
         amount: float,
         hour: int | None = None,
     ) -> None:
-        """Count usage of an hour, by default of this one."""
+        """Count usage in an hour, by default the current one."""
         self.on_use(kind, amount)
         self.write(
             "INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + ?",
@@ -395,7 +395,7 @@ class Store:
         )
 
     def drop_old_results(self, *, read_before: float, finished_before: float) -> None:
-        """Forget results that were read before the one time, or finished before the other and never read."""
+        """Drop results that were read before one time, or finished before another time and never read."""
         self.write(f"{_DROP} AND read < ?", read_before)
         self.write(f"{_DROP} AND read IS NULL AND finished < ?", finished_before)
 

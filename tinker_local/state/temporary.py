@@ -1,4 +1,4 @@
-"""A folder that lives as long as the process, however the process ends."""
+"""A folder that is deleted when the process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _DELETE = """exec 3<&0; trap '' INT TERM HUP; (cat <&3; rm -rf -- "$0") >/dev/nu
 
 
 class TemporaryFolder:
-    """Deleted by `delete`, or when the process has ended: also by a signal, also by kill -9.
+    """A temporary folder; deleted by `delete` or when the process ends, even by kill -9.
 
-    A shell waits for the end of a pipe whose other end is this process's (and that of those forked from it). It is
-    nobody's child, so that a program that waits for its children does not wait for it.
+    A shell waits for the end of a pipe whose other end this process (and its forks) holds. The shell is detached, so a
+    program that waits for its children does not wait for it.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class TemporaryFolder:
             subprocess.run(  # noqa: S603  # nothing of the user's is in it
                 ["/bin/sh", "-c", _DELETE, self.path],
                 stdin=read,
-                start_new_session=True,  # a Ctrl-C in the terminal is not for it
+                start_new_session=True,  # it must ignore Ctrl-C in the terminal
                 check=False,
             )
         finally:

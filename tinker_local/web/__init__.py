@@ -1,1 +1,1 @@
-"""The server's pages: what happens on it, and the contract, for people."""
+"""The server's pages: a live view, and the contract."""

@@ -21,11 +21,11 @@ from tinker_local.state.curves import Curves
 from tinker_local.web.snapshot import Snapshot
 
 _SECONDS = 1.0
-"""Between two looks at what has changed."""
+"""Seconds between checks for changes."""
 _JSON = "application/json"
 _MAX_POINTS = 10_000
 _MIN_POINTS = 150
-"""Of all curves together, and of each."""
+"""Maximum number of points of all curves together, and of each curve."""
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'self'; style-src 'unsafe-inline'; img-src data:; "
     "connect-src 'self'; font-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -60,7 +60,7 @@ def routes(faults: Sequence[Fault]) -> list[Route]:
 
 @cache
 def _page() -> bytes:
-    """One page with all that it needs."""
+    """One page with its scripts and styles."""
     page = _text("page.html")
     for name in ("pico.min.css", "uPlot.min.css", "uPlot.iife.min.js"):
         page = page.replace(f"/*{name}*/", _text(f"vendor/{name}"))
@@ -84,7 +84,7 @@ def _text(name: str) -> str:
 def _file(
     content: Callable[[], bytes], media_type: str
 ) -> Callable[[Request], Awaitable[Response]]:
-    """What is sent compressed, to those who take it so; needs no key."""
+    """Compressed content for clients that accept it; needs no key."""
 
     async def send(request: Request) -> Response:
         packed = content()
@@ -141,7 +141,7 @@ async def _curves(request: Request) -> Response:
 
 
 async def _changes(backend: Backend, snapshot: Snapshot) -> AsyncIterator[bytes]:
-    """Each section, and then each that has changed: server-sent events of its name."""
+    """Send each section, then each changed section, as server-sent events named after it."""
     sent: dict[str, bytes] = {}
     while not backend.scheduler.stopping:
         for name, section in snapshot.sections.items():

@@ -1,4 +1,4 @@
-"""What the page shows, as JSON: one section for each of its parts."""
+"""The content of the page as JSON: one section for each of its parts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tinker_local.protocol.handlers.sessions import status_of
 from tinker_local.state.curves import Curves
 
 MAX_ROWS = 100
-"""Of each list; the newest."""
+"""Maximum number of rows of each list; the newest are shown."""
 
 
 class Snapshot:
-    """What one user may see, section by section."""
+    """The sections for one user."""
 
     def __init__(self, backend: Backend, user: str, faults: Sequence[Fault]) -> None:
         self._backend = backend

@@ -245,7 +245,7 @@ def test_external_weights_can_be_used_here_too(anna: Raw) -> None:
     path = anna.do("save_weights_external", external(model_id, 1))["path"]
     into = {"session_id": anna.session(), "model_seq_id": 0, "path": path, "optimizer": False}
     refused = anna.post("load_weights", {**into, "optimizer": True}, 400)["detail"]
-    assert refused == f"{path} has no optimizer state: load it without"
+    assert refused == f"{path} has no optimizer state: load it without the optimizer"
     assert anna.do("load_weights", into)["path"] == path
     sampler = {"session_id": anna.session(), "sampling_session_seq_id": 0, "model_path": path}
     assert anna.post("create_sampling_session", sampler)["sampling_session_id"]

@@ -129,7 +129,7 @@ def test_samples_of_a_client_that_has_gone_are_cancelled(
         clock.forward(301)
     threading.Event().wait(1)  # nobody asks
     answer = raw.poll(second).json()
-    assert answer["error"] == "Its session is over, and nobody has asked for it"
+    assert answer["error"] == "Its session has ended, and nobody has polled for it"
     engine.go_on.set()
     assert raw.result(first)["type"] == "sample"
 

@@ -115,7 +115,7 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     assert refused("--data", str(file)).startswith(f"cannot use {file}: ")
-    assert refused("--data", str(file / "below")).startswith(f"cannot use {file / 'below'}: ")
+    assert refused("--data", str(file / "below")).startswith(f"cannot use {file}")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="everything is writable for root")

@@ -117,7 +117,7 @@ def test_too_many_connections_are_told_so() -> None:
             connection.sendall(HEAD)
         answer = everything(stack.enter_context(connect(running.url)))
         assert answer.startswith(b"HTTP/1.1 503 ")
-        assert b'{"detail":"The server has 5 connections, the most it takes"}' in answer
+        assert b'{"detail":"The server has 5 connections, its maximum"}' in answer
         connection.close()
         while True:  # as soon as one is free
             with contextlib.suppress(httpx.TransportError):

@@ -107,4 +107,4 @@ def test_copies_that_are_refused(anna: Raw) -> None:
         {"headers": {}, "body": {**body, "weights_access_token": "t"}},
     ):
         refused = anna.post("copy_weights", token["body"], 403, **token["headers"])["detail"]
-        assert "gives out no weights access tokens" in refused
+        assert "does not issue weights access tokens" in refused

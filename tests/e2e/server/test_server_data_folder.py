@@ -79,7 +79,7 @@ def test_checkpoints_without_a_database_are_refused_and_can_be_adopted(
     lose(tmp_path)
     files = contents(tmp_path / "checkpoints")
     assert len(files) == 5
-    assert "its database is gone: adopt the checkpoints (--adopt)" in refused(tmp_path)
+    assert "its database is missing: adopt the checkpoints (--adopt)" in refused(tmp_path)
     assert contents(tmp_path / "checkpoints") == files
     with LocalServer(data=tmp_path, adopt=True) as server, Raw(server.url) as raw:
         assert sampled(raw, model_id) == before

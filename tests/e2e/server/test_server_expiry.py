@@ -213,7 +213,7 @@ def test_results_that_nobody_reads_are_kept_for_a_day(timed: Raw, clock: Clock) 
     timed.do("forward_backward", forward_backward(model_id, 5))
     clock.forward(86401)
     assert timed.poll(unread).status_code == 410
-    assert "was not asked for in time" in timed.poll(unread).json()["detail"]
+    assert "was not read in time" in timed.poll(unread).json()["detail"]
     assert "no longer kept" in timed.poll(early).json()["detail"]
     assert timed.result(failed)["type"] == "request_failed"  # what went wrong is always to be had
 
@@ -235,7 +235,7 @@ def test_ephemeral_weights_outlive_their_session_by_an_hour(
     while count(tmp_path, "ephemeral_weights"):
         pass
     gone = timed.post("asample", sample(sampler_id, 3), 410)["detail"]
-    assert gone == f"The weights of {sampler_id} are no longer kept: its session is over"
+    assert gone == f"The weights of {sampler_id} are no longer kept: its session has ended"
     timed.post("asample", sample(sampler_id, 2))  # a repeated request has its promise
     assert timed.get(f"samplers/{sampler_id}")["sampler_id"] == sampler_id
 

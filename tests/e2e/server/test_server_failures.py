@@ -68,14 +68,14 @@ MISTAKES: dict[str, tuple[Body, str]] = {
             **datum("a"),
             "model_input": {"chunks": [{"type": "image", "data": "AA==", "format": "png"}]},
         },
-        "This model reads text only; the input has a image.",
+        "This model reads text only; the input has a chunk of type image.",
     ),
     "no tokens": ({**datum("a"), "model_input": {"chunks": []}}, "data[0]"),
     "a shape that does not hold": (
         tensor("target_tokens", data=[1, 2, 3], shape=[2, 2]),
         "target_tokens has 3 values, which its shape [2, 2] does not hold.",
     ),
-    "fractions": (tensor("target_tokens", data=[0.5, 1, 2, 3]), "numbers in it that are not whole"),
+    "fractions": (tensor("target_tokens", data=[0.5, 1, 2, 3]), "numbers that are not integers"),
     "half a sparse array": (
         tensor("target_tokens", data=[1], sparse_crow_indices=[0, 1]),
         "needs both index arrays and a shape",
@@ -88,7 +88,7 @@ MISTAKES: dict[str, tuple[Body, str]] = {
             sparse_col_indices=[9],
             shape=[1, 2],
         ),
-        "do not fit its shape",
+        "do not match its shape",
     ),
     "a sparse array that would be enormous": (
         tensor(
@@ -108,7 +108,7 @@ MISTAKES: dict[str, tuple[Body, str]] = {
             sparse_col_indices=[0],
             shape=[1, 4],
         ),
-        "has an index no array can have",
+        "has an invalid index",
     ),
     "numbers beyond all integers": (tensor("target_tokens", data=[1e300] * 4), ""),
 }
@@ -124,7 +124,7 @@ def test_mistakes_in_a_loss(raw: Raw) -> None:
     one = datum("text")
     failed(raw.do("forward_backward", of(raw.model(), [one], "ppo")), "logprobs")
     failed(raw.do("forward_backward", of(raw.model(), [one], "custom")), "custom")
-    failed(raw.do("forward_backward", of(raw.model(), [one], beta="x")), "takes no keys")
+    failed(raw.do("forward_backward", of(raw.model(), [one], beta="x")), "allows no keys")
     failed(raw.do("forward_backward", of(raw.model(), [one], "dro", beta="x")), "a finite number")
     failed(raw.do("forward_backward", of(raw.model(), [one], "stable_reinforce")), "no provenance")
     failed(raw.do("forward_backward", of(raw.model(), [one], nonsense=1)), "nonsense")
@@ -181,18 +181,24 @@ def test_what_of_a_prompt_cannot_be_scored_is_said(raw: Raw) -> None:
     sparse: Body = {"sparse_crow_indices": [0, 1, 2], "sparse_col_indices": [0, 0]}
     cases: list[tuple[Body, str]] = [
         (targets(1, 2, dtype="float32"), "is float32; it must be int64"),
-        (targets(1, 2.5), "numbers in it that are not whole"),
-        (targets(1, 2, shape=None), "has shape [2]; a prompt of 3 tokens takes [2, K]"),
-        (targets(1, 2, 3, shape=[3, 1]), "has shape [3, 1]; a prompt of 3 tokens takes [2, K]"),
+        (targets(1, 2.5), "numbers that are not integers"),
+        (targets(1, 2, shape=None), "has shape [2]; with a prompt of 3 tokens it must be [2, K]"),
+        (
+            targets(1, 2, 3, shape=[3, 1]),
+            "has shape [3, 1]; with a prompt of 3 tokens it must be [2, K]",
+        ),
         (targets(1, 2, 3), "3 values, which its shape [2, 1] does not hold"),
-        (targets(-1, -1), "has no token id in it"),
+        (targets(-1, -1), "has no token ids"),
         (targets(1, 257), "has 257, which is neither -1 nor in the vocabulary of 257"),
         (targets(1, -2), "has -2"),
-        (targets(1, 2, **{**sparse, "sparse_col_indices": [0, 1]}), "do not fit its shape [2, 1]"),
+        (
+            targets(1, 2, **{**sparse, "sparse_col_indices": [0, 1]}),
+            "do not match its shape [2, 1]",
+        ),
         (targets(1, 2, **{**sparse, "sparse_col_indices": None}), "needs both index arrays"),
-        ({"prompt_alt_tokens_k": 10**6}, "a prompt of 3 tokens takes at most 524288"),
+        ({"prompt_alt_tokens_k": 10**6}, "with a prompt of 3 tokens it must be at most 524288"),
         ({"prompt_logprobs_last_n": 1}, "needs prompt_logprobs"),
-        ({"prompt_logprobs_last_n": 3, "prompt_logprobs": True}, "3 tokens takes 1 to 2"),
+        ({"prompt_logprobs_last_n": 3, "prompt_logprobs": True}, "3 tokens it must be from 1 to 2"),
     ]
     for number, (members, text) in enumerate(cases):
         failed(raw.do("asample", sample(sampler_id, number, "abc", **members)), text)
@@ -228,9 +234,7 @@ def test_training_on_what_is_not_sampled(gated: Raw, engine: Gate) -> None:
 
     refused = sample(sampler_id, 0, record_stability_info=True, prompt={"chunks": []})
     gated.do("asample", refused)
-    failed(
-        gated.result(on(1, f"{sampler_id}:0:0")), "which was not sampled: its request has failed"
-    )
+    failed(gated.result(on(1, f"{sampler_id}:0:0")), "which was not sampled: its request failed")
     engine.gate.clear()
     gated.post("forward_backward", forward_backward(model_id, 2))
     early = on(3, f"{sampler_id}:1:0")
@@ -330,3 +334,14 @@ def test_what_cannot_be_recorded_is_tried_again(
         assert not refusals
         folders = (tmp_path / "checkpoints").glob("*/weights/after/*")
         assert len(list(folders)) == 1
+
+
+def test_a_server_that_cannot_start_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It left its callers waiting for an address at which nothing listened."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no contract")
+
+    monkeypatch.setattr("tinker_local.server.make_app", broken)
+    with pytest.raises(RuntimeError, match=r"did not start: RuntimeError\('no contract'\)"):
+        LocalServer()

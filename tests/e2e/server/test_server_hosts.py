@@ -136,7 +136,7 @@ def test_a_token_ends_with_its_key(tmp_path: Path) -> None:
             raw.get("sessions", 401)
             answer = raw.http.post("auth/token", json={})
             assert answer.status_code == 401
-            assert "not valid any more" in answer.json()["detail"]
+            assert "no longer valid" in answer.json()["detail"]
             assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
     with serve("tml-a bert\n") as running, Raw(running.url, tokens["tml-a"]) as raw:
         raw.get("sessions", 401)  # the key is another user's now

@@ -110,11 +110,11 @@ def test_a_nameless_key_keeps_what_it_owns_when_the_file_changes(tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"", "has no keys in it"),
-        (b"# nobody\n", "has no keys in it"),
-        (b"tml-a\nsecret bert\n", "line 2: a line is a key that begins with 'tml-'"),
-        (b"tml-a anna and bert\n", "line 1: a line is a key"),
-        (b"tml-a anna\n\ntml-a bert\n", "line 3: this key is in the file already"),
+        (b"", "contains no keys"),
+        (b"# nobody\n", "contains no keys"),
+        (b"tml-a\nsecret bert\n", "line 2: a line must be a key that begins with 'tml-'"),
+        (b"tml-a anna and bert\n", "line 1: a line must be a key"),
+        (b"tml-a anna\n\ntml-a bert\n", "line 3: this key is already in the file"),
         (b"\xff\xfe\x00", "is not a text file"),
     ],
 )

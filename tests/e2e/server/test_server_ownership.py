@@ -184,7 +184,7 @@ def test_a_session_is_its_owners_alone(
 def test_only_administrators_see_usage_and_the_audit_log(anna: Raw, bert: Raw) -> None:
     hours = "starting_on=2026-01-01T00:00:00Z&ending_before=2026-01-01T01:00:00Z"
     for route in ("audit", f"billing/usage/events?{hours}", "billing/usage/checkpoints/current"):
-        assert bert.get(route, 403)["detail"] == "Only administrators may see this"
+        assert bert.get(route, 403)["detail"] == "Only administrators may read this"
         anna.get(route)
 
 

@@ -2,7 +2,6 @@
 
 import os
 
-# Threads of torch's that wait for one another would otherwise spin. Where other programs use the processors
-# too, such as the clients of this server, that made sampling four times slower (measured on two busy cores).
-# It counts when torch is first imported.
+# Otherwise torch's waiting threads spin. Where other programs use the processors too, such as the clients of this
+# server, that makes sampling four times slower (measured on two busy cores). Must be set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -3,7 +3,7 @@
 Models
     Dense decoders that transformers' AutoModelForCausalLM loads from safetensors or GGUF: Llama, Qwen 2 and 3,
     Gemma, SmolLM, Mistral, Phi and their like. One copy of a model's weights serves all training runs and
-    samplers. They are float32 on CPUs and Apple's GPUs, bfloat16 on CUDA devices, unless the command says otherwise.
+    samplers. They are float32 on CPUs and Apple's GPUs, bfloat16 on CUDA devices, unless `dtype` is set.
 
 Adapters
     LoRA in PEFT's form on all linear layers of the attention, the MLP and the unembedding, in float32,
@@ -50,15 +50,15 @@ from tinker_local.engine.hf.model import DTYPES, BaseModel, choose_device, load
 
 
 class HfEngine:
-    """See the module's docstring; `tinker_local.engine.base.Engine` says what the methods promise.
+    """The engine that the module describes; for its methods see `tinker_local.engine.base.Engine`.
 
     Args:
-        models: Folders or GGUF files; a name for each, or None for the folder's own.
-        device: As torch names it; None picks a GPU if there is one.
-        dtype: `float32`, `bfloat16` or `float16`; None picks by the device.
+        models: Folders or GGUF files, each with a name, or None for the name of the folder.
+        device: In torch's notation; None chooses a GPU if one is available.
+        dtype: `float32`, `bfloat16` or `float16`; None chooses by the device.
 
     Raises:
-        ModelError: One of them cannot be offered. No weights are read before all folders were looked at.
+        ModelError: One of them cannot be offered. All folders are checked before any weights are read.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class HfEngine:
         decoding.check(spec, base.spec)
         if spec.stop_strings and base.text is None:
             raise EngineError(
-                f"{base_model} has no tokenizer.json, which stop strings need: pass stop token ids"
+                f"{base_model} has no tokenizer.json, which stop strings need: use stop token ids"
             )
 
     def sample(
@@ -159,7 +159,7 @@ class HfEngine:
 
 
 class _memory_errors:  # noqa: N801  # reads as the function it stands for
-    """An operation that runs out of the device's memory fails and says so; others go on."""
+    """Turn running out of device memory into a failure of the operation; others go on."""
 
     def __init__(self, base: BaseModel) -> None:
         self._base = base
@@ -171,5 +171,5 @@ class _memory_errors:  # noqa: N801  # reads as the function it stands for
         if kind is not None and issubclass(kind, torch.OutOfMemoryError):
             torch.cuda.empty_cache()
             raise EngineError(
-                f"{self._base.device} has not enough memory for this: send fewer or shorter sequences"
+                f"{self._base.device} does not have enough memory for this: send fewer or shorter sequences"
             ) from None

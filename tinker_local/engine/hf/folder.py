@@ -1,4 +1,4 @@
-"""What a model's folder has to hold, and what is read of it before any weight is."""
+"""The folder of a model: its required files, and what is read before any weights."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tinker_local.engine.hf import gguf
 
 
 class ModelError(RuntimeError):
-    """A model cannot be offered. Says which one, and why."""
+    """A model cannot be offered. The message says which one and why."""
 
 
 @frozen(kw_only=True)
 class Folder:
-    """A folder of transformers' form, of a model that this engine may be able to run."""
+    """A folder in transformers' format, with a model that this engine may be able to run."""
 
     name: str
     path: Path
     config: Any
-    """transformers' configuration of it."""
+    """transformers' configuration of the model."""
 
     @property
     def context(self) -> int:
@@ -43,11 +43,11 @@ class Folder:
 
 
 def open_folder(name: str | None, path: Path) -> Folder:
-    """The folder at `path`, or what a GGUF file there is converted to.
+    """The folder at `path`, or the folder to which a GGUF file there is converted.
 
-    `name` is what users call the model; None is the name of the folder or file.
+    `name` is the name of the model; None means the name of the folder or file.
 
-    Raises ModelError when it does not hold a model.
+    Raises ModelError if it does not contain a model.
     """
     from transformers import AutoConfig  # noqa: PLC0415 - takes seconds
     from transformers.models.auto.modeling_auto import (  # noqa: PLC0415
@@ -55,15 +55,15 @@ def open_folder(name: str | None, path: Path) -> Folder:
     )
 
     if not path.exists():
-        raise ModelError(f"{path}: there is no such file or folder")
+        raise ModelError(f"{path}: no such file or folder")
     name = name or path.resolve().name.removesuffix(".gguf")
     if file := gguf.find(path):
         try:
             path = gguf.converted(file)
-        except Exception as error:  # whatever reading a file of any content comes to
+        except Exception as error:  # reading a file with arbitrary content may raise anything
             raise ModelError(f"{file}: cannot read this GGUF file: {error}") from error
     if not (path / "config.json").is_file():
-        raise ModelError(f"{path} does not hold a model: it has no config.json")
+        raise ModelError(f"{path} does not contain a model: it has no config.json")
     if not any(path.glob("*.safetensors")):
         raise ModelError(f"{path} has no weights: expected *.safetensors, or one .gguf file")
     try:
@@ -73,7 +73,7 @@ def open_folder(name: str | None, path: Path) -> Folder:
     if config.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise ModelError(f"{path} is a {config.model_type} model, not a causal language model")
     if not isinstance(getattr(config, "max_position_embeddings", None), int):
-        raise ModelError(f"{path}: its config.json does not say how long its context is")
+        raise ModelError(f"{path}: its config.json does not have the length of the context")
     return Folder(name=name, path=path.resolve(), config=config)
 
 

@@ -1,7 +1,7 @@
-"""GGUF files, converted once to a folder of transformers' form in the user's cache.
+"""GGUF files, converted once to a folder in transformers' format in the user's cache.
 
-Reading a quantized file takes seconds and yields weights of full precision; the folder is read in a fraction of
-that, and has the tokenizer in the form that clients read.
+Reading a quantized file takes seconds and yields weights of full precision; reading the folder takes a fraction of
+that, and the folder has the tokenizer in the format that clients read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def find(path: Path) -> Path | None:
-    """The GGUF file at `path`, if it is one or a folder with one and without safetensors."""
+    """The GGUF file at `path`: the file itself, or the one in a folder without safetensors; else None."""
     if path.is_file():
         return path if path.suffix == ".gguf" else None
     files = sorted(path.glob("*.gguf"))
@@ -22,7 +22,7 @@ def find(path: Path) -> Path | None:
 
 
 def converted(file: Path) -> Path:
-    """The folder that `file` is converted to, made if it is not there yet."""
+    """The folder to which `file` is converted; created on first use."""
     stat = file.stat()
     mark = f"{file.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinker-local/gguf"
@@ -48,7 +48,7 @@ def _convert(file: Path, target: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(
         file.parent, gguf_file=file.name, dtype=torch.float32
     )
-    # save_pretrained refuses models that were quantized once.
+    # save_pretrained rejects models that were quantized.
     tensors = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     for name in model.all_tied_weights_keys:
         tensors.pop(name, None)

@@ -1,7 +1,7 @@
-"""From hidden states to log-probabilities, a piece of the rows at a time: a row of logits is as wide as the
-vocabulary, and all of them together are often larger than everything else.
+"""From hidden states to log-probabilities, a part of the rows at a time: a row of logits is as wide as the
+vocabulary, and all rows together are often larger than everything else.
 
-The gradient computes the logits again, of those rows alone whose log-probabilities the loss depends on.
+The gradient recomputes the logits, but only of rows whose log-probabilities the loss depends on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tinker_local.engine.hf.lora import HfAdapter
 from tinker_local.engine.hf.model import BaseModel
 
 PIECE = 2**25
-"""Logits computed at once."""
+"""Number of logits computed at a time."""
 
 
 @frozen(eq=False)
@@ -117,7 +117,7 @@ class _TargetLogProbs(torch.autograd.Function):
 
 @torch.no_grad()
 def check(model: BaseModel) -> None:
-    """Raise ModelError if the model computes its logits in another way than `Head` does."""
+    """Raise ModelError if the model computes its logits differently from `Head`."""
     tokens = torch.arange(4, device=model.device)[None]
     expected = model.network(input_ids=tokens, use_cache=False).logits[0].float()
     hidden = model.hidden(input_ids=tokens).last_hidden_state[0]

@@ -1,8 +1,8 @@
-"""Adapters in PEFT's form, and how they take part in a model's computation.
+"""Adapters in PEFT's format, and how they take part in a model's computation.
 
 Each adapted matrix adds `alpha / rank * B @ A @ x` to what it computes. The factors are float32, whatever the model
-is, and are cast to its precision where they are multiplied. They are not parameters of the model: one that is
-in use is named for the time of a computation, so that all adapters share one copy of the base weights and none
+is, and are cast to its precision where they are multiplied. They are not parameters of the model: the
+adapter in use is set for the time of a computation, so that all adapters share one copy of the base weights and none
 is copied into it.
 """
 
@@ -21,7 +21,7 @@ from tinker_local.engine.hf.model import ATTENTION, MLP, UNEMBED, BaseModel
 from tinker_local.engine.seeds import random_state
 
 ALPHA = 32.0
-"""Of new adapters. An uploaded one keeps its own."""
+"""Alpha of new adapters. An uploaded adapter keeps its own."""
 MAX_RANK = 4096
 
 Factors = Mapping[str, Tensor]
@@ -48,7 +48,7 @@ def new(model: BaseModel, spec: LoraSpec) -> HfAdapter:
     """A fresh adapter, which changes nothing: A is uniform within 1 / sqrt(inputs) by `spec.seed` (None is 0),
     as PEFT draws it, B is zero.
 
-    Raises EngineError for a rank outside 1..4096 or when no part of the model is to be trained.
+    Raises EngineError for a rank outside 1..4096 or if no part of the model is to be trained.
     """
     if not 1 <= spec.rank <= MAX_RANK:
         raise EngineError(f"rank must be between 1 and {MAX_RANK}, not {spec.rank}")
@@ -69,7 +69,7 @@ def new(model: BaseModel, spec: LoraSpec) -> HfAdapter:
 
 
 def load(model: BaseModel, state: AdapterState) -> HfAdapter:
-    """Raises EngineError when the adapter does not fit the model."""
+    """Raises EngineError if the adapter does not fit the model."""
     _check(model, state)
 
     def on_device(tensors: Mapping[str, Any]) -> Factors:
@@ -96,7 +96,7 @@ def _check(model: BaseModel, state: AdapterState) -> None:
         matrix_name, _, factor = name.rpartition(".")
         matrix = model.matrices.get(matrix_name)
         if matrix is None or factor not in ("lora_A", "lora_B"):
-            raise EngineError(f"the adapter has {name}, which {state.base_model} has no matrix for")
+            raise EngineError(f"the adapter has {name}, but {state.base_model} has no such matrix")
         expected = {
             "lora_A": (state.lora.rank, matrix.in_features),
             "lora_B": (matrix.out_features, state.lora.rank),
@@ -136,12 +136,12 @@ def in_precision(adapter: HfAdapter, dtype: torch.dtype, *, gradients: bool = Fa
 
 
 class AdaptedMatrices:
-    """Makes the matrices of a model take the adapter that is in use into account."""
+    """Hooks that make the matrices of a model use the current adapter."""
 
     def __init__(self, model: BaseModel) -> None:
         self._adapter: HfAdapter | None = None
         for name, matrix in model.matrices.items():
-            if name != model.head:  # which is computed in pieces
+            if name != model.head:  # the unembedding is computed in parts
                 matrix.forward = self._forward(name, matrix)
 
     @contextmanager

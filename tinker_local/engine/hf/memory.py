@@ -1,4 +1,4 @@
-"""How much memory there is, and what things take of it."""
+"""Available memory, and the memory that tensors take."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def available(device: torch.device) -> int:
 
 
 def of_activations(layers: nn.Module, size: int) -> int:
-    """About how many bytes training keeps of one token until its gradient is taken: what goes into and comes out
-    of the matrices, and half as much for what is between them."""
+    """Estimated bytes that training keeps of one token until its gradient is taken: inputs and outputs of the matrices,
+    and half as much for the values between them."""
     linears = [module for module in layers.modules() if isinstance(module, nn.Linear)]
     return int(1.5 * size * sum(one.in_features + one.out_features for one in linears))
 
 
 def of_cache(config: Any, size: int) -> int:
-    """Bytes of the keys and values of one token."""
+    """Size in bytes of the keys and values of one token."""
     heads = config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     return int(2 * size * config.num_hidden_layers * (config.num_key_value_heads or heads) * width)

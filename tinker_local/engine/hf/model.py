@@ -31,7 +31,7 @@ class BaseModel:
     network: Any
     """transformers' model, its parameters frozen."""
     matrices: Mapping[str, nn.Linear]
-    """What adapters can change, by name."""
+    """The matrices that adapters can change, by name."""
     parts: Mapping[str, str]
     """The part of the model that each matrix belongs to."""
     head: str
@@ -52,7 +52,7 @@ class BaseModel:
         return dtype
 
     def hidden(self, *, cache: Any = None, **inputs: Any) -> Any:
-        """The decoder's output, without the unembedding; keys and values are kept in the cache, if there is one."""
+        """The decoder's output, without the unembedding; keys and values go to the cache, if one is given."""
         if cache is not None:
             # transformers 5.24 has renamed it.
             known = inspect.signature(self.network.base_model.forward).parameters
@@ -78,8 +78,8 @@ def choose_device(name: str | None) -> torch.device:
 def load(folder: Folder, device: torch.device, dtype: torch.dtype) -> BaseModel:
     """Read a model's weights.
 
-    Raises ModelError, before any are read, when it is not of a kind that adapters can be made for or does
-    not fit the memory.
+    Raises ModelError, before any weights are read, if adapters are not supported for the model or it does not fit the
+    memory.
     """
     from transformers import AutoModelForCausalLM  # noqa: PLC0415 - takes seconds
     from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
@@ -123,12 +123,14 @@ def load(folder: Folder, device: torch.device, dtype: torch.dtype) -> BaseModel:
 
 
 def _parts(shape: Any, folder: Folder) -> dict[str, str]:
-    """The matrices by name and the part of the model each belongs to. Raises ModelError if not all have one."""
+    """The matrices by name, and the part of the model that each belongs to. Raises ModelError if one belongs to no part."""
     refused = f"{folder.name} ({folder.config.model_type}) cannot be offered: "
     layers = getattr(shape.base_model, "layers", None)
     head = shape.get_output_embeddings()
     if not isinstance(layers, nn.ModuleList) or not isinstance(head, nn.Linear):
-        raise ModelError(f"{refused}it is not a stack of decoder layers with a linear unembedding")
+        raise ModelError(
+            f"{refused}it is not a sequence of decoder layers with a linear unembedding"
+        )
     parts: dict[str, str] = {}
     for name, module in shape.named_modules():
         if module is head:
@@ -139,7 +141,9 @@ def _parts(shape: Any, folder: Folder) -> dict[str, str]:
         if isinstance(module, nn.Linear):
             words = [word for word in _PARTS if word in name.rpartition(".")[0]]
             if not words:
-                raise ModelError(f"{refused}{name} belongs neither to an attention nor to an MLP")
+                raise ModelError(
+                    f"{refused}{name} belongs neither to an attention block nor to an MLP"
+                )
             parts[f"{prefix}.{name}"] = _PARTS[words[0]]
             matrices.add(f"{name}.weight")
     for name, parameter in layers.named_parameters():

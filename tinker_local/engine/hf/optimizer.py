@@ -17,7 +17,7 @@ MEAN, SQUARE = ".exp_avg", ".exp_avg_sq"
 def step(adapter: HfAdapter, params: AdamSpec) -> tuple[dict[str, float], HfAdapter]:
     """Apply the gradients to copies of the weights and moments.
 
-    Raises EngineError when a setting is out of range or the new weights are not finite.
+    Raises EngineError if a setting is out of range or the new weights are not finite.
     """
     params.check()
 

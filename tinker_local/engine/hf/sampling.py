@@ -1,7 +1,7 @@
-"""Sampling: prompts are computed once each, then all sequences of a batch grow together, a token a step.
+"""Sampling: each prompt is computed once, then all sequences of a batch grow together, one token at each step.
 
-Requests that wait are batched together. transformers' continuous batching, which would let requests join on the
-way, has one seed for all requests and no adapters, so it cannot keep what a request is promised here.
+Waiting requests are batched together. transformers' continuous batching, which would let requests join later, has one
+seed for all requests and no adapters, so it cannot reproduce a request by its seed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from tinker_local.engine.hf.logprobs import Head, of_targets, pieces
 from tinker_local.engine.hf.model import BaseModel
 
 MAX_ROWS = 64
-"""Sequences that grow together; more wait. Fewer, if their keys and values do not fit the memory."""
+"""Maximum number of sequences that grow together; more wait. Fewer, if their keys and values do not fit the memory."""
 BEST = 256
-"""Tokens that are ranked at first; seldom does a draw need more."""
+"""Number of tokens that are ranked at first; a draw seldom needs more."""
+RANKED_SHARE = 8
+"""When all tokens are ranked, the number of rows at a time is this many times smaller than for computing logits."""
 SHARE = 0.5
-"""Of the free memory, for keys and values."""
+"""Fraction of the free memory for keys and values."""
 NO_TEXT = Text(frozenset(), lambda token: b"")
 
 
@@ -39,7 +41,7 @@ class _Request:
 
 @frozen(eq=False)
 class _Prompt:
-    """A prompt whose hidden states [T, width] are there."""
+    """A prompt whose hidden states [T, width] are computed."""
 
     hidden: Tensor
     head: Head
@@ -66,7 +68,7 @@ def sample(model: BaseModel, head: Head, specs: Sequence[SampleSpec]) -> list[Sa
         seed = decoding.seed_of(spec)
         rows = [Row.new(spec, i, seed, context, text) for i in range(spec.num_samples)]
         requests.append(_Request(spec, seed, rows))
-    # Of about one length together, so that little is padded.
+    # Prompts of similar length together, so that there is little padding.
     order = sorted(range(len(specs)), key=lambda i: len(specs[i].prompt))
     results: dict[int, SampleResult] = {}
     for batch in _batches(model, order, requests):
@@ -117,7 +119,7 @@ def _run(model: BaseModel, head: Head, requests: Sequence[_Request]) -> list[_Pr
     for start in range(0, len(pending), MAX_ROWS):
         part = pending[start : start + MAX_ROWS]
         own = cache
-        if len(pending) > MAX_ROWS:  # more samples of one prompt than grow together
+        if len(pending) > MAX_ROWS:  # one prompt has more samples than grow together
             own = DynamicCache(config=model.network.config)
             hidden, mask = _prefill(model, tokens, own)
         _grow(model, head, own, mask, hidden[:, -1], part)
@@ -163,7 +165,7 @@ def _grow(
         growing = [i for i, row in enumerate(rows) if row.stop_reason is None]
         if not growing:
             return
-        # A finished row goes on, unread, until half are: leaving means copying the caches.
+        # Finished rows continue, unread, until half are finished: removing rows copies the caches.
         if 2 * len(growing) <= len(rows):
             keep = torch.tensor(growing, device=model.device)
             rows, tokens, lengths = [rows[i] for i in growing], tokens[growing], lengths[keep]
@@ -202,13 +204,18 @@ def _draw(scores: Tensor, rows: Sequence[Row]) -> Ids:
     ranks, drawn, decided = decoding.draw(best, rows, mass)
     at = np.arange(len(rows)), ranks
     tokens, logprobs = ids[at], best[at]
+    undecided = np.array(
+        [i for i, row in enumerate(rows) if not decided[i] and row.stop_reason is None], np.int64
+    )
+    for piece in pieces(len(undecided), RANKED_SHARE * scores.shape[1]):
+        here = undecided[piece]
+        ids_here, scores_here = decoding.ranked(scores[here.tolist()].cpu().numpy())
+        ranks, drawn[here], _ = decoding.draw(scores_here, [rows[i] for i in here])
+        at = np.arange(len(here)), ranks
+        tokens[here], logprobs[here] = ids_here[at], scores_here[at]
     for i, row in enumerate(rows):
         if row.stop_reason is not None:
             continue
-        if not decided[i]:
-            all_ids, all_scores = decoding.ranked(scores[i : i + 1].double().cpu().numpy())
-            rank, one, _ = decoding.draw(all_scores, [row])
-            tokens[i], logprobs[i], drawn[i] = all_ids[0, rank[0]], all_scores[0, rank[0]], one[0]
         k = row.spec.topk_sample_logprobs
         topk = None
         if k:

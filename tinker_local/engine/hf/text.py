@@ -16,7 +16,7 @@ _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
 def read(folder: Folder) -> Text | None:
-    """The tokenizer of a folder; None if it has none in the form of a tokenizer.json."""
+    """The tokenizer of a folder; None if it has no tokenizer.json."""
     from tokenizers import Tokenizer  # noqa: PLC0415 - takes a moment
 
     file = folder.path / "tokenizer.json"
@@ -30,7 +30,7 @@ def read(folder: Folder) -> Text | None:
     def of_token(token_id: int) -> bytes:
         if token_id in added:
             return added[token_id].encode()
-        piece = tokenizer.id_to_token(token_id) or ""  # a vocabulary can be padded
+        piece = tokenizer.id_to_token(token_id) or ""  # the vocabulary may be padded
         if is_byte_level and (known := to_bytes(piece)) is not None:
             return known
         if match := _BYTE.fullmatch(piece):

@@ -1,7 +1,7 @@
 """The loss of a batch of examples, and its gradient by the adapter's factors.
 
-Examples of about one length are computed together, padded on the right to the longest of them. What follows an
-example's end cannot reach back into it, so no mask is needed and padding changes nothing.
+Examples of similar length are computed together, padded on the right to the longest of them. Attention is causal, so
+padding cannot affect an example, and no mask is needed.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from tinker_local.engine.hf.model import BaseModel
 
 _TOKENS = {"cpu": (512, 2048), "mps": (2048, 8192)}
 _TOKENS_ELSEWHERE = (16384, 32768)
-"""By device, how many tokens are computed together, padding included: so few that more padding costs less than
-another batch would, and so many that the device is busy. A GPU takes as long for a small batch as for one of many
-thousand tokens."""
+"""Number of tokens that are computed together, including padding, by device: enough to keep the device busy, and few
+enough that padding costs less than another batch. A GPU takes as long for a small batch as for many thousand tokens."""
 MAX_PADDING = 0.2
-"""Of an example's row, beyond that."""
+"""Fraction of an example's row that may be padding beyond that."""
 SHARE = 0.7
-"""Of the free memory, for activations."""
+"""Fraction of the free memory for activations."""
 
 
 def loss_and_gradient(
@@ -42,9 +41,9 @@ def loss_and_gradient(
     config: Mapping[str, Any],
     backward: bool,
 ) -> tuple[LossResult, HfAdapter]:
-    """The loss; with `backward`, the returned adapter's gradients include its own.
+    """The loss; with `backward`, the returned adapter's gradients include those of this batch.
 
-    Raises EngineError for whatever the caller got wrong, and when the result is not finite.
+    Raises EngineError for mistakes of the caller, and if the result is not finite.
     """
     loss, settings = losses.resolve(loss_fn, config)
     examples = evaluation.prepare(data, loss, settings, model.spec)
@@ -78,8 +77,8 @@ def loss_and_gradient(
 def _batches(
     model: BaseModel, examples: Sequence[evaluation.Prepared]
 ) -> Iterator[tuple[list[int], bool]]:
-    """Indices of examples to compute together, and whether activations have to be computed again for the
-    gradient because they do not fit the memory: longest first."""
+    """Indices of examples to compute together, longest first, and whether the gradient must recompute activations because
+    they do not fit the memory."""
     least, most = _TOKENS.get(model.device.type, _TOKENS_ELSEWHERE)
     fitting = int(SHARE * memory.available(model.device) / model.activation_bytes)
     most = min(most, max(1, fitting))
@@ -101,7 +100,7 @@ def _batches(
 
 
 class _checkpointing:  # noqa: N801  # reads as the function it stands for
-    """Keeps no activations of the layers inside, if asked to: the gradient computes them again."""
+    """Discard the activations of the layers inside, if enabled: the gradient recomputes them."""
 
     def __init__(self, model: BaseModel, wanted: bool) -> None:
         self._network = model.network if wanted else None
@@ -109,7 +108,7 @@ class _checkpointing:  # noqa: N801  # reads as the function it stands for
     def __enter__(self) -> None:
         if self._network is not None:
             _call(self._network, "checkpointing_enable", {"use_reentrant": False})
-            self._network.train()  # transformers checkpoints in this mode alone
+            self._network.train()  # transformers checkpoints only in this mode
 
     def __exit__(self, *_: object) -> None:
         if self._network is not None:
@@ -145,7 +144,7 @@ def _target_log_probs(
 def _add(
     sums: dict[str, Tensor], adapter: HfAdapter, logp: Tensor, gradients: Sequence[losses.Values]
 ) -> None:
-    """Add the gradient of a batch, given the one by its log-probabilities."""
+    """Add the gradient of a batch, given its gradient by the log-probabilities."""
     by_logp = np.concatenate([one.reshape(-1, logp.shape[1]) for one in gradients])
     parts = torch.autograd.grad(
         logp, list(adapter.weights.values()), torch.from_numpy(by_logp).to(logp)

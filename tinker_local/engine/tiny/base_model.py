@@ -1,8 +1,8 @@
 """The base model of the tiny engine: its sizes and its seeded weights.
 
 The weights are drawn, not learned, so nothing has to be shipped or downloaded. They are drawn so
-that low-rank fine-tuning gets far on its own: some heads look a fixed number of tokens back from
-the start, which gives the layers above the last few bytes to combine (see `_look_back`).
+that low-rank fine-tuning alone learns a lot: some heads attend a fixed number of tokens back even before
+training, so that the layers above can combine the last few bytes (see `_look_back`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MLP = ("gate_proj", "up_proj", "down_proj")
 class Sizes:
     """`sharpness` bounds the attention scores, which are scaled cosines; `rope_base` is the
     rotary embedding's; `look_back` is, for each layer and head, how many tokens back the head
-    looks before any training (None: it looks by content alone)."""
+    attends before any training (None: it attends by content only)."""
 
     layers: int = 2
     width: int = 128
@@ -70,8 +70,9 @@ def matrix_shapes(sizes: Sizes) -> dict[str, tuple[int, int]]:
 def base_weights(sizes: Sizes) -> dict[str, npt.NDArray[np.float32]]:
     """Every matrix of the model, the embedding [vocab, width] included."""
     weights = {EMBED: _uniform(EMBED, (sizes.vocab, sizes.width), deviation=1.0)}
-    # One coordinate of the residual stream is the same at every position, and stays so: it is
-    # what the look-back heads go by.
+    # One coordinate of the residual stream is the same at every position, and stays so: the
+    # look-back heads
+    # use it.
     weights[EMBED][:, 0] = 1.5
     for name, shape in matrix_shapes(sizes).items():
         weights[name] = _uniform(name, shape, deviation=_deviation(name, shape))
@@ -104,7 +105,7 @@ def _look_back(
     turn = distance * rotary_frequencies(sizes)
     query, key = (weights[matrix_name(layer, part)] for part in ("q_proj", "k_proj"))
     for matrix in (query, key):
-        matrix[:, columns] *= 0.3  # what is left of looking by content
+        matrix[:, columns] *= 0.3  # the remaining attention by content
     query[0, columns] = np.concatenate([np.ones_like(turn), np.zeros_like(turn)])
     key[0, columns] = np.concatenate([np.cos(turn), np.sin(turn)])
 

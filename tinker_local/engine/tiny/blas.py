@@ -21,6 +21,6 @@ def _controller() -> ThreadpoolController:
 
 
 def one_thread() -> AbstractContextManager[object]:
-    """In effect for the whole process while inside, then as it was."""
+    """Applies to the whole process inside the context; then the previous setting is restored."""
     limit: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
     return limit

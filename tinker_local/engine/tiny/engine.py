@@ -16,9 +16,9 @@ Adapters
     steps.
 
 Numbers
-    Training is float32, sampling float64 (its results are rounded to float32), so that what a
-    sequence was sampled beside does not show. Nothing depends on time, on the process or, except for
-    samples without a seed, on chance. The losses are in `losses`, the optimizer is `adam`'s.
+    Training is float32, sampling float64 (its results are rounded to float32), so that a sequence does
+    not depend on its batch. Nothing depends on time, on the process or, except for samples without a
+    seed, on chance. The losses are in `losses`, the optimizer is `adam`'s.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ EOS_TEXT = b"<eos>"
 
 
 class TinyEngine:
-    """See the module's docstring; `tinker_local.engine.base.Engine` says what the methods promise.
+    """The engine that the module describes; for its methods see `tinker_local.engine.base.Engine`.
 
-    `dtype` is the precision of training: float32, or float64 to check gradients. What needs
-    autograd is imported when it is first used, for the 0.1 s that import takes.
+    `dtype` is the precision of training: float32, or float64 to check gradients. Modules that
+    need autograd are imported on first use, because that import takes 0.1 s.
     """
 
     def __init__(self, *, dtype: npt.DTypeLike = np.float32, sizes: Sizes | None = None) -> None:

@@ -29,7 +29,7 @@ def initial_factors(sizes: Sizes, spec: LoraSpec) -> dict[str, npt.NDArray[np.fl
     """`<matrix>.lora_A` [rank, inputs], random by `spec.seed` (None is 0), and `<matrix>.lora_B`
     [outputs, rank], zeros, so that a fresh adapter changes nothing.
 
-    Raises EngineError for a rank outside 1..4096 or when no part of the model is to be trained.
+    Raises EngineError for a rank outside 1..4096 or if no part of the model is to be trained.
     """
     if not 1 <= spec.rank <= MAX_RANK:
         raise EngineError(f"rank must be between 1 and {MAX_RANK}, not {spec.rank}")

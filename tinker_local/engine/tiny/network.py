@@ -27,7 +27,7 @@ Attention = Callable[[int, Any, Any, Any], Any]
 """(layer, queries, keys, values), each [batch * heads, length, head_width] -> the values' mix."""
 
 BLOCK = 128
-"""Attention goes by blocks of this many tokens: blocks of the future are never computed."""
+"""Attention is computed in blocks of this many tokens; blocks of the future are skipped."""
 
 EPSILON = 1e-6
 

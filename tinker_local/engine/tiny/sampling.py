@@ -1,4 +1,4 @@
-"""Sampling with the tiny model: prompts are scored once each, then all sequences grow together, a token a step."""
+"""Sampling with the tiny model: each prompt is scored once, then all sequences grow together, one token at each step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tinker_local.engine.tiny import network
 from tinker_local.engine.tiny.base_model import Matrices, Matrix, Sizes
 
 MAX_ROWS = 64
-"""Sequences that grow together; more wait, which bounds the memory of the caches."""
+"""Maximum number of sequences that grow together; more wait, which bounds the memory of the caches."""
 
 
 def sample(
@@ -76,7 +76,7 @@ class _Cache:
             self.values = [np.pad(v, room) for v in self.values]
 
     def attend(self, layer: int, queries: Matrix, keys: Matrix, values: Matrix) -> Matrix:
-        """Take in one position a row, and attend from it to all its row has."""
+        """Add one position to each row, and attend from it to its whole row."""
         rows = np.arange(len(self.lengths))
         shape = (len(rows), *self.keys[layer].shape[1::2])
         self.keys[layer][rows, :, self.lengths] = keys.reshape(shape)
@@ -95,7 +95,7 @@ class _Cache:
 
 
 def _score(matrices: Matrices, sizes: Sizes, tokens: npt.NDArray[np.int64]) -> _Prompt:
-    """Each prompt is scored alone: its numbers cannot depend on its company."""
+    """Score each prompt alone, so that its numbers cannot depend on the batch."""
     keys: list[Matrix] = []
     values: list[Matrix] = []
 
@@ -128,7 +128,7 @@ def _grow(matrices: Matrices, sizes: Sizes, pending: Sequence[tuple[Row, _Prompt
         growing = [i for i, row in enumerate(rows) if row.stop_reason is None]
         if not growing:
             return
-        # A finished row goes on, unread, until half are: leaving means copying the caches.
+        # Finished rows continue, unread, until half are finished: removing rows copies the caches.
         if 2 * len(growing) <= len(rows):
             rows, tokens = [rows[i] for i in growing], tokens[growing]
             cache.keep(growing)

@@ -14,8 +14,8 @@ from tinker_local.engine.tiny import lora, network
 from tinker_local.engine.tiny.base_model import Matrices, Sizes
 
 BATCH_TOKENS = 2048
-"""Examples of about one length are computed together, up to this many tokens a batch: enough to
-keep the processor busy, few enough to bound memory however much is sent."""
+"""Maximum number of tokens of examples that are computed together: enough to keep the processor busy,
+few enough to bound the memory for any batch."""
 
 
 def loss_and_gradient(
@@ -31,7 +31,7 @@ def loss_and_gradient(
 ) -> tuple[LossResult, Tensors]:
     """The loss and, with `backward`, its gradient by every factor (else no gradients).
 
-    Raises EngineError for whatever the caller got wrong, and when the result is not finite.
+    Raises EngineError for mistakes of the caller, and if the result is not finite.
     """
     loss, settings = losses.resolve(loss_fn, config)
     examples = evaluation.prepare(data, loss, settings, model)
@@ -43,7 +43,7 @@ def loss_and_gradient(
     matrices = [matrix for _, matrix in merges]
     sums = [np.zeros_like(matrix) for matrix in matrices]
     values: dict[int, evaluation.Evaluated] = {}
-    # What overflows is found by what comes out of it, and told to the caller.
+    # Overflow is found in the results and reported to the caller.
     with np.errstate(all="ignore"):
         for indices in _batches([len(example.tokens) for example in examples]):
             batch = [examples[i] for i in indices]
@@ -93,7 +93,7 @@ def _target_log_probs(
     tokens = np.zeros((len(batch), length), dtype=np.int64)
     rows = []
     for i, example in enumerate(batch):
-        # What follows an example's end cannot reach back into it, so zeros will do.
+        # Attention is causal, so padding with zeros cannot affect an example.
         tokens[i, : len(example.tokens)] = example.tokens
         at = i * length + np.arange(len(example.tokens))
         rows.append(np.repeat(at, example.targets.size // len(at)))

@@ -1,4 +1,4 @@
-"""What each operation of the contract answers: one module for each of its tags.
+"""The handlers of the contract's operations: one module for each tag.
 
 A handler takes the backend and the call, and returns the JSON of a 200, or a `Response`, or raises a
 `Refusal`. Its name is the operationId.
@@ -56,4 +56,4 @@ def handler(operation_id: str) -> Handler:
         found: Handler | None = getattr(module, operation_id, None)
         if found is not None:
             return found
-    raise LookupError(f"the contract has {operation_id}, and no handler is named so")
+    raise LookupError(f"the contract has {operation_id}, but there is no handler of this name")

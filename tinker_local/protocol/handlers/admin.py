@@ -16,7 +16,7 @@ from tinker_local.times import moment, timestamp
 
 def _administrator(backend: Backend, call: Call) -> None:
     if not backend.keys.is_administrator(call.user):
-        raise Refusal(403, "Only administrators may see this")
+        raise Refusal(403, "Only administrators may read this")
 
 
 async def get_audit_log(backend: Backend, call: Call) -> dict[str, Any]:
@@ -54,7 +54,7 @@ async def list_billing_usage(backend: Backend, call: Call) -> dict[str, Any]:
     if begin.timestamp() > backend.store.now():
         raise Refusal(400, "starting_on is in the future")
     if not timedelta(0) < end - begin <= _LONGEST:
-        raise Refusal(400, "ending_before must be after starting_on, by 14 days at the most")
+        raise Refusal(400, "ending_before must be after starting_on, by at most 14 days")
     query = "SELECT * FROM usage WHERE hour >= ? AND hour < ? ORDER BY hour, session_id, kind"
     rows = backend.store.select(query, begin.timestamp(), end.timestamp())
     rows += _storage_so_far(backend, begin.timestamp(), end.timestamp())
@@ -70,7 +70,7 @@ async def list_billing_usage(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 def _storage_so_far(backend: Backend, begin: float, end: float) -> list[Row]:
-    """What the checkpoints there are have taken; that of deleted ones is counted already."""
+    """Storage of existing checkpoints; that of deleted ones is already counted."""
     rows = []
     for checkpoint in backend.catalog.all():
         run = backend.store.get("models", checkpoint["model_id"])

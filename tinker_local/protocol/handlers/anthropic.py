@@ -78,7 +78,7 @@ async def _conversation(
     check_tools("tools", tools, schema="input_schema")
     for index, tool in enumerate(tools):
         if tool.get("type", "custom") != "custom":
-            text = f"tools[{index}] is of type {tool['type']!r}; this server offers 'custom'"
+            text = f"tools[{index}] is of type {tool['type']!r}; this server supports 'custom'"
             raise Refusal(400, text, parameter=f"tools[{index}].type")
     functions = [
         {
@@ -103,7 +103,7 @@ async def _conversation(
 
 
 def _messages(place: str, message: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A message as chat templates take it; the results of tools are messages of their own."""
+    """A message in the format of chat templates; tool results become separate messages."""
     role, content = message["role"], message["content"]
     if isinstance(content, str):
         return [{"role": role, "content": content}]
@@ -131,7 +131,7 @@ def _messages(place: str, message: Mapping[str, Any]) -> list[dict[str, Any]]:
                 {"role": "tool", "content": text, "tool_call_id": block.get("tool_use_id")}
             )
         else:
-            text = f"{here} is of type {kind!r}, which is not offered in a message of the {role}"
+            text = f"{here} is of type {kind!r}, which is not supported in a message of the {role}"
             raise Refusal(400, text, parameter=here)
     has_more = made["content"] or made.keys() & {"tool_calls", "reasoning_content"}
     return [*results, made] if has_more or not results else results
@@ -149,7 +149,7 @@ def _type_of(name: str, value: Any, offered: Sequence[str], default: str) -> str
         return default
     kind = value.get("type") if isinstance(value, dict) else None
     if kind not in offered:
-        text = f"{name} is of type {kind!r}; this server offers {', '.join(offered)}"
+        text = f"{name} is of type {kind!r}; this server supports {', '.join(offered)}"
         raise Refusal(400, text, parameter=name)
     return str(kind)
 
@@ -163,7 +163,7 @@ def _effort(value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, dict) or value.keys() - {"effort"}:
-        text = "output_config must be an object with no other member than effort"
+        text = "output_config must be an object with no field except effort"
         raise Refusal(400, text, parameter="output_config")
     effort = value.get("effort")
     if effort is not None and effort not in _EFFORTS:
@@ -172,7 +172,7 @@ def _effort(value: Any) -> str | None:
     return "xhigh" if effort == "max" else effort
 
 
-# ---- the answer -------------------------------------------------------------------------------
+# ---- the response -------------------------------------------------------------------------------
 
 
 class _Message:

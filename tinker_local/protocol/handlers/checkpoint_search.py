@@ -31,7 +31,7 @@ async def search_checkpoints(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 def _search(backend: Backend, user: str, asked: dict[str, Any], limit: int) -> list[Row]:
-    """The checkpoints that every filter lets through, newest first, behind the cursor."""
+    """The checkpoints that match every filter, newest first, after the cursor."""
     owner = asked.get("owner") or {"type": "own"}
     conditions, values = [LIVE], [backend.store.now()]
 
@@ -72,7 +72,7 @@ _IN = "IN (SELECT value FROM json_each(?))"
 _METADATA = """NOT EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE NOT EXISTS (
     SELECT 1 FROM json_each(checkpoints.facts, '$.user_metadata') AS kept
     WHERE kept.key = wanted.key AND kept.value = wanted.value))"""
-"""Every pair of the first is one of the second."""
+"""Matches if every pair of the first object is in the second."""
 
 
 def _behind(cursor: dict[str, Any] | None) -> tuple[float, int]:
@@ -82,12 +82,12 @@ def _behind(cursor: dict[str, Any] | None) -> tuple[float, int]:
     try:
         number = UUID(cursor["last_checkpoint_uuid"]).int
     except ValueError:
-        raise Refusal(400, "cursor.last_checkpoint_uuid is not a UUID of this server's") from None
+        raise Refusal(400, "cursor.last_checkpoint_uuid is not a UUID of this server") from None
     return created.timestamp(), min(number, 2**63 - 1)
 
 
 def _check_project(backend: Backend, user: str, project: str) -> None:
-    """Refuse a project in which there is nothing that the user may read."""
+    """Reject a project in which the user may read nothing."""
     query = f"""SELECT 1 FROM sessions WHERE {PROJECT} = ?1 AND (owner = ?2 OR EXISTS (
         SELECT 1 FROM checkpoints JOIN models ON models.id = model_id
         WHERE models.session_id = sessions.id AND public))"""

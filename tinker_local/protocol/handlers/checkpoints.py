@@ -1,4 +1,4 @@
-"""Training runs and what they saved."""
+"""Training runs and their checkpoints."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tinker_local.state.checkpoints import Location, parse
 from tinker_local.state.store import Row
 from tinker_local.times import timestamp
 
-__all__ = ["get_file"]  # an operation of this tag, beside what it is about
+__all__ = ["get_file"]  # the handler of an operation with this tag
 
 # ---- training runs ----------------------------------------------------------------------------
 
@@ -44,7 +44,7 @@ async def get_training_run(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 def _visible(backend: Backend, call: Call) -> tuple[Any, ...]:
-    """The query of the user's training runs, newest first, and its values.
+    """The query for the user's training runs, newest first, and its values.
 
     `accessible` adds those with a published checkpoint.
     """
@@ -122,7 +122,7 @@ def _page(backend: Backend, call: Call, query: str, *values: Any) -> dict[str, A
 
 
 def _location(call: Call) -> Location:
-    """What the path names. An invalid name, such as one that leads elsewhere, is refused."""
+    """The location that the path names. Rejects invalid names, such as those that lead out of the folder."""
     names = call.parameters
     kind, name = names["kind"], names["name"]
     location = parse(f"tinker://{names['training_run_id']}/{kind}/{name}")
@@ -140,7 +140,7 @@ def _own(backend: Backend, call: Call) -> Row:
 
 
 def _exported(backend: Backend, call: Call) -> Row:
-    """A checkpoint whose files the user takes away; the audit log says so."""
+    """A checkpoint whose files the user downloads; the audit log records it."""
     row = backend.catalog.readable(_location(call).path, call.user, may_be_early=True)
     backend.catalog.note("checkpoint_exported", call.user, row["path"])
     return row

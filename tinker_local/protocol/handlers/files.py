@@ -1,4 +1,4 @@
-"""Files behind signed URLs, and how they are sent: whole or in ranges, with a checksum."""
+"""Files behind signed URLs. They are sent whole or in ranges, with a checksum."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RANGE = re.compile(
     r"bytes=((?P<first>\d{1,18})-(?P<last>\d{0,18})|-(?P<suffix>\d{1,18}))", re.ASCII
 )
 _PIECE = 2**18
-"""Bytes of a file read at once."""
+"""Bytes of a file that are read at a time."""
 
 
 # ---- signed URLs ------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ def _signed(backend: Backend, call: Call, **claims: str) -> str:
 
 
 def expiry(backend: Backend) -> tuple[str, str]:
-    """When a URL signed now ends, as RFC 3339 and as an HTTP date."""
+    """When a URL that is signed now expires, as RFC 3339 and as an HTTP date."""
     end = int(backend.store.now() + backend.options.url_seconds)
     return timestamp(end), formatdate(end, usegmt=True)
 
@@ -69,7 +69,7 @@ async def get_file(backend: Backend, call: Call) -> Response:
     if "trace" in claims:
         return await send(call, backend.traces / claims["trace"], OCTET_STREAM)
     checkpoint = backend.catalog.get(claims["path"])
-    # What was saved under the same name later is something else.
+    # A later save under the same name is a different checkpoint.
     if checkpoint is None or checkpoint["folder"] != claims["folder"]:
         raise Refusal(404, f"The checkpoint {claims['path']} is deleted")
     if "file" in claims:
@@ -86,20 +86,20 @@ async def send_archive(
     try:
         file = await asyncio.to_thread(backend.catalog.files.archive, checkpoint["folder"])
     except FileNotFoundError:
-        raise Refusal(404, f"{checkpoint['path']} was deleted or replaced just now") from None
+        raise Refusal(404, f"{checkpoint['path']} was just deleted or replaced") from None
     return await send(call, file, media_type, f"{checkpoint['name']}.tar")
 
 
 async def send(call: Call, file: Path, media_type: str, name: str = "") -> Response:
-    """A file, or the range of it that the request asks for.
+    """Send a file, or the requested range of it.
 
-    A range in another unit, more than one range, or one of a version that is not this one is ignored, as
-    RFC 9110 allows: the answer is the whole file. One that is deleted meanwhile is sent to its end.
+    A range in another unit, several ranges, or a range of another version are ignored, as RFC 9110 allows: the
+    response is the whole file. A file that is deleted in the meantime is sent to its end.
     """
     try:
         digest, size, opened = await asyncio.to_thread(_open, file)
     except FileNotFoundError:
-        raise Refusal(404, f"There is no {name or file.name} any more") from None
+        raise Refusal(404, f"{name or file.name} no longer exists") from None
     etag = f'"{digest.hex()}"'
     try:
         asked = None
@@ -127,7 +127,7 @@ async def send(call: Call, file: Path, media_type: str, name: str = "") -> Respo
 
 
 def _range(asked: str, size: int) -> tuple[int, int] | None:
-    """The first and the last byte of a single range; None for what is to be ignored; 416 behind the end."""
+    """The first and last byte of a single range; None if the header must be ignored. Raises 416 beyond the end."""
     match = _RANGE.fullmatch(asked.replace(" ", "").lower())
     if match is None:
         return None
@@ -153,7 +153,7 @@ async def _pieces(opened: BinaryIO, first: int, last: int) -> AsyncIterator[byte
 
 
 def _open(file: Path) -> tuple[bytes, int, BinaryIO]:
-    """The checksum of a file, its size, and itself, open."""
+    """The checksum of a file, its size, and the open file."""
     opened = file.open("rb")
     state = os.fstat(opened.fileno())
     try:

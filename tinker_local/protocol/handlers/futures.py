@@ -1,4 +1,4 @@
-"""Results of promised operations."""
+"""Results of promises."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def retrieve_future(backend: Backend, call: Call) -> dict[str, Any] | Resp
         pending = {"type": "try_again", "request_id": request.id, "queue_state": state}
         return {**pending, "queue_state_reason": reason} if reason else pending
     if request.state == DROPPED:
-        why = "was not asked for in time" if request.read is None else "was read"
+        why = "was not read in time" if request.read is None else "was read"
         raise Refusal(410, f"The result of {request.id} {why} and is no longer kept")
     if request.state == FAILED:
         return _failure(backend.store.result(request.id), call)
@@ -75,7 +75,7 @@ async def retrieve_futures(backend: Backend, call: Call) -> dict[str, Any]:
     until = time.monotonic() + (longest if wanted is None else min(float(wanted), longest))
     while True:
         rows = backend.store.select(
-            query, sampler_id, clone, min(cursor, 2**63 - 1), MOST_COMPLETIONS
+            query, sampler_id, clone, min(cursor, 2**63 - 1), MAX_COMPLETIONS
         )
         left = until - time.monotonic()
         if rows or left <= 0:
@@ -96,8 +96,8 @@ async def retrieve_futures(backend: Backend, call: Call) -> dict[str, Any]:
     return {"completions": completions, "cursor": rows[-1]["id"] if rows else cursor}
 
 
-MOST_COMPLETIONS = 1000
-"""In one answer of the feed."""
+MAX_COMPLETIONS = 1000
+"""Maximum number of completions in one response of the feed."""
 
 
 async def cancel_future(backend: Backend, call: Call) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _own(backend: Backend, call: Call) -> Request:
 def _failure(result: bytes, call: Call) -> dict[str, Any]:
     failure = orjson.loads(result)
     if call.headers.get("user-agent", "").startswith("AsyncTinkex"):
-        # This client reads failures in a form of its own, and asks for ever for those of other categories.
+        # This client needs failures in its own format, and polls forever for those of other categories.
         error = {"message": failure["error"], "category": "user"}
         return {"type": "request_failed", "status": "failed", "error": error, "category": "user"}
     return {"type": "request_failed", **failure}

@@ -1,4 +1,4 @@
-"""What listings share. A page is cut from the list as it is at that moment."""
+"""Shared functions of lists. A page is a part of the list at the time of the request."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from tinker_local.state.store import Row, Store
 
 
 def page(store: Store, asked: Mapping[str, Any], query: str, *values: Any) -> list[Row]:
-    """The rows that `offset` and `limit` name; without a limit, all behind the offset."""
-    limit = asked.get("limit", -1)  # SQLite takes a negative one as none
+    """The rows that `offset` and `limit` select; without a limit, all after the offset."""
+    limit = asked.get("limit", -1)  # SQLite takes a negative limit as no limit
     return store.select(f"{query} LIMIT ? OFFSET ?", *values, limit, asked["offset"])
 
 
 def cursor(
     store: Store, asked: Mapping[str, Any], query: str, *values: Any
 ) -> dict[str, int] | None:
-    """Where that page is; None if no limit was given."""
+    """The cursor of that page; None without a limit."""
     if "limit" not in asked:
         return None
     (total,) = store.select(f"SELECT count(*) AS count FROM ({query})", *values)
@@ -25,5 +25,5 @@ def cursor(
 
 
 def owner_urn(user: str) -> str:
-    """A user as the API names one."""
+    """The URN of a user."""
     return f"tml:organization_user:{user}"

@@ -27,7 +27,7 @@ async def create_model(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 def check_lora(lora: dict[str, Any]) -> None:
-    """Refuse an adapter that the hosted service would refuse."""
+    """Reject an adapter that the hosted service rejects."""
     rank = int(lora["rank"])
     if rank & (rank - 1):
         raise Refusal(400, f"lora_config: rank is {rank}; it must be a power of two")
@@ -38,7 +38,7 @@ def check_lora(lora: dict[str, Any]) -> None:
 def begin_model(
     backend: Backend, call: Call, operation: str, facts: dict[str, Any]
 ) -> dict[str, Any]:
-    """Promise a new model, whose creation counts as its seq_id 0."""
+    """Promise a new model; its creation counts as seq_id 0."""
     session_id = call.body["session_id"]
     number = int(call.body["model_seq_id"])
     model_id = f"{session_id}:train:{number}"

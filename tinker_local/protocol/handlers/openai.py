@@ -1,4 +1,4 @@
-"""The routes that OpenAI clients speak."""
+"""The routes of OpenAI clients."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def list_models(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 def base_model_of(backend: Backend, call: Call) -> tuple[dict[str, Any], str]:
-    """The model as a sample names it, and the name of its base model."""
+    """The model of the request, and the name of its base model."""
     name = model_names.parse(call.body["model"])
     try:
         base_model, path = source(backend, call.user, name)
@@ -143,7 +143,7 @@ async def _conversation(tokenizer: Tokenizer, asked: Mapping[str, Any]) -> Conve
     check_tools("tools", [tool.get("function") for tool in tools or ()], schema="parameters")
     choice = asked.get("tool_choice", "auto")
     if choice not in ("auto", "none"):
-        text = f"tool_choice is {choice!r}; this server offers 'auto' and 'none'"
+        text = f"tool_choice is {choice!r}; this server supports 'auto' and 'none'"
         raise Refusal(400, text, parameter="tool_choice", code="unsupported_parameter")
     effort = effort_of("reasoning_effort", asked.get("reasoning_effort"))
     return await asyncio.to_thread(
@@ -157,7 +157,7 @@ async def _conversation(tokenizer: Tokenizer, asked: Mapping[str, Any]) -> Conve
 
 
 def _message(index: int, message: Mapping[str, Any]) -> dict[str, Any]:
-    """A message, as chat templates take it."""
+    """A message in the format of chat templates."""
     place = f"messages[{index}]"
     role = "system" if message["role"] == "developer" else message["role"]
     made = {"role": role, "content": text_of(f"{place}.content", message.get("content"))}
@@ -238,7 +238,7 @@ class _Chat:
 
     async def stream(self) -> AsyncIterator[bytes]:
         sent = [0] * len(self._choices)
-        # What else was likely is known at the end alone.
+        # Other likely tokens are known only at the end.
         whole = bool(self._asked.get("top_logprobs"))
         waiting: list[tuple[int, dict[str, Any]]] = []
         for index in range(len(self._choices)):
@@ -295,7 +295,7 @@ class _Chat:
         return _event({**self._chunk_head, "choices": [choice]})
 
     def _logprobs(self, index: int, begin: int) -> dict[str, Any] | None:
-        """Of the tokens from `begin` on whose text was returned."""
+        """Log-probabilities of the tokens from `begin` on whose text was returned."""
         if not self._asked.get("logprobs"):
             return None
         choice = self._choices[index]
@@ -409,7 +409,7 @@ def _prompts(tokenizer: Tokenizer, prompt: Any) -> list[list[int]]:
 
 
 class _Part:
-    """What is made of one prompt."""
+    """The choices of one prompt."""
 
     def __init__(
         self,
@@ -445,7 +445,7 @@ class _Part:
             return None
         result = self.drawing.result
         starts = choice.assembler.starts
-        # With the token that ended it, but without those behind a stop string.
+        # Including the token that ended it, but not those after a stop string.
         cut = choice.assembler.stop_string is not None
         tokens = choice.tokens[: choice.assembler.shown] if cut else choice.tokens
         ids = [token.id for token in tokens]
@@ -468,7 +468,7 @@ class _Part:
         }
 
     def _name(self, token_id: int) -> str:
-        """The text of a token; of a part of a character the bytes, so that no two tokens have the same."""
+        """The text of a token; escaped bytes for a part of a character, so that texts are unique."""
         content = self._backend.engine.token_bytes(self.drawing.base_model, token_id)
         try:
             return content.decode()

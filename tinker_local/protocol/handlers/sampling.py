@@ -25,7 +25,7 @@ async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any
     session_id = call.body["session_id"]
     number = int(call.body["sampling_session_seq_id"])
     sampler_id = f"{session_id}:sample:{number}"
-    answer = {"type": "create_sampling_session", "sampling_session_id": sampler_id}
+    response = {"type": "create_sampling_session", "sampling_session_id": sampler_id}
     backend.own("sessions", "session_id", session_id, call.user)
     known = backend.store.get("samplers", sampler_id)
     if known is not None:
@@ -34,7 +34,7 @@ async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any
         given = {(base_model, path)} | ({(None, path)} if path is not None else set())
         if asked not in given or known["model_id"] is not None:
             raise Refusal(409, f"sampling_session_seq_id {number} was used by a different request")
-        return answer
+        return response
     base_model, model_path = source(backend, call.user, _model(call))
     backend.open_session(session_id, call.user)
     backend.store.insert(
@@ -46,7 +46,7 @@ async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any
         base_model=base_model,
         model_path=model_path,
     )
-    return answer
+    return response
 
 
 def _model(call: Call) -> ModelName:
@@ -57,9 +57,9 @@ def _model(call: Call) -> ModelName:
 
 
 def source(backend: Backend, user: str, model: ModelName) -> tuple[str, str | None]:
-    """What to sample from: a base model, and a checkpoint if it is not the base model alone.
+    """Find what to sample from: a base model, and optionally a checkpoint.
 
-    Refuses what is not on offer, not the user's to read, or does not fit together.
+    Rejects models that are not offered, that the user may not read, or that do not fit together.
     """
     if model.path is None:
         backend.check_base_model(model.base_model or "")
@@ -78,7 +78,7 @@ def source(backend: Backend, user: str, model: ModelName) -> tuple[str, str | No
 
 async def get_sampler(backend: Backend, call: Call) -> dict[str, Any]:
     sampler = backend.own("samplers", "sampler_id", call.parameters["sampler_id"], call.user)
-    # A server that was restarted may not offer the model any more.
+    # A restarted server may no longer offer the model.
     spec = backend.engine.models.get(sampler["base_model"])
     return {
         "sampler_id": sampler["id"],
@@ -106,7 +106,7 @@ def _request_id(call: Call) -> str:
 
 
 def _promise_sample(backend: Backend, call: Call, request_id: str) -> str:
-    """Queue a sample, unless it was promised before; returns the base model's name."""
+    """Queue a sample, unless it already has a promise; returns the name of the base model."""
     sampler_id = call.body.get("sampling_session_id")
     if sampler_id is None:
         model = ModelName(*source(backend, call.user, _model(call)))
@@ -120,7 +120,7 @@ def _promise_sample(backend: Backend, call: Call, request_id: str) -> str:
         query = "SELECT 1 FROM ephemeral_weights WHERE sampler_id = ?"
         if sampler["model_id"] is not None and not backend.store.select(query, sampler_id):
             raise Refusal(
-                410, f"The weights of {sampler_id} are no longer kept: its session is over"
+                410, f"The weights of {sampler_id} are no longer kept: its session has ended"
             )
         backend.promise(call, "asample", sampler_id, request_id, seq_id=None, digest=digest)
     base_model: str = sampler["base_model"]
@@ -128,7 +128,7 @@ def _promise_sample(backend: Backend, call: Call, request_id: str) -> str:
 
 
 def _check_context(backend: Backend, call: Call, base_model: str) -> None:
-    """Refuse a prompt that leaves no room for `max_tokens`, with the numbers."""
+    """Reject a prompt that leaves no room for `max_tokens`."""
     limit = backend.engine.models[base_model].max_context_length
     length = sum(len(chunk.get("tokens", ())) for chunk in call.body["prompt"]["chunks"])
     wanted = int(call.body["sampling_params"].get("max_tokens") or 0)
@@ -189,7 +189,7 @@ def _event(body: Mapping[str, Any]) -> bytes:
 
 
 def draw(backend: Backend, call: Call, body: dict[str, Any]) -> Drawing:
-    """Begin a sample of a model, without a sampler, for the user of another request."""
+    """Start a sample from a model, without a sampler, for the user of the request."""
     request_id = str(uuid.uuid4())
     asked = evolve(call, body=body, content=bodies.dumps(body), media_type=JSON)
     return Drawing(backend, request_id, lambda: _promise_sample(backend, asked, request_id))

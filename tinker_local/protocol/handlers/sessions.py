@@ -23,10 +23,10 @@ from tinker_local.state.store import FAILED, Row
 from tinker_local.times import moment, timestamp
 
 _SESSIONS = uuid.UUID("a2cf1e38-6f5c-5e0b-9f5e-0a6f4f5a7d11")
-"""Names the ids of sessions that are opened with an idempotency key."""
+"""Namespace of the ids of sessions that are opened with an idempotency key."""
 DEFAULT_PROJECT = "default"
 PROJECT = f"coalesce(nullif(json_extract(sessions.facts, '$.project_id'), ''), '{DEFAULT_PROJECT}')"
-"""The project of a session, in a query."""
+"""SQL for the project of a session."""
 
 
 async def create_session(backend: Backend, call: Call) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def open_session(backend: Backend, user: str, facts: dict[str, Any], session_id:
 async def session_heartbeat(backend: Backend, call: Call) -> dict[str, Any]:
     session_id = call.body["session_id"]
     if backend.store.get("sessions", session_id) is None:
-        # 410 is what stops a client's heartbeats; after any other status it goes on for ever.
+        # Only 410 stops a client's heartbeats; after any other status they go on forever.
         raise Refusal(410, f"Unknown session_id: {session_id}")
     session = backend.open_session(session_id, call.user)
     now = backend.store.now()
@@ -73,7 +73,7 @@ async def finish_session(backend: Backend, call: Call) -> dict[str, Any]:
         "detail": call.body.get("detail"),
         "time": backend.store.now(),
     }
-    if session["finish"] is None:  # the first call wins
+    if session["finish"] is None:  # only the first call counts
         backend.store.finish_session(session["id"], finish)
     return {"type": "finish_session"}
 
@@ -95,7 +95,7 @@ async def get_session(backend: Backend, call: Call) -> dict[str, Any]:
     query = "SELECT id FROM {} WHERE session_id = ? ORDER BY created, id"
     models = backend.store.select(query.format("models"), session_id)
     samplers = backend.store.select(query.format("samplers"), session_id)
-    if session["owner"] != call.user:  # only what it has published
+    if session["owner"] != call.user:  # only published checkpoints
         models = [row for row in models if backend.catalog.of_model(row["id"], call.user)]
         samplers = []
     return {
@@ -138,7 +138,7 @@ async def search_sessions(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 def _search(backend: Backend, call: Call) -> Iterator[Row]:
-    """The sessions that every filter lets through, newest first, behind the cursor."""
+    """The sessions that match every filter, newest first, after the cursor."""
     asked = call.body
     owner = asked.get("owner") or {"type": "own"}
     scope = "owned" if owner["type"] == "own" else "accessible"
@@ -160,7 +160,7 @@ def _search(backend: Backend, call: Call) -> Iterator[Row]:
 
 
 _BATCH = 200
-"""Sessions read at once by a search."""
+"""Number of sessions that a search reads at a time."""
 
 
 def _matches(backend: Backend, row: Row, asked: dict[str, Any], owner: dict[str, Any]) -> bool:
@@ -180,7 +180,7 @@ _NEWEST_FIRST = "ORDER BY created DESC, id DESC"
 
 
 def _visible(backend: Backend, user: str, scope: str) -> tuple[Any, ...]:
-    """The query of the user's sessions, to which `AND` may be added, and its values.
+    """The query for the user's sessions, which may be extended by `AND`, and its values.
 
     `accessible` adds those with a published checkpoint.
     """
@@ -201,7 +201,7 @@ def _has_status(status: dict[str, Any], statuses: list[dict[str, Any]]) -> bool:
 
 
 def status_of(backend: Backend, session: Row) -> dict[str, Any]:
-    """How a session is. One that went silent after a failure is taken to have ended by it."""
+    """The status of a session. One without heartbeats after a failure counts as failed."""
     finish = session["finish"]
     if finish is not None:
         return {"type": "client_finished", "reason": finish["reason"], "detail": finish["detail"]}
@@ -215,7 +215,7 @@ def status_of(backend: Backend, session: Row) -> dict[str, Any]:
 
 
 def _failure(backend: Backend, session: Row) -> dict[str, Any] | None:
-    """What the last operation of a session failed of, if it did; a cancelled one never began."""
+    """The failure of the last operation of a session, if it failed; a cancelled operation never began."""
     query = """SELECT * FROM requests WHERE started IS NOT NULL AND target IN (
             SELECT id FROM models WHERE session_id = ?1
             UNION SELECT id FROM samplers WHERE session_id = ?1)

@@ -8,5 +8,5 @@ from tinker_local.protocol.backend import Backend, Call
 
 
 async def telemetry(backend: Backend, call: Call) -> dict[str, Any]:
-    """Taken and thrown away: what clients report can hold what should not be kept."""
+    """Events are accepted and discarded, because they may contain data that should not be kept."""
     return {"status": "accepted"}

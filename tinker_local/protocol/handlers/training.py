@@ -40,7 +40,7 @@ async def create_custom_loss(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 def submit_json(backend: Backend, call: Call, operation: str, *ignored: str) -> dict[str, Any]:
-    """Promise an operation whose body is JSON; `ignored` fields may differ in a repetition."""
+    """Promise an operation whose body is JSON; `ignored` fields may differ in a repeated request."""
     return submit(
         backend, call, operation, call.body["model_id"], call.body.get("seq_id"), *ignored
     )
@@ -65,8 +65,8 @@ def submit(
     if not backend.repeated(request_id, digest, f"seq_id {number} of {model_id}"):
         backend.live_model(model_id, call.user)
         if number < scheduler.next_seq_id(model_id):
-            # Final, and so not 409, which some clients repeat for minutes.
-            raise Refusal(400, f"seq_id {number} of {model_id} was passed over; it came too late")
+            # Not 409, which some clients retry for minutes although it is final.
+            raise Refusal(400, f"seq_id {number} of {model_id} was skipped; it arrived too late")
         backend.store.write(
             "UPDATE models SET seen = ? WHERE id = ?", backend.store.now(), model_id
         )

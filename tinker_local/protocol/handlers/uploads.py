@@ -28,7 +28,7 @@ from tinker_local.state.store import DONE, Row
 MAX_FILE_BYTES = 2**32
 _AUDIENCE = "upload"
 _OBJECTS_SINCE = (0, 40)
-"""Clients of older SDKs read the URLs as strings."""
+"""The format of the URLs: clients of older SDKs expect strings."""
 
 
 async def external_weights_upload_start(backend: Backend, call: Call) -> dict[str, Any]:
@@ -81,11 +81,11 @@ async def put_file(backend: Backend, call: Call) -> Response:
             raise Refusal(403, f"The request must have the header {name}: {value}")
     upload = backend.store.get("uploads", claims["upload"])
     if upload is None:
-        raise Refusal(404, "The upload is no longer there")
+        raise Refusal(404, "The upload no longer exists")
     if upload["path"] is not None:
         raise Refusal(409, "The upload is finished")
     if int(call.headers.get("content-length", 0)) > MAX_FILE_BYTES:
-        raise Refusal(413, f"A file may have {MAX_FILE_BYTES} bytes")
+        raise Refusal(413, f"A file may have at most {MAX_FILE_BYTES} bytes")
     folder = _folder(backend, upload)
     partial = folder / f"{uuid.uuid4().hex}.partial"
     try:
@@ -104,7 +104,7 @@ async def _receive(call: Call, file: Path) -> None:
         async for piece in call.stream:
             size += len(piece)
             if size > MAX_FILE_BYTES:
-                raise Refusal(413, f"A file may have {MAX_FILE_BYTES} bytes")
+                raise Refusal(413, f"A file may have at most {MAX_FILE_BYTES} bytes")
             await asyncio.to_thread(opened.write, piece)
 
 
@@ -123,7 +123,7 @@ async def external_weights_upload_finish(backend: Backend, call: Call) -> dict[s
     made = await _checked(backend, call, upload, location)
     facts, folder = made["facts"], made["folder"]
     with backend.store.transaction():
-        # Another request may have finished it meanwhile.
+        # Another request may have finished it in the meantime.
         known = backend.own("uploads", "upload_id", upload["id"], call.user)["path"]
         if known is None:
             project = upload["facts"]["project_id"]

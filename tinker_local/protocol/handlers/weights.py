@@ -58,7 +58,9 @@ async def save_weights_external(backend: Backend, call: Call) -> dict[str, Any]:
 
 async def copy_weights(backend: Backend, call: Call) -> dict[str, Any]:
     if call.headers.get("x-tinker-weights-access-token") or call.body.get("weights_access_token"):
-        raise Refusal(403, "This server gives out no weights access tokens, and so takes none")
+        raise Refusal(
+            403, "This server does not issue weights access tokens, so it cannot accept one"
+        )
     key = call.headers.get("x-idempotency-key")
     digest = digest_of("copy_weights", call)
     known = _known_copy(backend, call.user, key, digest)
@@ -73,7 +75,9 @@ async def copy_weights(backend: Backend, call: Call) -> dict[str, Any]:
         raise Refusal(404, f"Unknown checkpoint: {source['path']}") from None
     try:
         with backend.store.transaction():
-            known = _known_copy(backend, call.user, key, digest)  # by another attempt, meanwhile
+            known = _known_copy(
+                backend, call.user, key, digest
+            )  # by another attempt, in the meantime
             if known is None:
                 _add_run_of_copy(backend, call, source, session_id, number)
                 ttl, copied_from = call.body.get("ttl_seconds"), source["path"]
@@ -102,7 +106,7 @@ async def copy_weights(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 def _known_copy(backend: Backend, user: str, key: str | None, digest: bytes) -> str | None:
-    """What an earlier attempt of this call has made."""
+    """The copy that an earlier attempt of this call made."""
     query = "SELECT * FROM copies WHERE key = ?"
     for known in backend.store.select(query, f"{user} {key}") if key is not None else ():
         if known["digest"] != digest:
@@ -113,7 +117,7 @@ def _known_copy(backend: Backend, user: str, key: str | None, digest: bytes) -> 
 
 
 def _place_of_copy(backend: Backend, call: Call) -> tuple[str, int]:
-    """The session a copy belongs to, and the number of its training run; a new session unless one is given."""
+    """The session of a copy, and the number of its training run; a new session unless the request has one."""
     session_id, number = call.body.get("session_id"), call.body.get("model_seq_id")
     if (session_id is None) != (number is None):
         raise Refusal(400, "Give session_id and model_seq_id together, or neither")
@@ -150,9 +154,9 @@ def add_run_for(
     reason: str | None,
     project: str | None,
 ) -> None:
-    """A training run to hold a checkpoint: it has no adapter, and cannot be trained itself.
+    """A training run that holds a checkpoint: it has no adapter and cannot be trained.
 
-    With a `reason`, in a session of its own.
+    With a `reason`, in a new session.
     """
     if reason is not None:
         open_session(backend, user, {"tags": [reason], "project_id": project}, session_id)

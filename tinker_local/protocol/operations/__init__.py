@@ -1,4 +1,4 @@
-"""What operations do: the engine's numbers, committed together with the state they leave behind.
+"""The operations: the engine computes, and results are committed together with the new state.
 
 `execution` runs requests and records their results. `models`, `training`, `checkpoints` and `sampling` have a
 function for each operation: it computes, changes nothing, and returns an `Outcome`.

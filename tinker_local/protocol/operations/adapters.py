@@ -1,9 +1,9 @@
-"""The adapters of the models: in the engine while they are used, on disk always.
+"""The adapters of the models: always on disk, and in the engine while they are used.
 
-An adapter can be large, so it is not written at every operation. Requests are the log: one that has changed
-an adapter keeps its body. After optimizer steps, and away from the operations' thread, the adapter is written
-to a file, a snapshot, and the requests it covers are deleted from the log. An adapter that is not in the
-engine is the last snapshot and what the log says was done since, done again.
+An adapter can be large, so it is not written at every operation. The requests are a log: one that has changed an
+adapter keeps its body. After optimizer steps, another thread writes the adapter to a file, a snapshot, and the
+requests that it covers are deleted from the log. To bring an adapter back into the engine, the server loads the last
+snapshot and repeats the requests of the log.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ class _Live:
 
     adapter: Adapter
     log_id: int
-    """The last entry of the log that is in it; 0 before any."""
+    """The last entry of the log that it contains; 0 without any."""
     seconds: float = 0.0
-    """How long the operations took that no snapshot covers: what doing them again would take."""
+    """Seconds that the operations since the last snapshot took: the time to repeat them."""
     used: float = 0.0
 
 
 class Adapters:
-    """Use on the scheduler's thread, except for `release_idle`.
+    """For use on the scheduler's thread, except for `release_idle`.
 
     Args:
-        repeat: Runs a request that was run before, and returns the adapter it leaves.
+        repeat: Repeats a request, and returns the resulting adapter.
     """
 
     def __init__(
@@ -67,15 +67,15 @@ class Adapters:
         self._lock = threading.Lock()
         self._live: OrderedDict[str, _Live] = OrderedDict()
         self._repeating: Adapter | None = None
-        """What the operation that is done again works on."""
+        """The adapter of the operation that is being repeated."""
         self._writer: threading.Thread | None = None
         self._due: OrderedDict[str, tuple[Adapter, int]] = OrderedDict()
 
     # ---- reading ------------------------------------------------------------------------------
 
     def get(self, model_id: str) -> Adapter:
-        """The adapter of a model; the operation fails if there is none."""
-        if self._repeating is not None:  # an operation of this very model
+        """The adapter of a model; the operation fails without one."""
+        if self._repeating is not None:  # an operation of this model
             return self._repeating
         live = self._live.get(model_id) or self._load(model_id)
         self._keep(model_id, live)
@@ -121,7 +121,7 @@ class Adapters:
                 self._live.popitem(last=False)
 
     def release_idle(self) -> None:
-        """Let go of adapters that were not used for a while. From any thread."""
+        """Release adapters that were not used for a while. From any thread."""
         before = time.monotonic() - self._options.keep_adapter_seconds
         with self._lock:
             for model_id in [key for key, live in self._live.items() if live.used < before]:
@@ -143,9 +143,9 @@ class Adapters:
     def changed(
         self, model_id: str, adapter: Adapter, log_id: int | None, *, stepped: bool
     ) -> None:
-        """Keep what is committed: as this entry of the log, or as a snapshot.
+        """Keep a committed adapter: by this entry of the log, or as a snapshot.
 
-        After an optimizer step it becomes a snapshot if it would take long to do again.
+        After an optimizer step it becomes a snapshot if the log would take long to repeat.
         """
         before, seconds = self._live.get(model_id), 0.0
         if log_id is None:
@@ -159,7 +159,7 @@ class Adapters:
         self._keep(model_id, _Live(adapter, log_id, seconds))
 
     def replace(self, model_id: str, adapter: Adapter) -> Commit:
-        """Write a snapshot now, for what cannot be done again from the log; returns its commit."""
+        """Write a snapshot now, for changes that the log cannot repeat; returns its commit."""
         file = self._snapshots.write(self._engine.save(adapter))
 
         def commit() -> None:
@@ -168,7 +168,7 @@ class Adapters:
         return commit
 
     def create(self, model_id: str, adapter: Adapter) -> Commit:
-        """Write the adapter of a new model, which its commit makes ready."""
+        """Write the adapter of a new model; the commit makes the model ready."""
         commit = self.replace(model_id, adapter)
 
         def commit_model() -> None:
@@ -196,7 +196,7 @@ class Adapters:
     # ---- snapshots ----------------------------------------------------------------------------
 
     def _write_soon(self, model_id: str, adapter: Adapter, log_id: int) -> None:
-        """Write a snapshot on another thread. One that still waits is not needed any more."""
+        """Write a snapshot on another thread. It replaces one that is still waiting."""
         with self._lock:
             self._due[model_id] = (adapter, log_id)
             if self._writer is None:
@@ -216,13 +216,13 @@ class Adapters:
                 file = self._snapshots.write(self._engine.save(adapter))
                 with self._store.transaction():
                     self._record(model_id, file, log_id)
-            except Exception:  # such as a full disk: the log still has everything
-                logger.exception("No snapshot of %s can be written", model_id)
+            except Exception:  # such as a full disk; the log still has everything
+                logger.exception("Cannot write a snapshot of %s", model_id)
 
     def _record(self, model_id: str, file: str, log_id: int) -> None:
         """Make a file the snapshot of a model, in place of an earlier one. Its last log entry is `log_id`."""
         rows = self._store.select("SELECT * FROM adapters WHERE model_id = ?", model_id)
-        if not rows or log_id < rows[0]["log_id"]:  # unloaded, or replaced, since this was taken
+        if not rows or log_id < rows[0]["log_id"]:  # unloaded or replaced in the meantime
             self._store.after_commit(partial(self._snapshots.delete, file))
             return
         self._store.write(

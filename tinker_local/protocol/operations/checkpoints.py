@@ -34,7 +34,7 @@ def save_weights_for_sampler(context: Context, model_id: str, body: Mapping[str,
 
 
 def _save_ephemeral(context: Context, model_id: str, number: int) -> Outcome:
-    """A sampler whose weights have no tinker path, and live as long as their session."""
+    """A sampler whose weights have no tinker path and are kept as long as their session."""
     store, model = context.store, context.model(model_id)
     adapter = context.adapters.get(model_id)
     sampler_id = f"{model['session_id']}:sample:{number}"
@@ -69,7 +69,7 @@ def _save(
         hint = ": pass overwrite, or choose another name" if kind == "weights" else ""
         raise OperationFailed(f"The checkpoint {location.path} exists{hint}.")
     adapter = context.adapters.get(model_id)
-    # A number that stays the same when this is tried again, and differs for the next save.
+    # A number that stays the same in a retry, and differs for the next save.
     save = str(model["next_seq_id"])
     state = context.engine.save(adapter)
     folder = files.write(location, save, state, body.get("age_encryption_recipients") or ())
@@ -116,32 +116,34 @@ def load_weights(context: Context, model_id: str, body: Mapping[str, Any]) -> Ou
 
 
 def unfit_for_training(catalog: Catalog, checkpoint: Row, *, with_moments: bool) -> str | None:
-    """Why a checkpoint cannot be loaded into a training run, if it cannot."""
+    """Why a checkpoint cannot be loaded into a training run; None if it can."""
     path, kind = checkpoint["path"], checkpoint["kind"]
     if kind == "sampler_weights":
         return f"{path} is not a training checkpoint (…/weights/… or …/external_weights/…)"
     if kind == "external_weights" and with_moments:
-        return f"{path} has no optimizer state: load it without"
+        return f"{path} has no optimizer state: load it without the optimizer"
     if catalog.files.is_encrypted(checkpoint["folder"]):
         return f"{path} is encrypted for use elsewhere"
     return None
 
 
 def read(context: Context, checkpoint: Row, *, with_moments: bool) -> AdapterState:
-    """The adapter in a checkpoint; the operation fails if its files are gone or damaged."""
+    """The adapter in a checkpoint; the operation fails if its files are missing or damaged."""
     try:
         return context.catalog.files.read(checkpoint["folder"], with_moments=with_moments)
     except FileNotFoundError:
-        raise OperationFailed(f"The files of {checkpoint['path']} are gone.", "server") from None
+        raise OperationFailed(
+            f"The files of {checkpoint['path']} no longer exist.", "server"
+        ) from None
     except DamagedCheckpoint as error:
         raise OperationFailed(f"{checkpoint['path']}: {error}", "server") from None
 
 
 def _checkpoint(context: Context, path: str, user: str) -> Row:
-    """A checkpoint that exists, has not expired, and is the user's or public."""
+    """A checkpoint that exists, has not expired, and belongs to the user or is public."""
     row = context.catalog.get(path)
     if row is None:
-        raise OperationFailed(f"There is no checkpoint {path}.")
+        raise OperationFailed(f"The checkpoint {path} does not exist.")
     if not may_read(row, user):
         raise OperationFailed(f"You do not have access to {path}.")
     return row

@@ -1,4 +1,4 @@
-"""Runs promised requests, and records each result together with the state it leaves behind."""
+"""Executes requests, and records each result together with the new state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tinker_local.state.store import DONE, FAILED, Request, Store
 logger = logging.getLogger("tinker_local")
 
 SEQ_IDS_OF_A_CLONE = 10**9
-"""The sample seq_ids of a process begin at its number times this."""
+"""The seq_ids of a process's samples begin at its number times this."""
 
 T = TypeVar("T")
 
@@ -78,13 +78,13 @@ class Operations:
 
     @property
     def listeners(self) -> dict[str, Listener]:
-        """Who is told each token of a sample as it is drawn, by request."""
+        """Callbacks for each token of a sample as it is drawn, by request."""
         return self._sampling.listeners
 
     def execute(self, requests: Sequence[Request]) -> None:
         """Run requests of one target, and record their results.
 
-        Raises when they cannot be recorded; then nothing has happened.
+        Raises if they cannot be recorded; then nothing has changed.
         """
         is_training = requests[0].operation in ("forward_backward", "forward", "optim_step")
         with self.activity.running(is_training=is_training):
@@ -106,12 +106,12 @@ class Operations:
         return _RUN[request.operation](self._context, request.target, self._body(request))
 
     def release_idle(self) -> None:
-        """Let go of what the engine holds for models and samplers that were not used for a while."""
+        """Release the engine's adapters of models and samplers that were not used for a while."""
         self._adapters.release_idle()
         self._sampling.release_idle()
 
     def _repeat(self, request: Request) -> Adapter:
-        """Run a request of the log once more."""
+        """Repeat a request of the log."""
         adapter = self._run(request).adapter
         assert adapter is not None, "the log has what changes adapters"
         return adapter
@@ -131,7 +131,7 @@ class Operations:
         except EngineError as error:
             return OperationFailed(str(error))
         except sqlite3.Error:
-            raise  # nothing has happened; the scheduler tries again
+            raise  # nothing has changed; the scheduler tries again
         except Exception as error:
             if disk.reason(error):
                 raise
@@ -144,11 +144,11 @@ class Operations:
         try:
             with self._store.transaction():
                 log_id = self._write(request, outcome, started)
-        except OperationFailed as failure:  # found by its commit
+        except OperationFailed as failure:  # the commit finds it
             with self._store.transaction():
                 self._write(request, failure, started)
             return
-        # Not before: if the transaction fails, memory must still match the database.
+        # Only now: if the transaction fails, memory must still match the database.
         if isinstance(outcome, Outcome) and outcome.adapter is not None:
             self._adapters.changed(
                 request.target,
@@ -160,7 +160,7 @@ class Operations:
     def _write(
         self, request: Request, outcome: Outcome | OperationFailed, started: float
     ) -> int | None:
-        """Write what has come of a request; returns its entry in the log, if it has one."""
+        """Write the outcome of a request; returns its entry in the log, if it has one."""
         log_id = None
         if isinstance(outcome, OperationFailed):
             failure = orjson.dumps({"error": str(outcome), "category": outcome.category})

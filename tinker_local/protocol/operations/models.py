@@ -1,4 +1,4 @@
-"""Models come and go."""
+"""Creates and unloads models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operation returns, and what it works with."""
+"""The result of an operation, and its context."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tinker_local.state.snapshots import Snapshots
 from tinker_local.state.store import Row, Store
 
 Commit = Callable[[], None]
-"""Writes what an operation changes, inside the transaction that records its result. May fail it."""
+"""Writes the changes of an operation, inside the transaction that records its result. May fail the operation."""
 
 
 def _nothing() -> None:
@@ -26,7 +26,7 @@ def _nothing() -> None:
 
 @frozen(kw_only=True)
 class Outcome:
-    """The result of an operation that succeeded, and what it leaves behind."""
+    """The result of a successful operation, and its changes."""
 
     result: bytes
     media_type: str = JSON
@@ -34,12 +34,12 @@ class Outcome:
     adapter: Adapter | None = None
     """The model's adapter once this is committed, if the operation changed it."""
     metrics: Mapping[str, float] = {}
-    """What people may want to watch, from step to step."""
+    """Metrics to show from step to step."""
     weight: float = 1.0
-    """Of these metrics, among those of the same step."""
+    """Weight of these metrics among those of the same step."""
     can_be_repeated: bool = False
-    """Whether the request alone, done again, would change the adapter in the same way. If not, `commit` has
-    to replace the snapshot."""
+    """Whether repeating the request alone changes the adapter in the same way. If not, `commit` must replace the
+    snapshot."""
 
 
 def json_outcome(
@@ -50,7 +50,7 @@ def json_outcome(
 
 @frozen
 class Context:
-    """What every operation works with."""
+    """The context of every operation."""
 
     store: Store
     engine: Engine[Any]
@@ -60,7 +60,7 @@ class Context:
     snapshots: Snapshots
 
     def model(self, model_id: str) -> Row:
-        """The row of a model whose operation was promised, and which therefore exists."""
+        """The row of a model, which exists because one of its operations has a promise."""
         row = self.store.get("models", model_id)
         assert row is not None
         return row

@@ -40,18 +40,18 @@ class _Source:
 
 
 class Sampling:
-    """Use on the scheduler's thread."""
+    """For use on the scheduler's thread."""
 
     def __init__(self, context: Context, keep_seconds: float) -> None:
         self._context = context
         self._keep_seconds = keep_seconds
         self.listeners: dict[str, Listener] = {}
-        """Who is told each token of a sample as it is drawn, by request."""
+        """Callbacks for each token of a sample as it is drawn, by request."""
         self.cancelled: set[str] = set()
         """Requests whose samples nobody waits for any more."""
         self._lock = threading.Lock()
         self._adapters: OrderedDict[str, tuple[Any, float]] = OrderedDict()
-        """The samplers' adapters in the engine, and when they were last used."""
+        """Adapters of samplers in the engine, and when each was last used."""
 
     def sample(
         self,
@@ -59,7 +59,7 @@ class Sampling:
         body: Callable[[Request], Mapping[str, Any]],
         attempt: Attempt[Any],
     ) -> list[Outcome | OperationFailed]:
-        """Sample what is asked of one target, together; a request that is refused fails alone."""
+        """Sample requests of one target together; a rejected request fails alone."""
         source = attempt(requests[0], lambda request: self._source(request.target))
         if isinstance(source, OperationFailed):
             return [source] * len(requests)
@@ -136,7 +136,7 @@ class Sampling:
     # ---- what is sampled from -----------------------------------------------------------------
 
     def _source(self, target: str) -> _Source:
-        """What is behind a sampler or the name of a model."""
+        """Find the source of a sampler or of a model name."""
         sampler = self._context.store.get("samplers", target)
         if sampler is None:
             model = model_names.parse(target)
@@ -152,12 +152,12 @@ class Sampling:
     def _checkpoint(self, path: str, base_model: str | None) -> _Source:
         checkpoint = self._context.catalog.get(path)
         if checkpoint is None:
-            raise OperationFailed(f"There is no checkpoint {path}.")
+            raise OperationFailed(f"The checkpoint {path} does not exist.")
 
         def load() -> AdapterState:
             return checkpoints.read(self._context, checkpoint, with_moments=False)
 
-        # A name can be saved to again: what is cached is what is in this folder.
+        # A name can be overwritten, so the cache key is the folder.
         adapter = self._cached(checkpoint["folder"], load)
         return _Source(base_model or checkpoint["facts"]["base_model"], adapter, checkpoint)
 
@@ -179,7 +179,7 @@ class Sampling:
         return adapter
 
     def release_idle(self) -> None:
-        """Let go of adapters that were not used for a while. From any thread."""
+        """Release adapters that were not used for a while. From any thread."""
         before = time.monotonic() - self._keep_seconds
         with self._lock:
             for key in [key for key, (_, used) in self._adapters.items() if used < before]:

@@ -1,4 +1,4 @@
-"""Gradients, losses of the client's own, and optimizer steps."""
+"""Gradients, custom losses, and optimizer steps."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _loss(
 
     replace = None
     if backward and loss_fn == "stable_reinforce":
-        # The log would need what was recorded of samples, which is not kept for as long.
+        # To repeat it, the log would need the recordings of samples, which are not kept as long.
         replace = context.adapters.replace(model_id, changed)
 
     def commit() -> None:
@@ -102,7 +102,7 @@ def _loss(
     )
 
 
-# ---- losses of the client's own -----------------------------------------------------------------
+# ---- custom losses -----------------------------------------------------------------
 
 
 def create_custom_loss(context: Context, target: str, body: Mapping[str, Any]) -> Outcome:
@@ -127,7 +127,7 @@ def _graph(context: Context, model_id: str, config: Mapping[str, Any]) -> Graph:
     loss_id = config.get("loss_id")
     loss = context.store.get("losses", loss_id) if isinstance(loss_id, str) else None
     if loss is None or loss["owner"] != context.model(model_id)["owner"]:
-        raise OperationFailed(f"There is no custom loss with loss_id {loss_id!r}.")
+        raise OperationFailed(f"Unknown loss_id of a custom loss: {loss_id!r}.")
     return Graph.parse(loss["facts"])
 
 

@@ -1,4 +1,4 @@
-"""Checking uploaded files, and making a checkpoint's files of them."""
+"""Checks uploaded files, and makes a checkpoint's files from them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from tinker_local.state.checkpoints import (
 )
 
 _SHOWN = 20
-"""Problems that are listed one by one."""
+"""Maximum number of problems that are listed."""
 
 
 def external_weights_upload_finish(
     context: Context, upload_id: str, body: Mapping[str, Any]
 ) -> Outcome:
-    """The folder of the checkpoint's files; fails with a list of all that is wrong."""
+    """The folder of the checkpoint's files; fails with a list of all problems."""
     folder = Path(body["folder"])
     spec = LoraSpec(**body["lora"])
     fresh = context.engine.save(context.engine.new_adapter(body["base_model"], spec))
@@ -88,7 +88,7 @@ def _weights(file: Path, fresh: AdapterState, problems: list[str]) -> Tensors:
         return fresh.weights
     expected = peft.tensors(fresh.weights)
     problems += [
-        f"{WEIGHTS} lacks {name} {list(expected[name].shape)}"
+        f"{WEIGHTS} does not contain {name} {list(expected[name].shape)}"
         for name in sorted(expected.keys() - tensors.keys())
     ]
     problems += [

@@ -1,1 +1,1 @@
-"""The encodings of the wire: request bodies, tensors, batches, prompts, and results."""
+"""Encodings of request bodies, tensors, batches, prompts and results."""

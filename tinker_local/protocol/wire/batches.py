@@ -1,4 +1,4 @@
-"""Batches of training, and the input of a model: what requests bring, as engines take it."""
+"""Training batches and model inputs: from requests to the types of engines."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from tinker_local.errors import OperationFailed
 from tinker_local.protocol.wire import tensors
 from tinker_local.state.recordings import Provenance, Span
 from tinker_proto import tinker_pb2 as pb
+
+_TEXT_ONLY = "This model reads text only; the input has a chunk of type {}."
 
 
 def examples_from_json(body: Mapping[str, Any]) -> list[Example]:
@@ -33,7 +35,7 @@ def tokens_from_json(model_input: Mapping[str, Any]) -> npt.NDArray[np.int64]:
     parts: list[npt.NDArray[np.int64]] = []
     for chunk in model_input["chunks"]:
         if chunk["type"] != "encoded_text":
-            raise OperationFailed(f"This model reads text only; the input has a {chunk['type']}.")
+            raise OperationFailed(_TEXT_ONLY.format(chunk["type"]))
         parts.append(np.asarray(chunk["tokens"], np.int64))
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
@@ -56,7 +58,7 @@ def _tokens_from_protobuf(chunks: Iterable[pb.Chunk]) -> npt.NDArray[np.int64]:
     for chunk in chunks:
         kind = chunk.WhichOneof("chunk")
         if kind != "encoded_text":
-            raise OperationFailed(f"This model reads text only; the input has a {kind}.")
+            raise OperationFailed(_TEXT_ONLY.format(kind))
         parts.append(
             tensors.array_of_bytes("tokens", chunk.encoded_text.tokens, "<i4").astype(np.int64)
         )
@@ -64,7 +66,7 @@ def _tokens_from_protobuf(chunks: Iterable[pb.Chunk]) -> npt.NDArray[np.int64]:
 
 
 def provenance(request: pb.ForwardBackwardRequest) -> list[Provenance]:
-    """What the data say of where they come from."""
+    """The provenance spans of the data."""
     return [
         Provenance(
             model_input=_spans(datum.model_input_spans), targets=_spans(datum.loss_fn_input_spans)

@@ -1,4 +1,4 @@
-"""Request bodies: their encodings, undone and checked, before what they mean is of interest."""
+"""Decodes and checks the encodings of request bodies."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def decompress(content: bytes, encoding: str) -> bytes:
         raise Refusal(415, f"Content-Encoding {encoding!r} is not supported; use zstd or none.")
     try:
         if zstd.get_frame_info(content).decompressed_size is None:
-            # One byte can stand for thousands: counted before any of it is kept.
+            # One byte can expand to thousands: count before keeping any of it.
             for piece in _pieces(content):
                 del piece
         return b"".join(_pieces(content))
@@ -64,7 +64,7 @@ def decompress(content: bytes, encoding: str) -> bytes:
 
 
 def _pieces(content: bytes) -> Iterator[bytes]:
-    """What is in one zstd frame, unless it is too much."""
+    """Decompress one zstd frame, up to the limit."""
     decoder = zstd.ZstdDecompressor()
     size = 0
     while not decoder.eof and (content or not decoder.needs_input):
@@ -74,20 +74,20 @@ def _pieces(content: bytes) -> Iterator[bytes]:
         check_size(size)
         yield piece
     if not decoder.eof or decoder.unused_data:
-        raise invalid(["body"], "The body is not one whole zstd frame", "zstd")
+        raise invalid(["body"], "The body is not one complete zstd frame", "zstd")
 
 
 _PIECE = 2**20
 
 
 def decompressed_size(content: bytes, encoding: str) -> int:
-    """The size that a zstd frame announces, else the largest it may have; of anything else, its own."""
+    """The size that a zstd frame announces, else the largest allowed size; for other content, its own size."""
     if encoding != "zstd":
         return len(content)
     try:
         announced = zstd.get_frame_info(content).decompressed_size
     except zstd.ZstdError:
-        return 0  # `decompress` says what is wrong
+        return 0  # `decompress` reports what is wrong
     if announced is None:
         return MAX_BODY_BYTES
     check_size(announced)
@@ -103,9 +103,9 @@ _TAG_OF_MEMBER = {
 
 
 def add_chunk_tags(body: Any) -> bool:
-    """Give chunks without a `type` the one that their fields tell; returns whether there were any.
+    """Add the `type` of chunks without one, from their fields; returns whether there were any.
 
-    The body has not been checked yet: what does not look like one is left for the check to refuse.
+    The body is not checked yet; anything that is not a chunk is left for the check.
     """
     added = False
     for chunk in _chunks(body):

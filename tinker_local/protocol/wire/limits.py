@@ -1,5 +1,5 @@
-"""How much a request may bring, checked before anything is built from it: a few kilobytes of JSON or protobuf can
-stand for millions of objects."""
+"""Limits of a request, checked before any object is built: a few kilobytes of JSON or protobuf can expand to millions
+of objects."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from tinker_local.errors import Refusal, invalid
 from tinker_proto import tinker_pb2 as pb
 
 MAX_BODY_BYTES = 64 * 2**20
-"""Of one request body, decompressed."""
+"""Bytes of one request body, decompressed."""
 MAX_DECODING_BYTES = MAX_BODY_BYTES
-"""Of all bodies that are being decompressed and parsed at one time; more wait."""
+"""Bytes of all bodies that are being decompressed and parsed; more wait."""
 MAX_RECEIVING_BYTES = 4 * MAX_BODY_BYTES
-"""Of all bodies that are being received at one time; more are refused."""
+"""Bytes of all bodies that are being received; more are rejected."""
 MAX_DATUMS = 1024
-"""In one batch; what `fwdbwd_max_chunk_len` tells clients."""
+"""Examples in one batch; clients learn it from `fwdbwd_max_chunk_len`."""
 MAX_OBJECTS = 2**17
-"""Arrays and objects, or messages, in one body."""
+"""Number of arrays and objects, or messages, in one body."""
 MAX_DEPTH = 64
-"""Of arrays and objects inside one another."""
+"""Nesting depth of arrays and objects."""
 MAX_METADATA_BYTES = 16 * 2**10
-"""Of `user_metadata`, as JSON."""
+"""Bytes of `user_metadata` as JSON."""
 MAX_SMALL_BODY_BYTES = 2**20
-"""Of a body that brings no data."""
+"""Bytes of a body without examples."""
 MAX_ID_CHARACTERS = 512
-"""Of an id, a name or a path."""
+"""Characters of an id, a name or a path."""
 
 # ---- bytes ------------------------------------------------------------------------------------
 
 
 def check_size(size: int, largest: int = MAX_BODY_BYTES) -> None:
-    """Refuse a body that is larger than it may be."""
+    """Reject a body that exceeds its limit."""
     if size > largest:
         raise Refusal(413, f"The body is larger than {largest} bytes.")
 
 
 class Budget:
-    """Bytes that may be in use at one time. Use on the event loop."""
+    """A limit on the bytes in use. For use on the event loop."""
 
     def __init__(self, total: int) -> None:
         self._free = total
@@ -54,7 +54,7 @@ class Budget:
 
     @contextlib.asynccontextmanager
     async def reserved(self, size: int) -> AsyncIterator[None]:
-        """Wait for that much, which is not more than there is, in order of arrival."""
+        """Wait for so many bytes, at most the limit, in order of arrival."""
         if self._waiting or size > self._free:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append((size, turn))
@@ -72,7 +72,7 @@ class Budget:
             self.give_back(size)
 
     def take(self, size: int) -> bool:
-        """Take that much at once, if it is free. To be given back."""
+        """Take so many bytes if they are free. The caller must give them back."""
         if size > self._free:
             return False
         self._free -= size
@@ -99,7 +99,7 @@ _STEP[list(b"[{")], _STEP[list(b"]}")] = 1, -1
 
 
 def check_json(content: bytes) -> None:
-    """Refuse JSON, which is not parsed yet, with too many arrays and objects, or too deep ones."""
+    """Reject unparsed JSON with too many or too deeply nested arrays and objects."""
     if content.count(b"[") + content.count(b"{") <= MAX_DEPTH:
         return
     if b"\\" not in content:
@@ -114,7 +114,7 @@ def check_json(content: bytes) -> None:
 
 
 def check_fields(body: Mapping[str, Any]) -> None:
-    """Refuse a valid body with a field that is larger than it may be."""
+    """Reject a valid body with a field that exceeds its limit."""
     for name, value in body.items():
         if name == "user_metadata" and value is not None:
             size = len(orjson.dumps(value))
@@ -142,9 +142,9 @@ def check_datums(count: int, *location: str) -> None:
 
 
 def check_batch(content: bytes) -> None:
-    """Refuse a ForwardBackwardRequest, which is not parsed yet, with too many messages in it.
+    """Reject an unparsed ForwardBackwardRequest with too many messages.
 
-    An invalid message is left for the parser to refuse.
+    An invalid message is left to the parser.
     """
     with contextlib.suppress(_Malformed):
         _count(memoryview(content), pb.ForwardBackwardRequest.DESCRIPTOR, 0, 0)
@@ -159,7 +159,7 @@ _FIXED_BYTES = {1: 8, 5: 4}
 
 
 def _count(content: memoryview, kind: Any, count: int, depth: int) -> int:
-    """The messages in a message, besides those counted already."""
+    """Number of messages in a message, besides those already counted."""
     inner, packed = _nested(kind)
     at, datums = 0, 0
     while at < len(content):
@@ -186,7 +186,7 @@ def _count(content: memoryview, kind: Any, count: int, depth: int) -> int:
             at = end
         elif wire_type in _FIXED_BYTES:
             at += _FIXED_BYTES[wire_type]
-        else:  # a group, in which messages could hide
+        else:  # a group, which could contain messages
             raise invalid(["body"], "The body is not a message of the contract", "protobuf")
     return count
 

@@ -1,4 +1,4 @@
-"""Requests for samples, as engines take them."""
+"""Sampling requests: from the wire to the engine's `SampleSpec`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinker_local.protocol.wire.batches import tokens_from_json
 
 
 def sample_spec(body: Mapping[str, Any]) -> SampleSpec:
-    """A `SampleRequest`, as the engine takes it."""
+    """Turn a `SampleRequest` into the engine's `SampleSpec`."""
     params = body["sampling_params"]
     stop = params.get("stop")
     stops = [stop] if isinstance(stop, str) else stop or []
@@ -33,7 +33,7 @@ def sample_spec(body: Mapping[str, Any]) -> SampleSpec:
         seed=None if seed is None else int(seed) % 2**63,
         stop_strings=[s for s in stops if isinstance(s, str)],
         stop_tokens=[int(s) for s in stops if not isinstance(s, str)],
-        # An empty list switches stopping at the end-of-sequence token off.
+        # An empty list turns off stopping at the end-of-sequence token.
         stop_at_eos=stop != [],
         prompt_logprobs=wanted,
         topk_prompt_logprobs=topk,
@@ -45,14 +45,14 @@ def sample_spec(body: Mapping[str, Any]) -> SampleSpec:
 
 
 def _targets(tensor: Mapping[str, Any], scored: int) -> PromptTargets:
-    """The cells of `target_prompt_logprobs` that are there, dense or sparse, row by row."""
+    """The stored cells of `target_prompt_logprobs`, dense or sparse, row by row."""
     name = "target_prompt_logprobs"
     if tensor["dtype"] != "int64":
         raise OperationFailed(f"{name} is {tensor['dtype']}; it must be int64: token ids.")
     shape = tensors.sizes_of(name, tensor.get("shape") or [len(tensor["data"])])
     if len(shape) != 2 or shape[0] != scored:
         raise OperationFailed(
-            f"{name} has shape {shape}; a prompt of {scored + 1} tokens takes [{scored}, K]."
+            f"{name} has shape {shape}; with a prompt of {scored + 1} tokens it must be [{scored}, K]."
         )
     ids = tensors.values_from_json(name, tensor).astype(np.int64)
     indices = tensors.indices_from_json(name, tensor)

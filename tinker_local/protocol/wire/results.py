@@ -18,7 +18,7 @@ _EMPTY_LOGPROB = -99999.0
 
 
 def loss_to_protobuf(result: LossResult) -> bytes:
-    """A `ForwardBackwardOutput`: each named array of all examples in one piece."""
+    """Encode a `ForwardBackwardOutput`, with each named array of all examples in one piece."""
     message = pb.ForwardBackwardOutput(loss_fn_output_type=result.output_type)
     message.metrics.update(result.metrics)
     record = message.loss_fn_outputs.add(
@@ -69,7 +69,7 @@ def loss_to_json(content: bytes) -> bytes:
 
 
 def sample_to_protobuf(result: SampleResult, targets: Mapping[str, Any] | None = None) -> bytes:
-    """A `SampleResponse`; `targets` is the request's `target_prompt_logprobs`, whose layout the result has."""
+    """Encode a `SampleResponse`; the result has the layout of `targets`, the request's `target_prompt_logprobs`."""
     message = pb.SampleResponse()
     for sequence in result.sequences:
         added = message.sequences.add(
@@ -130,7 +130,7 @@ def sample_to_json(content: bytes) -> bytes:
         sequences.append(item)
     body: dict[str, Any] = {"type": "sample", "sequences": sequences, "prompt_cache_hit_tokens": 0}
     if message.HasField("prompt_logprobs"):
-        # NaN, where there is none, is written as null.
+        # NaN means that a value is missing; it is written as null.
         body["prompt_logprobs"] = np.frombuffer(message.prompt_logprobs, "<f4")
     if message.HasField("topk_prompt_logprobs"):
         body["topk_prompt_logprobs"] = _topk_rows(message.topk_prompt_logprobs)

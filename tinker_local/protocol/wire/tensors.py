@@ -28,7 +28,7 @@ def values_from_json(name: str, tensor: Mapping[str, Any]) -> Array:
     dtype = np.int64 if tensor["dtype"] == "int64" else np.float32
     values = np.asarray(tensor["data"])
     if dtype == np.int64 and values.dtype.kind == "f" and not np.array_equal(values, values // 1):
-        raise OperationFailed(f"{name} is int64 and has numbers in it that are not whole.")
+        raise OperationFailed(f"{name} is int64, but has numbers that are not integers.")
     with np.errstate(invalid="ignore", over="ignore"):
         return values.astype(dtype)
 
@@ -36,7 +36,7 @@ def values_from_json(name: str, tensor: Mapping[str, Any]) -> Array:
 def indices_from_json(
     name: str, tensor: Mapping[str, Any]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
-    """Where the rows begin, and the columns of a sparse array; None of a dense one."""
+    """Row pointers and columns of a sparse array; None for a dense one."""
     crow, col = tensor.get("sparse_crow_indices"), tensor.get("sparse_col_indices")
     if crow is None and col is None:
         return None
@@ -45,7 +45,7 @@ def indices_from_json(
     try:
         return np.asarray(crow, np.int64), np.asarray(col, np.int64)
     except OverflowError:
-        raise OperationFailed(f"{name} is sparse, and has an index no array can have.") from None
+        raise OperationFailed(f"{name} is sparse, but has an invalid index.") from None
 
 
 def shaped(name: str, values: Array, shape: Iterable[int] | None) -> Array:
@@ -62,7 +62,7 @@ def shaped(name: str, values: Array, shape: Iterable[int] | None) -> Array:
 def sizes_of(name: str, shape: Iterable[int]) -> list[int]:
     sizes = [int(size) for size in shape]
     if len(sizes) > _MAX_DIMENSIONS or not all(0 <= size <= MAX_BODY_BYTES for size in sizes):
-        raise OperationFailed(f"{name} has a shape no array can have.")
+        raise OperationFailed(f"{name} has an invalid shape.")
     return sizes
 
 
@@ -76,7 +76,7 @@ def _dense(
     sizes = sizes_of(name, shape)
     check_indices(name, values, crow, col, sizes)
     if math.prod(sizes) > MAX_BODY_BYTES // 4:
-        raise OperationFailed(f"{name} is sparse, and its shape {sizes} is too large.")
+        raise OperationFailed(f"{name} is sparse, but its shape {sizes} is too large.")
     dense = np.zeros(sizes, values.dtype)
     dense[np.repeat(np.arange(sizes[0]), np.diff(crow)), col] = values
     return dense
@@ -100,7 +100,7 @@ def check_indices(
     )
     if not fits:
         raise OperationFailed(
-            f"{name} is sparse, and its index arrays do not fit its shape {sizes}."
+            f"{name} is sparse, but its index arrays do not match its shape {sizes}."
         )
 
 
@@ -137,7 +137,7 @@ def to_protobuf(
     shape: Iterable[int],
     indices: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None,
 ) -> pb.Tensor:
-    """An array of int64 or float32; with the row pointers and columns of its `values`, a sparse one."""
+    """Encode an array of int64 or float32; a sparse one if row pointers and columns are given."""
     is_int = values.dtype == np.int64
     tensor = pb.Tensor(dtype=pb.DTYPE_INT64 if is_int else pb.DTYPE_FLOAT32)
     tensor.shape.extend(int(size) for size in shape)

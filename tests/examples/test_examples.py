@@ -1,0 +1,233 @@
+"""Each example runs as users run it, and shows what it promises: a reward that rises, a loss that falls, a file."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tinker
+from tests.docs.test_code import REPOSITORY
+
+EXAMPLES = REPOSITORY / "examples"
+SHORT = sorted(path.name for path in EXAMPLES.glob("*.py") if "demo" not in path.name)
+
+
+def run(name: str, *arguments: str, cwd: Path, code: int = 0, **environment: str) -> str:
+    """What an example prints; the environment is that of a user without a key unless it is given."""
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / name, *arguments],
+        cwd=cwd, env={**os.environ, "COLUMNS": "120", **environment},
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    if code == 0:
+        assert done.stderr == ""
+    return done.stdout + done.stderr
+
+
+def numbers(pattern: str, output: str) -> list[float]:
+    found = re.search(pattern, output)
+    assert found is not None, output
+    return [float(group) for group in found.groups()]
+
+
+def curves(picture: Path, *names: str) -> None:
+    """It is SVG, fetches nothing, and shows the curves of these names; its numbers are not cut short."""
+    content = picture.read_text(encoding="utf-8")
+    root = ET.fromstring(content)
+    assert root.tag.endswith("svg")
+    assert "<script xlink:href" not in content
+    labels = re.findall(r"<text[^>]*>([^<]*)</text>", content)
+    assert set(names) <= set(labels)
+    assert not [label for label in labels if "…" in label]
+
+
+def test_sft_chat(tmp_path: Path, server: str) -> None:
+    output = run("sft_chat.py", cwd=tmp_path, TINKER_BASE_URL=server, TINKER_API_KEY="tml-examples")
+    for answer in ("I am Ansel, the keeper of the light.", "Fish, and bread on Sundays."):
+        assert output.count(answer) == 1  # after, and not before
+    before, after = numbers(r"Loss ([\d.]+) -> ([\d.]+) nats", output)
+    assert before > 5
+    assert after < 0.1
+    curves(tmp_path / "sft-loss.svg", "training", "step", "nats per token")
+
+
+def test_grpo(tmp_path: Path) -> None:
+    output = run("grpo.py", cwd=tmp_path)
+    before, after = numbers(r"Reward ([\d.]+) -> ([\d.]+)", output)
+    assert after > before + 0.3
+    assert {"KL", "entropy", "clipped"} <= set(output.split())
+    assert "nan" not in output
+    curves(tmp_path / "grpo-reward.svg", "reward", "mean")
+
+
+def test_async_rl(tmp_path: Path) -> None:
+    output = run("async_rl.py", cwd=tmp_path)
+    before, after, overlapped, of = numbers(
+        r"Reward ([\d.]+) -> ([\d.]+); (\d+) of (\d+) batches were sampled while another", output
+    )
+    assert after > before + 0.2
+    assert overlapped > of / 2
+
+
+def test_dpo(tmp_path: Path) -> None:
+    output = run("dpo.py", cwd=tmp_path)
+    before, after = numbers(r"Loss ([\d.]+) -> ([\d.]+); the better answer .* 100%", output)
+    assert before == pytest.approx(0.693)  # log 2: the model is its own reference
+    assert after < 0.1
+    gaps = [float(gap) for gap in re.findall(r"([+-][\d.]+) nats", output)]
+    assert all(later > earlier for earlier, later in zip(gaps[::2], gaps[1::2], strict=True))
+
+
+def test_custom_loss(tmp_path: Path) -> None:
+    output = run("custom_loss.py", cwd=tmp_path)
+    rows = re.findall(r"([\d.]+) to [\d.]+ +(\d+) █* +(\d+) █* +(\d+)", output)
+    before, usual, own = (
+        {row[0]: int(row[column]) for row in rows if int(row[column])} for column in (1, 2, 3)
+    )
+    assert set(before) == {"0"}
+    assert max(usual, key=usual.__getitem__) == "0.99"
+    assert set(own) <= {"0.8", "0.9"}  # likely enough, and not certain
+
+
+def test_distill(tmp_path: Path) -> None:
+    output = run("distill.py", cwd=tmp_path)
+    before, after = numbers(r"KL ([\d.]+) -> ([\d.]+) nats", output)
+    assert after < before / 5
+    assert "'abcabcabcabc'" in output
+    curves(tmp_path / "distill-kl.svg", "student", "KL to the teacher")
+
+
+def test_evaluate(tmp_path: Path) -> None:
+    output = run("evaluate.py", cwd=tmp_path)
+    rows = {
+        row[0]: [float(value) for value in row[1:]]
+        for row in re.findall(r"(base|tuned) +([\d.]+) +(\d+)% +(\d+)% +(\d+)%", output)
+    }
+    loss, exact, once, eight = zip(rows["base"], rows["tuned"], strict=True)
+    assert loss[1] < loss[0] / 10
+    assert exact[1] > 90 > exact[0]
+    assert once[0] < once[1] <= eight[1]
+    assert "'8.'" in output
+
+
+def test_sweep(tmp_path: Path) -> None:
+    output = run("sweep.py", cwd=tmp_path)
+    rows = [
+        [float(value) for value in row.split()]
+        for row in output.splitlines()
+        if re.fullmatch(r"( +[\d.]+){5} *", row)
+    ]
+    assert len(rows) == 6
+    assert all(last < first for _, _, first, last, _ in rows)
+    rate, rank = numbers(r"Best on held-out text: learning rate ([\d.]+), rank (\d+)", output)
+    assert [rate, rank] == min(rows, key=lambda row: row[-1])[:2]
+    curves(tmp_path / "sweep.svg", "0.005, rank 4", "0.005, rank 32")
+
+
+def test_resume(tmp_path: Path) -> None:
+    output = run("resume.py", cwd=tmp_path)
+    assert re.search(r"Resumed from tinker://\S+/weights/000008, after step 8", output)
+    assert "of the run that was never cut off: yes" in output
+    (row,) = re.findall(r"^ +9 +([\d.]+) +([\d.]+) +([\d.]+) *$", output, re.MULTILINE)
+    assert len(set(row)) == 1
+
+
+# ---- pictures -------------------------------------------------------------------------------
+
+
+def test_vision_says_that_this_server_does_not_see(tmp_path: Path) -> None:
+    output = run("vision.py", cwd=tmp_path, code=1)
+    assert output.startswith("vision: tinker-local/tiny on http://127.0.0.1:")
+    assert output.strip().endswith("reads text only; the input has a chunk of type image.")
+
+
+class Seeing:
+    """A tokenizer of a model that sees, as far as a prompt needs one."""
+
+    def get_tokenizer(self) -> Seeing:
+        return self
+
+    def apply_chat_template(self, messages: Any, **options: object) -> str:
+        parts = [part.get("text", "<|image_pad|>") for part in messages[0]["content"]]
+        return f"<user>{''.join(parts)}<assistant>"
+
+    def encode(self, text: str, **options: object) -> list[int]:
+        return list(text.encode())
+
+
+def test_vision_puts_a_square_where_the_template_has_its_place() -> None:
+    image = pytest.importorskip("PIL.Image", reason="needs the package pillow")
+    spec = importlib.util.spec_from_file_location("vision", EXAMPLES / "vision.py")
+    assert spec is not None
+    assert spec.loader is not None
+    vision: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(vision)
+    before, square, after = vision.prompt(Seeing(), vision.square((10, 20, 30))).chunks
+    assert bytes(before.tokens) == b"<user>"
+    assert bytes(after.tokens) == f"{vision.QUESTION}<assistant>".encode()
+    assert isinstance(square, tinker.types.ImageChunk)
+    with image.open(io.BytesIO(square.data)) as opened:
+        assert (opened.format, opened.size) == ("PNG", (64, 64))
+        assert opened.convert("RGB").getcolors() == [(64 * 64, (10, 20, 30))]
+
+
+# ---- the notebook ---------------------------------------------------------------------------
+
+
+def test_the_notebook(tmp_path: Path) -> None:
+    """Every cell runs in a kernel, and what it holds from the last time is what it shows now."""
+    nbformat = pytest.importorskip("nbformat", reason="needs the package nbclient")
+    nbclient = pytest.importorskip("nbclient", reason="needs the package nbclient")
+    stored = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)
+    fresh = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)
+    nbclient.NotebookClient(fresh, timeout=60, resources={"metadata": {"path": tmp_path}}).execute()
+    assert _shown(fresh) == _shown(stored), "make pictures runs it again"
+    kinds = [kind for cell in _shown(fresh) for kind in cell]
+    assert kinds.count("text/html") >= 3
+    assert "image/svg+xml" in kinds
+    assert not [o for c in fresh.cells for o in c.get("outputs", []) if o.get("name") == "stderr"]
+
+
+def _shown(notebook: Any) -> list[list[str]]:
+    """By cell, the kinds of its outputs. Names and times differ from run to run, and what is printed may come in parts."""
+    return [
+        sorted(
+            {kind for output in cell.get("outputs", []) for kind in output.get("data", ["stream"])}
+        )
+        for cell in notebook.cells
+    ]
+
+
+# ---- all of them ----------------------------------------------------------------------------
+
+
+def test_examples_are_short() -> None:
+    lines = {name: len((EXAMPLES / name).read_text("utf-8").splitlines()) for name in SHORT}
+    assert {name: count for name, count in lines.items() if count >= 80} == {}
+
+
+@pytest.mark.parametrize("name", ["async_rl.py", "sft_chat.py"])
+def test_a_mistake_is_named_in_a_sentence(name: str, tmp_path: Path, server: str) -> None:
+    output = run(name, "no/such-model", cwd=tmp_path, code=1, TINKER_BASE_URL=server)
+    assert output.startswith(f"{name.removesuffix('.py')}: ")
+    assert "no/such-model" in output
+    assert output.count("\n") == 1
+
+
+def test_the_list_of_examples_has_them_all() -> None:
+    page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    files = [*SHORT, *(path.name for path in EXAMPLES.glob("*.ipynb")), "demo.py", "chat_demo.py"]
+    assert [name for name in files if f"({name})" not in page] == []
+    shown = re.findall(r"^`python examples/(\w+\.py)`\n\n```text\n", page, re.MULTILINE)
+    assert shown == [name for name in SHORT if name != "vision.py"], "make pictures runs them again"
