@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CON
 PYTEST := $(BIN)/python -m pytest
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep faults-deep fault-table outages bench bench-smoke torch tokenizer-files official-sdk interop release-check clean
+.PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep faults-deep fault-table outages bench bench-smoke torch tokenizer-files official-sdk interop release-check typescript mock clean
 
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
@@ -34,6 +34,8 @@ help:
 	@echo "make faults-deep     try every fault with every operation, and heavy load: half an hour"
 	@echo "make fault-table     write the table of docs/faults.md again"
 	@echo "make outages         draw the picture of docs/retries.md again"
+	@echo "make typescript      make TypeScript types of the contract and check a program that uses them"
+	@echo "make mock            run a mock server that returns the contract's examples, on port 4010"
 	@echo
 	@echo "make docs            build the documentation site into site/, strictly"
 	@echo "make pictures        draw the pictures of the documentation again"
@@ -104,6 +106,7 @@ check: $(VENV)/.dev
 	$(MAKE) lint
 	$(MAKE) codegen-check
 	$(MAKE) docs
+	$(MAKE) typescript
 	$(MAKE) torch tokenizer-files official-sdk
 	$(MAKE) bench-smoke
 	$(MAKE) test
@@ -141,6 +144,19 @@ codegen: $(VENV)/.dev
 codegen-check: $(VENV)/.dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./codegen.sh --check
 
+NODE_MODULES := examples/typescript/node_modules/.package-lock.json
+
+$(NODE_MODULES): examples/typescript/package-lock.json
+	@codegen/node.sh npm ci --prefix examples/typescript --no-audit --no-fund --silent
+	@touch $@
+
+# tests/docs/test_typescript.py runs what this builds.
+typescript: $(NODE_MODULES)
+	@codegen/node.sh npm run check --prefix examples/typescript --silent
+
+mock:
+	@codegen/node.sh npx --yes @stoplight/prism-cli@5.16.0 mock openapi.yaml --port 4010
+
 contract-lint:
 	codegen/redocly.sh lint --extends recommended-strict openapi.yaml
 
@@ -159,10 +175,11 @@ contract-deep: $(VENV)/.dev
 	CONTRACT_DEEP=1 $(PYTEST) tests/contract -p no:randomly --timeout=0 $(ARGS)
 
 docs: $(VENV)/.dev
-	$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
+	$(BIN)/python -m sphinx -q -W --keep-going -j auto -b html docs site
 
-pictures: $(VENV)/.dev
+pictures: outages
 	$(BIN)/python examples/demo.py --text README.md --picture docs/loss.svg
+	PICTURES=1 $(PYTEST) -q tests/pages
 	$(BIN)/jupyter execute --inplace --NotebookClient.record_timing=False examples/notebook.ipynb
 	$(BIN)/python -m tests.support.example_outputs
 

@@ -17,10 +17,15 @@ for name in list(os.environ):
     if name.startswith("TINKER_"):
         del os.environ[name]
 
+# The servers of tests are on this machine: a user's proxy does not lead to them.
+for name in ("no_proxy", "NO_PROXY"):
+    os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost,::1"]))
+
 GROUPS = {
     "'torch'": "torch (make torch)",
     "official SDK": "official SDK (make official-sdk)",
     "tokenizers/fetch.py": "tokenizers of real models (make tokenizer-files)",
+    "make typescript": "TypeScript (make typescript)",
     "make interop": "other projects' servers (make interop)",
 }
 """Tests that need more than Python packages: by a part of the reason, and how to get what they need."""

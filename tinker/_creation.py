@@ -124,9 +124,9 @@ class Creation:
                 await self._name_models(error, request.base_model)
             raise
         decode = result_of(models.CreateModelResponse, "create_model")
-        answer = await self._session.result(promise, decode, self._progress, kind="CreateModel")
+        response = await self._session.result(promise, decode, self._progress, kind="CreateModel")
         return await self._client(
-            answer.model_id, request.model_seq_id, request.optimizer_config, request.session_id
+            response.model_id, request.model_seq_id, request.optimizer_config, request.session_id
         )
 
     async def from_checkpoint(self, request: models.LoadWeightsRequest) -> TrainingClient:
@@ -137,8 +137,8 @@ class Creation:
         if promise is None:
             return await self._create_then_load(request)
         decode = result_of(models.LoadWeightsResponse, "load_weights")
-        answer = await self._session.result(promise, decode, self._progress, kind="LoadWeights")
-        model_id = answer.model_id or f"{request.session_id}:train:{request.model_seq_id}"
+        response = await self._session.result(promise, decode, self._progress, kind="LoadWeights")
+        model_id = response.model_id or f"{request.session_id}:train:{request.model_seq_id}"
         return await self._client(
             model_id, request.model_seq_id, request.optimizer_config, request.session_id
         )
@@ -244,10 +244,10 @@ class Creation:
         """Add the models that the server offers to an error, if it lists them."""
         progress = Progress("get_server_capabilities")
         try:
-            answer = await self._session.fetch(get_server_capabilities.request(), progress)
+            response = await self._session.fetch(get_server_capabilities.request(), progress)
         except TinkerError:
             return
-        names = [m.model_name or "" for m in answer.supported_models]
+        names = [m.model_name or "" for m in response.supported_models]
         if base_model not in names and all(names) and not any(n in error.message for n in names):
             offer = f"{error.message}. The server offers: {', '.join(names) or 'no models'}"
             error.message = offer
@@ -308,6 +308,8 @@ class Creation:
                     f"{next_seq_id - 1}: another program has gone on with the run. Go on from a checkpoint, with "
                     "another journal."
                 )
+            if info.last_seq_id is not None:
+                journal.forget_after(info.last_seq_id)
         else:
             next_seq_id = await self._told(run_id, info)
             self._begin_journal(run_id, session_id or None, next_seq_id)

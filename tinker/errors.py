@@ -204,7 +204,7 @@ class RunPoisonedError(TinkerError):
 class RunLostError(TinkerError):
     """No process can go on with a training run: the server has forgotten it, or its order is not known.
 
-    `checkpoint` is the tinker path of its last training checkpoint, None if there is none. Go on from there with
+    `checkpoint` is the tinker path of its last training checkpoint, None if it has none. Go on from there with
     `ServiceClient.create_training_client_from_state_with_optimizer`.
     """
 

@@ -1,7 +1,7 @@
-"""What an observer is told while a client works: `client.observe(function)`.
+"""Events that an observer receives while a client works: `client.observe(function)`.
 
 An observer is a function of one argument, an event. It is called on the library's own thread, in the order in which things
-happen, and must return at once; what it raises is logged once and harms nothing. Without an observer, no event is made.
+happen, and must return at once; an exception is logged once and has no other effect. Without an observer, no event is made.
 
     from tinker import events
 
@@ -67,7 +67,7 @@ class Retry:
 
 @frozen(kw_only=True)
 class Poll:
-    """The server has answered a poll."""
+    """The server has responded to a poll."""
 
     operation: str
     """The operation whose result is polled for."""

@@ -139,7 +139,7 @@ def kl_to(reference: Sequence[Array]) -> NumpyLoss:
 
     def term(data: list[types.Datum], logprobs: list[Array]) -> Evaluated:
         if [np.shape(x) for x in reference] != [x.shape for x in logprobs]:
-            raise ValueError("the reference has other shapes than the logprobs.")
+            raise ValueError("the shapes of the reference and of the logprobs differ.")
         pairs = list(zip(logprobs, reference, strict=True))
         value = sum(float((np.exp(x) * (x - r)).sum()) for x, r in pairs)
         return value, {}, [np.exp(x) * (x - r + 1) for x, r in pairs]
@@ -184,12 +184,12 @@ def gradient_penalty(loss: Loss, target: float = 0.0) -> Loss:
     """(‖g‖ - target)², where g is the gradient of a loss by all log-probabilities of the batch. Reports ‖g‖ as `grad_l2`.
 
     Its own gradient is 2 · (‖g‖ - target) · H · g / ‖g‖, with the loss's second derivatives H. Of a loss in torch that is exact.
-    A NumpyLoss tells g alone, and H · g / ‖g‖ is how g changes along itself: the function is called twice more, with float64
+    A NumpyLoss returns only g, and H · g / ‖g‖ is the change of g along itself: the function is called twice more, with float64
     log-probabilities moved by up to ±0.001 in the direction of g, and the difference taken. Where g is 0, so is that.
 
     Args:
-        loss: Whose gradient to hold down; often the one that the term is added to.
-        target: The norm that costs nothing; at least 0.
+        loss: The loss whose gradient is penalized; often the one that the term is added to.
+        target: The norm without penalty; at least 0.
 
     Raises:
         ValueError: The target is negative or not finite.

@@ -49,7 +49,7 @@ class SamplingClient(HasHolder):
 
     Made by `ServiceClient.create_sampling_client`,
     `TrainingClient.save_weights_and_get_sampling_client` and their siblings. Thousands of samples may be
-    in flight at once; they are sent as fast as the server takes them.
+    in flight; they are sent as fast as the server accepts them.
 
     It can be pickled, copied, inherited by fork, and made again from `get_sampler_handle()` in any process.
     Each such clone numbers its samples on its own, keeps the session alive, and leaves its end to the process
@@ -143,14 +143,14 @@ class SamplingClient(HasHolder):
         """Complete a prompt.
 
         Args:
-            prompt: What the model reads.
+            prompt: The input of the model.
             num_samples: Completions to make.
             sampling_params: How to sample.
             include_prompt_logprobs: Also return the log-probability of each token of the prompt.
             topk_prompt_logprobs: Also return the k most likely tokens at each position of the prompt.
             topk_sample_logprobs: Also return the k most likely tokens at each position of the samples.
             target_prompt_logprobs: Also score these tokens at each position of the prompt: int64,
-                shape [len(prompt) - 1, K], -1 for none.
+                shape [len(prompt) - 1, K], -1 for no token.
             prompt_alt_tokens_k: Also draw k tokens at each position of the prompt except the first, independently and
                 at the temperature of `sampling_params`.
             prompt_logprobs_last_n: Score only the last n positions of the prompt, also by
@@ -176,7 +176,7 @@ class SamplingClient(HasHolder):
         sampling_params: types.SamplingParams,
         options: SampleOptions,
     ) -> tuple[Callable[[], Coroutine[Any, Any, types.SampleResponse]], Progress]:
-        """Check the arguments of `sample`; what is to be run then."""
+        """Check the arguments of `sample`; and return the function that runs it."""
         checks.check_sample(prompt, num_samples, sampling_params)
         options.check(prompt)
         progress = self._begin("asample", prompt, num_samples, sampling_params)
@@ -197,7 +197,7 @@ class SamplingClient(HasHolder):
         From a server that does not stream, all tokens come when the sample is complete.
 
         Args:
-            prompt: What the model reads.
+            prompt: The input of the model.
             sampling_params: How to sample.
             num_samples: Completions to make; the `index` of an event is the one it belongs to.
         """
@@ -315,7 +315,7 @@ class SamplingClient(HasHolder):
 
     def _tell_queue_state(self, state: str, reason: str | None) -> None:
         if (state, reason) == self._queue_state:
-            return  # many samples report the same
+            return  # many samples report the same state
         self._queue_state = state, reason
         try:
             self.on_queue_state_change(state, reason)
@@ -341,7 +341,7 @@ class SamplingClient(HasHolder):
 
         Raises:
             ValueError: It is not a handle.
-            TinkerError: There is no credential.
+            TinkerError: No credential was found.
         """
         try:
             found = _SamplerHandle(**orjson.loads(base64.urlsafe_b64decode(handle)))
@@ -391,7 +391,7 @@ class SamplingClient(HasHolder):
 
 
 async def _base_model(session: Session, sampler_id: str, model_path: str) -> str | None:
-    """The base model of a sampler, or of the run whose weights it has: not all servers tell both."""
+    """The base model of a sampler, or of the run whose weights it uses: not all servers return both."""
     connection = session.connection
     response = await connection.call(
         get_sampler.request(sampler_id=sampler_id),
@@ -409,12 +409,12 @@ async def _base_model(session: Session, sampler_id: str, model_path: str) -> str
             Progress("get_info", {"model_id": run}),
         )
     except APIStatusError:
-        return None  # needed for the tokenizer alone
+        return None  # needed only for the tokenizer
     return info.model_data.model_name or info.model_name
 
 
 async def _tokenizer_id(session: Session, sampler_id: str, progress: Progress) -> str | None:
-    """The tokenizer of a sampler, where the server tells it."""
+    """The tokenizer of a sampler, if the server names it."""
     connection = session.connection
     request = get_sampler.request(sampler_id=sampler_id)
     response = await connection.call(request, progress, passed=REFUSALS_OF_A_ROUTE)
@@ -426,7 +426,7 @@ async def _tokenizer_id(session: Session, sampler_id: str, progress: Progress) -
 async def _sampler_id(
     session: Session, request: models.CreateSamplingSessionRequest, progress: Progress
 ) -> str:
-    """Create a sampler. Some servers answer with a promise of it."""
+    """Create a sampler. Some servers return a promise of it."""
     connection = session.connection
     sent = create_sampling_session.request(body=request)
 
@@ -450,7 +450,7 @@ async def _sampler_id(
 
 @frozen(kw_only=True)
 class _SamplerHandle:
-    """Where a sampler is, for other processes. No credentials."""
+    """The address of a sampler for other processes. Without credentials."""
 
     base_url: str
     headers: Mapping[str, str]
@@ -476,12 +476,12 @@ def _unpickle(handle: _SamplerHandle, retry_config: RetryConfig | None) -> Sampl
 
 _QUEUE_REASONS = {
     "paused_rate_limit": "the limit of samplers in use at once is reached",
-    "paused_capacity": "the server is short of capacity",
+    "paused_capacity": "the server is out of capacity",
 }
 
 
 def _sendable(params: types.SamplingParams) -> types.SamplingParams:
-    """The same parameters in the form that all servers accept: some reject a single stop string."""
+    """The same parameters in the format that all servers accept: some reject a single stop string."""
     stop = params.stop
     if stop is None:
         return params

@@ -35,9 +35,9 @@ class ServiceClient(HasHolder):
     """Entry point: one connection and one session, from which training and sampling clients are made.
 
     Args:
-        user_metadata: Names and values kept with the session.
-        project_id: The project the session is accounted to; default TINKER_PROJECT_ID.
-        display_name: A name of the session for people.
+        user_metadata: Your own names and values, stored with the session.
+        project_id: The project that the session is billed to; default TINKER_PROJECT_ID.
+        display_name: Display name of the session.
         base_url: The server; default TINKER_BASE_URL, then the hosted service. `local` runs the
             embedded server inside this process.
         api_key: The credential; default TINKER_API_KEY. Not needed for a server on this machine.
@@ -50,7 +50,7 @@ class ServiceClient(HasHolder):
 
     Raises:
         ValueError: The address or the key is malformed.
-        TinkerError: There is no key, and the server is not on this machine.
+        TinkerError: No key was found, and the server is not on this machine.
     """
 
     def __init__(
@@ -103,11 +103,11 @@ class ServiceClient(HasHolder):
         Args:
             base_model: A name from `get_server_capabilities`.
             rank: Rank of the adapter's matrices.
-            seed: Seed of the initial weights; None is random: the server picks one.
+            seed: Seed of the initial weights; None means a random one, chosen by the server.
             train_mlp: Adapt the MLP blocks.
             train_attn: Adapt the attention blocks.
             train_unembed: Adapt the unembedding.
-            user_metadata: Names and values kept with the run.
+            user_metadata: Your own names and values, stored with the run.
             optimizer: The optimizer; None is AdamW, which every server has.
             journal: A file that records the run, so that the same program, run again after a crash, goes on with it:
                 see `TrainingClient.steps`. None keeps none.
@@ -343,10 +343,10 @@ class ServiceClient(HasHolder):
                     create_custom_loss.request(body=body), progress
                 )
                 decode = result_of(models.CreateCustomLossResponse, "create_custom_loss")
-                answer = await self.session.result(
+                response = await self.session.result(
                     promise, decode, progress, kind="CreateCustomLoss"
                 )
-                return LossHandle(name, tuple(inputs), session_id, module, answer.loss_id)
+                return LossHandle(name, tuple(inputs), session_id, module, response.loss_id)
 
         return APIFuture.start(create(), progress, session=self.session)
 
@@ -400,7 +400,7 @@ class ServiceClient(HasHolder):
     def close(
         self, status: FinishStatus = "success", detail: str | None = None, *, wait: bool = False
     ) -> APIFuture[None]:
-        """Finish the session: new calls are refused from now on, and the server is told how the work ended.
+        """Finish the session: new calls are rejected from now on, and the server is told how the work ended.
 
         A `with` block that ends without an error waits for pending operations; one that ends with an error
         does not.
@@ -408,7 +408,7 @@ class ServiceClient(HasHolder):
         Args:
             status: `success`, `errored` or `interrupted`. If operations are lost that the server has not accepted,
                 `success` becomes `interrupted`, and the log names them.
-            detail: More, for people.
+            detail: More about the reason, in a sentence.
             wait: Wait for pending operations first. Otherwise their futures fail with a `TinkerError`.
         """
         return APIFuture.start(self.session.end(status, detail, wait=wait))

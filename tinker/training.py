@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve
 
 from tinker import types
-from tinker._codec.media_types import PROTOBUF
 from tinker._compat.client_futures import BackcompatClientFuture
 from tinker._compat.deprecated import awaited, in_thread, submitted
 from tinker._compat.holder import HasHolder
-from tinker._protocol import arguments, loop
+from tinker._passes import Passes
+from tinker._protocol import arguments
 from tinker._protocol.connection import HELD_TIMEOUT, sdk_headers
 from tinker._protocol.progress import Progress
-from tinker._protocol.server_traits import Encoding, documented_path, wants_a_name
+from tinker._protocol.server_traits import documented_path, wants_a_name
 from tinker._protocol.session import Session, describe
-from tinker._training import batch as batches
-from tinker._training.batch import Batch
-from tinker._training.chunking import BatchChunk, ChunkLimits, split
-from tinker._training.metrics import combine, with_mean_loss
-from tinker._training.queue import RunQueue, Submit, result_of
+from tinker._training.queue import RunQueue, result_of
 from tinker.errors import UnprocessableEntityError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
@@ -107,6 +102,7 @@ class TrainingClient(HasHolder, _Additions):
         self.model_seq_id = model_seq_id
         self._info = info
         self._queue = RunQueue(holder, model_id, first_seq_id=next_seq_id, journal=journal)
+        self._passes = Passes(holder, model_id, self._queue)
         self._sampler_numbers = sampler_numbers or holder.sampler_numbers
         self._tokenizer: Tokenizer | None = None
 
@@ -139,7 +135,7 @@ class TrainingClient(HasHolder, _Additions):
         Raises:
             ValueError: An argument is wrong; nothing was sent.
         """
-        return self._loss(data, loss_fn, loss_fn_config, backward=True)
+        return self._passes.built_in(data, loss_fn, loss_fn_config, backward=True)
 
     def forward(
         self,
@@ -148,7 +144,7 @@ class TrainingClient(HasHolder, _Additions):
         loss_fn_config: Mapping[str, float | str] | None = None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
         """Compute a loss without gradients; otherwise as `forward_backward`."""
-        return self._loss(data, loss_fn, loss_fn_config, backward=False)
+        return self._passes.built_in(data, loss_fn, loss_fn_config, backward=False)
 
     def optim_step(
         self,
@@ -209,140 +205,7 @@ class TrainingClient(HasHolder, _Additions):
         """
         if loss_type_input not in (None, "logprobs"):
             raise ValueError(f"loss_type_input is {loss_type_input!r}; it must be 'logprobs'.")
-        from tinker import custom_loss  # noqa: PLC0415  # few training loops need it
-        from tinker._training import checks  # noqa: PLC0415  # few training loops need it
-
-        if isinstance(loss_fn, custom_loss.LossHandle):
-            return self._loss(data, "custom", {"loss_id": loss_fn.key}, backward=True)
-        data = checks.listed(data)
-        asked = checks.prepare(
-            [
-                types.Datum(
-                    model_input=datum.model_input,
-                    loss_fn_inputs={
-                        name: tensor
-                        for name, tensor in datum.loss_fn_inputs.items()
-                        if name == "target_tokens"
-                    },
-                )
-                for datum in data
-            ],
-            "cross_entropy",
-            None,
-        )
-        scored = [custom_loss.with_weights(datum, None) for datum in asked]
-        chunks = self._chunks(scored)
-        backwards: list[Submit] = []
-        # Both turns are taken now: whatever is submitted later waits behind them.
-        forward = self._submit(
-            chunks, "cross_entropy", None, self._queue.progress("forward"), backward=False
-        )
-        progress = self._queue.progress("forward_backward_custom")
-        outputs = self._queue.submit(
-            backwards,
-            batches.decode,
-            progress,
-            kind="ForwardBackward",
-            content=lambda: b"",  # its gradients follow from the forward pass
-            accept=PROTOBUF,
-            parallel=self.session.config.parallel_fwdbwd_chunks,
-        )
-
-        async def run() -> types.ForwardBackwardOutput:
-            try:
-                scores = combine(await forward)
-                logprobs = [
-                    output["logprobs"].to_numpy()[
-                        : -1 if checks.has_invented_target(datum) else None
-                    ]
-                    for output, datum in zip(scores.loss_fn_outputs, data, strict=True)
-                ]
-                value, metrics, gradients = await loop.in_thread(
-                    custom_loss.evaluate, loss_fn, data, logprobs
-                )
-                given = iter(zip(scored, gradients, strict=True))
-                for chunk in chunks:
-                    part = [custom_loss.with_weights(*next(given)) for _ in chunk.data]
-                    batch = Batch(self.model_id, part, chunk.bytes, "cross_entropy", None, True)
-                    backwards.append(partial(self._send, batch, progress))
-            except BaseException:
-                backwards.clear()
-                await outputs  # the turn passes by, empty
-                raise
-            combined = checks.without_invented(combine(await outputs), data)
-            return custom_loss.merged(combined, value, metrics)
-
-        return APIFuture.start(run(), progress, session=self.session)
-
-    def _loss(
-        self,
-        data: Sequence[types.Datum],
-        loss_fn: str,
-        loss_fn_config: Mapping[str, float | str] | None,
-        *,
-        backward: bool,
-    ) -> APIFuture[types.ForwardBackwardOutput]:
-        from tinker._codec import json as json_codec  # noqa: PLC0415
-        from tinker._training import checks  # noqa: PLC0415  # with numpy
-
-        data = checks.listed(data)
-        prepared = checks.prepare(data, loss_fn, loss_fn_config)
-        if self.session.traits.training_encoding is Encoding.JSON:
-            json_codec.check_finite(prepared, loss_fn_config)  # before a chunk of it is sent
-        chunks = self._chunks(prepared)
-        progress = self._queue.progress("forward_backward" if backward else "forward")
-        examples = len(data)
-        progress.attributes = lambda: {"tinker.loss_fn": loss_fn, "tinker.examples": examples}
-        outputs = self._submit(chunks, loss_fn, loss_fn_config, progress, backward=backward)
-
-        async def combined() -> types.ForwardBackwardOutput:
-            output = combine(await outputs)
-            if loss_fn == "cross_entropy":
-                output = with_mean_loss(output, partial(checks.total_weight, prepared))
-                if any(map(checks.has_invented_target, data)):
-                    output = checks.without_invented(output, data)
-            return output
-
-        return APIFuture.start(combined(), progress, session=self.session)
-
-    async def _send(self, batch: Batch, progress: Progress, seq_id: int) -> models.UntypedAPIFuture:
-        return await batches.send(self.session, batch, seq_id, progress)
-
-    def _chunks(self, data: Sequence[types.Datum]) -> list[BatchChunk]:
-        config, defaults = self.session.config, ChunkLimits()
-        limits = ChunkLimits(
-            examples=min(defaults.examples, config.fwdbwd_max_chunk_len),
-            bytes=config.fwdbwd_max_chunk_bytes_count,
-        )
-        return split(data, limits)
-
-    def _submit(
-        self,
-        chunks: Sequence[BatchChunk],
-        loss_fn: str,
-        loss_fn_config: Mapping[str, float | str] | None,
-        progress: Progress,
-        *,
-        backward: bool,
-    ) -> Awaitable[list[types.ForwardBackwardOutput]]:
-        made: list[Batch] = []
-        first = 0
-        for chunk in chunks:
-            made.append(
-                Batch(
-                    self.model_id, chunk.data, chunk.bytes, loss_fn, loss_fn_config, backward, first
-                )
-            )
-            first += len(chunk.data)
-        return self._queue.submit(
-            [partial(self._send, batch, progress) for batch in made],
-            batches.decode,
-            progress,
-            kind="ForwardBackward" if backward else "Forward",
-            content=partial(batches.content, made),
-            accept=PROTOBUF,
-            parallel=self.session.config.parallel_fwdbwd_chunks,
-        )
+        return self._passes.custom(data, loss_fn)
 
     # ---- checkpoints ------------------------------------------------------------------------
 

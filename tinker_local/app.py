@@ -139,7 +139,7 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                 ),
                 stream,
             )
-            answer = await handle(backend, call)
+            response = await handle(backend, call)
         except Refusal as refusal:
             return _refused(refusal, form)
         except (sqlite3.Error, OSError) as error:
@@ -148,9 +148,9 @@ def _endpoint(operation: Operation, handle: Handler) -> Callable[[Request], Awai
                 raise
             backend.refused = why
             return _refused(Refusal(503, why[:1].upper() + why[1:], {"Retry-After": "1"}), form)
-        if isinstance(answer, Response):
-            return answer
-        return Response(bodies.dumps(answer), media_type=media_types.JSON)
+        if isinstance(response, Response):
+            return response
+        return Response(bodies.dumps(response), media_type=media_types.JSON)
 
     return endpoint
 

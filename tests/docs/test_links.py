@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -11,10 +12,14 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def pages(repository: Path) -> list[Path]:
-    folders = (repository, *(repository / name for name in ("docs", "codegen", "benchmarks")))
+    folders = (
+        repository,
+        *(repository / name for name in ("docs", "examples", "codegen", "benchmarks")),
+    )
     return [page for folder in folders for page in sorted(folder.glob("*.md"))]
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     headings = _HEADING.findall(_FENCE.sub("", page.read_text(encoding="utf-8")))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 
 import tinker
@@ -36,9 +37,10 @@ def losses(repository: Path) -> Path:
 
 
 def test_losses_have_their_inputs_and_keys(losses: Path) -> None:
-    listed = {names(row[0])[0]: row for row in rows(losses, 5)}
-    assert set(listed) == set(get_args(types.LossFnType))
-    for name, (_, inputs, optional, keys, _) in listed.items():
+    listed = {names(row[0])[0]: row for row in rows(losses, 4)}
+    formulae = {name for row in rows(losses, 2) for name in names(row[0])}
+    assert set(listed) == set(get_args(types.LossFnType)) <= formulae
+    for name, (_, inputs, optional, keys) in listed.items():
         known = _LOSSES[name]
         assert names(inputs) == list(known.needs), name
         if known.takes is None:
@@ -50,7 +52,7 @@ def test_losses_have_their_inputs_and_keys(losses: Path) -> None:
 
 
 def test_losses_have_the_defaults_of_the_embedded_server(losses: Path) -> None:
-    listed = {names(row[0])[0]: row for row in rows(losses, 5)}
+    listed = {names(row[0])[0]: row for row in rows(losses, 4)}
     for name, loss in LOSSES.items():
         settings = {key: f"{value:g}" for key, value in loss.settings.items()}
         settings |= {key: words[0] for key, words in loss.choices.items()}
@@ -83,3 +85,19 @@ def test_every_public_class_is_on_a_page(repository: Path) -> None:
     shown = set(re.findall(r"auto(?:class|module|function):: (\S+)", text))
     clients = {name for name in dir(tinker) if name.endswith("Client")}
     assert {f"tinker.{name}" for name in clients} <= shown
+
+
+def test_metrics_are_those_of_the_embedded_server(losses: Path) -> None:
+    listed: dict[str, set[str]] = {name: set() for name in LOSSES}
+    for metric, of, _ in rows(losses, 3):
+        for name in LOSSES if of == "every loss" else set(names(of)) & set(LOSSES):
+            listed[name].add(metric.strip("`"))
+    ones = np.full(4, 0.5)
+    inputs = dict.fromkeys(
+        ("logprobs", "advantages", "sampled", "drawn_logprobs", "sequence_ratio_mask"), ones
+    )
+    for name, loss in LOSSES.items():
+        settings = dict(loss.settings) | {key: words[0] for key, words in loss.choices.items()}
+        reported = set(loss.metrics(-ones, {**inputs, **settings})) | {"loss:sum"}
+        assert listed[name] - {"loss:mean"} == reported, name
+    assert "loss:mean" in listed["cross_entropy"]

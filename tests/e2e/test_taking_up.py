@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import orjson
 import pytest
 
 import tinker
+from tests.support.fault_proxy import FAULTS, FaultProxy, at
 from tests.support.outcomes import datum, plain
 from tests.support.raw_client import KEY, Raw, optim_step
 from tests.support.scripted_server import ScriptedServer
@@ -198,6 +200,37 @@ def test_loops_go_on_where_they_were(server: str, journal: Path, undisturbed: li
     assert program(-1) == []
 
 
+def test_a_server_that_has_lost_its_last_operations_gets_them_again(
+    tmp_path: Path, journal: Path
+) -> None:
+    """A power cut takes what was not on the server's disk yet: here, its folder is what it was two steps before."""
+    data, before = tmp_path / "data", tmp_path / "before"
+
+    def program(until: int, path: Path | None = journal) -> tuple[int | None, list[Any]]:
+        found, operations = [], None
+        with (
+            LocalServer(data) as server,
+            contextlib.suppress(KeyboardInterrupt),
+            client(server.url) as service,
+        ):
+            training = new(service, path)
+            for number in training.steps(5):
+                found.append((number, step(training)))
+                if number == until:
+                    raise KeyboardInterrupt
+            operations = training.get_info().last_seq_id
+        return operations, found
+
+    undisturbed = program(9, None)
+    assert undisturbed[0] == 10
+    assert program(1)[1] == undisturbed[1][:2]
+    shutil.copytree(data, before)
+    assert program(3)[1] == undisturbed[1][1:4]
+    shutil.rmtree(data)
+    shutil.copytree(before, data)
+    assert program(9) == (undisturbed[0], undisturbed[1][2:])
+
+
 def test_loops_inside_of_loops(server: str, journal: Path) -> None:
     """Each process makes three calls, and is gone in the middle of a step."""
 
@@ -314,6 +347,39 @@ def test_a_run_that_the_server_has_forgotten(tmp_path: Path, journal: Path) -> N
         ) as lost:
             new(service, journal)
         assert lost.value.checkpoint == path
+
+
+@pytest.mark.parametrize("fault", ["502 page after", "502 page before"])
+def test_what_nobody_knows_is_found_out(server: str, journal: Path, fault: str) -> None:
+    """The server may have accepted a request whose responses were all lost."""
+
+    def program(url: str, attempts: int | None) -> Any:
+        policy = tinker.RetryPolicy(attempts=attempts)
+        with tinker.ServiceClient(base_url=url, api_key=KEY, retry=policy) as service:
+            training = new(service, journal)
+            passed = training.forward_backward(BATCH, "cross_entropy")
+            stepped = training.optim_step(ADAM)
+            passed.result(60)
+            if attempts:
+                with pytest.raises(tinker.APIError) as failed:
+                    stepped.result(60)
+                assert failed.value.outcome_unknown
+                with pytest.raises(tinker.RunPoisonedError, match=f"Run the program .* {journal}"):
+                    training.optim_step(ADAM).result(60)
+                return None
+            stepped.result(60)
+            return step(training), training.model_id
+
+    with FaultProxy(server) as proxy:
+        proxy.spoil(at("optim_step", 0, [FAULTS[fault]]))
+        program(proxy.url, attempts=1)
+    found, model_id = program(server, attempts=None)
+    with client(server) as service:
+        expected = new(service)
+        step(expected)
+        assert found == step(expected)
+    with Raw(server) as raw:
+        assert raw.post("get_info", {"model_id": model_id})["next_seq_id"] == 5
 
 
 def test_it_goes_on_from_the_last_checkpoint_at_the_step_that_follows(

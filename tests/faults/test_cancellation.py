@@ -116,7 +116,7 @@ def test_a_sample_whose_answer_is_still_to_come_is_cancelled_when_it_has() -> No
 
 
 def test_a_sample_that_was_not_sent_yet_never_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(back_pressure, "MOST_BEING_SENT", 1)
+    monkeypatch.setattr(back_pressure, "MAX_BEING_SENT", 1)
     answer = asyncio.Event()
     with SamplingServer(per_tick=1) as server:
         asample = server.routes["asample"]

@@ -12,8 +12,8 @@ import pytest
 import tinker
 from tests.support.sampling_server import SamplingServer
 from tinker._protocol import back_pressure, completions_feed, retry
-from tinker._protocol.back_pressure import MOST_BEING_SENT
-from tinker._protocol.completions_feed import MOST_FETCHED
+from tinker._protocol.back_pressure import MAX_BEING_SENT
+from tinker._protocol.completions_feed import MAX_FETCHED
 from tinker.retry_config import RetryConfig
 
 ONE = tinker.SamplingParams(max_tokens=1)
@@ -41,11 +41,11 @@ def test_a_server_that_takes_few_at_once_gets_them_in_order(feed: bool) -> None:
     with SamplingServer(feed=feed, capacity=50, per_tick=2) as server:
         assert tokens_of(ask(server.sampler(), range(1000))) == [[n] for n in range(1000)]
     assert 0 < server.refused < 500  # a server that is full is asked by few
-    assert server.at_once["asample"] <= MOST_BEING_SENT
+    assert server.at_once["asample"] <= MAX_BEING_SENT
     # First come, first served: nobody is overtaken by more than are being sent at once.
     taken = [tokens[0] for tokens in server.sampled.values()]
     assert sorted(taken) == list(range(1000))
-    assert max(abs(place - n) for place, n in enumerate(taken)) <= MOST_BEING_SENT
+    assert max(abs(place - n) for place, n in enumerate(taken)) <= MAX_BEING_SENT
 
 
 def test_with_a_feed_thousands_wait_on_one_poll() -> None:
@@ -58,9 +58,9 @@ def test_with_a_feed_thousands_wait_on_one_poll() -> None:
         assert tokens_of(samples) == [[n] for n in range(2000)]
         server.wait_until(lambda: len(server.acknowledged) == 2000)
     assert server.at_once["retrieve_futures"] == 1
-    assert server.at_once["retrieve_future"] <= MOST_FETCHED
+    assert server.at_once["retrieve_future"] <= MAX_FETCHED
     assert len(server.requests["retrieve_future"]) == 2000
-    assert server.peak_connections <= MOST_BEING_SENT + MOST_FETCHED + 2
+    assert server.peak_connections <= MAX_BEING_SENT + MAX_FETCHED + 2
 
 
 def test_without_a_feed_no_more_polls_than_the_server_allows() -> None:
@@ -192,9 +192,9 @@ def test_while_billing_is_paused_one_after_the_other_asks() -> None:
 
         server.routes["asample"] = unpaid
         samples = ask(server.sampler(), range(300))
-        server.wait_until(lambda: len(server.requests["asample"]) >= 2 * MOST_BEING_SENT + 5)
+        server.wait_until(lambda: len(server.requests["asample"]) >= 2 * MAX_BEING_SENT + 5)
         server.at_once.clear()
-        server.wait_until(lambda: len(server.requests["asample"]) >= 2 * MOST_BEING_SENT + 20)
+        server.wait_until(lambda: len(server.requests["asample"]) >= 2 * MAX_BEING_SENT + 20)
         assert server.at_once["asample"] == 1
         paid = True
         assert tokens_of(samples) == [[n] for n in range(300)]

@@ -158,22 +158,19 @@ def simulate(
 
 def plot(path: str) -> None:
     """Draw outages of several lengths."""
-    import pygal  # nobody else needs it
+    from tinker.recipes import curve  # nobody else needs it
 
-    chart = pygal.XY(
-        title=f"Requests a second of {CLIENTS:,} clients, when their server is gone",
-        x_title="seconds since the outage began",
-        y_title="requests a second",
-        stroke=True, show_dots=False, width=900, height=420, legend_at_bottom=True,
-        js=[], disable_xml_declaration=True, range=(0, None),
-    )  # fmt: skip
-    for outage in (5, 60, 600):
-        outcome = simulate(outage)
-        chart.add(
-            f"{outage} s",
-            [(second - BEFORE, rate) for second, rate in enumerate(outcome.rates)],
-        )
-    Path(path).write_text(chart.render(is_unicode=True), encoding="utf-8")
+    curves = {
+        f"gone for {outage} s": [
+            (second - BEFORE, rate) for second, rate in enumerate(simulate(outage).rates)
+        ]
+        for outage in (5, 60, 600)
+    }
+    title = f"Requests of {CLIENTS:,} clients whose server is gone"
+    drawn = curve.lines(
+        curves, title, x_title="seconds since the outage began", y_title="requests a second"
+    )
+    Path(path).write_bytes(drawn)
 
 
 if __name__ == "__main__":

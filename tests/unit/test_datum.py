@@ -142,7 +142,7 @@ def test_spans_that_do_not_are_refused() -> None:
         datum.with_provenance([PROMPT_SPAN], [SAMPLED_SPAN] * 3)
     with pytest.raises(ValueError, match="cover 1 positions; target_tokens has 3"):
         datum.with_provenance([SAMPLED_SPAN] * 3, [SAMPLED_SPAN])
-    with pytest.raises(ValueError, match="come together or not at all"):
+    with pytest.raises(ValueError, match="or neither"):
         Datum(PROMPT, {}, [SAMPLED_SPAN] * 3)
     with pytest.raises(TypeError, match="number 0 is of type int"):
         datum.with_provenance([3], [SAMPLED_SPAN] * 3)  # type: ignore[list-item]

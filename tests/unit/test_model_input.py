@@ -219,7 +219,7 @@ def test_image_bytes_may_be_base64() -> None:
     assert ImageChunk(data="/w\nA=\n", format="png") == UNMEASURED
     with pytest.raises(ValueError, match="must be base64"):
         ImageChunk(data="not base64!", format="png")
-    with pytest.raises(TypeError, match="expected bytes or base64 text"):
+    with pytest.raises(TypeError, match="expected bytes or a base64 string"):
         ImageChunk(data=5, format="png")  # type: ignore[arg-type]
 
 

@@ -202,7 +202,7 @@ HANDLE: Any = LossHandle(name="x", inputs=(), session_id="s", graph=None)
                 regularized(base, Regularizer("bad", 1.0, regularizers.kl_to([]))), [], LOGPROBS
             ),
             ValueError,
-            "The term 'bad': the reference has other shapes",
+            "The term 'bad': the shapes of the reference",
         ),
         (
             lambda: evaluate(

@@ -111,7 +111,7 @@ def test_nested_lists_and_shapes() -> None:
         ((np.array([2**63], np.uint64),), r"data\[0\] is 9223372036854775808"),
         ((np.array([1.0, 0.5]), "int64"), r"data\[1\] is 0\.5"),
         ((np.array([np.nan]), "int64"), r"data\[0\] is nan"),
-        (([1, 2, 3], "int64", [2, 2]), r"shape is \[2, 2\], which does not hold 3 values"),
+        (([1, 2, 3], "int64", [2, 2]), r"shape is \[2, 2\], which does not match its 3 values"),
         (([1, 2], "int64", [-1, -2]), "must not be negative"),
         (([1], "float64"), "dtype is 'float64'; it must be 'int64' or 'float32'"),
     ],

@@ -44,9 +44,9 @@ _STOP_REASONS: Mapping[int, types.StopReason] = {0: "stop", 1: "length"}
 _NOTHING = memoryview(b"")
 _DOUBLE = struct.Struct("<d")
 
-_MOST_DATUMS = 2**20
+_MAX_DATUMS = 2**20
 """Limit of a result. More means that the bytes are corrupt, and would fill the memory."""
-_MOST_AXES = 16
+_MAX_AXES = 16
 """Limit of an array's dimensions. More means that the bytes are corrupt."""
 
 Buffer = Any
@@ -217,7 +217,7 @@ def decode_forward_backward_output(content: bytes) -> types.ForwardBackwardOutpu
             output_type = _text(value).rpartition(":")[2]
         elif number == 2 and kind == BYTES:
             records += 1
-            outputs += _array_record(value, _MOST_DATUMS - len(outputs))
+            outputs += _array_record(value, _MAX_DATUMS - len(outputs))
         elif number == 3 and kind == BYTES:
             name, metric = _map_entry(value, FIXED64)
             metrics[name] = (
@@ -446,7 +446,7 @@ def _values(content: memoryview, dtype: int) -> tuple[Array, int]:
 
 def _add_axes(shape: list[int], value: Any, kind: int) -> None:
     for size in repeated(value, kind):
-        if size < 0 or len(shape) == _MOST_AXES:
+        if size < 0 or len(shape) == _MAX_AXES:
             raise ValueError(f"an array cannot have the shape {[*shape, size]}")
         shape.append(size)
 

@@ -26,7 +26,7 @@ from tinker.errors import TinkerError
 COMMAND_VARIABLE = "TINKER_CREDENTIAL_CMD"
 _COMMAND_SECONDS = 60.0
 _RETRY_SECONDS = 60.0
-_LEAST_LEFT = 60.0
+_MIN_LEFT = 60.0
 """A token that expires in fewer seconds is exchanged for a new one before it is used."""
 
 _CREDENTIAL = re.compile(
@@ -166,7 +166,7 @@ class Exchange:
         now = time.time()
         if token is not None and now < token.refresh_at:
             return token.text
-        works = token is not None and (token.expires is None or now < token.expires - _LEAST_LEFT)
+        works = token is not None and (token.expires is None or now < token.expires - _MIN_LEFT)
         if works and (self._lock.locked() or now < self._tries_again_at):
             assert token is not None
             return token.text

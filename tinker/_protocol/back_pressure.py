@@ -35,7 +35,7 @@ class _HasStatus(Protocol):
 
 R = TypeVar("R", bound=_HasStatus)
 
-MOST_BEING_SENT = 64
+MAX_BEING_SENT = 64
 """Maximum number of requests being sent at the same time. Those that wait for results do not count."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 10.0
@@ -52,7 +52,7 @@ class Backpressure:
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         """By ticket."""
         self._sending = 0
-        self._width = float(MOST_BEING_SENT)
+        self._width = float(MAX_BEING_SENT)
         self._resume_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._pause = _FIRST_PAUSE
@@ -154,4 +154,4 @@ class Backpressure:
     def _taken(self) -> None:
         self._pause = _FIRST_PAUSE
         self._unpaid_since = None
-        self._width = min(self._width + 1 / self._width, MOST_BEING_SENT)
+        self._width = min(self._width + 1 / self._width, MAX_BEING_SENT)

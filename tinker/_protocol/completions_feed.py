@@ -44,9 +44,9 @@ POLL_TIMEOUT = 45.0
 ACK_TIMEOUT = 5.0
 ACK_DELAY = 1.0
 """Seconds for which acknowledgements wait for a new sample's poll, before they are sent alone."""
-MOST_ACKS = 1000
+MAX_ACKS = 1000
 """In one poll."""
-MOST_FETCHED = 64
+MAX_FETCHED = 64
 """Maximum number of results being fetched at the same time."""
 _POLICY = evolve(GIVE_UP, fault_budget=15.0)
 """Seconds. Shorter than for other polls, because without the feed each sample is polled for by itself."""
@@ -78,7 +78,7 @@ class CompletionsFeed:
         """Results to acknowledge, oldest first."""
         self._polling: asyncio.Task[None] | None = None
         self._acknowledging: asyncio.TimerHandle | None = None
-        self._fetching = asyncio.Semaphore(MOST_FETCHED)
+        self._fetching = asyncio.Semaphore(MAX_FETCHED)
 
     async def wait(self, request_id: str) -> Completion | None:
         """Wait for the end of a sample; None if the feed has ended and cannot tell it."""
@@ -180,7 +180,7 @@ class CompletionsFeed:
 
     async def _poll(self, *, hold: bool) -> int:
         """Poll once, and pass on the finished samples; returns their number."""
-        retrieved = list(itertools.islice(self._retrieved, MOST_ACKS))
+        retrieved = list(itertools.islice(self._retrieved, MAX_ACKS))
         request = retrieve_futures.request(
             body=FuturesRetrieveRequest(
                 target=self._target,
@@ -189,7 +189,7 @@ class CompletionsFeed:
                 retrieved_request_ids=retrieved,
             )
         )
-        answer = await self._connection.fetch(
+        response = await self._connection.fetch(
             request,
             self._progress,
             policy=_POLICY if hold else retry.NEVER,
@@ -197,10 +197,10 @@ class CompletionsFeed:
         )
         for request_id in retrieved:
             self._retrieved.pop(request_id, None)
-        self._cursor = answer.cursor
-        for completion in answer.completions:
+        self._cursor = response.cursor
+        for completion in response.completions:
             self._complete(completion)
-        return len(answer.completions)
+        return len(response.completions)
 
     def _complete(self, completion: Completion) -> None:
         request_id = completion.request_id

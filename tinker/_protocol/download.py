@@ -17,25 +17,23 @@ import shutil
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, TypedDict
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 from attrs import define, frozen
 
-from tinker._protocol import loop, retry
+from tinker._protocol import loop, progress_line, retry
 from tinker._protocol.progress import Progress
+from tinker._protocol.progress_line import ProgressCallback
 from tinker._protocol.session import Session
 from tinker.errors import TinkerError
 from tinker.retry_policy import RetryPolicy
 from tinker_api.api.checkpoints import get_checkpoint_archive, get_external_weights_urls
 from tinker_api.models import CheckpointKind
 
-ProgressCallback: TypeAlias = Callable[[int, int | None], None]
-"""Called with the bytes received and the total; None if the total is not known."""
-
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
-_MOST_RENEWALS = 20
+_MAX_RENEWALS = 20
 _ARCHIVE_POLICY = RetryPolicy(budget=900.0, longest_pause=30.0)
 """The server returns 503 while it builds the archive of a large checkpoint."""
 
@@ -62,7 +60,8 @@ async def download(
     output_dir: Path,
     *,
     overwrite: bool,
-    callback: ProgressCallback | None,
+    progress: Progress,
+    told: ProgressCallback | bool | None,
 ) -> Path:
     """See `RestClient.download_checkpoint`."""
     name = "_".join(
@@ -76,8 +75,7 @@ async def download(
         )
     work = output_dir / f".{name}.partial"
     work.mkdir(parents=True, exist_ok=True)
-    progress = Progress("download_checkpoint", {"path": tinker_path})
-    with session.watched(progress):
+    with progress_line.of_bytes(told, tinker_path) as callback, session.watched(progress):
         await session.ready()
         files = work / "files"
         shutil.rmtree(files, ignore_errors=True)
@@ -124,10 +122,10 @@ async def _external(
     """The URL of each file."""
 
     async def ask() -> Mapping[str, str]:
-        answer = await session.connection.fetch(
+        response = await session.connection.fetch(
             get_external_weights_urls.request(**parts), progress
         )
-        return answer.urls
+        return response.urls
 
     for index, name in enumerate(sorted(await ask())):
         if Path(name).name != name or name in (".", ".."):
@@ -153,7 +151,7 @@ class _Download:
     async def run(self, locate: Callable[[], Any]) -> None:
         """Download the whole file, through broken connections and expired URLs."""
         attempts = retry.Attempts(retry.DEFAULT)
-        for _ in range(_MOST_RENEWALS):
+        for _ in range(_MAX_RENEWALS):
             place = await locate()
             had = self._size()
             try:

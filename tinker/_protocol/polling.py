@@ -265,8 +265,8 @@ def _refused(error: APIStatusError, request_id: str, progress: Progress) -> Requ
     return RequestFailedError(f"{progress.name()} failed: {text}", request_id, category)
 
 
-def _failure(answer: dict[str, Any], request_id: str, progress: Progress) -> RequestFailedError:
-    error, category = answer["error"], answer.get("category")
+def _failure(response: dict[str, Any], request_id: str, progress: Progress) -> RequestFailedError:
+    error, category = response["error"], response.get("category")
     if isinstance(error, dict):
         category = category or error.get("category")
         error = error.get("message", error)

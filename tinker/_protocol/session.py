@@ -160,16 +160,16 @@ class Session:
                 display_name=self._display_name,
             ),
         )
-        answer = await self.connection.fetch(request, progress, policy=retry.CREATION)
+        response = await self.connection.fetch(request, progress, policy=retry.CREATION)
         for level, message in (
-            (INFO, answer.info_message),
-            (WARNING, answer.warning_message),
-            (ERROR, answer.error_message),
+            (INFO, response.info_message),
+            (WARNING, response.warning_message),
+            (ERROR, response.error_message),
         ):
             if message:
                 _log.SERVER_MESSAGE(level, text=message)
-        self._keep_alive(answer.session_id)
-        return answer.session_id
+        self._keep_alive(response.session_id)
+        return response.session_id
 
     def _keep_alive(self, session_id: str) -> None:
         self._heartbeat = asyncio.get_running_loop().create_task(
@@ -187,7 +187,7 @@ class Session:
         if session_id == self.known_id or session_id in self._adopted:
             return
         self._adopted[session_id] = asyncio.get_running_loop().create_task(
-            _beat(weakref.ref(self), self.connection, session_id, ours=finish),
+            _beat(weakref.ref(self), self.connection, session_id, ours=finish, tell_end=False),
             context=contextvars.Context(),
         )
         if finish:
@@ -400,7 +400,12 @@ def _reason(status: FinishStatus) -> types.ClientSessionFinishReason:
 
 
 async def _beat(
-    session: weakref.ref[Session], connection: Connection, session_id: str, *, ours: bool
+    session: weakref.ref[Session],
+    connection: Connection,
+    session_id: str,
+    *,
+    ours: bool,
+    tell_end: bool = True,
 ) -> None:
     """Keep a session alive while its `Session` is referenced; then finish it."""
     progress = Progress("session_heartbeat", {"session_id": session_id})
@@ -424,7 +429,8 @@ async def _beat(
             )
         except APIError as error:
             if isinstance(error, APIStatusError) and error.status_code == 410:
-                _log.SESSION_ENDED(session_id=session_id)
+                if tell_end:
+                    _log.SESSION_ENDED(session_id=session_id)
                 return
             silent = time.monotonic() - last_success
             if silent >= HEARTBEAT_WARNING and not warned:

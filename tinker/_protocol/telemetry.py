@@ -237,7 +237,7 @@ class Telemetry:
     # ---- polls ------------------------------------------------------------------------------
 
     def polled(self, progress: Progress, request_id: str, state: PollState, seconds: float) -> None:
-        """A poll was answered; `progress` knows the queue's state by now."""
+        """Record a poll; `progress` already has the state of the queue."""
         self.recorder.polls += 1
         if state == "pending" and progress.queue_state != "active":
             self.recorder.waited_in_queue(progress.queue_state, seconds)

@@ -17,9 +17,9 @@ from typing import Any
 
 from attrs import evolve
 
-from tinker._protocol import retry
-from tinker._protocol.download import ProgressCallback
+from tinker._protocol import progress_line, retry
 from tinker._protocol.progress import Progress
+from tinker._protocol.progress_line import ProgressCallback
 from tinker._protocol.session import Session
 from tinker.errors import APIConnectionError, APIStatusError, TinkerError
 from tinker.retry_policy import RetryPolicy
@@ -39,23 +39,23 @@ async def start(
     session: Session, request: models.ExternalWeightsUploadStartRequest, progress: Progress
 ) -> ExternalWeightsUploadStartResult:
     """Start an upload. Servers of SDK 0.39 return the URLs as strings, newer ones as objects."""
-    answer = await session.fetch(external_weights_upload_start.request(body=request), progress)
+    response = await session.fetch(external_weights_upload_start.request(body=request), progress)
     urls = {
         name: UploadURL(url=one)
         if isinstance(one, str)
         else UploadURL(url=one.url, headers=dict(one.headers))
-        for name, one in answer.urls.items()
+        for name, one in response.urls.items()
     }
     return ExternalWeightsUploadStartResult(
-        upload_id=answer.upload_id, urls=urls, expires=answer.expires
+        upload_id=response.upload_id, urls=urls, expires=response.expires
     )
 
 
 async def finish(session: Session, upload_id: str, progress: Progress) -> str:
     """Create a checkpoint from an upload; returns its tinker path."""
     body = models.ExternalWeightsUploadFinishRequest(upload_id=upload_id)
-    answer = await session.fetch(external_weights_upload_finish.request(body=body), progress)
-    return answer.tinker_path
+    response = await session.fetch(external_weights_upload_finish.request(body=body), progress)
+    return response.tinker_path
 
 
 async def upload(
@@ -64,12 +64,16 @@ async def upload(
     base_model: str | None,
     lora_config: models.LoraConfig | None,
     destination_project_id: str | None,
-    callback: ProgressCallback | None,
+    progress: Progress,
+    told: ProgressCallback | bool | None,
     resume: ExternalWeightsUploadStartResult | None,
 ) -> str:
     """See `RestClient.upload_external_weights`."""
-    progress = Progress("upload_external_weights", {"path": str(path)})
-    with tempfile.TemporaryDirectory() as unpacked, session.watched(progress):
+    with (
+        tempfile.TemporaryDirectory() as unpacked,
+        progress_line.of_bytes(told, path.name) as callback,
+        session.watched(progress),
+    ):
         folder = await asyncio.to_thread(_folder, path, Path(unpacked))
         model, lora = await asyncio.to_thread(_checked, folder, base_model, lora_config)
         begun = resume

@@ -1,6 +1,6 @@
 """The journal of a training run: a file by which another process goes on where this one was killed.
 
-Lines of JSON, each an object with one member, appended:
+Lines of JSON are appended, each an object with one field:
 
     {"run": {"run_id": …, "session_id": …, "made_from": {…}, "next_seq_id": 1}}     the file's first line; with "first_call",
                                                                                     a run that goes on from a checkpoint
@@ -274,6 +274,14 @@ class Journal:
                 f"Call {number} of the run failed in an earlier process: {call.refused}"
             )
         return call
+
+    def forget_after(self, last_seq_id: int) -> None:
+        """The server knows nothing behind this number: a power cut has taken it from there. It is sent again."""
+        assert self.run is not None
+        for number, call in self._calls.items():
+            if number >= self.run.first_call and call.seq_ids[-1] > last_seq_id:
+                call.request_ids, call.finished = None, False
+                call.kept.clear()
 
     def first_step(self, loop: Loop, count: int) -> tuple[int, int]:
         """The first step of a loop that is not over, and the number of its first call.

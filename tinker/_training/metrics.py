@@ -60,7 +60,7 @@ def with_mean_loss(
 ) -> types.ForwardBackwardOutput:
     """An output with `loss:mean` beside `loss:sum`: the loss for each unit of the batch's weight.
 
-    A mean that the server reports stays, and there is none without a weight.
+    A mean that the server reports stays; without a weight there is no mean.
     """
     metrics = output.metrics
     if "loss:mean" in metrics or "loss:sum" not in metrics or not (weight := total_weight()):

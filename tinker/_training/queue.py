@@ -341,7 +341,9 @@ class RunQueue:
             for number in range(last_accepted):
                 if number not in accepted:
                     await self._fill(turn, seq_ids[number])
-            if last_accepted + 1 < len(seq_ids):
+            if seq_ids[-1] != self._sequencer.next_seq_id - 1:  # others have been used behind it
+                self._poison(turn, seq_ids[0], first_failure)
+            elif last_accepted + 1 < len(seq_ids):
                 turn.give_back(seq_ids[last_accepted + 1 :])
             if self.journal is not None and call is not None and not self._sequencer.is_poisoned:
                 self.journal.refused(call, first_failure, self._sequencer.next_seq_id)
@@ -371,9 +373,14 @@ class RunQueue:
         await batch.send(self.session, filler, seq_id, self.progress("forward"))
 
     def _poison(self, turn: Turn, seq_id: int, error: Exception) -> None:
+        way_out = (
+            "Create a training client from the last checkpoint."
+            if self.journal is None
+            else f"Run the program again: with {self.journal.path}, it finds out and goes on."
+        )
         poison = RunPoisonedError(
             f"The training run {self.model_id} accepts no more operations: it is not known whether the "
-            f"server accepted seq_id {seq_id} ({error}). Create a training client from the last checkpoint."
+            f"server accepted seq_id {seq_id} ({error}). {way_out}"
         )
         poison.__cause__ = error
         turn.poison(poison)

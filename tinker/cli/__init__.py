@@ -1,4 +1,4 @@
-"""The `tinker` command: a thin face over the public clients and recipes."""
+"""The `tinker` command: a thin layer over the public clients and recipes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The group of all commands: what each one is for, and how it ends."""
+"""The group of all commands, and their exit status."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def run(arguments: Sequence[str]) -> int:
         click.echo("Interrupted.", err=True)
         return _INTERRUPTED
     except BrokenPipeError:
-        # Whoever reads the output has gone, as `head` does: nothing is left to say, not even at exit.
+        # The reader of the output is gone, such as `head`: print nothing more, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001  # told in a sentence

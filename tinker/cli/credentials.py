@@ -30,11 +30,11 @@ def new_key_url() -> str:
 
 
 def check(key: str, base_url: str | None) -> models.ApiKeyInfo:
-    """Ask the server whose key this is.
+    """Ask the server for the owner of a key.
 
     Raises:
         ValueError: It does not look like a key.
-        TinkerError: The server does not accept it, or does not answer.
+        TinkerError: The server does not accept it, or does not respond.
     """
     client = _client(key, base_url)
     try:
@@ -91,10 +91,10 @@ class Store:
 
     @classmethod
     def open(cls) -> Store:
-        """The file as it is, or an empty one.
+        """The content of the file, or an empty one.
 
         Raises:
-            TinkerError: It is damaged, or of a later form.
+            TinkerError: It is damaged, or has a newer format.
         """
         path = credentials.credentials_file()
         try:
@@ -134,7 +134,7 @@ class Store:
         return record
 
     def _write(self) -> None:
-        """Replace the file at once; nobody else may read it."""
+        """Replace the file atomically; only its owner may read it."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=self.path.parent)  # mode 0600
         try:

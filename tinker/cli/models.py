@@ -1,4 +1,4 @@
-"""What a person may give where a model is asked for: a base model, a checkpoint's path, or a run's folder."""
+"""The ways to name a model: a base model, a checkpoint's path, or a run's folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _run(model: str) -> RunFolder | None:
 
 
 def sampler_path(model: str) -> str | None:
-    """The path of the checkpoint that is meant, or None for a base model."""
+    """The path of the checkpoint, or None for a base model."""
     if model.startswith("tinker://"):
         return model
     if run := _run(model):
@@ -63,7 +63,7 @@ def sampler(state: State, model: str) -> SamplingClient:
 
 
 def context_of(state: State, client: SamplingClient) -> int | None:
-    """Tokens that the model of a sampler takes, prompt and answer together, where the server tells it."""
+    """Maximum number of tokens of prompt and completion, if the server reports it."""
     name = client.get_base_model()
     for model in (
         state.service.create_rest_client().get_server_capabilities().result().supported_models

@@ -1,4 +1,4 @@
-"""What a command works with: the connection, the output, the settings that all commands take."""
+"""The context of a command: connection, output, and common settings."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class State:
         )
 
     def say(self, text: str) -> None:
-        """A message for the person, on stderr: stdout is for what was asked for."""
+        """Print a message to stderr; stdout is for results."""
         click.echo(text, err=True)
 
     def print_json(self, value: Any) -> None:
@@ -138,7 +138,7 @@ class State:
             title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
         )
         for name in columns:
-            # Paths and ids are useless when they are cut: they go over several lines instead.
+            # Truncated paths and ids are useless: wrap them instead.
             table.add_column(name, overflow="fold")
         for row in rows:
             table.add_row(*[Text(cell) for cell in row])
@@ -177,12 +177,14 @@ class State:
 
         Raises:
             click.Abort: The answer is no.
-            click.ClickException: Nobody can answer.
+            click.ClickException: There is no terminal to ask.
         """
         if yes:
             return
         if not sys.stdin.isatty():
-            raise click.ClickException(f"{question} Nobody can answer here: pass --yes to confirm.")
+            raise click.ClickException(
+                f"{question} There is no terminal to ask: pass --yes to confirm."
+            )
         click.confirm(question, abort=True, err=True)
 
 

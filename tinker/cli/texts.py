@@ -1,4 +1,4 @@
-"""Values as people read them."""
+"""Formats values for people."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ def money(dollars: float) -> str:
 
 
 def printable(text: str) -> str:
-    """A model's text without control characters, which a terminal would obey."""
+    """A model's text without control characters, which a terminal would execute."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

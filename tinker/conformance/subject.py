@@ -1,4 +1,4 @@
-"""What the checks share: the server, and what earlier checks have made on it."""
+"""Shared state of the checks: the server, and the objects of earlier checks."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Subject(Server):
     """Tinker paths of ours to delete."""
     extra_models: list[str] = field(factory=list)
     results: dict[str, Any] = field(factory=dict)
-    """What checks leave for later ones."""
+    """Values that checks keep for later ones."""
     evidence: dict[str, Exchange | None] = field(factory=dict)
     """The exchange that each of them came from."""
 
@@ -114,7 +114,7 @@ class Subject(Server):
         return self.losses(self.train(model, *examples))
 
     def forward(self, model: Numbered, *examples: Example) -> Losses:
-        """The result of a forward, or of a forward_backward with `forward_only` where there is no such route."""
+        """The result of a forward, or of a forward_backward with `forward_only` if the server lacks `forward`."""
         examples = examples or (Example(),)
         exchange = self.send(
             "forward", json_batch(model.id, model.next_seq_id, examples, "forward")

@@ -1,4 +1,4 @@
-"""What a model answers to a few held-out prompts, before and after training."""
+"""A model's answers to a few held-out prompts, before and after training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stops a recipe: data or settings that cannot be right, told so that a person can mend them."""
+"""Errors of recipes: invalid data or settings, explained so that a person can fix them."""
 
 from __future__ import annotations
 

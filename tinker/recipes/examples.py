@@ -1,4 +1,4 @@
-"""What the rows of a data file mean: conversations, completions, documents, preference pairs.
+"""Interprets the rows of a data file: conversations, completions, documents, preference pairs.
 
     format      a row has                                             becomes
     chat        messages: [{role, content, …}], tools?                Conversation
@@ -95,7 +95,7 @@ class Examples:
     source: str
     format: Format
     reason: str
-    """Why it is taken for that format, in words."""
+    """Why this format was recognized, as a phrase."""
     examples: Sequence[Example] = field(repr=False)
     sha256: str = field(repr=False)
 
@@ -119,7 +119,7 @@ def recognize(rows: Rows, input_format: Format | None = None) -> Examples:
         )
     if not rows.rows:
         raise DataError(f"{rows.source} has no rows.")
-    name, reason = (input_format, "you said so") if input_format else _format_of_all(rows)
+    name, reason = (input_format, "given by you") if input_format else _format_of_all(rows)
     parse = _PARSERS[name]
     examples: list[Example] = []
     problems: list[Problem] = []

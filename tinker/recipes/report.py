@@ -1,4 +1,4 @@
-"""What a run would do, told before anything is sent."""
+"""Reports what a run would do, before anything is sent."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class DataReport:
     duplicates: list[tuple[int, int]]
     """Lines of a row and of the earlier one that it repeats."""
     notes: list[str]
-    """What is worth a look, such as conversations without a system message."""
+    """Remarks, such as on conversations without a system message."""
 
     def as_dict(self) -> dict[str, Any]:
         return attrs.asdict(self)

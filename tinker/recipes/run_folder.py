@@ -1,11 +1,11 @@
-"""The folder of a training run: what was asked for, what was measured, what was saved.
+"""The folder of a training run: settings, metrics and checkpoints.
 
     config.json        the settings, the model, and what the data was
     metrics.jsonl      one object a step
     checkpoints.jsonl  one object a checkpoint, with its paths on the server
     loss.svg           the curve
 
-The names and keys are tinker-cookbook's, which viewers of others read.
+The names and keys are those of tinker-cookbook, which other viewers read.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class RunFolder:
         """
         if self.exists:
             raise RecipeError(
-                f"{self.path} already holds a run: go on with `tinker train --resume {self.path}`, "
+                f"{self.path} already contains a run: continue it with `tinker train --resume {self.path}`, "
                 "or choose another folder."
             )
         try:
@@ -86,7 +86,7 @@ class RunFolder:
         try:
             config = orjson.loads((self.path / CONFIG).read_bytes())
         except FileNotFoundError:
-            raise RecipeError(f"{self.path} does not hold a run: it has no {CONFIG}.") from None
+            raise RecipeError(f"{self.path} does not contain a run: it has no {CONFIG}.") from None
         except orjson.JSONDecodeError as error:
             raise RecipeError(f"{self.path / CONFIG} is damaged: {error}.") from None
         if not isinstance(config, dict):
@@ -128,10 +128,10 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder, so that two processes do not go on with one run.
+        """Lock the folder, so that two processes do not continue the same run.
 
         Raises:
-            RecipeError: Another process holds it.
+            RecipeError: Another process has locked it.
         """
         from filelock import FileLock, Timeout  # noqa: PLC0415  # only for runs
 
@@ -140,7 +140,7 @@ class RunFolder:
                 yield
         except Timeout:
             raise RecipeError(
-                f"{self.path} is in use by another process; wait for it, or end it first."
+                f"{self.path} is in use by another process; wait for it or end it first."
             ) from None
 
     def _lines(self, name: str) -> Iterator[dict[str, Any]]:
@@ -155,7 +155,7 @@ class RunFolder:
             try:
                 row = orjson.loads(line)
             except orjson.JSONDecodeError:
-                if number == len(lines):  # cut by a crash: the line was never finished
+                if number == len(lines):  # cut short by a crash: the line is incomplete
                     return
                 raise RecipeError(f"{self.path / name} is damaged on line {number}.") from None
             if isinstance(row, dict):

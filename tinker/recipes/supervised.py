@@ -1,13 +1,12 @@
 """Fine-tuning on examples: supervised, or by preference pairs (DPO).
 
-    run = Training.begin(service, settings)          # reads and renders the data; sends nothing that costs
-    print(run.report, run.plan)
-    for event in run:                                # a Step, an Evaluation, a Saved, and at last a Finished
-        ...
+    training = Training(service, settings)    # reads and renders the data; sends nothing that costs
+    print(training.report, training.plan)
+    for event in training.run():              # a Step, an Evaluation, a Saved, and at last a Finished
+        print(event)
 
-    Training.resume(service, folder)                 # goes on from the last checkpoint
-
-Steps are submitted two ahead, so that the server never waits for this process.
+`run(resume=True)` goes on from the last checkpoint. Steps are submitted two ahead, so that the server never waits for
+this process.
 """
 
 from __future__ import annotations
@@ -100,7 +99,7 @@ Event: TypeAlias = Step | Evaluation | Saved | Finished
 
 @define
 class _Pending:
-    """What was submitted for one step."""
+    """The pending operations of one step."""
 
     step: int
     epoch: int
@@ -184,7 +183,7 @@ class Training:
 
     @property
     def waiting_for(self) -> str | None:
-        """What the oldest step waits for in the server's queue, where the server says so."""
+        """What the oldest step waits for in the server's queue, if the server reports it."""
         for pending in self._pending:
             for future in (pending.forward_backward, pending.optim_step):
                 if future.progress is not None and future.progress.queue:
@@ -260,7 +259,7 @@ class Training:
     # ---- the run ----------------------------------------------------------------------------
 
     def run(self, *, resume: bool = False) -> Iterator[Event]:
-        """Train. Each step is recorded in the folder before it is given out.
+        """Train. Each step is recorded in the folder before it is returned.
 
         Args:
             resume: Go on with the run in the folder, from its last checkpoint.
@@ -278,7 +277,7 @@ class Training:
             last = self._last_checkpoint() if resume else None
             if last is not None and last.final:
                 yield Finished(
-                    "it had finished before", last.batch, last, self._best(), self._tokens
+                    "it was already finished", last.batch, last, self._best(), self._tokens
                 )
                 return
             self._client = self._create(last)
@@ -289,7 +288,7 @@ class Training:
             yield from self._loop(first)
 
     def interrupt(self) -> CheckpointRecord | None:
-        """Save a checkpoint of what was submitted, when the loop was left early; None if nothing was."""
+        """Save a checkpoint of the submitted steps, after the loop was left early; None if there are none."""
         client, step = self._client, self._submitted
         if client is None or step == 0 or any(c.batch == step for c in self.folder.checkpoints()):
             return None
@@ -591,7 +590,7 @@ def _model(service: tinker.ServiceClient, settings: TrainSettings) -> tuple[str,
     if name is None:
         if len(served) != 1:
             raise RecipeError(
-                f"Which model? Give model_name; the server offers {', '.join(sorted(served)) or 'none'}."
+                f"model_name is missing; the server offers {', '.join(sorted(served)) or 'none'}."
             )
         name = next(iter(served))
     elif served and (name := served_name(name)) not in served:

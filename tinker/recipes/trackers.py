@@ -43,7 +43,7 @@ class Trackers:
 
 
 def open_all(settings: TrainSettings, training: Training) -> Trackers:
-    """Begin a run in each tracker that the settings name.
+    """Start a run in each tracker of the settings.
 
     Raises:
         RecipeError: A tracker's package is not installed.

@@ -1,4 +1,4 @@
-"""Which of a folder's files make up its tokenizer."""
+"""Finds the files of a folder's tokenizer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import orjson
 
 from ._errors import TokenizerError
 
-# In the order in which they are taken: tokenizer.json is complete, so it comes first.
+# In order of preference: tokenizer.json is complete, so it comes first.
 VOCABULARY_FILES = ("tokenizer.json", "tiktoken.model", "*.tiktoken", "tokenizer.model")
 
 
@@ -58,7 +58,7 @@ def fingerprint(path: Path) -> tuple[object, ...]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty when there is no such file."""
+    """The object in a JSON file; empty if the file does not exist."""
     if not path.is_file():
         return {}
     try:

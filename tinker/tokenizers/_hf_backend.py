@@ -1,4 +1,4 @@
-"""Every other kind of tokenizer, on Hugging Face's `tokenizers`."""
+"""All other tokenizers, on Hugging Face's `tokenizers`."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class HuggingFaceBackend:
 
     def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:
         for id_ in set(ids):
-            # The library leaves unknown ids out without a word.
+            # The library silently ignores unknown ids.
             if not hasattr(id_, "__index__") or self.id_to_token(id_) is None:
                 raise TokenizerError(f"{id_!r} is not a token id of {self._name}.")
         text: str = self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)

@@ -1,4 +1,4 @@
-"""get_tokenizer: a tokenizer from a name or a path, made once."""
+"""get_tokenizer: a tokenizer from a name or a path, loaded once."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def get_tokenizer(
     pins for the model, else the main branch. Asked again, the same object comes back, from any
     thread, as long as the files stay as they are.
 
-    Raises TokenizerError when there is no such tokenizer, or when it is not here and the network is
-    not either; ImportError when a package of the extra `tokenizers` is needed and missing.
+    Raises TokenizerError if the tokenizer does not exist, or if it is not cached and the network is
+    down; ImportError when a package of the extra `tokenizers` is needed and missing.
     """
     if not isinstance(name_or_path, str | os.PathLike):
         raise TypeError(
@@ -63,7 +63,7 @@ def get_tokenizer(
         key = (path.resolve(), fingerprint(path))
         return _once(key, lambda: _from_files(find_files(path), name))
     if isinstance(name_or_path, os.PathLike) or _looks_like_path(name):
-        raise TokenizerError(f"There is no file or folder {name}.")
+        raise TokenizerError(f"The file or folder {name} does not exist.")
     source = hub_source(name, revision)
     return _once(source, lambda: _from_files(find_files(download(source)), source.repo))
 
@@ -77,7 +77,7 @@ def _looks_like_path(name: str) -> bool:
 
 
 def _once(key: object, make: Callable[[], Tokenizer]) -> Tokenizer:
-    """The result of `make`, called once for each key, from however many threads."""
+    """Call `make` once for each key, from any number of threads."""
     with _guard:
         lock = _locks.setdefault(key, threading.Lock())
     with lock:

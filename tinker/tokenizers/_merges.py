@@ -24,7 +24,7 @@ _Ints: TypeAlias = npt.NDArray[np.int64]
 _Bools: TypeAlias = npt.NDArray[np.bool_]
 
 # Tokens that are looked at one by one. Files in use have less than a thousand.
-_MOST_ODD_TOKENS = 5000
+_MAX_ODD_TOKENS = 5000
 
 
 class NotConvertible(Exception):
@@ -138,7 +138,7 @@ class _Border:
 def _look_at_the_rest(tokens: dict[int, bytes], in_use: _Ints, table: _Ints, row_of: _Ints) -> None:
     """Find the last pairs that are not in `row_of` yet, one by one, by merging."""
     rest = [id_ for id_ in in_use[row_of[in_use] < 0].tolist() if len(tokens[id_]) > 1]
-    if len(rest) > _MOST_ODD_TOKENS:
+    if len(rest) > _MAX_ODD_TOKENS:
         raise NotConvertible("too many tokens do not follow the order of the merges")
     if not rest:
         return

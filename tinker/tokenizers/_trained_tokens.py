@@ -1,4 +1,4 @@
-"""Which tokens of a conversation a model is trained on, by its chat template."""
+"""Finds the tokens of a conversation that a model is trained on, by its chat template."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ TrainOn: TypeAlias = Literal["assistant", "last", "all", "flags"]
 
 _FLAGS = ("train", "weight")
 _WRITTEN = ("content", "tool_calls", "reasoning_content", "thinking", "reasoning")
-"""What a message of the model consists of."""
+"""The parts of a message of the model."""
 _PROBE = "\ue0f4probe\ue0f5"
-"""Stands for a message's content, and shares neither its first nor its last character with any text."""
+"""Placeholder for a message's content; its first and last characters occur in no text."""
 
 
 @frozen
@@ -100,7 +100,7 @@ def trained_tokens(
 
 
 def _chosen(messages: Sequence[Mapping[str, Any]], train_on: TrainOn) -> list[int]:
-    """The places of the messages to train on."""
+    """The indices of the messages to train on."""
     for index, message in enumerate(messages):
         if not isinstance(message, Mapping) or "role" not in message:
             raise TypeError(f"messages[{index}] is not a dict with a role: {message!r}.")
@@ -177,7 +177,7 @@ class _Renderer:
         try:
             begin, end = self._begin(text, index), self._end(text, index)
             if begin > end:
-                raise _Open("the generation prompt has part of the message in it")
+                raise _Open("the generation prompt contains a part of the message")
         except _Open as reason:
             raise TokenizerError(
                 f"The chat template leaves open what the model writes of messages[{index}]: {reason}. Use"
@@ -277,7 +277,7 @@ class _Renderer:
 
 
 def _shared(a: Sequence[object], b: Sequence[object]) -> int:
-    """How many items both begin with."""
+    """Length of the common beginning."""
     pairs = zip(a, b, strict=False)
     return next((n for n, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b)))
 

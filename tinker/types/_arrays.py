@@ -1,7 +1,7 @@
-"""What users hand over as numbers -> numpy arrays: once, strictly, without a Python loop.
+"""Converts users' numbers to numpy arrays: once, strictly, without a Python loop.
 
-Python lists are packed by `struct`, which is faster than `np.asarray`, and refuses what numpy would
-silently change: 1.5 for an integer, "1" for a number, 2**40 for an int32.
+Python lists are packed by `struct`, which is faster than `np.asarray` and rejects what numpy would
+silently convert: 1.5 for an integer, "1" for a number, 2**40 for an int32.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ALLOWED = {
 }
 _CODES = {"int32": "i", "int64": "q", "float32": "f"}
 _TWO = np.array(2, np.int32)  # numpy compares with it in two thirds of the time of an int
-# What packing raises for an element: struct.error, or what the element's own conversion raises.
+# Exceptions of packing: struct.error, or those of an element's own conversion.
 _ELEMENT_ERRORS = (struct.error, TypeError, ValueError, OverflowError)
 
 
@@ -37,7 +37,7 @@ _ELEMENT_ERRORS = (struct.error, TypeError, ValueError, OverflowError)
 
 
 def token_array(tokens: object, name: str = "tokens") -> Int32Array:
-    """Token ids as a read-only int32 array of their own, shape [n].
+    """Copy token ids to a read-only int32 array, shape [n].
 
     Raises:
         TypeError: `tokens` is not a sequence of numbers.
@@ -74,9 +74,9 @@ def _tokens_of_array(array: Array, name: str) -> Int32Array:
 
 
 def tensor_array(data: object, dtype: TensorDtype | None, name: str = "data") -> Array:
-    """Numbers as a C-contiguous int64 or float32 array of their own shape.
+    """Convert numbers to a C-contiguous int64 or float32 array of the same shape.
 
-    An array that is one already is returned as it is, sharing its memory. `dtype` None follows the
+    An array of this kind is returned as it is and shares its memory. `dtype` None follows the
     data: integers become int64, floats float32.
 
     Raises:
@@ -179,13 +179,13 @@ def _bad_element(name: str, position: int, value: object, dtype: str) -> ValueEr
 
 
 def is_torch(value: object) -> bool:
-    """Whether `value` is a torch tensor. Does not import torch: who has a tensor has done so."""
+    """Whether `value` is a torch tensor. Does not import torch: whoever has a tensor has imported it."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 
 
 def _list_or_array(value: object, name: str, allowed: str) -> Sequence[Any] | Array:
-    """Sequences as they are; tensors of torch and whatever numpy can read as arrays."""
+    """Return sequences as they are; convert torch tensors, and objects that numpy can read, to arrays."""
     if is_torch(value):
         return torch_to_numpy(value)
     if hasattr(value, "__array__"):

@@ -1,4 +1,4 @@
-"""Bytes that may arrive as base64 text, as they do in JSON."""
+"""Bytes that may arrive as a base64 string, as in JSON."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import binascii
 
 
 def to_bytes(value: bytes | bytearray | memoryview | str) -> bytes:
-    """Bytes as they are; text is base64.
+    """Return bytes as they are, and decode a base64 string.
 
     Raises:
-        TypeError: Neither bytes nor text.
-        ValueError: The text is not base64.
+        TypeError: The value is neither bytes nor a string.
+        ValueError: The string is not base64.
     """
     if isinstance(value, str):
         try:
             return base64.b64decode("".join(value.split()), validate=True)
         except binascii.Error as error:
-            raise ValueError(f"text given for bytes must be base64: {error}.") from None
+            raise ValueError(f"a string in place of bytes must be base64: {error}.") from None
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
-    raise TypeError(f"expected bytes or base64 text, not {type(value).__name__}.")
+    raise TypeError(f"expected bytes or a base64 string, not {type(value).__name__}.")

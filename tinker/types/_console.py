@@ -10,7 +10,7 @@ _CONSOLE = "https://tinker.thinkingmachines.ai"
 
 
 def session_url(session_id: str | None) -> str:
-    """The page of a session, or of all."""
+    """The page of a session, or of all sessions."""
     return f"{_CONSOLE}/sessions" + (f"/{session_id}" if session_id else "")
 
 

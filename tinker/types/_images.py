@@ -1,4 +1,4 @@
-"""What the two kinds of image chunk share."""
+"""Shared functions of the two kinds of image chunks."""
 
 from __future__ import annotations
 

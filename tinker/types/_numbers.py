@@ -1,4 +1,4 @@
-"""What counts as a number, of Python or of numpy, which is not imported for it."""
+"""Recognizes numbers of Python and numpy, without importing numpy."""
 
 from __future__ import annotations
 

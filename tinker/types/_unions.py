@@ -1,4 +1,4 @@
-"""What one of several models may be, and other names for types, as the contract's schemas of these names say."""
+"""Unions of models and aliases of types, named like the contract's schemas."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def _to_model_input(value: ModelInput | Mapping[str, Any]) -> ModelInput:
 
 
 def _to_loss_fn_inputs(inputs: Mapping[str, Any]) -> LossFnInputs:
-    if not isinstance(inputs, (dict, Mapping)):  # a dict is known at once, a Mapping is not
+    if not isinstance(inputs, (dict, Mapping)):  # checking for dict is faster than for Mapping
         raise TypeError(f"loss_fn_inputs is of type {type(inputs).__name__}; it must be a mapping.")
     return {name: _to_loss_fn_input(name, value) for name, value in inputs.items()}
 
@@ -75,7 +75,7 @@ def _dtype_of_list(name: str) -> TensorDtype:
 
 @attrs.frozen
 class Datum(Model):
-    """A model input, and what the loss reads besides it.
+    """A model input, and the other inputs of the loss.
 
     Args:
         model_input: What the model reads.
@@ -102,14 +102,12 @@ class Datum(Model):
 
     def __attrs_post_init__(self) -> None:
         if (self.model_input_spans is None) != (self.loss_fn_input_spans is None):
-            raise ValueError(
-                "model_input_spans and loss_fn_input_spans come together or not at all."
-            )
+            raise ValueError("give both model_input_spans and loss_fn_input_spans, or neither.")
 
     def with_provenance(
         self, model_input: Sequence[ProvenanceSpan], loss_fn_inputs: Sequence[ProvenanceSpan]
     ) -> Self:
-        """This datum, with word of which earlier samples its tokens came from.
+        """This datum, with the earlier samples that its tokens come from.
 
         Args:
             model_input: Spans that cover the positions of `model_input`, in order and exactly.

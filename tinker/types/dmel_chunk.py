@@ -15,7 +15,7 @@ _DTYPES = 8
 
 @attrs.frozen(kw_only=True)
 class DmelChunk(Model):
-    """Audio as a tensor of discrete mel bins, one row a token.
+    """Audio as a tensor of discrete mel bins, one row for each token.
 
     `dmel` is the tensor with a header: an optional byte 254 (all elements equal, one follows), one
     byte for the element type (0 to 7), the number of dimensions and each dimension as unsigned
@@ -40,7 +40,9 @@ def _first_dimension(data: bytes) -> int:
         raise ValueError(f"DmelChunk.dmel has the element type {data[start]}; it must be 0 to 7.")
     dimensions, start = _varint(data, start + 1)
     if dimensions == 0:
-        raise ValueError("DmelChunk.dmel is a tensor without dimensions; it needs one row a token.")
+        raise ValueError(
+            "DmelChunk.dmel is a tensor without dimensions; it needs one row for each token."
+        )
     return _varint(data, start)[0]
 
 

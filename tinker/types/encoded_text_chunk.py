@@ -12,7 +12,7 @@ from tinker.types._arrays import Array, Int32Array, brief, token_array
 from tinker_api.model import Model, tag
 
 Tokens: TypeAlias = Sequence[int] | Array
-"""Token ids as users hand them over: a list, a tuple, an array of integers, shape [n]."""
+"""Token ids as users pass them: a list, a tuple, an array of integers, shape [n]."""
 
 
 def _to_array(tokens: Tokens) -> Int32Array:
@@ -35,7 +35,7 @@ class EncodedTextChunk(Model):
         ValueError: A token is not an integer from -2**31 to 2**31 - 1.
     """
 
-    # Equal, and hashed, by what is sent.
+    # Equality and hash by the content that is sent.
     tokens_np: Int32Array = attrs.field(
         alias="tokens", converter=_to_array, eq=lambda a: a.tobytes()
     )
@@ -44,7 +44,7 @@ class EncodedTextChunk(Model):
 
     @cached_property
     def tokens(self) -> list[int]:
-        """The ids as a list. Made once, on first use: changing it does not change the chunk."""
+        """The ids as a list, made on first use. Changing it does not change the chunk."""
         ids: list[int] = self.tokens_np.tolist()
         return ids
 

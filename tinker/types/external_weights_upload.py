@@ -14,13 +14,13 @@ from tinker_api.model import Model
 
 @attrs.frozen(kw_only=True)
 class ExternalWeightsUploadStartResult(Model):
-    """An upload that has begun."""
+    """An upload that has started."""
 
     upload_id: str
     urls: Mapping[str, UploadURL]
-    """Where to put each file, by the name that the server gives it."""
+    """Where to upload each file, by the server's name for it."""
     expires: datetime
-    """Until when the URLs work."""
+    """When the URLs stop working."""
 
     _ignores_unknown = True
 
@@ -29,7 +29,7 @@ class UploadInterruptedError(TinkerError):
     """An upload of weights stopped between two files."""
 
     upload: ExternalWeightsUploadStartResult
-    """What is still missing: pass it as `resume` to the same call."""
+    """The rest of the upload: pass it as `resume` to the same call."""
 
     def __init__(self, message: str, upload: ExternalWeightsUploadStartResult) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class UploadInterruptedError(TinkerError):
 
 @attrs.frozen(kw_only=True)
 class ExternalWeightsUploadFinishResult(Model):
-    """The checkpoint that was made of an upload."""
+    """The checkpoint that was created from an upload."""
 
     tinker_path: str
 

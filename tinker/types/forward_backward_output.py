@@ -25,7 +25,7 @@ def _show(outputs: list[LossFnOutput]) -> str:
 
 @attrs.frozen
 class ForwardBackwardOutput(Model):
-    """What a loss gave for a batch."""
+    """The outputs and metrics of a loss for a batch."""
 
     loss_fn_output_type: str
     loss_fn_outputs: list[LossFnOutput] = attrs.field(converter=_to_outputs, repr=_show)
@@ -38,7 +38,7 @@ class ForwardBackwardOutput(Model):
 
     @classmethod
     def _of(cls, output_type: str, outputs: list[LossFnOutput], metrics: dict[str, float]) -> Self:
-        """Of parts that are known to be right: no checks, no copy."""
+        """Build from valid parts, without checks and copies."""
         made = cls.__new__(cls)
         for name, value in (
             ("loss_fn_output_type", output_type),

@@ -13,12 +13,12 @@ from tinker_api.models.image_format import ImageFormat
 
 @attrs.frozen(kw_only=True)
 class ImageAssetPointerChunk(Model):
-    """A reference to an image. It has no form in the binary encoding: it goes in JSON only."""
+    """A reference to an image. It can be sent only as JSON, not as protobuf."""
 
     format: ImageFormat = attrs.field(validator=_images.check_format)
     location: str = attrs.field(validator=attrs.validators.instance_of(str))
     expected_tokens: int | None = attrs.field(default=None, validator=_images.check_expected_tokens)
-    """How many tokens the image takes. A server refuses a number that is not its own."""
+    """Number of tokens that the image takes. The server rejects a number that differs from its own."""
     type: Literal["image_asset_pointer"] = tag("image_asset_pointer")
 
     @property

@@ -20,7 +20,7 @@ class ImageChunk(Model):
     """The bytes of the file; base64 text is decoded."""
     format: ImageFormat = attrs.field(validator=_images.check_format)
     expected_tokens: int | None = attrs.field(default=None, validator=_images.check_expected_tokens)
-    """How many tokens the image takes. A server refuses a number that is not its own."""
+    """Number of tokens that the image takes. The server rejects a number that differs from its own."""
     type: Literal["image"] = tag("image")
 
     @property

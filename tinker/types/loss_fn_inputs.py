@@ -1,4 +1,4 @@
-"""`LossFnInputs`: what a loss reads of a datum besides its model input."""
+"""`LossFnInputs`: the inputs of a loss besides the model input."""
 
 from __future__ import annotations
 

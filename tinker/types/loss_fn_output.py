@@ -1,4 +1,4 @@
-"""`LossFnOutput`: what a loss gives back for one datum."""
+"""`LossFnOutput`: the output of a loss for one datum."""
 
 from __future__ import annotations
 

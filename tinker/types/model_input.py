@@ -1,4 +1,4 @@
-"""`ModelInput`: what a model reads."""
+"""`ModelInput`: the input of a model."""
 
 from __future__ import annotations
 
@@ -139,6 +139,6 @@ def _encode(tokenizer: Any, text: str) -> Any:
 def _knows_special_tokens(encode: Any) -> bool:
     try:
         parameters = inspect.signature(encode).parameters.values()
-    except (TypeError, ValueError):  # compiled: its signature is not known
+    except (TypeError, ValueError):  # compiled functions have no signature
         return False
     return any(p.name == "add_special_tokens" or p.kind is p.VAR_KEYWORD for p in parameters)

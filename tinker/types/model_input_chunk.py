@@ -18,7 +18,7 @@ _KINDS: Mapping[str, type[ModelInputChunk]] = {
     "image_asset_pointer": ImageAssetPointerChunk,
     "dmel": DmelChunk,
 }
-# The field that tells the kind where the tag is left out.
+# The field that identifies the kind if the tag is missing.
 _TELLTALES = {
     "tokens": "encoded_text",
     "location": "image_asset_pointer",

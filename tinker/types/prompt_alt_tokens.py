@@ -1,4 +1,4 @@
-"""`PromptAltTokens`: what the model might have written where the prompt stands."""
+"""`PromptAltTokens`: tokens that the model might have written in place of the prompt's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinker_api.model import Model
 class PromptAltTokens(Model):
     """Independent draws, with replacement and at the request's temperature, both of shape [prompt - 1, k].
 
-    Row `i` is what the model draws after the prompt's token `i`, so an alternative to token `i + 1`.
+    Row `i` is what the model draws after the prompt's token `i`, so it is an alternative to token `i + 1`.
     """
 
     tokens: TensorData = attrs.field(converter=to_tensor_data)

@@ -21,17 +21,17 @@ _by_value = attrs.cmp_using(eq=same_array, class_name="Array")
 
 @attrs.frozen(init=False, repr=False)
 class SampleResponse(Model):
-    """The samples for one prompt, and what was asked about the prompt.
+    """The samples of one prompt, and the requested scores of the prompt.
 
     It holds arrays; the lists are made on first use. Two are equal if all fields are.
 
     Args:
         sequences: One for each sample.
         prompt_logprobs_np: Log-probability of each token of the prompt, shape [prompt], NaN where
-            there is none (the first token); None if not asked for.
-        topk_prompt_logprobs_np: The likeliest tokens at each position of the prompt.
+            it is not defined (the first token); None if not requested.
+        topk_prompt_logprobs_np: The most likely tokens at each position of the prompt.
         target_prompt_logprobs: In the shape and layout of the request's `target_prompt_logprobs`.
-        prompt_cache_hit_tokens: How many of the prompt's tokens the server had in its cache.
+        prompt_cache_hit_tokens: Number of the prompt's tokens that were cached.
         prompt_alt_tokens: Other tokens at each position of the prompt.
         _prompt_logprobs_list, _topk_prompt_logprobs_list: The arrays as lists.
     """
@@ -81,7 +81,7 @@ class SampleResponse(Model):
 
     @cached_property
     def prompt_logprobs(self) -> list[float | None] | None:
-        """Log-probability of each token of the prompt, None where there is none (the first)."""
+        """Log-probability of each token of the prompt, None where it is not defined (the first)."""
         if self.prompt_logprobs_np is None:
             return None
         values: list[float | None] = self.prompt_logprobs_np.tolist()
@@ -91,7 +91,7 @@ class SampleResponse(Model):
 
     @cached_property
     def topk_prompt_logprobs(self) -> TopkList | None:
-        """At each position the likeliest tokens with their log-probabilities, None at the first."""
+        """At each position the most likely tokens with their log-probabilities, None at the first."""
         return topk_as_list(self._topk)
 
     @cached_property
@@ -100,7 +100,7 @@ class SampleResponse(Model):
         return topk_as_arrays(self._topk)
 
     def __repr__(self) -> str:
-        members = {
+        fields = {
             "sequences": self.sequences,
             "prompt_logprobs_np": self.prompt_logprobs_np,
             "topk_prompt_logprobs_np": self.topk_prompt_logprobs_np,
@@ -109,7 +109,7 @@ class SampleResponse(Model):
         }
         shown = {
             name: brief(value) if isinstance(value, np.ndarray) else repr(value)
-            for name, value in members.items()
+            for name, value in fields.items()
             if value is not None
         }
         return f"SampleResponse({', '.join(f'{name}={text}' for name, text in shown.items())})"

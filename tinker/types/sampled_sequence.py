@@ -25,10 +25,10 @@ class SampledSequence(Model):
 
     Args:
         stop_reason: `"stop"` or `"length"`.
-        sequence_id: Names the sample in provenance spans; "" where the server gives none.
+        sequence_id: Id of the sample for provenance spans; "" if the server gives none.
         tokens_np: Sampled token ids, shape [n].
-        logprobs_np: Log-probability of each token, shape [n]; None if not asked for.
-        topk_logprobs_np: The likeliest tokens at each position; None if not asked for.
+        logprobs_np: Log-probability of each token, shape [n]; None if not requested.
+        topk_logprobs_np: The most likely tokens at each position; None if not requested.
         _tokens_list, _logprobs_list, _topk_logprobs_list: The same as lists.
     """
 
@@ -77,12 +77,12 @@ class SampledSequence(Model):
 
     @cached_property
     def logprobs(self) -> list[float] | None:
-        """Log-probability of each token; None if not asked for."""
+        """Log-probability of each token; None if not requested."""
         return None if self.logprobs_np is None else self.logprobs_np.tolist()
 
     @cached_property
     def topk_logprobs(self) -> TopkList | None:
-        """For each token the likeliest ones with their log-probabilities; None if not asked for."""
+        """At each position the most likely tokens with their log-probabilities; None if not requested."""
         return topk_as_list(self._topk)
 
     @cached_property
@@ -99,5 +99,5 @@ class SampledSequence(Model):
 
 
 def _as_array(values: Array | Sequence[Any], dtype: type[np.generic]) -> Array:
-    """An array as it is, anything else as one of `dtype`."""
+    """Return an array as it is, and convert anything else to one of `dtype`."""
     return values if isinstance(values, np.ndarray) else np.array(values, dtype)

@@ -21,9 +21,9 @@ class SaveWeightsForSamplerResponse(models.SaveWeightsForSamplerResponse):
         return console.checkpoint_url(self.path)
 
     def get_playground_url(self) -> str:
-        """The page of the hosted service's console on which to try it."""
+        """Its playground page in the hosted service's console."""
         return console.playground_url(self.path)
 
 
 SaveWeightsForSamplerResponseInternal: TypeAlias = models.SaveWeightsForSamplerResponse
-"""What the server answers: with a path or, if the checkpoint was not to have a name, with a sampler."""
+"""The server's response: a path, or a sampler if the checkpoint has no name."""

@@ -39,18 +39,18 @@ class TensorData(Model):
 
     A C-contiguous array of int64 or float32 is kept as it is: it shares memory with what it was made
     from, so do not write into that before the request is sent. Everything else is converted once,
-    here. A NaN or an infinity is kept: results may have some, and requests what no loss is known to read.
+    here. NaN and infinities are kept: results may have them, and requests too in inputs that no known loss reads.
 
     Two are equal if dtype, shape, layout and values are; a NaN equals a NaN.
 
     Args:
-        data: The values, row by row: a list, nested lists, a numpy array or a torch tensor. Of a
-            sparse array, the values that are stored.
+        data: The values, row by row: a list, nested lists, a numpy array or a torch tensor. For a
+            sparse array, the stored values.
         dtype: `"int64"` or `"float32"`; by default int64 for integers and float32 for floats.
         shape: By default that of `data`.
-        sparse_crow_indices: Of a sparse array: where each row begins in `data`, and the end;
+        sparse_crow_indices: For a sparse array: where each row begins in `data`, and the end;
             length rows + 1.
-        sparse_col_indices: Of a sparse array: the column of each value in `data`.
+        sparse_col_indices: For a sparse array: the column of each value in `data`.
 
     Raises:
         TypeError: `data` is not a sequence of numbers.
@@ -59,7 +59,7 @@ class TensorData(Model):
     """
 
     values_np: Array = attrs.field(alias="data", eq=_by_value)
-    """The values as a flat array; of a sparse array, the stored ones."""
+    """The values as a flat array; for a sparse array, the stored ones."""
     dtype: TensorDtype = attrs.field(default=None)
     shape: list[int] = attrs.field(default=None)
     crow_indices_np: Int64Array | None = attrs.field(
@@ -86,7 +86,9 @@ class TensorData(Model):
         if sparse_crow_indices is not None or sparse_col_indices is not None:
             crow, col = _indices(array, shape, sparse_crow_indices, sparse_col_indices)
         elif shape is not None and math.prod(shape) != array.size:
-            raise ValueError(f"shape is {list(shape)}, which does not hold {array.size} values.")
+            raise ValueError(
+                f"shape is {list(shape)}, which does not match its {array.size} values."
+            )
         elif shape is not None and any(size < 0 for size in shape):
             raise ValueError(f"shape is {list(shape)}; its elements must not be negative.")
         self.__attrs_init__(
@@ -108,7 +110,7 @@ class TensorData(Model):
 
     @classmethod
     def _of(cls, values: Array, dtype: TensorDtype, shape: list[int]) -> Self:
-        """Of a flat array that is known to be of this type and to fit its shape: no checks, no copy."""
+        """Build from a flat array of this type and shape, without checks and copies."""
         made = cls.__new__(cls)
         made.__attrs_init__(values, dtype, shape)
         return made
@@ -128,7 +130,7 @@ class TensorData(Model):
 
     @classmethod
     def from_torch(cls, tensor: torch.Tensor) -> Self:
-        """Integers become int64, floats float32; gradients are left behind.
+        """Integers become int64, floats float32; gradients are detached.
 
         A contiguous CPU tensor of these types shares its memory. One in CSR layout stays sparse.
         """
@@ -168,7 +170,7 @@ class TensorData(Model):
     # ---- to other libraries -----------------------------------------------------------------
 
     def to_numpy(self, pad_value: int = 0) -> Array:
-        """The array in its shape; of a sparse one, with `pad_value` where nothing is stored.
+        """The array in its shape; for a sparse one, with `pad_value` where nothing is stored.
 
         A dense array shares memory with this object.
         """
@@ -193,29 +195,29 @@ class TensorData(Model):
         return torch.from_numpy(array if array.flags.writeable else array.copy())
 
     def tolist(self, pad_value: int = 0) -> list[Any]:
-        """Nested lists of this shape; of a sparse array, with `pad_value` in the gaps."""
+        """Nested lists of this shape; for a sparse array, with `pad_value` in the gaps."""
         nested: list[Any] = self.to_numpy(pad_value).tolist()
         return nested
 
-    # ---- members as lists -------------------------------------------------------------------
+    # ---- fields as lists -------------------------------------------------------------------
 
     @property
     def data(self) -> list[Any]:
-        """The values as a flat list; of a sparse array, the stored ones."""
+        """The values as a flat list; for a sparse array, the stored ones."""
         values: list[Any] = self.values_np.tolist()
         return values
 
     @property
     def sparse_crow_indices(self) -> list[int] | None:
-        """Of a sparse array: where each row begins in `data`, and the end."""
+        """For a sparse array: where each row begins in `data`, and the end."""
         return None if self.crow_indices_np is None else self.crow_indices_np.tolist()
 
     @property
     def sparse_col_indices(self) -> list[int] | None:
-        """Of a sparse array: the column of each value in `data`."""
+        """For a sparse array: the column of each value in `data`."""
         return None if self.col_indices_np is None else self.col_indices_np.tolist()
 
-    # ---- facts ------------------------------------------------------------------------------
+    # ---- properties ------------------------------------------------------------------------------
 
     @property
     def nbytes(self) -> int:
@@ -227,12 +229,12 @@ class TensorData(Model):
 
     def is_finite(self) -> bool:
         """Whether all values are finite."""
-        # As `.all()`, in a third of its time: batches have thousands of arrays.
+        # Like `.all()` in a third of the time: batches have thousands of arrays.
         values = self.values_np
         return self.dtype == "int64" or np.count_nonzero(np.isfinite(values)) == len(values)
 
     def _first(self, wrong: npt.NDArray[np.bool_]) -> str:
-        """The first of the values that are wrong, for a message: `data[3] is nan`."""
+        """The first wrong value, for a message: `data[3] is nan`."""
         position = int(wrong.argmax())
         return f"data[{position}] is {self.values_np[position].item()}"
 

@@ -1,4 +1,4 @@
-"""`TensorDtype`: the element types that the API has."""
+"""`TensorDtype`: the element types of the API."""
 
 from __future__ import annotations
 

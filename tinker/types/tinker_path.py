@@ -21,7 +21,7 @@ _KINDS: dict[str, CheckpointType] = {
 
 @attrs.frozen(kw_only=True)
 class ParsedCheckpointTinkerPath(Model):
-    """A tinker path, taken apart: `tinker://<training_run_id>/<kind>/<name>`."""
+    """A parsed tinker path: `tinker://<training_run_id>/<kind>/<name>`."""
 
     tinker_path: str
     training_run_id: str
@@ -33,10 +33,10 @@ class ParsedCheckpointTinkerPath(Model):
 
     @classmethod
     def from_tinker_path(cls, tinker_path: str) -> Self:
-        """Take a path apart.
+        """Parse a path.
 
         Raises:
-            ValueError: It does not have that form, its kind is unknown, or a part is empty.
+            ValueError: It does not have this format, its kind is unknown, or a part is empty.
         """
         parts = tinker_path.removeprefix(_SCHEME).split("/")
         if not (

@@ -1,4 +1,4 @@
-"""`TopkLogprobs`: the likeliest tokens at each position."""
+"""`TopkLogprobs`: the most likely tokens at each position."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tinker.types._arrays import Float32Array, Int32Array, same_array
 from tinker_api.model import Model
 
 TopkList: TypeAlias = list[list[tuple[int, float]] | None]
-"""For each position `(token id, logprob)` pairs, the likeliest first; None where there is nothing."""
+"""For each position `(token id, logprob)` pairs, most likely first; None where there are none."""
 
 NO_LOGPROB = -99999.0
-"""Logprob of a cell that holds no token."""
+"""Logprob of an empty cell."""
 
 _by_value = attrs.cmp_using(eq=same_array, class_name="Array")
 
@@ -36,7 +36,7 @@ class TopkLogprobs(Model):
 
     @classmethod
     def from_list(cls, rows: Sequence[Sequence[Any] | None]) -> Self:
-        """From pairs; the inverse of `to_list`."""
+        """Build from pairs; the inverse of `to_list`."""
         shape = (len(rows), max((len(row) for row in rows if row), default=0))
         token_ids = np.zeros(shape, np.int32)
         logprobs = np.full(shape, NO_LOGPROB, np.float32)
@@ -48,7 +48,7 @@ class TopkLogprobs(Model):
         return cls(token_ids, logprobs)
 
     def to_list(self) -> TopkList:
-        """Pairs for each position, without the empty cells; None for a position with no others."""
+        """Pairs for each position, without empty cells; None for a position with only empty cells."""
         rows: TopkList = []
         for ids, values in zip(self.token_ids.tolist(), self.logprobs.tolist(), strict=True):
             pairs = [pair for pair in zip(ids, values, strict=True) if pair[1] != NO_LOGPROB]
@@ -57,7 +57,7 @@ class TopkLogprobs(Model):
 
 
 def topk_as_list(value: TopkLogprobs | Sequence[Any] | None) -> TopkList | None:
-    """Either form as pairs. A logprob of None is NaN, as in JSON."""
+    """Convert either form to pairs. A logprob of None is NaN, as in JSON."""
     if value is None:
         return None
     if isinstance(value, TopkLogprobs):
@@ -69,7 +69,7 @@ def topk_as_list(value: TopkLogprobs | Sequence[Any] | None) -> TopkList | None:
 
 
 def topk_as_arrays(value: TopkLogprobs | Sequence[Any] | None) -> TopkLogprobs | None:
-    """Either form as arrays."""
+    """Convert either form to arrays."""
     if value is None or isinstance(value, TopkLogprobs):
         return value
     return TopkLogprobs.from_list(value)

@@ -1,4 +1,4 @@
-"""`UploadURL`: where to put a file."""
+"""`UploadURL`: where to upload a file."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PIECE = 2**18
 
 @attrs.frozen(kw_only=True)
 class UploadURL(Model):
-    """Where to put a file of an upload. The URL is a credential: it is not in the repr."""
+    """Where to upload a file. The URL is a credential, so the repr does not show it."""
 
     url: str = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    """Headers that the PUT must send; empty from servers of SDK 0.39."""
+    """Headers of the PUT; empty from servers of SDK 0.39."""
 
     _ignores_unknown = True
 
@@ -31,14 +31,14 @@ class UploadURL(Model):
         """Send a file in one PUT, streamed from disk.
 
         Raises:
-            FileNotFoundError: There is no such file.
-            APIStatusError: The server refuses it, as when the URL has expired.
+            FileNotFoundError: The file does not exist.
+            APIStatusError: The server rejects it, for example because the URL has expired.
             APIConnectionError: The connection fails.
         """
         self.send(Path(path), lambda sent: None)
 
     def send(self, path: Path, told: Callable[[int], None]) -> None:
-        """As `upload`; tells the number of bytes sent after each piece."""
+        """As `upload`; reports the number of bytes sent after each part."""
         import httpx  # noqa: PLC0415  # few upload
 
         from tinker.errors import (  # noqa: PLC0415
@@ -76,7 +76,7 @@ class UploadURL(Model):
                 ) from None
         if not response.is_success:
             kind = status_error_class(response.status_code)
-            text = f"{path.name} was refused with status code {response.status_code}: {_reason(response)}"
+            text = f"{path.name} was rejected with status code {response.status_code}: {_reason(response)}"
             answer = httpx.Response(
                 response.status_code,
                 headers=response.headers,

@@ -157,13 +157,13 @@ class FaultyApp:
 
     async def _answer(self, scope: Scope, receive: Receive) -> list[Message]:
         """Execute the request, and keep the response."""
-        answer: list[Message] = []
+        response: list[Message] = []
 
         async def keep(message: Message) -> None:
-            answer.append(message)
+            response.append(message)
 
         await self._app(dict(scope), receive, keep)
-        return answer
+        return response
 
 
 async def _refuse(status: int, receive: Receive, send: Send) -> None:
@@ -177,8 +177,8 @@ async def _refuse(status: int, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
-async def _truncate(answer: Sequence[Message], receive: Receive, send: Send) -> None:
-    start, *bodies = answer
+async def _truncate(response: Sequence[Message], receive: Receive, send: Send) -> None:
+    start, *bodies = response
     content = b"".join(message.get("body", b"") for message in bodies)
     await send(start)
     half = content[: len(content) // 2]

@@ -90,7 +90,7 @@ def _drawn_logprobs(
     """For each target the log-probability with which it was drawn, or NaN if it was not drawn."""
     if not (provenance.model_input and provenance.targets):
         raise EngineError(
-            f"{where} has no provenance spans, by which stable_reinforce goes: name the samples it comes "
+            f"{where} has no provenance spans, which stable_reinforce needs: name the samples it comes "
             "from with Datum.with_provenance, and send it as protobuf; JSON has no place for them."
         )
     targets = example.inputs.get("target_tokens")

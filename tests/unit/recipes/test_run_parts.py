@@ -98,7 +98,7 @@ def test_the_configuration_of_a_run_is_one_too(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.create({"recipe": "r", "model_name": "m", "settings": {"data": "d"}})
     assert read_config(folder.path / "config.json") == {"data": "d"}
-    with pytest.raises(RecipeError, match="already holds a run"):
+    with pytest.raises(RecipeError, match="already contains a run"):
         folder.create({})
 
 

@@ -16,8 +16,8 @@ from tinker.cli.state import State
 
 _HELP = """\
 /system TEXT   set the system message (empty: remove it)
-/undo          take the last question and its answer back
-/reset         begin again
+/undo          undo the last question and its answer
+/reset         start over
 /history       show the conversation
 /help          show this
 /exit          leave (or Ctrl-D)"""
@@ -108,7 +108,7 @@ def _command(
         case "/help":
             state.say(_HELP)
         case _:
-            state.say(f"There is no {word}; /help lists what there is.")
+            state.say(f"{word} is not a command; /help lists the commands.")
     return system
 
 

@@ -87,7 +87,7 @@ def _find(state: State, path: str) -> Checkpoint:
         if one.tinker_path == path:
             return one
     raise click.ClickException(
-        f"There is no checkpoint {path}; `tinker checkpoint list --run-id {run_id}` lists them."
+        f"The checkpoint {path} does not exist; `tinker checkpoint list --run-id {run_id}` lists them."
     )
 
 
@@ -132,7 +132,7 @@ def info(state: State, checkpoint_path: str) -> None:
 @click.argument("checkpoint_path")
 @click.pass_obj
 def publish(state: State, checkpoint_path: str) -> None:
-    """Let everybody read a checkpoint."""
+    """Let everyone read a checkpoint."""
     _path(checkpoint_path)
     state.rest.publish_checkpoint_from_tinker_path(checkpoint_path).result()
     state.say(f"Published {checkpoint_path}.")
@@ -196,8 +196,8 @@ def _time(value: str, option: str) -> datetime:
 @click.argument("checkpoint_paths", nargs=-1)
 @click.option("--run-id", help="Delete the checkpoints of this training run.")
 @click.option("--type", "kind", type=click.Choice(list(_TYPES)), help="Only those of this type.")
-@click.option("--before", help="Only those made before this date, in UTC.")
-@click.option("--after", help="Only those made after this date, in UTC.")
+@click.option("--before", help="Only those created before this date, in UTC.")
+@click.option("--after", help="Only those created after this date, in UTC.")
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 64),
@@ -217,7 +217,7 @@ def delete(
     concurrency: int,
     confirmed: bool,
 ) -> int:
-    """Delete checkpoints for ever: those named, or those of a run that the filters let through."""
+    """Delete checkpoints permanently: those named, or those of a run that match the filters."""
     if bool(checkpoint_paths) == (run_id is not None):
         raise click.UsageError("Give checkpoint paths, or --run-id.")
     if checkpoint_paths and (kind or before or after):

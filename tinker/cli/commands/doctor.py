@@ -99,7 +99,7 @@ def _reach(url: str) -> Iterator[tuple[str, str, str]]:
     try:
         response = httpx.get(f"{url}/api/v1/healthz", timeout=10)
     except httpx.HTTPError as error:
-        yield "connection", _FAIL, f"{url} does not answer: {error}"
+        yield "connection", _FAIL, f"{url} does not respond: {error}"
         return
     milliseconds = (time.monotonic() - began) * 1000
     status = _OK if response.is_success else _FAIL

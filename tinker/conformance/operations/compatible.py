@@ -33,7 +33,7 @@ def _events(s: Subject, operation: str, body: dict[str, Any]) -> list[str]:
 
 
 def _error(exchange: Exchange, *path: str) -> Any:
-    """A member of an error's body."""
+    """A field of an error's body."""
     expect(400 <= exchange.status < 500, f"expected a 4xx status, found {exchange.status}")
     found = exchange.json()
     for part in path:

@@ -75,7 +75,7 @@ async def retrieve_futures(backend: Backend, call: Call) -> dict[str, Any]:
     until = time.monotonic() + (longest if wanted is None else min(float(wanted), longest))
     while True:
         rows = backend.store.select(
-            query, sampler_id, clone, min(cursor, 2**63 - 1), MOST_COMPLETIONS
+            query, sampler_id, clone, min(cursor, 2**63 - 1), MAX_COMPLETIONS
         )
         left = until - time.monotonic()
         if rows or left <= 0:
@@ -96,7 +96,7 @@ async def retrieve_futures(backend: Backend, call: Call) -> dict[str, Any]:
     return {"completions": completions, "cursor": rows[-1]["id"] if rows else cursor}
 
 
-MOST_COMPLETIONS = 1000
+MAX_COMPLETIONS = 1000
 """Maximum number of completions in one response of the feed."""
 
 

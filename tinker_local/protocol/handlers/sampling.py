@@ -25,7 +25,7 @@ async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any
     session_id = call.body["session_id"]
     number = int(call.body["sampling_session_seq_id"])
     sampler_id = f"{session_id}:sample:{number}"
-    answer = {"type": "create_sampling_session", "sampling_session_id": sampler_id}
+    response = {"type": "create_sampling_session", "sampling_session_id": sampler_id}
     backend.own("sessions", "session_id", session_id, call.user)
     known = backend.store.get("samplers", sampler_id)
     if known is not None:
@@ -34,7 +34,7 @@ async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any
         given = {(base_model, path)} | ({(None, path)} if path is not None else set())
         if asked not in given or known["model_id"] is not None:
             raise Refusal(409, f"sampling_session_seq_id {number} was used by a different request")
-        return answer
+        return response
     base_model, model_path = source(backend, call.user, _model(call))
     backend.open_session(session_id, call.user)
     backend.store.insert(
@@ -46,7 +46,7 @@ async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any
         base_model=base_model,
         model_path=model_path,
     )
-    return answer
+    return response
 
 
 def _model(call: Call) -> ModelName:

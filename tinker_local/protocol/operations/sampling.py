@@ -157,7 +157,7 @@ class Sampling:
         def load() -> AdapterState:
             return checkpoints.read(self._context, checkpoint, with_moments=False)
 
-        # A name can be overwritten, so the cache goes by the folder.
+        # A name can be overwritten, so the cache key is the folder.
         adapter = self._cached(checkpoint["folder"], load)
         return _Source(base_model or checkpoint["facts"]["base_model"], adapter, checkpoint)
 

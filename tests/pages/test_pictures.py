@@ -1,0 +1,39 @@
+"""The pictures of the documentation, as a browser shows them: readable on light and on dark pages, wide and narrow."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.pages.test_page import browser, pytestmark
+
+__all__ = ["browser", "pytestmark"]
+
+COLOURS = """() => [...document.querySelectorAll('text')].filter(t => t.textContent.trim())
+    .map(t => getComputedStyle(t).fill)"""
+
+
+def luminance(colour: str) -> float:
+    """Of `rgb(…)`, by the formula of WCAG."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["loss.svg", "outages.svg"])
+def test_text_is_readable(browser: object, repository: Path, name: str, scheme: str) -> None:
+    context = browser.new_context(color_scheme=scheme)  # type: ignore[attr-defined]
+    page = context.new_page()
+    page.goto((repository / "docs" / name).as_uri())
+    ground = luminance(
+        page.evaluate("() => getComputedStyle(document.querySelector('.background')).fill")
+    )
+    assert (ground < 0.1) == (scheme == "dark")
+    texts = [luminance(colour) for colour in page.evaluate(COLOURS)]
+    context.close()
+    assert len(texts) > 8
+    contrasts = [(max(ground, text) + 0.05) / (min(ground, text) + 0.05) for text in texts]
+    assert min(contrasts) >= 4.5
