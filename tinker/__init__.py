@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     )
     from tinker.futures import (
         APIFuture as APIFuture,
+        results as results,
     )
     from tinker.request_options import RequestOptions as RequestOptions
     from tinker.rest import (
