@@ -123,7 +123,8 @@ def codec(datums: int, tokens: int, times: int) -> Iterator[list[str]]:
         return orjson.dumps(plain(lambda array: array), option=orjson.OPT_SERIALIZE_NUMPY)
 
     def by_msgspec() -> bytes:
-        return msgspec.json.encode(plain(lambda array: array.tolist()))
+        encoded: bytes = msgspec.json.encode(plain(lambda array: array.tolist()))
+        return encoded
 
     parse = pb.ForwardBackwardRequest.FromString
     assert parse(ours()) == parse(by_protobuf())
