@@ -175,7 +175,7 @@ contract-deep: $(VENV)/.dev
 	CONTRACT_DEEP=1 $(PYTEST) tests/contract -p no:randomly --timeout=0 $(ARGS)
 
 docs: $(VENV)/.dev
-	$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
+	$(BIN)/python -m sphinx -q -W --keep-going -j auto -b html docs site
 
 pictures: outages
 	$(BIN)/python examples/demo.py --text README.md --picture docs/loss.svg

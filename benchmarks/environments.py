@@ -1,4 +1,4 @@
-"""Two virtual environments, one for each client, with nothing in them but what the client needs."""
+"""Two virtual environments, one for each client, with only what the client needs; and one with the libraries to compare with."""
 
 from __future__ import annotations
 
@@ -9,14 +9,30 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 CACHE = REPOSITORY / ".cache"
 OFFICIAL = "tinker==0.38.0"
+LIBRARIES = (
+    *("protobuf==7.36.2", "msgspec==0.22.0"),
+    *("aiohttp==3.14.5", "httpx-aiohttp==0.2.0"),
+    *("tokenizers==0.23.3", "fastokens==0.3.5"),
+)
 _OURS, _OFFICIALS = CACHE / "bench-ours", CACHE / "bench-official"
+_WITH_LIBRARIES = CACHE / "bench-libraries"
 
 
 def ours() -> Path:
     """The interpreter of an environment with this project, as it is in the working directory."""
+    return _with_project(_OURS)
+
+
+def libraries() -> Path:
+    """The same with the libraries that could be in the place of hand-written parts."""
+    return _with_project(_WITH_LIBRARIES, *LIBRARIES)
+
+
+def _with_project(environment: Path, *libraries: str) -> Path:
     constraints = str(REPOSITORY / "constraints.txt")
     wanted = (REPOSITORY / "pyproject.toml").read_text() + Path(constraints).read_text()
-    python = _make(_OURS, wanted, ["-c", constraints, str(REPOSITORY)])
+    requirements = ["-c", constraints, str(REPOSITORY), *libraries]
+    python = _make(environment, wanted + "".join(libraries), requirements)
     # Installed anew each time, and not as a link: with the files that a user gets, compiled.
     _pip(python, "--force-reinstall", "--no-deps", str(REPOSITORY))
     return python
@@ -41,11 +57,6 @@ def _make(environment: Path, wanted: str, requirements: list[str]) -> Path:
 def _pip(python: Path, *arguments: str) -> None:
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*install, *arguments], check=True)
-
-
-def official_packages() -> Path:
-    """Where the official SDK's packages are."""
-    return _packages(_OFFICIALS)
 
 
 def sizes() -> tuple[float, float]:

@@ -384,14 +384,22 @@ def sizes() -> list[str]:
     ]  # fmt: skip
 
 
-def tokenizing(python: Path, smoke: bool) -> str:
-    command = [str(python), str(HERE / "tokenizing.py"), *(["--smoke"] if smoke else [])]
-    # `tokenizers` comes with the official SDK, and is no part of what this client needs.
-    elsewhere = str(environments.official_packages())
-    environment = clean_environment() | {"TOKENIZERS_FROM": elsewhere}
+def targets(rows: list[list[str]]) -> str:
+    """How many targets are reached, and which are not."""
+    verdicts = [row[-1] for row in rows if row[-1]]
+    missed = [f"{row[0]}: {row[1]}" for row in rows if row[-1] == "not reached"]
+    count = f"{len(verdicts) - len(missed)} of {len(verdicts)} targets are reached."
+    return f"{count} Not reached: {'; '.join(missed)}." if missed else count
+
+
+def libraries(smoke: bool) -> str:
+    """The table of what each hand-written part gains over the libraries."""
+    python = environments.libraries()
+    command = [str(python), str(HERE / "libraries.py"), *(["--smoke"] if smoke else [])]
+    environment = clean_environment()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"tokenizing.py failed:\n{done.stderr[-3000:]}")
+        raise SystemExit(f"libraries.py failed:\n{done.stderr[-3000:]}")
     return done.stdout
 
 
@@ -424,7 +432,7 @@ def main() -> None:
     text = table(rows, HEADER) + "\n"
     if "official" in pythons:
         rows.insert(len(SCENARIOS[0].figures), sizes())
-        text = table(rows, HEADER) + "\n\n" + tokenizing(pythons["ours"], options.smoke)
+        text = table(rows, HEADER) + "\n\n" + libraries(options.smoke)
     seconds = time.monotonic() - began
     print(f"\n{text}\n{seconds:.0f} s")
     if not options.smoke and not options.alone:
@@ -436,7 +444,7 @@ def main() -> None:
             + "\nMedians of runs that take turns; CPU is that of the whole client process, all threads."
             " `reach` is what this client's share of the official SDK's figure is to be, or its own figure."
             " What the figures mean, and where the rest of the time goes: [README.md](README.md).\n\n"
-            + text
+            f"{targets(rows)}\n\n" + text
         )
 
 

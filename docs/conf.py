@@ -47,6 +47,7 @@ def _entry(page: Path) -> str:
     title = re.search(r"^# (.+)$", text, re.MULTILINE)
     first = re.search(r"^(?![#|`!<:\[\s-]).+?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
     summary = " ".join(first[0].split()) if first else ""
+    summary = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", summary)  # links lead elsewhere from there
     return f"- [{title[1] if title else page.stem}](_sources/{page.name}): {summary}"
 
 

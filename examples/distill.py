@@ -22,7 +22,7 @@ from tinker.recipes import curve, default_learning_rate
 
 MODEL = sys.argv[1] if len(sys.argv) > 1 else "tinker-local/tiny"
 TEXT = "abcabcabcabcabcabcabcabcabcabc"
-STEPS, SAMPLES, TOKENS, RANK = 20, 32, 12, 16
+STEPS, SAMPLES, TOKENS, RANK = 18, 24, 12, 16
 
 
 def teach(teacher: tinker.TrainingClient, adam: tinker.AdamParams) -> tinker.SamplingClient:

@@ -20,8 +20,8 @@ import tinker
 from tinker.recipes import curve, default_learning_rate
 
 MODEL = sys.argv[1] if len(sys.argv) > 1 else "tinker-local/tiny"
-PROMPTS = ["My number is ", "Call me: ", "Pi is 3.", "The code: "]
-STEPS, GROUP, TOKENS, RANK = 16, 16, 8, 16
+PROMPTS = ["My number is ", "Pi is 3.", "The code: "]
+STEPS, GROUP, TOKENS, RANK = 15, 16, 8, 16
 METRICS = ("kl:mean", "entropy:mean", "clip_fraction:mean")
 
 

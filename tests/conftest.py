@@ -17,6 +17,10 @@ for name in list(os.environ):
     if name.startswith("TINKER_"):
         del os.environ[name]
 
+# The servers of tests are on this machine: a user's proxy does not lead to them.
+for name in ("no_proxy", "NO_PROXY"):
+    os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost,::1"]))
+
 GROUPS = {
     "'torch'": "torch (make torch)",
     "official SDK": "official SDK (make official-sdk)",

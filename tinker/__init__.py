@@ -3,7 +3,7 @@
     import tinker
 
     service = tinker.ServiceClient()
-    training = service.create_lora_training_client(base_model="…").result()
+    training = service.create_lora_training_client("tinker-local/tiny").result()
     result = training.forward_backward([datum], "cross_entropy").result()
 
 Names are imported when they are first used, so that `import tinker` costs little.
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     )
     from tinker.futures import (
         APIFuture as APIFuture,
+        results as results,
     )
     from tinker.request_options import RequestOptions as RequestOptions
     from tinker.rest import (

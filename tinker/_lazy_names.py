@@ -69,6 +69,7 @@ NAMES = {
         "UploadInterruptedError": "tinker.types",
         "auth": "tinker.auth",
         "events": "tinker.events",
+        "results": "tinker.futures",
         "types": "tinker.types",
     },
     "tinker.types": {

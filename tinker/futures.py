@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
-from concurrent.futures import Future
+import math
+import time
+from collections.abc import Coroutine, Generator, Iterable, Sequence
+from concurrent.futures import Future, wait
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 
 from tinker._protocol import loop
 from tinker._protocol.progress import Progress
+from tinker._protocol.progress_line import INTERVAL, ProgressLine, duration
 
 if TYPE_CHECKING:
     from tinker._protocol.session import Session
@@ -58,12 +62,13 @@ class APIFuture(Generic[T_co]):
         future = _submit(coroutine, None, progress, session, cancellable, observed)
         return cls(future, progress, cancellable=cancellable)
 
-    def result(self, timeout: float | None = None) -> T_co:
+    def result(self, timeout: float | None = None, *, progress: bool = False) -> T_co:
         """Wait for the result.
 
         Args:
             timeout: Seconds to wait; None waits until the operation is done. The operation goes on
                 after a timeout, and `result` may be called again.
+            progress: Show on stderr, if that is a terminal, what is waited for, since when and how long still.
 
         Raises:
             TimeoutError: It is not done in time; the message says what it waits for.
@@ -73,13 +78,19 @@ class APIFuture(Generic[T_co]):
             raise RuntimeError(
                 "result() would block the thread that it waits for: await the future instead."
             )
+        limit = timeout
         try:
+            if progress:
+                began = time.monotonic()
+                _show_until_done([self], timeout)
+                if timeout is not None:
+                    timeout = max(0.0, timeout - (time.monotonic() - began))
             return Future.result(self._future, timeout)
         except TimeoutError:
             if self._future.done() or self._progress is None:
                 raise
             raise TimeoutError(
-                f"Not done after {timeout:g} s: {self._progress.describe()}. "
+                f"Not done after {limit:g} s: {self._progress.describe()}. "
                 "It goes on; call result() again to wait longer."
             ) from None
 
@@ -127,6 +138,63 @@ class APIFuture(Generic[T_co]):
 
 
 AwaitableConcurrentFuture: TypeAlias = APIFuture
+
+
+def results(
+    futures: Iterable[APIFuture[T]], timeout: float | None = None, *, progress: bool = False
+) -> list[T]:
+    """Wait for the results of many operations, such as a batch of samples; in the order of `futures`.
+
+        params = tinker.SamplingParams(max_tokens=4)
+        samples = tinker.results([client.sample(prompt, 1, params) for _ in range(8)], progress=True)
+
+    Args:
+        futures: What to wait for.
+        timeout: Seconds to wait for all of them.
+        progress: Show on stderr, if that is a terminal, how many are done, the time left at this pace, and what the
+            server's queue waits for.
+
+    Raises:
+        TimeoutError: They are not done in time; the message says what the first of them waits for. All go on.
+        TinkerError: One has failed: the first one in the order of `futures`.
+    """
+    waited_for = list(futures)
+    end = None if timeout is None else time.monotonic() + timeout
+    if progress:
+        _show_until_done(waited_for, timeout)
+    return [
+        one.result(None if end is None else max(0.0, end - time.monotonic())) for one in waited_for
+    ]
+
+
+def _show_until_done(futures: Sequence[APIFuture[Any]], timeout: float | None) -> None:
+    """Show a line while they are waited for, until the first failure at the latest. From a thread that may wait."""
+    line, total = ProgressLine(), len(futures)
+    end = math.inf if timeout is None else time.monotonic() + timeout
+    pending = [one.future() for one in futures]
+    try:
+        while line.is_seen:
+            done, _ = wait(pending[:1], min(INTERVAL, max(0.0, end - time.monotonic())))
+            if any(one.cancelled() or one.exception() is not None for one in done):
+                return
+            pending = [one for one in pending if not one.done()]
+            if not pending or time.monotonic() >= end:
+                return
+            line.show(partial(_how_far, futures, total - len(pending), line, end))
+    finally:
+        line.close()
+
+
+def _how_far(futures: Sequence[APIFuture[Any]], done: int, line: ProgressLine, end: float) -> str:
+    """The text of the line."""
+    left = f", gives up in {duration(end - time.monotonic())}" if end < math.inf else ""
+    waiting = [one.progress for one in futures if not one.future().done() and one.progress]
+    if len(futures) == 1 and waiting:
+        one = waiting[0]
+        return f"{one.operation}, {duration(one.waited)}: {one.queue or one.doing}{left}"
+    queue = next((one.queue for one in waiting if one.queue), None)
+    why = f"; the server says: {queue}" if queue else ""
+    return f"{done:,} of {len(futures):,} done{line.left(done, len(futures))}{left}{why}"
 
 
 class SampleFuture(APIFuture[T], Future[T]):

@@ -15,9 +15,10 @@ from tinker._compat.deprecated import awaited
 from tinker._compat.holder import HasHolder
 from tinker._http import config, credentials
 from tinker._protocol import arguments as arguments_module, upload as upload_module
-from tinker._protocol.download import CheckpointRoute, ProgressCallback, download
+from tinker._protocol.download import CheckpointRoute, download
 from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
+from tinker._protocol.progress_line import ProgressCallback
 from tinker._protocol.retry import NEVER
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
 from tinker._protocol.session import Session, describe
@@ -357,7 +358,7 @@ class RestClient(HasHolder):
         output_dir: str | Path = ".",
         *,
         overwrite: bool = False,
-        progress: ProgressCallback | None = None,
+        progress: ProgressCallback | bool | None = None,
     ) -> APIFuture[Path]:
         """Download the files of a checkpoint into a folder of their own; returns the folder.
 
@@ -368,12 +369,14 @@ class RestClient(HasHolder):
             tinker_path: Of any kind of checkpoint.
             output_dir: Where to make the folder, which is named for run and checkpoint.
             overwrite: Replace an existing folder.
-            progress: Called with the bytes received and the total, None if unknown.
+            progress: True shows a line on stderr, if that is a terminal. A function is called with the bytes received and
+                the total, None if unknown.
 
         Raises:
             FileExistsError: The folder exists, and `overwrite` is not set.
             TinkerError: The files are damaged, or the server cannot provide them.
         """
+        what = Progress("download_checkpoint", {"path": tinker_path})
         return APIFuture.start(
             download(
                 self.session,
@@ -381,8 +384,10 @@ class RestClient(HasHolder):
                 tinker_path,
                 Path(output_dir),
                 overwrite=overwrite,
-                callback=progress,
+                progress=what,
+                told=progress,
             ),
+            what,
             session=self.session,
             cancellable=True,
         )
@@ -438,7 +443,7 @@ class RestClient(HasHolder):
         lora_config: types.LoraConfig | None = None,
         *,
         destination_project_id: str | None = None,
-        progress: ProgressCallback | None = None,
+        progress: ProgressCallback | bool | None = None,
         resume: types.ExternalWeightsUploadStartResult | None = None,
     ) -> APIFuture[str]:
         """Upload an adapter in PEFT's form; gives the tinker path of the checkpoint.
@@ -450,7 +455,8 @@ class RestClient(HasHolder):
             base_model: A name from `get_server_capabilities`; None takes the one in `adapter_config.json`.
             lora_config: The adapter; None uses what the files contain.
             destination_project_id: The project of the checkpoint.
-            progress: Called with the bytes that were sent and those there are.
+            progress: True shows a line on stderr, if that is a terminal. A function is called with the bytes that were
+                sent and those there are.
             resume: The `upload` of an `UploadInterruptedError`: sends only what is still missing.
 
         Raises:
@@ -459,6 +465,7 @@ class RestClient(HasHolder):
             UploadInterruptedError: Sending failed, after retries.
             BadRequestError: The server finds something wrong; the message lists it.
         """
+        what = Progress("upload_external_weights", {"path": str(path)})
         return APIFuture.start(
             upload_module.upload(
                 self.holder,
@@ -466,9 +473,12 @@ class RestClient(HasHolder):
                 base_model,
                 lora_config,
                 destination_project_id,
+                what,
                 progress,
                 resume,
             ),
+            what,
+            session=self.session,
             cancellable=True,
         )
 

@@ -176,7 +176,7 @@ class SamplingClient(HasHolder):
         sampling_params: types.SamplingParams,
         options: SampleOptions,
     ) -> tuple[Callable[[], Coroutine[Any, Any, types.SampleResponse]], Progress]:
-        """Check the arguments of `sample`; and return the function that runs it."""
+        """Check the arguments of `sample`, and return the function that runs it."""
         checks.check_sample(prompt, num_samples, sampling_params)
         options.check(prompt)
         progress = self._begin("asample", prompt, num_samples, sampling_params)

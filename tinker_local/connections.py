@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tinker._codec import media_types
 from tinker_local.options import Options
 
 try:
@@ -86,7 +87,7 @@ def protocol(options: Options) -> type[HttpToolsProtocol]:
         def _end(self, status: int, detail: str) -> None:
             content = orjson.dumps({"detail": detail})
             head: dict[str, Any] = {
-                "content-type": "application/json",
+                "content-type": media_types.JSON,
                 "content-length": len(content),
                 "retry-after": 1,
                 "connection": "close",

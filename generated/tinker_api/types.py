@@ -181,9 +181,11 @@ def tagged(
 
 
 def parse_time(value: str | float | None) -> datetime.datetime:
-    """Parse a time in the contract's format, or as some servers send it: in seconds since 1970, null if unknown."""
+    """Parse a time in the contract's format, or as some servers send it: without a zone, which is UTC then; in seconds
+    since 1970; null if unknown."""
     if isinstance(value, str):
-        return datetime.datetime.fromisoformat(value)
+        time = datetime.datetime.fromisoformat(value)
+        return time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
     return datetime.datetime.fromtimestamp(value or 0, datetime.UTC)
 
 

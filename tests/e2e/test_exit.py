@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+
+from tinker_local import LocalServer
 
 START = """
 import sys, tinker
@@ -137,3 +141,19 @@ def test_a_program_that_waits_for_its_children_does_not_wait_for_the_server(tmp_
     with start(sys.executable, script, tmp_path) as process:
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, output, errors) == (0, "ready\n", "")
+
+
+def test_a_sweep_that_meets_the_end_of_the_program_is_silent(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An embedded server sweeps as it starts; a program may end just then."""
+    met = threading.Event()
+
+    async def too_late(*arguments: object) -> None:
+        met.set()
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr(asyncio, "to_thread", too_late)
+    with LocalServer():
+        assert met.wait(10)
+    assert caplog.text == ""

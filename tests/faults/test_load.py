@@ -46,7 +46,7 @@ def check_flat(found: dict[str, Any], operations: int) -> None:
     before, after, closed, start = (found[name] for name in ("before", "after", "closed", "start"))
     # One object kept of every second operation would be found; the rest is room for caches.
     assert after["blocks"] - before["blocks"] < operations / 2 + 1500
-    assert after["MB"] - before["MB"] < 15 + found["peak"]["MB"] / 4
+    assert after["MB"] - before["MB"] < 10 + before["MB"] / 10
     assert after["tasks"] <= before["tasks"] + 1
     assert after["threads"] == before["threads"]
     assert after["files"] <= before["files"] + 10
@@ -71,7 +71,7 @@ def bench_server(repository: Path) -> Iterator[str]:
         process.stdin.close()
 
 
-@pytest.mark.parametrize("count", [10_000 if DEEP else 1_000])
+@pytest.mark.parametrize("count", [10_000 if DEEP else 600])
 def test_pending_samples(repository: Path, count: int) -> None:
     with SamplingServer(feed=True, per_tick=0) as server:
         with client(repository, "samples", server.url, count) as process:
@@ -84,7 +84,7 @@ def test_pending_samples(repository: Path, count: int) -> None:
                 say.flush()
 
             total = 0
-            for part in (max(count // 10, 200), count):
+            for part in (count, count):
                 total += part
                 assert heard.readline() == "submitted\n"
                 server.wait_until(lambda part=part: len(server.unfinished) == part, timeout=300)

@@ -319,13 +319,15 @@ def test_a_quota_is_not_waited_for(loose: Loose) -> None:
     assert len(loose.seen["create_model"]) == 1
 
 
-def test_times_in_seconds_are_times(loose: Loose) -> None:
+def test_times_in_seconds_or_without_a_zone_are_times(loose: Loose) -> None:
     rest = tinker.RestClient(base_url=loose.url, api_key=Strict.KEY)
-    checkpoint, forgotten = rest.list_checkpoints("m").result(timeout=10).checkpoints
+    listed = rest.list_checkpoints("m").result(timeout=10).checkpoints
+    checkpoint, forgotten, without_zone = listed
     assert checkpoint.tinker_path == "tinker://m/checkpoints/a"
     assert checkpoint.time == datetime(2025, 10, 9, 8, 53, 20, 500000, UTC)
     assert checkpoint.expires_at == datetime(2025, 10, 9, 9, 53, 20, tzinfo=UTC)
     assert (forgotten.time.year, forgotten.expires_at) == (1970, None)
+    assert without_zone.time == checkpoint.time
 
 
 def test_a_refusal_names_models_only_if_the_server_does(loose: Loose) -> None:

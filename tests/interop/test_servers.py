@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 from attrs import field, frozen
 
 from tests.interop import hatchery, installed, session, skyrl, tuft
+from tests.support.command import Cli
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(1800)]
 
@@ -40,6 +42,8 @@ class Case:
     key: str = "tml-interop"
     refused: Mapping[str, str] = field(factory=dict)
     """What the server itself does not offer, with the words in which the client says so."""
+    refused_listings: Mapping[str, str] | None = None
+    """Likewise of the commands that list what is there; None: they are not tried."""
 
 
 CASES = {
@@ -60,6 +64,9 @@ CASES = {
             # It takes the request for the deletion of a checkpoint named "interop-state/publish".
             "unpublish_checkpoint_from_tinker_path": "Invalid checkpoint_id",
         },
+        refused_listings=dict.fromkeys(
+            ("checkpoint list", "session list", "usage", "auth whoami"), NO_ROUTE
+        ),
     ),
     "TuFT 0.2.2": Case(
         tuft.running,
@@ -71,6 +78,7 @@ CASES = {
             "unpublish_checkpoint_from_tinker_path": "status 500: Internal Server Error",
             "set_checkpoint_ttl_from_tinker_path": NO_ROUTE,
         },
+        refused_listings={"usage": NO_ROUTE},
     ),
     "Hatchery 0.3.0": Case(
         hatchery.running,
@@ -90,19 +98,58 @@ CASES = {
             "get_training_run": NO_ROUTE,
             "iter_training_runs": NO_ROUTE,
             "get_sampler": NO_ROUTE,
-            "unload_model": "expects another format: query.model_id: Field required",
+            "unload_model": "wants this in another form: query.model_id: Field required",
         },
     ),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_whole_session(name: str) -> None:
+def test_a_whole_session(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     with case.running() as url:
         report = session.run(url, case.key, installed.MODEL)
+        if case.refused_listings is not None:
+            refused = refused_listings(Cli(url, tmp_path), case.key)
+            print(f"{name}: listings refused: {refused}")
+            assert refused.keys() == case.refused_listings.keys()
+            for command, words in case.refused_listings.items():
+                assert words in refused[command]
     print(f"{name}: {report}")
     assert report.failed.keys() == case.refused.keys(), report.failed
     for call, words in case.refused.items():
         assert words in report.failed[call]
     assert len(report.passed) >= 30
+
+
+def refused_listings(cli: Cli, key: str) -> dict[str, str]:
+    """What the commands say that list what is there, as far as the server refuses: one line each."""
+    refused: dict[str, str] = {}
+
+    def listed(*command: str) -> str:
+        """Its standard output, as JSON and as a table."""
+        outputs = []
+        for form in ("table", "json"):
+            done = cli("-f", form, *command, env={"TINKER_API_KEY": key})
+            if done.status:
+                assert done.status == 1, done.stderr
+                refused[" ".join(command)] = done.stderr.strip()
+                return ""
+            outputs.append(done.stdout)
+        return "".join(outputs)
+
+    assert installed.MODEL in listed("model", "list")
+    for command in (
+        ("run", "list"),
+        ("checkpoint", "list"),
+        ("session", "list"),
+        ("usage",),
+        ("auth", "whoami"),
+    ):
+        listed(*command)
+    runs = cli("-f", "json", "run", "list", env={"TINKER_API_KEY": key})
+    if runs.status == 0:
+        run_id = runs.json["runs"][0]["training_run_id"]
+        assert run_id in listed("run", "info", run_id)
+        assert run_id in listed("checkpoint", "list", "--run-id", run_id)
+    return refused

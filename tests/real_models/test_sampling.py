@@ -166,6 +166,25 @@ def test_the_best_tokens_are_enough_or_all_are_ranked(
             np.testing.assert_allclose(mine.drawn_logprobs, theirs.drawn_logprobs, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"temperature": 3.0, "top_k": 80}, {"top_p": 0.9, "temperature": 0.5}]
+)
+def test_a_gpu_draws_the_tokens_that_the_processor_draws(
+    engine: Any, random: np.random.RandomState, options: dict[str, Any]
+) -> None:
+    """Where all tokens are ranked; the device here is the processor, through torch in place of numpy."""
+    from tinker_local.engine.hf import sampling
+
+    scores = torch.tensor(random.normal(size=(30, 500)).astype(np.float32).round(1))
+    scores = scores.log_softmax(1)
+    text = engine._bases["qwen3"].text
+    rows = [decoding.Row.new(spec(max_tokens=1, **options), i, 5, 256, text) for i in range(30)]
+    expected = sampling._draw_from_all(scores, rows, on_device=False)
+    got = sampling._draw_from_all(scores, rows, on_device=True)
+    for mine, theirs in zip(got, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-12)
+
+
 def test_more_sequences_than_grow_together(
     engine: Any, kind: str, adapter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

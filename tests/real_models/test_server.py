@@ -143,6 +143,36 @@ def test_custom_losses_are_the_clients(qwen: str) -> None:
         assert custom.metrics["loss"] == pytest.approx(usual.metrics["loss:sum"], rel=1e-4)
 
 
+def test_a_traced_loss_runs_on_the_server(qwen: str) -> None:
+    """It trains as the built-in loss of the same formula does."""
+    import torch
+
+    def reinforce(logprobs: Any, old: Any, advantages: Any) -> Any:
+        ratio = torch.exp(logprobs - old)
+        return -(ratio * advantages).sum(), {"custom/ratio:mean": ratio.mean()}
+
+    tokens = (np.arange(31) * 5 % 370 + 3).tolist()
+    prompt = tinker.ModelInput.from_ints(tokens[:-1])
+    given: dict[str, Any] = {"target_tokens": tokens[1:], "advantages": np.linspace(-1, 1, 30)}
+    old = np.full(30, -6.0, np.float32)
+    with tinker.ServiceClient(base_url=qwen) as service:
+        ranks = {"logprobs": 1, "old": 1, "advantages": 1}
+        loss = service.create_custom_loss(reinforce, ranks).result(timeout=60)
+        norms = []
+        for traced in (True, False):
+            run = service.create_lora_training_client("qwen3", rank=2, seed=3).result(timeout=60)
+            if traced:
+                run.forward_backward_custom([tinker.Datum(prompt, {**given, "old": old})], loss)
+            else:
+                built_in = tinker.Datum(prompt, {**given, "logprobs": old})
+                run.forward_backward([built_in], "importance_sampling")
+            metrics = run.optim_step(tinker.AdamParams()).result(timeout=60).metrics
+            assert metrics is not None
+            norms.append(metrics["unclipped_grad_l2:mean"])
+        assert norms[0] > 0
+        assert norms[0] == pytest.approx(norms[1], rel=1e-5)
+
+
 def test_health_checks_are_answered_while_the_engine_is_busy(qwen: str) -> None:
     """Many are answered before one long operation ends."""
     with tinker.ServiceClient(base_url=qwen) as service, httpx.Client(base_url=qwen) as http:

@@ -12,7 +12,9 @@ import safetensors.numpy
 import torch
 from attrs import evolve
 
-from tests.real_models.conftest import example
+from tests.real_models.conftest import example, shake
+from tests.support.tiny_in_torch import loss_of
+from tinker_local.engine import losses
 from tinker_local.engine.base import AdamSpec, AdapterState, EngineError, Example, LoraSpec
 from tinker_local.state import peft as peft_form
 
@@ -116,6 +118,60 @@ def test_a_step_is_a_step_of_peft_and_adamw(
     for name, weight in state.weights.items():
         theirs = parameters[f"base_model.model.{name}.default.weight"].detach()
         np.testing.assert_allclose(weight, theirs, atol=1e-5, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def trained(engine: Any, folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """An adapter that changes the model, and the same in transformers and PEFT."""
+    from transformers import AutoModelForCausalLM
+
+    state = engine.save(engine.new_adapter("qwen3", LoraSpec(rank=3, seed=1)))
+    adapter = engine.load(shake(state, np.random.RandomState(0)))
+    reference = AutoModelForCausalLM.from_pretrained(folders["qwen3"], dtype=torch.float32).eval()
+    return adapter, with_peft(reference, engine.save(adapter), tmp_path_factory.mktemp("peft"))
+
+
+CONFIGS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in losses.LOSSES),
+    *(("stable_reinforce", {"kl_estimator": k, "kl_coeff": 0.7}) for k in ("k1", "k2", "k3")),
+]
+
+
+@pytest.mark.parametrize(("loss_fn", "config"), CONFIGS)
+def test_gradients_of_all_losses_are_those_of_autograd(
+    engine: Any, trained: Any, random: np.random.RandomState, loss_fn: str, config: dict[str, Any]
+) -> None:
+    adapter, model = trained
+    data = []
+    for length in (5, 40, 17):
+        one = example(
+            random,
+            length,
+            sequence_ratio_mask=(np.arange(length) > 1).astype(np.float32),
+            **{name: random.normal(size=length) for name in ("weights", "advantages")},
+        )
+        own, _ = engine.forward(adapter, [one], "cross_entropy", {}, backward=False)
+        sampled = own.outputs[0]["logprobs"] + random.normal(0, 0.3, length).astype(np.float32)
+        drawn = np.where(np.arange(length) > length // 3, sampled, np.nan).astype(np.float32)
+        inputs = {**one.inputs, "logprobs": sampled}
+        data.append(evolve(one, inputs=inputs, drawn_logprobs=drawn))
+    result, after = engine.forward(adapter, data, loss_fn, config, backward=True)
+
+    model.zero_grad()
+    total = torch.zeros((), dtype=torch.float64)
+    for one, output in zip(data, result.outputs, strict=True):
+        given = {**one.inputs, "drawn_logprobs": one.drawn_logprobs}
+        tensors = {name: torch.tensor(value) for name, value in given.items()}
+        elementwise = loss_of(loss_fn, logprobs_of(model, one).double(), tensors, **config)
+        np.testing.assert_allclose(output["elementwise_loss"], elementwise.detach(), atol=1e-4)
+        total = total + elementwise.sum()
+    total.backward()
+    assert result.metrics["loss:sum"] == pytest.approx(total.item(), rel=1e-4, abs=1e-3)
+    parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    largest = max(float(p.grad.abs().max()) for p in parameters.values())
+    for name, gradient in engine.save(after).grads.items():
+        theirs = parameters[f"base_model.model.{name}.default.weight"].grad
+        np.testing.assert_allclose(gradient, theirs, atol=1e-5 * largest, err_msg=name)
 
 
 def test_an_adapter_of_ours_gives_peft_the_same_logits(

@@ -4,8 +4,8 @@
     python -m tests.support.load_client steps URL 1000
     python -m tests.support.load_client clients URL 64
 
-The last line is JSON: what the process held `before` the load (after a tenth of it, which fills caches and opens connections), at the
-`peak`, `after` it with the clients open, and when they are `closed`.
+The last line is JSON: what the process held `before` the load (after a first one, which fills caches, opens connections and takes from the
+system what a process then keeps), at the `peak`, `after` it with the clients open, and when they are `closed`.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def main() -> None:
     figures: dict[str, Any] = {"start": held()}
     with tinker.ServiceClient(base_url=url) as service:
         run = {"samples": samples, "steps": steps, "clients": clients}[scenario](service, figures)
-        run(max(count // 10, min(count, 200) if scenario == "samples" else 4))
+        run(count if scenario == "samples" else max(count // 10, 4))
         figures["before"] = held()
         run(count)
         figures["after"] = held()

@@ -292,7 +292,9 @@ class Loose(OtherServer):
             "public": False,
         }
         forgotten = {**checkpoint, "time": None, "expires_at": None}
-        return 200, {"model_id": "m", "checkpoints": [checkpoint, forgotten], "cursor": None}
+        without_zone = {**checkpoint, "time": "2025-10-09T08:53:20.500000", "expires_at": None}
+        listed = [checkpoint, forgotten, without_zone]
+        return 200, {"model_id": "m", "checkpoints": listed, "cursor": None}
 
     def on_unload_model(self, body: Any, headers: dict[str, str]) -> Answer:
         issue = {"type": "missing", "loc": ["query", "model_id"], "msg": "Field required"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -12,7 +12,7 @@ _CUT_SHORT = "the protobuf message is cut short"
 # ---- writing --------------------------------------------------------------------------------
 
 
-@cache
+@lru_cache(2048)  # lengths repeat; seq_ids, which pass through here too, do not
 def _short(number: int) -> bytes:
     return _varint(number)
 

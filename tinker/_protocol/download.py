@@ -17,22 +17,20 @@ import shutil
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, TypedDict
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 from attrs import define, frozen
 
-from tinker._protocol import loop, retry
+from tinker._protocol import loop, progress_line, retry
 from tinker._protocol.progress import Progress
+from tinker._protocol.progress_line import ProgressCallback
 from tinker._protocol.session import Session
 from tinker.errors import TinkerError
 from tinker.retry_policy import RetryPolicy
 from tinker_api.api.checkpoints import get_checkpoint_archive, get_external_weights_urls
 from tinker_api.models import CheckpointKind
-
-ProgressCallback: TypeAlias = Callable[[int, int | None], None]
-"""Called with the bytes received and the total; None if the total is not known."""
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _MAX_RENEWALS = 20
@@ -62,7 +60,8 @@ async def download(
     output_dir: Path,
     *,
     overwrite: bool,
-    callback: ProgressCallback | None,
+    progress: Progress,
+    told: ProgressCallback | bool | None,
 ) -> Path:
     """See `RestClient.download_checkpoint`."""
     name = "_".join(
@@ -76,8 +75,7 @@ async def download(
         )
     work = output_dir / f".{name}.partial"
     work.mkdir(parents=True, exist_ok=True)
-    progress = Progress("download_checkpoint", {"path": tinker_path})
-    with session.watched(progress):
+    with progress_line.of_bytes(told, tinker_path) as callback, session.watched(progress):
         await session.ready()
         files = work / "files"
         shutil.rmtree(files, ignore_errors=True)

@@ -21,7 +21,7 @@ overrules it, and what the client does then:
 | `prompt_logprobs_last_n` | obeyed | more scores than asked for | the others are dropped |
 | samplers without a name | saved | 422 that requires a `path`, or a response with one | saved under a name, and a sampler created from that |
 | paths of saved samplers | with their kind | two segments | the kind is added |
-| times | RFC 3339 | a number, null | seconds since 1970; 0 if a time is required |
+| times | RFC 3339 | no zone; a number, null | UTC; seconds since 1970, 0 if a time is required |
 | numbers in JSON results that are not finite | null | `NaN`, `Infinity` | read as such; null is NaN |
 | tags (`type`) of responses | present | absent, null | the operation tells the type |
 | fields of requests | known | 422 that calls them extra | left out from then on if they only inform or save work (`display_name`, `user_metadata`, `prompt_logprobs_last_n`); otherwise the error is raised |

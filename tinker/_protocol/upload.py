@@ -17,9 +17,9 @@ from typing import Any
 
 from attrs import evolve
 
-from tinker._protocol import retry
-from tinker._protocol.download import ProgressCallback
+from tinker._protocol import progress_line, retry
 from tinker._protocol.progress import Progress
+from tinker._protocol.progress_line import ProgressCallback
 from tinker._protocol.session import Session
 from tinker.errors import APIConnectionError, APIStatusError, TinkerError
 from tinker.retry_policy import RetryPolicy
@@ -64,12 +64,16 @@ async def upload(
     base_model: str | None,
     lora_config: models.LoraConfig | None,
     destination_project_id: str | None,
-    callback: ProgressCallback | None,
+    progress: Progress,
+    told: ProgressCallback | bool | None,
     resume: ExternalWeightsUploadStartResult | None,
 ) -> str:
     """See `RestClient.upload_external_weights`."""
-    progress = Progress("upload_external_weights", {"path": str(path)})
-    with tempfile.TemporaryDirectory() as unpacked, session.watched(progress):
+    with (
+        tempfile.TemporaryDirectory() as unpacked,
+        progress_line.of_bytes(told, path.name) as callback,
+        session.watched(progress),
+    ):
         folder = await asyncio.to_thread(_folder, path, Path(unpacked))
         model, lora = await asyncio.to_thread(_checked, folder, base_model, lora_config)
         begun = resume

@@ -1,13 +1,12 @@
 """Fine-tuning on examples: supervised, or by preference pairs (DPO).
 
-    run = Training.begin(service, settings)          # reads and renders the data; sends nothing that costs
-    print(run.report, run.plan)
-    for event in run:                                # a Step, an Evaluation, a Saved, and at last a Finished
-        ...
+    training = Training(service, settings)    # reads and renders the data; sends nothing that costs
+    print(training.report, training.plan)
+    for event in training.run():              # a Step, an Evaluation, a Saved, and at last a Finished
+        print(event)
 
-    Training.resume(service, folder)                 # goes on from the last checkpoint
-
-Steps are submitted two ahead, so that the server never waits for this process.
+`run(resume=True)` goes on from the last checkpoint. Steps are submitted two ahead, so that the server never waits for
+this process.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -202,43 +202,51 @@ def ranked(scores: Scores | npt.NDArray[np.float32]) -> tuple[Ids, Scores]:
 
 
 def draw(
-    best: Scores, rows: Sequence[Row], mass: Scores | None = None
-) -> tuple[Ids, Scores, npt.NDArray[np.bool_]]:
+    best: Any,
+    rows: Sequence[Row],
+    mass: Scores | None = None,
+    *,
+    xp: Any = np,
+    on: Callable[[npt.NDArray[Any]], Any] = lambda array: array,
+) -> tuple[Any, Any, Any]:
     """For each row the rank of the token it draws, its log-probability in the distribution that temperature
-    and filters leave, and whether `best` was enough to tell.
+    and filters leave, and whether `best` was enough to tell: arrays [rows].
 
     `best` [rows, K] are the scores of the most probable tokens, in order: of all tokens, or else `mass` [rows]
     is the sum over all tokens of `exp((score - highest score) / temperature)`.
+
+    With `best` as torch's tensor, `xp` is torch, `on` makes arrays tensors of the same device, and tensors are returned.
     """
     size = best.shape[1]
-    greedy = np.array([[row.spec.temperature == 0] for row in rows])
-    temperature = np.where(greedy, 1.0, [[row.spec.temperature] for row in rows])
-    top_k = np.where(greedy, 1, [[row.spec.top_k] for row in rows])
-    top_p = np.array([[row.spec.top_p] for row in rows])
+    is_greedy = np.array([[row.spec.temperature == 0] for row in rows])
+    temperature = on(np.where(is_greedy, 1.0, [[row.spec.temperature] for row in rows]))
+    top_k = on(np.where(is_greedy, 1, [[row.spec.top_k] for row in rows]))
+    top_p = on(np.array([[row.spec.top_p] for row in rows]))
     # A finished row has no numbers left; its draw is not read.
-    uniform = np.array([[row.uniform[min(len(row.tokens), row.limit - 1)]] for row in rows])
+    uniform = on(np.array([[row.uniform[min(len(row.tokens), row.limit - 1)]] for row in rows]))
 
     with np.errstate(over="ignore"):  # at a temperature near 0
-        weights = np.exp((best - best[:, :1]) / temperature)
-    weights[(np.arange(size) >= top_k) & (top_k > 0)] = 0
-    below = np.cumsum(weights, axis=1)
+        weights = xp.exp((best - best[:, :1]) / temperature)
+    weights[(on(np.arange(size)) >= top_k) & (top_k > 0)] = 0
+    below = xp.cumsum(weights, axis=1)
     # Whether `best` contains all tokens that top-k keeps; then whether it contains all that top-p keeps.
     complete = (top_k > 0) & (top_k <= size)
     total = below[:, -1:]
     if mass is None:
         complete[:] = True
     else:
-        total = np.where(complete, total, mass[:, None])
+        total = xp.where(complete, total, mass[:, None])
     cut = below - weights >= top_p * total
     weights[cut] = 0
-    below = np.cumsum(weights, axis=1)
+    below = xp.cumsum(weights, axis=1)
     complete |= cut[:, -1:] & (top_k < 0)
-    total = np.where(complete, below[:, -1:], total)
-    found = below > uniform * total
-    decided = (complete | ((top_p == 1) & (top_k < 0))) & found.any(axis=1, keepdims=True)
-    rank = np.argmax(found, axis=1)
+    total = xp.where(complete, below[:, -1:], total)
+    rank = (below <= uniform * total).sum(axis=1)
+    is_found = (rank < size)[:, None]
+    decided = (complete | ((top_p == 1) & (top_k < 0))) & is_found
+    rank = rank.clip(max=size - 1)
     with np.errstate(divide="ignore"):  # for a row that is not decided
-        drawn = np.log(weights[np.arange(len(rows)), rank] / total[:, 0])
+        drawn = xp.log(weights[on(np.arange(len(rows))), rank] / total[:, 0])
     return rank, drawn, decided[:, 0]
 
 

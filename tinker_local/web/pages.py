@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from tinker._codec import media_types
 from tinker_local.errors import Refusal
 from tinker_local.protocol import contract
 from tinker_local.protocol.backend import Backend
@@ -22,7 +23,6 @@ from tinker_local.web.snapshot import Snapshot
 
 _SECONDS = 1.0
 """Seconds between checks for changes."""
-_JSON = "application/json"
 _MAX_POINTS = 10_000
 _MIN_POINTS = 150
 """Maximum number of points of all curves together, and of each curve."""
@@ -41,7 +41,7 @@ def routes(faults: Sequence[Fault]) -> list[Route]:
             return _refused(refusal)
         return StreamingResponse(
             _changes(backend, snapshot),
-            media_type="text/event-stream",
+            media_type=media_types.EVENT_STREAM,
             headers={"Cache-Control": "no-store"},
         )
 
@@ -49,7 +49,10 @@ def routes(faults: Sequence[Fault]) -> list[Route]:
         Route("/", _file(_page, "text/html; charset=utf-8")),
         Route("/docs", _file(_docs, "text/html; charset=utf-8")),
         Route("/docs/rapidoc.js", _file(_rapidoc, "text/javascript")),
-        Route("/openapi.json", _file(lambda: gzip.compress(contract.content(), mtime=0), _JSON)),
+        Route(
+            "/openapi.json",
+            _file(lambda: gzip.compress(contract.content(), mtime=0), media_types.JSON),
+        ),
         Route("/page/events", events),
         Route("/page/curves", _curves),
     ]
@@ -112,7 +115,7 @@ def _user(request: Request) -> str:
 
 def _refused(refusal: Refusal) -> Response:
     content = orjson.dumps({"detail": refusal.detail})
-    return Response(content, refusal.status, media_type=_JSON, headers=refusal.headers)
+    return Response(content, refusal.status, media_type=media_types.JSON, headers=refusal.headers)
 
 
 async def _curves(request: Request) -> Response:
@@ -137,7 +140,7 @@ async def _curves(request: Request) -> Response:
                 found[run] = curves.curve(run, metric, first, last, points)
         return orjson.dumps(found)
 
-    return Response(await asyncio.to_thread(read), media_type=_JSON)
+    return Response(await asyncio.to_thread(read), media_type=media_types.JSON)
 
 
 async def _changes(backend: Backend, snapshot: Snapshot) -> AsyncIterator[bytes]:

@@ -85,7 +85,7 @@ def stream_sample(s: Subject) -> None:
     expect(exchange.status == 200, f"expected status 200, found {exchange.status}")
     expect(
         exchange.media_type == EVENT_STREAM,
-        f"expected text/event-stream, found {exchange.media_type}",
+        f"expected {EVENT_STREAM}, found {exchange.media_type}",
     )
     expect('"finish_reason"' in exchange.body.decode(), "no event has a finish_reason")
 

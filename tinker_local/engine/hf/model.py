@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 from collections.abc import Mapping
@@ -54,10 +55,16 @@ class BaseModel:
     def hidden(self, *, cache: Any = None, **inputs: Any) -> Any:
         """The decoder's output, without the unembedding; keys and values go to the cache, if one is given."""
         if cache is not None:
-            # transformers 5.24 has renamed it.
-            known = inspect.signature(self.network.base_model.forward).parameters
-            inputs["cache" if "cache" in known else "past_key_values"] = cache
+            kind: Any = type(self.network.base_model)
+            inputs[_cache_argument(kind)] = cache
         return self.network.base_model(**inputs, use_cache=cache is not None)
+
+
+@functools.cache
+def _cache_argument(model: type[Any]) -> str:
+    """The name of the cache among a model's arguments: transformers 5.24 has renamed it."""
+    known = inspect.signature(model.forward).parameters
+    return "cache" if "cache" in known else "past_key_values"
 
 
 def choose_device(name: str | None) -> torch.device:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from attrs import frozen
 from torch import Tensor
@@ -50,13 +51,13 @@ class _Prompt:
         device = self.hidden.device
         at = torch.from_numpy(np.ascontiguousarray(rows)).to(device)
         targets = torch.from_numpy(np.ascontiguousarray(tokens)).to(device)[:, None]
-        found: Scores = of_targets(self.head, self.hidden[at], targets)[:, 0].double().cpu().numpy()
+        found: Scores = of_targets(self.head, self.hidden[at], targets)[:, 0].cpu().double().numpy()
         return found
 
     def scores(self, first: int) -> Iterator[Scores]:
         hidden = self.hidden[first:-1]
         for piece in pieces(len(hidden), len(self.head.weight)):
-            yield self.head.log_probs(hidden[piece]).double().cpu().numpy()
+            yield self.head.log_probs(hidden[piece]).cpu().double().numpy()
 
 
 @torch.inference_mode()
@@ -189,30 +190,31 @@ def _draw(scores: Tensor, rows: Sequence[Row]) -> Ids:
     )
     best_scores, best_ids = scores.topk(min(wanted, scores.shape[1]))
     temperature = torch.tensor(
-        [row.spec.temperature or 1.0 for row in rows], dtype=torch.float64, device=scores.device
+        [row.spec.temperature or 1.0 for row in rows], dtype=scores.dtype, device=scores.device
     ).clamp(min=1e-30)
     if wanted == 1:
         mass = np.ones(len(rows))
     else:
-        relative = (scores - best_scores[:, :1]) / temperature[:, None].to(scores.dtype)
-        mass = relative.exp().sum(1, dtype=torch.float64).cpu().numpy()
-    best, ids = best_scores.double().cpu().numpy(), best_ids.cpu().numpy()
+        relative = (scores - best_scores[:, :1]) / temperature[:, None]
+        precision = torch.float32 if scores.is_mps else torch.float64  # Apple's GPUs have no other
+        mass = relative.exp().sum(1, dtype=precision).cpu().double().numpy()
+    best, ids = best_scores.cpu().double().numpy(), best_ids.cpu().numpy()
     if not np.isfinite(best[:, 0]).all():
         raise EngineError("the model's log-probabilities are not finite; training has diverged")
     order = np.lexsort((ids, -best))  # of equals the lowest id first
     best, ids = np.take_along_axis(best, order, 1), np.take_along_axis(ids, order, 1)
     ranks, drawn, decided = decoding.draw(best, rows, mass)
     at = np.arange(len(rows)), ranks
-    tokens, logprobs = ids[at], best[at]
+    tokens: Ids = ids[at]
+    logprobs: Scores = best[at]
     undecided = np.array(
         [i for i, row in enumerate(rows) if not decided[i] and row.stop_reason is None], np.int64
     )
     for piece in pieces(len(undecided), RANKED_SHARE * scores.shape[1]):
         here = undecided[piece]
-        ids_here, scores_here = decoding.ranked(scores[here.tolist()].cpu().numpy())
-        ranks, drawn[here], _ = decoding.draw(scores_here, [rows[i] for i in here])
-        at = np.arange(len(here)), ranks
-        tokens[here], logprobs[here] = ids_here[at], scores_here[at]
+        tokens[here], logprobs[here], drawn[here] = _draw_from_all(
+            scores[here.tolist()], [rows[i] for i in here], on_device=scores.is_cuda
+        )
     for i, row in enumerate(rows):
         if row.stop_reason is not None:
             continue
@@ -222,3 +224,27 @@ def _draw(scores: Tensor, rows: Sequence[Row]) -> Ids:
             topk = list(zip(ids[i, :k].tolist(), best[i, :k].tolist(), strict=True))
         row.append(int(tokens[i]), float(logprobs[i]), float(drawn[i]), topk)
     return tokens
+
+
+def _draw_from_all(
+    scores: Tensor, rows: Sequence[Row], *, on_device: bool
+) -> tuple[Ids, Scores, Scores]:
+    """The token each row draws when all are ranked, its log-probability, and that in the distribution drawn from.
+
+    A GPU sorts and adds up faster than it could hand over its scores.
+    """
+    if not on_device:
+        ids, best = decoding.ranked(scores.cpu().numpy())
+        ranks, drawn, _ = decoding.draw(best, rows)
+        at = np.arange(len(rows)), ranks
+        return ids[at], best[at], drawn
+
+    def on(array: npt.NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(scores.device)
+
+    in_order, token_ids = scores.sort(dim=1, descending=True, stable=True)
+    ranks, drawn, _ = decoding.draw(in_order.double(), rows, xp=torch, on=on)
+    here = on(np.arange(len(rows))), ranks
+    found = (token_ids[here], in_order[here].double(), drawn)
+    tokens, logprobs, drawn = (one.cpu().numpy() for one in found)
+    return tokens, logprobs, drawn

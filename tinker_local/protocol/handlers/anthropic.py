@@ -24,7 +24,7 @@ from tinker_local.protocol.choices import (
     sample_request,
 )
 from tinker_local.protocol.drawing import Drawing, event_stream
-from tinker_local.protocol.handlers.openai import base_model_of, tokenizer_for
+from tinker_local.protocol.handlers.openai.common import base_model_of, tokenizer_for
 from tinker_local.protocol.handlers.sampling import draw
 from tinker_local.protocol.wire import bodies
 
