@@ -45,7 +45,7 @@ help:
 	@echo "make torch           install torch (CPU), transformers and a small real model, for the tests that need them"
 	@echo "make tokenizer-files fetch tokenizers of real models, for the tests that compare ids"
 	@echo "make official-sdk    install the official SDK, for the tests that compare with it"
-	@echo "make interop         run sessions with SkyRL, TuFT and Hatchery, and of four official SDKs with our server"
+	@echo "make interop         run sessions with SkyRL, TuFT and Hatchery, of four official SDKs with our server; tinker-cookbook; litellm, lm_eval"
 	@echo "make release-check   build the wheel and the sdist and try them on Python 3.11, 3.12 and 3.13"
 
 # One stamp for each set of packages, so that the demo does not install the test tools. Dependency groups need pip 25.1.

@@ -33,7 +33,7 @@ def _with_project(environment: Path, *libraries: str) -> Path:
     wanted = (REPOSITORY / "pyproject.toml").read_text() + Path(constraints).read_text()
     requirements = ["-c", constraints, str(REPOSITORY), *libraries]
     python = _make(environment, wanted + "".join(libraries), requirements)
-    # Installed anew each time, and not as a link: with the files that a user gets, compiled.
+    # Installed again each time, and not as a link: with the files that a user gets, compiled.
     _pip(python, "--force-reinstall", "--no-deps", str(REPOSITORY))
     return python
 

@@ -330,7 +330,7 @@ def test_a_protobuf_result_is_in_the_content(answers: type[Answers]) -> None:
         _ = response.parsed
 
 
-def test_absent_null_and_unknown_members(answers: type[Answers]) -> None:
+def test_absent_null_and_unknown_fields(answers: type[Answers]) -> None:
     body = {"model_id": "x", "model_data": {"arch": None}, "new_in_2030": [1]}
     answers.answer = (200, "application/json", orjson.dumps(body))
     info = get_info.sync_detailed(client=answers.client, body=INFO).parsed  # type: ignore[attr-defined]

@@ -44,7 +44,7 @@ def values(media: dict[str, Any]) -> list[Any]:
 
 
 def says(found: Any, example: Any) -> bool:
-    """Whether all that an example says is in what was found, which may add members that have defaults."""
+    """Whether all that an example says is in what was found, which may add fields that have defaults."""
     if isinstance(example, dict):
         return all(value is None or says(found.get(key), value) for key, value in example.items())
     if isinstance(example, list):

@@ -24,7 +24,7 @@ def base_url(
         yield url
 
 
-def test_a_member_under_its_old_name_is_found() -> None:
+def test_a_field_under_its_old_name_is_found() -> None:
     model = {"model_name": "tiny", "max_context_length": 256}
     for name in ("max_context_length", "longest_context"):
         body = {"supported_models": [{**model, name: 256}]}

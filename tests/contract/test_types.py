@@ -1,7 +1,7 @@
 """Types written by hand against their schemas, in both directions.
 
-What they encode to has every member of its schema and fits it; what the schema allows they decode, and each member
-of it arrives. A member that the contract gets and a type does not know fails here.
+What they encode to has every field of its schema and matches it; what the schema allows they decode, and each field
+of it arrives. A field that the contract gets and a type does not know fails here.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def seen(value: Any) -> str:
 
 
 @pytest.mark.parametrize("name", DECODED)
-def test_every_member_a_schema_allows_arrives(name: str) -> None:
+def test_every_field_a_schema_allows_arrives(name: str) -> None:
     body, decode = DECODED[name]
     validator(name).validate(body)
     schema = SCHEMAS[name]
@@ -130,7 +130,7 @@ def test_every_member_a_schema_allows_arrives(name: str) -> None:
         assert seen(decode(orjson.dumps(without))) != whole, f"{member} does not arrive"
 
 
-def test_every_member_of_a_sequence_arrives() -> None:
+def test_every_field_of_a_sequence_arrives() -> None:
     decode = DECODED["SampleResponse"][1]
     whole = seen(decode(orjson.dumps(SAMPLE)))
     (sequence,) = SAMPLE["sequences"]
@@ -143,7 +143,7 @@ def test_every_member_of_a_sequence_arrives() -> None:
 
 
 @pytest.mark.parametrize("name", DECODED)
-def test_unknown_members_pass(name: str) -> None:
+def test_unknown_fields_pass(name: str) -> None:
     body, decode = DECODED[name]
     assert seen(decode(orjson.dumps({**body, "newer": {"a": 1}}))) == seen(
         decode(orjson.dumps(body))

@@ -17,7 +17,7 @@ from typing import Any
 import tinker
 from tinker import types
 
-TIMEOUT = 60
+TIMEOUT = 180
 passed: list[str] = []
 failed: dict[str, str] = {}
 numbers: dict[str, Any] = {}

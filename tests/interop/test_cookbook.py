@@ -1,50 +1,124 @@
-"""tinker-cookbook runs on this package as it is: its loops and trainers, against the embedded server."""
+"""tinker-cookbook runs on this package as it is: its loops and trainers against the embedded server, and its own tests."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
-import sys
+import tarfile
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from tests.interop.installed import CACHE
+from tests.interop.installed import CACHE, environment
 from tinker_local import LocalServer
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(1800)]
 
 VERSION = "0.6.1"
+OFFICIAL = "0.38.0"
 SCRIPT = Path(__file__).parent / "cookbook_session.py"
-# What the parts that run here import; the cookbook asks for more, and for a renderers package that is not in every index.
+# What the parts that run here import, and the official SDK; the cookbook asks for more, and for a newer renderers package
+# than every index has.
 NEEDED = [
-    *[
-        "aiohttp",
-        "anyio",
-        "blobfile",
-        "chz",
-        "cloudpickle",
-        "datasets",
-        "huggingface-hub",
-        "math-verify",
-    ],
-    *["pillow", "pydantic", "pylatexenc", "pyrage", "rich", "safetensors", "sympy", "termcolor"],
-    *["torch==2.13.0", "tqdm", "transformers"],
+    *["aiohttp", "anyio", "blobfile", "chz", "cloudpickle", "datasets", "huggingface-hub"],
+    *["math-verify", "pillow", "pydantic", "pylatexenc", "pyrage", "rich", "safetensors", "sympy"],
+    *["termcolor", "tiktoken", "torch==2.13.0", "tqdm", "transformers"],
+    *["pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist"],
+    *["distro", "httpx[http2]", "protobuf", "pyqwest", "sniffio", "zstandard"],
 ]
 
 
 def python_with_the_cookbook(repository: Path) -> Path:
-    environment = CACHE / f"cookbook-{VERSION}"
-    done = environment / ".complete"
-    pip: list[str | Path] = [environment / "bin" / "pip", "--disable-pip-version-check"]
-    if not done.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
-        subprocess.run([*pip, "install", "--quiet", *NEEDED], check=True)
-        without = ["--quiet", "--no-deps", f"tinker-cookbook=={VERSION}", "tml-renderers"]
-        subprocess.run([*pip, "install", *without], check=True)
-        done.touch()
-    subprocess.run([*pip, "install", "--quiet", "-e", repository], check=True)
-    return environment / "bin" / "python"
+    without = ["--no-deps", f"tinker-cookbook=={VERSION}", "tml-renderers"]
+    python = environment(f"cookbook-{VERSION}", [NEEDED, without]) / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "-e", repository], check=True)
+    return python
+
+
+def official_sdk(python: Path) -> Path:
+    """A folder with the official SDK alone: on PYTHONPATH it comes before this package."""
+    folder = CACHE / f"cookbook-official-{OFFICIAL}"
+    if not folder.exists():
+        partial = folder.with_name(f"{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        wanted: list[str | Path] = ["--no-deps", "--target", partial, f"tinker=={OFFICIAL}"]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
+        partial.rename(folder)
+    return folder
+
+
+def sources(python: Path) -> Path:
+    """The cookbook's source distribution, which has its tests."""
+    folder = CACHE / f"tinker_cookbook-{VERSION}"
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=CACHE) as name:
+            wanted = ["--no-deps", "--no-binary", "tinker-cookbook", f"tinker-cookbook=={VERSION}"]
+            subprocess.run(
+                [python, "-m", "pip", "download", "--quiet", *wanted, "--dest", name], check=True
+            )
+            (archive,) = Path(name).iterdir()
+            with tarfile.open(archive) as opened:
+                opened.extractall(name, filter="data")
+            (Path(name) / folder.name).rename(folder)
+    return folder
+
+
+def outcomes(python: Path, folder: Path, parts: Sequence[str], **variables: str) -> dict[str, str]:
+    """How each test of the cookbook ends, by its node id. Offline, and without a key, for which some skip themselves."""
+    folder.mkdir()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "HF_HUB_OFFLINE": "1"}
+    found = {}
+    for number, part in enumerate(parts):
+        report = folder / f"{number}.xml"
+        subprocess.run(
+            [python, "-m", "pytest", part, *_OPTIONS, f"--junitxml={report}"],
+            cwd=sources(python),
+            env={**environment, "PYTHONDONTWRITEBYTECODE": "1", **variables},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        for case in ElementTree.parse(report).iter("testcase"):  # made above
+            ended = next((one.tag for one in case if one.tag in _BADLY), "passed")
+            found[_node_id(case.attrib)] = ended
+    return found
+
+
+def _node_id(case: Mapping[str, str]) -> str:
+    file = case.get("file", "")
+    inside = case["classname"].removeprefix(file.removesuffix(".py").replace("/", "."))
+    return "::".join([file, *filter(None, inside.split(".")), case["name"]])
+
+
+SUITE = ("tinker_cookbook", "tests/downstream_compat")
+"""Run one after the other: where the second is collected, all tests without a key are skipped."""
+_OPTIONS = [
+    *("-q", "-p", "no:cacheprovider", "--timeout=300", "-n", "2"),
+    *("--continue-on-collection-errors", "-o", "junit_family=xunit1"),
+]
+_BADLY = ("failure", "error", "skipped")
+
+
+def test_its_own_tests(repository: Path, tmp_path: Path) -> None:
+    """All of them, with the official SDK and with this package: each ends alike."""
+    python = python_with_the_cookbook(repository)
+    official = {"PYTHONPATH": str(official_sdk(python))}
+    theirs = outcomes(python, tmp_path / "theirs", SUITE, **official)
+    ours = outcomes(python, tmp_path / "ours", SUITE)
+    print(f"official: {Counter(theirs.values())}; this package: {Counter(ours.values())}")
+    assert ours.keys() == theirs.keys()
+    # Some depend on the clock: those that end differently are run once more, each alone.
+    different = [name for name, end in ours.items() if end != theirs[name]]
+    theirs |= outcomes(python, tmp_path / "theirs again", different, **official)
+    ours |= outcomes(python, tmp_path / "ours again", different)
+    assert {name: end for name, end in ours.items() if end != theirs[name]} == {}
+    assert Counter(ours.values())["passed"] > 2600
 
 
 def test_its_loops_and_trainers(repository: Path) -> None:

@@ -66,7 +66,7 @@ def contract() -> dict[str, Any]:
 
 @cache
 def _closed() -> dict[str, Any]:
-    """The contract with no members except those it names, where it does not say that there are others."""
+    """The contract with no fields except those it names, where it does not say that there are others."""
 
     def closed(value: Any) -> Any:
         if isinstance(value, list):
@@ -83,7 +83,7 @@ def _closed() -> dict[str, Any]:
 
 
 def unnamed_fields(operation_id: str, response: schemathesis.Response) -> list[str]:
-    """What a success has that the contract does not name, such as a member under its old name."""
+    """What a success has that the contract does not name, such as a field under its old name."""
     contract = _closed()
     (operation,) = (
         one

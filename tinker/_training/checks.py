@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import get_args
 
 import numpy as np
@@ -151,6 +150,8 @@ def _check_names(
 
 
 def _did_you_mean(name: object, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  # only for mistakes
+
     close = get_close_matches(str(name).lower(), list(known), n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
 

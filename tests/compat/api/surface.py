@@ -182,7 +182,7 @@ def _default(parameter: inspect.Parameter) -> str | None:
         value = value.value
     if value is None or isinstance(value, str | int | float | bool):
         return repr(float(value) if type(value) is int else value)
-    return "…"  # made anew for each call, or a value of a class
+    return "…"  # made again for each call, or a value of a class
 
 
 def alias(value: Any) -> str:

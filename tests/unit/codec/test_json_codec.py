@@ -1,4 +1,4 @@
-"""The JSON codec: what JSON cannot say is refused by name, and every member of a result is read."""
+"""The JSON codec: what JSON cannot represent is rejected by name, and every field of a result is read."""
 
 from __future__ import annotations
 

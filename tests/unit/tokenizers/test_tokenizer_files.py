@@ -1,4 +1,4 @@
-"""A folder or a file gives a tokenizer: read anew when it changes, refused clearly when it is bad."""
+"""A folder or a file gives a tokenizer: read again when it changes, rejected clearly when it is bad."""
 
 from __future__ import annotations
 
