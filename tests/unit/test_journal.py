@@ -154,6 +154,65 @@ def test_the_last_checkpoint_with_which_a_step_begins(
     assert (found and (int(found[0]), found[1])) == expected
 
 
+def test_a_step_is_not_over_while_a_call_of_it_waits_for_its_turn(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal.open(path, SETTINGS)
+    journal.begin(RUN)
+    journal.step(LOOP, 0, 0)
+    first = call(0, 1)
+    journal.submitted(first)
+    journal.finished(first)
+    journal.step(LOOP, 1, 2)  # call 1 was made, and killed before its turn
+    journal.close()
+    journal = Journal.open(path, SETTINGS)
+    assert journal.first_step(LOOP, 9) == (0, 0)
+    assert journal.known(0, "optim_step", "c", 1) is not None
+    second = call(1, 2)
+    journal.submitted(second)
+    journal.finished(second)
+    journal.close()
+    journal = Journal.open(path, SETTINGS)
+    assert journal.first_step(LOOP, 9) == (1, 2)
+
+
+def test_a_finished_call_is_known_until_the_program_has_its_result_again(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal.open(path, SETTINGS)
+    journal.begin(RUN)
+    journal.step(LOOP, 0, 0)
+    for number in range(2):
+        made = call(number, number + 1)
+        journal.submitted(made)
+        journal.keep(made, 0, "text/plain", b"result")
+        journal.finished(made)
+    journal.close()
+    journal = Journal.open(path, SETTINGS)
+    assert journal.first_step(LOOP, 9) == (0, 0)
+    first = journal.known(0, "optim_step", "c", 1)
+    assert first is not None
+    journal.finished(first)
+    journal.step(LOOP, 1, 2)  # the program has gone on; its second call waits for its turn
+    second = journal.known(1, "optim_step", "c", 1)
+    assert second is not None
+    assert journal.kept(second, 0) == ("text/plain", b"result")
+    journal.finished(second)
+    journal.step(LOOP, 2, 2)
+    assert journal.known(1, "optim_step", "c", 1) is None
+    assert list(journal.path.with_name("journal.results").iterdir()) == []
+
+
+def test_a_call_that_sends_nothing_has_had_its_turn(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal.open(path, SETTINGS)
+    journal.begin(RUN)
+    journal.step(LOOP, 0, 0)
+    journal.empty(0)
+    journal.step(LOOP, 1, 1)
+    journal.close()
+    journal = Journal.open(path, SETTINGS)
+    assert journal.first_step(LOOP, 9) == (1, 1)
+
+
 def test_another_call_is_refused_by_its_number(tmp_path: Path) -> None:
     written(tmp_path / "journal")
     journal = Journal.open(tmp_path / "journal", SETTINGS)

@@ -5,6 +5,7 @@ Lines of JSON are appended, each an object with one field:
     {"run": {"run_id": …, "session_id": …, "made_from": {…}, "next_seq_id": 1}}     the file's first line; with "first_call",
                                                                                     a run that goes on from a checkpoint
     {"submitted": {"call": 0, "operation": …, "content": …, "seq_ids": [1, 2]}}     on disk before anything is sent
+    {"empty": {"call": 0}}                                                          a call that sends nothing
     {"accepted": {"call": 0, "request_ids": […]}}
     {"refused": {"call": 0, "error": …, "next_seq_id": 1}}
     {"finished": {"call": 0, "path": …, "kept": […]}}                               the result has arrived; of a save, where it is
@@ -41,9 +42,10 @@ from attrs import define, field, frozen
 
 from tinker.errors import JournalError, TinkerError
 
-_RUN, _SUBMITTED, _ACCEPTED, _REFUSED, _FINISHED, _STEP = (
+_RUN, _SUBMITTED, _EMPTY, _ACCEPTED, _REFUSED, _FINISHED, _STEP = (
     "run",
     "submitted",
+    "empty",
     "accepted",
     "refused",
     "finished",
@@ -100,6 +102,9 @@ class Call:
     kept: dict[int, int] = field(factory=dict)
     """The checksums of the results that are kept, by the request's place in the call."""
 
+    is_delivered: bool = False
+    """Whether the program that runs now has its outcome: before that, it may yet be looked up."""
+
     @property
     def is_settled(self) -> bool:
         """Whether nothing more comes of it."""
@@ -121,6 +126,8 @@ class Journal:
         self._results = path.with_name(f"{path.name}.results")
         self._calls: dict[int, Call] = {}
         """Of an earlier process, and of this one those whose results are kept or have not arrived, by number."""
+        self._recorded = 0
+        """Calls before this one have had their turn. Turns come in order: no line is missing before the last."""
         self._last_known = -1
         """The last call of an earlier process."""
         self._steps: dict[Loop, dict[int, int]] = {}
@@ -207,7 +214,10 @@ class Journal:
             self._steps.setdefault(Loop(*fields["loop"]), {})[fields["step"]] = fields["call"]
         elif kind == _SUBMITTED:
             call = self._calls[fields["call"]] = Call(**fields)
+            self._recorded = call.call + 1
             self.next_seq_id = call.seq_ids[-1] + 1
+        elif kind == _EMPTY:
+            self._recorded = fields["call"] + 1
         elif kind == _ACCEPTED:
             self._calls[fields["call"]].request_ids = fields["request_ids"]
         elif kind == _REFUSED:
@@ -233,6 +243,7 @@ class Journal:
             for step in [step for step, number in begun.items() if number > run.first_call]:
                 del begun[step]
         self._last_known = max(self._calls, default=-1)
+        self._recorded = run.first_call
 
     def _check(self, was: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
         differing = [
@@ -270,6 +281,7 @@ class Journal:
                 "checkpoint, with another journal."
             )
         if call.refused is not None:
+            call.is_delivered = True
             raise TinkerError(
                 f"Call {number} of the run failed in an earlier process: {call.refused}"
             )
@@ -286,21 +298,32 @@ class Journal:
     def first_step(self, loop: Loop, count: int) -> tuple[int, int]:
         """The first step of a loop that is not over, and the number of its first call.
 
-        A step is over when the loop has gone on, and all results of its calls and of those before have arrived.
+        A step is over when the loop has gone on, and all results of its calls and of those before have arrived. What is
+        over is forgotten: the program does not make those calls again.
         """
         with self._lock:
-            return self._not_over(loop, range(1, count + 1))
+            pending = min((n for n, c in self._calls.items() if not c.is_settled), default=None)
+            step, number = self._not_over(loop, range(1, count + 1), pending)
+            self._forget(range(loop.first_call, number))
+            return step, number
 
-    def _not_over(self, loop: Loop, ends: range) -> tuple[int, int]:
+    def _not_over(self, loop: Loop, ends: range, pending: int | None) -> tuple[int, int]:
+        """The first step that is not over, if `pending` is the first call that is not."""
         begun = self._steps.get(loop, {})
-        unsettled = min((n for n, call in self._calls.items() if not call.is_settled), default=None)
+        limit = self._recorded if pending is None else min(pending, self._recorded)
         step, number = ends.start - 1, begun.get(ends.start - 1, loop.first_call)
         for following in ends:
             end = begun.get(following)
-            if end is None or (unsettled is not None and unsettled < end):
+            if end is None or limit < end:
                 break
             step, number = following, end
         return step, number
+
+    def _forget(self, calls: range) -> None:
+        for number in calls:
+            if (call := self._calls.pop(number, None)) is not None:
+                for place in call.kept:
+                    self._file(call, place).unlink(missing_ok=True)
 
     def last_checkpoint(self) -> tuple[str, int] | None:
         """The last training checkpoint from which a step begins, and the number of the step's first call.
@@ -367,16 +390,25 @@ class Journal:
                 name=call.name,
             )
             self._calls[call.call] = call
+            self._recorded = max(self._recorded, call.call + 1)
         self._sync()
+
+    def empty(self, number: int) -> None:
+        """A call has had its turn, and sends nothing."""
+        with self._lock:
+            if number >= self._recorded:
+                self._write(_EMPTY, call=number)
+                self._recorded = number + 1
 
     def accepted(self, call: Call, request_ids: list[Any]) -> None:
         self._write(_ACCEPTED, call=call.call, request_ids=request_ids)
 
     def refused(self, call: Call, error: Exception, next_seq_id: int) -> None:
-        call.refused = str(error)
+        call.refused, call.is_delivered = str(error), True
         self._write(_REFUSED, call=call.call, error=str(error), next_seq_id=next_seq_id)
 
     def finished(self, call: Call, path: str | None = None) -> None:
+        call.is_delivered = True
         if not call.finished:
             call.finished = True
             kept = [call.kept[number] for number in sorted(call.kept)]
@@ -396,11 +428,9 @@ class Journal:
         """Forget the calls and results of steps that are over: no process makes them again."""
         begun = self._steps[loop]
         oldest = min(begun)
-        first, behind = self._not_over(loop, range(oldest + 1, step + 1))
-        for number in range(begun[oldest], behind):
-            if (call := self._calls.pop(number, None)) is not None:
-                for place in call.kept:
-                    self._file(call, place).unlink(missing_ok=True)
+        pending = min((n for n, c in self._calls.items() if not c.is_delivered), default=None)
+        first, behind = self._not_over(loop, range(oldest + 1, step + 1), pending)
+        self._forget(range(begun[oldest], behind))
         for over in range(oldest, first):
             begun.pop(over, None)
 

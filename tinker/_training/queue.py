@@ -121,6 +121,8 @@ class RunQueue:
         async def run() -> T:
             with self.session.watched(progress):
                 async with turn:
+                    if self.journal is not None:
+                        self.journal.empty(turn.number)
                     promise = await self.send(request, progress, HELD_TIMEOUT)
                 decode = result_of(model, request.operation)
                 return await self.session.result(promise, decode, progress, kind=kind)
@@ -258,7 +260,10 @@ class RunQueue:
         self, turn: Turn, operation: str, requests: int, content: Callable[[], bytes]
     ) -> Call | None:
         """The call in the journal, written to it unless an earlier process has; None without a journal."""
-        if self.journal is None or requests == 0:
+        if self.journal is None:
+            return None
+        if requests == 0:
+            self.journal.empty(turn.number)
             return None
         from tinker._training import journal as journals  # noqa: PLC0415  # few use one
 
