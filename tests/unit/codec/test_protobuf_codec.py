@@ -454,9 +454,9 @@ def test_a_sparse_result_stays_sparse() -> None:
         ),
         (pb.SampleResponse(target_prompt_logprobs=pb.Tensor(dense=b"1234")), "element type is 0"),
         (
-            pb.SampleResponse(target_prompt_logprobs=pb.Tensor(dtype=1, shape=[2])),
+            pb.SampleResponse(target_prompt_logprobs=pb.Tensor(dtype=pb.DTYPE_FLOAT32, shape=[2])),
             "does not match its 0 values",
-        ),  # type: ignore[arg-type]
+        ),
     ],
 )
 def test_samples_that_contradict_themselves(message: pb.SampleResponse, text: str) -> None:
