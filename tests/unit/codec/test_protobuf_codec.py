@@ -453,7 +453,10 @@ def test_a_sparse_result_stays_sparse() -> None:
             "array of the prompt's alternative tokens is missing",
         ),
         (pb.SampleResponse(target_prompt_logprobs=pb.Tensor(dense=b"1234")), "element type is 0"),
-        (pb.SampleResponse(target_prompt_logprobs=pb.Tensor(dtype=1, shape=[2])), "does not hold"),  # type: ignore[arg-type]
+        (
+            pb.SampleResponse(target_prompt_logprobs=pb.Tensor(dtype=pb.DTYPE_FLOAT32, shape=[2])),
+            "does not match its 0 values",
+        ),
     ],
 )
 def test_samples_that_contradict_themselves(message: pb.SampleResponse, text: str) -> None:

@@ -72,7 +72,7 @@ def test_tokens_that_only_the_configuration_names(folder: Folder, small: dict[st
 @pytest.mark.parametrize("name", ["./none", "/none/at/all", "~/none.none", "tokenizer.json"])
 def test_no_such_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TokenizerError, match=f"no file or folder {name}"):
+    with pytest.raises(TokenizerError, match=f"The file or folder {name} does not exist"):
         get_tokenizer(name)
 
 
