@@ -144,9 +144,11 @@ MAX_WARNINGS_A_MINUTE = 10
 def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     level = logging.INFO if args.verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_bounded())
+    handler = logging.StreamHandler()
+    handler.addFilter(_bounded())
+    logging.basicConfig(
+        level=level, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler]
+    )
     from tinker_local.access.hosts import bracketed  # noqa: PLC0415
     from tinker_local.access.keys import KeysFileError  # noqa: PLC0415  # --help needs no server
     from tinker_local.connections import raise_file_limit  # noqa: PLC0415
