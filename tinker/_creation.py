@@ -331,7 +331,7 @@ class Creation:
         if info.next_seq_id is None:
             raise await self._lost(
                 run_id,
-                "the server does not tell its next seq_id, and there is no journal of it, or it is unloaded",
+                "the server does not report its next seq_id, and no journal records it; a run that was unloaded has none",
             )
         if (info.last_seq_id or 0) >= info.next_seq_id:
             raise await self._lost(

@@ -191,7 +191,7 @@ class RestClient(HasHolder):
         user_metadata: Mapping[str, str] | None = None,
         checkpoint_type: types.CheckpointType | None = "training",
     ) -> APIFuture[types.Checkpoint | None]:
-        """The newest checkpoint of a training run, of a session, or with these metadata; None if there is none.
+        """The newest checkpoint of a training run, of a session, or with these metadata, or None.
 
         Args:
             training_run_id: The run that saved it.

@@ -244,8 +244,8 @@ class ServiceClient(HasHolder):
             journal: The run's journal; a new one begins here.
 
         Raises:
-            RunLostError: The server does not know the run any more, or does not tell its next seq_id, and there is
-                no journal. The error names the run's last checkpoint.
+            RunLostError: The server does not know the run any more, or does not report its next seq_id, and no
+                journal records it. The error names the run's last checkpoint.
             JournalError: The journal is in use, or of another run.
         """
         arguments.check_text("training_run_id", training_run_id)

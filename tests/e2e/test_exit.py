@@ -43,7 +43,7 @@ sampler = training.save_weights_and_get_sampling_client().result(60)
 for event in sampler.sample_stream(prompt, tinker.SamplingParams(max_tokens=2000, stop=[])):
     ready()
 """,
-    "nothing": "import time\nready()\ntime.sleep(100)\n",
+    "nothing": "import signal\nready()\nsignal.pause()\n",
 }
 ENDS = {
     "after a step": "training.forward_backward([tinker.Datum(prompt)], 'cross_entropy').result(60)",

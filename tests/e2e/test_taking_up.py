@@ -111,7 +111,7 @@ def test_a_run_that_is_not_there_any_more(server: str) -> None:
         path = training.save_state("last").result(60).path
         training.unload_model().result(60)
         with pytest.raises(
-            tinker.RunLostError, match=f"or it is unloaded. Go on from .* {path}"
+            tinker.RunLostError, match=f"a run that was unloaded has none. Go on from .* {path}"
         ) as lost:
             service.reattach_training_client(training.model_id).result(60)
         assert lost.value.checkpoint == path
@@ -144,7 +144,7 @@ def test_a_server_that_does_not_tell_needs_a_journal(journal: Path) -> None:
             for _ in training.steps(2):
                 training.optim_step(ADAM).result(10)
         with client(server.url) as service:
-            with pytest.raises(tinker.RunLostError, match="does not tell its next seq_id"):
+            with pytest.raises(tinker.RunLostError, match="does not report its next seq_id"):
                 service.reattach_training_client("s:train:0").result(10)
             training = service.reattach_training_client("s:train:0", journal=journal).result(10)
             for _ in training.steps(3):

@@ -258,10 +258,11 @@ def test_at_exit_what_was_never_sent_is_said_and_the_session_is_no_success() -> 
 
 def test_at_exit_what_was_accepted_is_a_success(pending: Pending) -> None:
     script = """
-import time
-future = training.optim_step()
-while not future.progress.request_ids:
-    time.sleep(0.01)
+import threading
+accepted = threading.Event()
+service.observe(lambda event: isinstance(event, tinker.events.Poll) and accepted.set())
+training.optim_step()
+accepted.wait(30)
 """
     result = run(script, pending)
     assert (result.returncode, result.stderr) == (0, "")

@@ -105,7 +105,7 @@ def credentials_file() -> Path:
 
 
 def stored() -> str | None:
-    """The default key of the credentials file; None if there is none."""
+    """The default key of the credentials file, or None."""
     try:
         content = json.loads(credentials_file().read_text(encoding="utf-8"))
         key = content["keys"][content["default"]]["key"]

@@ -11,7 +11,7 @@ Possible responses, and what the client does:
     402                                 poll again every 5 s while billing may be paused
     429, 5xx, no response               poll again after a pause that grows to 30 s, for an hour; after
                                         a plain 500 for a minute
-    a 200 that is none of these; 400,   poll again for a minute; then `APIResponseValidationError`, or the
+    any other 200; 400,                 poll again for a minute; then `APIResponseValidationError`, or the
     404, 409 without a body, with HTML  `APIStatusError` of a proxy's status
     410                                 the promise is lost: `APIStatusError`
     401, 403, 404, 413, …               their `APIStatusError`

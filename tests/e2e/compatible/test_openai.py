@@ -398,7 +398,7 @@ def test_what_is_refused_is_named(two_users: str, asked: dict[str, Any], paramet
 
 
 def test_parameters_without_an_effect_are_accepted(saying: Callable[..., Said]) -> None:
-    client(saying("ok").url).chat.completions.create(
+    completion = client(saying("ok").url).chat.completions.create(
         model=MODEL,
         messages=HELLO,
         user="u",
@@ -411,3 +411,4 @@ def test_parameters_without_an_effect_are_accepted(saying: Callable[..., Said]) 
         service_tier="auto",
         parallel_tool_calls=True,
     )
+    assert completion.choices[0].message.content == "ok"

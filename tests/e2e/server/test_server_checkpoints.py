@@ -57,7 +57,10 @@ def failure(answer: Body) -> str:
 )
 @pytest.mark.parametrize("route", ["save_weights", "save_weights_for_sampler"])
 def test_names_that_could_leave_the_folder_are_refused(raw: Raw, route: str, name: str) -> None:
-    raw.post(route, save(raw.model(), 1, name), 422)
+    model_id = raw.model()
+    issues = raw.post(route, save(model_id, 1, name), 422)["detail"]
+    assert {tuple(issue["loc"]) for issue in issues} == {("body", "path")}
+    assert raw.get(f"training_runs/{model_id}/checkpoints")["checkpoints"] == []
 
 
 @pytest.mark.parametrize("name", ["a", "_", "a..b", "epoch-1_step.20", "x" * 255])

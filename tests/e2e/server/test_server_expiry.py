@@ -182,7 +182,10 @@ def test_a_time_to_live_can_be_set_counts_from_then_and_can_be_cleared(
 )
 def test_a_time_to_live_that_is_none(anna: Raw, body: Any) -> None:
     _, route = anna.saved()
-    anna.send("PUT", f"{route}/ttl", 422, body)
+    (issue,) = anna.send("PUT", f"{route}/ttl", 422, body).json()["detail"]
+    assert "ttl_seconds" in f"{issue['loc']} {issue['msg']}"
+    listed = anna.get("checkpoints")["checkpoints"]
+    assert not [one for one in listed if one["expires_at"] is not None]
 
 
 def test_a_signed_url_expires(timed: Raw, clock: Clock) -> None:

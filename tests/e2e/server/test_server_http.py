@@ -51,7 +51,9 @@ def test_content_types_that_are_not_taken(raw: Raw, media_type: str | None) -> N
 
 def test_a_charset_is_no_other_content_type(raw: Raw) -> None:
     media_type = "application/json; charset=utf-8"
-    raw.post("get_info", {"model_id": raw.model()}, **{"Content-Type": media_type})
+    model_id = raw.model()
+    info = raw.post("get_info", {"model_id": model_id}, **{"Content-Type": media_type})
+    assert info["model_id"] == model_id
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,8 @@ def test_json_of_some_depth_is_taken(raw: Raw) -> None:
     more: object = "[{" * 100
     for _ in range(60):
         more = [more]
-    raw.post("optim_step", {**optim_step(model_id, 1), "more": more})
+    promise = raw.post("optim_step", {**optim_step(model_id, 1), "more": more})
+    assert raw.result(promise)["type"] == "optim_step"
 
 
 @pytest.mark.parametrize(
