@@ -59,9 +59,17 @@ class State:
         return self.base_url
 
     def offer(self, model: str | None) -> None:
-        """Let the server inside the command, if there is to be one, offer the model of a folder or GGUF file."""
-        if model and self._is_embedded and Path(model).exists():
+        """Let the server inside the command, if there is to be one, offer the model of a folder or GGUF file.
+
+        Raises:
+            click.ClickException: It looks like a path, and nothing is there.
+        """
+        if not model or not self._is_embedded:
+            return
+        if Path(model).exists():
             os.environ.setdefault("TINKER_LOCAL_MODELS", model)
+        elif model.startswith((".", "/", "~")):
+            raise click.ClickException(f"The model's folder or file {model} does not exist.")
 
     @property
     def rest_is_local(self) -> bool:
