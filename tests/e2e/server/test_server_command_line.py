@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ import pytest
 
 from tests.support.raw_client import Raw, forward_backward, optim_step
 from tests.support.server_process import ServerProcess
-from tinker_local.__main__ import main
+from tinker_local.__main__ import MAX_WARNINGS_A_MINUTE, main
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -147,3 +148,14 @@ def test_a_keys_file_that_is_none(tmp_path: Path) -> None:
     why = refused("--data", str(tmp_path / "data"), "--keys", str(keys))
     assert why.startswith(f"{keys}, line 2: ")
     assert "secret" not in why
+
+
+def test_a_host_that_calls_it_keeps_its_own_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The limit on repeated warnings is for the server's own handler."""
+    (tmp_path / "notes.txt").write_text("mine")
+    assert main(["--data", str(tmp_path)]) == 1
+    for number in range(2 * MAX_WARNINGS_A_MINUTE):
+        logging.getLogger("host").warning("warning %s", number)
+    assert len(caplog.messages) == 2 * MAX_WARNINGS_A_MINUTE
