@@ -16,7 +16,8 @@ from tinker._training import batch as batches
 from tinker._training.batch import Batch
 from tinker._training.chunking import BatchChunk, ChunkLimits, split
 from tinker._training.metrics import combine, with_mean_loss
-from tinker._training.queue import RunQueue, Submit
+from tinker._training.queue import RunQueue
+from tinker._training.submission import Submit
 from tinker.futures import APIFuture
 from tinker_api import models
 
