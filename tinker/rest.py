@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, cast, get_args
+from typing import Self, TypeVar, get_args
 
 from tinker import types
 from tinker._compat.deprecated import awaited
@@ -50,6 +50,7 @@ from tinker_api.api.sessions import (
     search_sessions,
 )
 from tinker_api.api.weights import copy_weights, weights_info
+from tinker_api.models.checkpoint_kind import check_checkpoint_kind
 from tinker_api.models.list_sessions_access_scope import ListSessionsAccessScope as AccessScope
 from tinker_api.types import UNSET, Request
 
@@ -708,6 +709,6 @@ def _route(tinker_path: str) -> CheckpointRoute:
     kind, _, name = parsed.checkpoint_id.partition("/")
     return {
         "training_run_id": parsed.training_run_id,
-        "kind": cast("models.CheckpointKind", kind),
+        "kind": check_checkpoint_kind(kind),
         "name": name,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve
@@ -356,14 +356,38 @@ class TrainingClient(HasHolder, _Additions):
             SamplingClient,
         )
 
-        number = next(self._sampler_numbers)
         progress = self._queue.progress("save_weights_for_sampler")
+        saved = self._save_for_sampler(kind, progress)
+
+        async def client() -> SamplingClient:
+            (weights,) = await saved
+            if weights.sampling_session_id is None and weights.path is not None:
+                return await SamplingClient.create(
+                    self.session,
+                    model_path=documented_path(weights.path, "sampler_weights"),
+                    retry_config=retry_config,
+                    record_stability_info=record_stability_info,
+                )
+            assert weights.sampling_session_id is not None, "a result has one of the two"
+            return SamplingClient(
+                self.session,
+                sampling_session_id=weights.sampling_session_id,
+                base_model=self._base_model(),
+                retry_config=retry_config,
+                record_stability_info=record_stability_info,
+            )
+
+        return BackcompatSamplingClientFuture.start(client(), progress, session=self.session)
+
+    def _save_for_sampler(
+        self, kind: Literal["snapshot", "inflight"], progress: Progress
+    ) -> Awaitable[list[models.SaveWeightsForSamplerResponse]]:
+        """Save the current weights without a name, or under one where the server wants one."""
+        number = next(self._sampler_numbers)
+        sdk = sdk_headers("TrainingClient.save_weights_for_sampler")
 
         async def send(seq_id: int) -> models.UntypedAPIFuture:
-            traits, sdk = (
-                self.session.traits,
-                sdk_headers("TrainingClient.save_weights_for_sampler"),
-            )
+            traits = self.session.traits
             body = models.SaveWeightsForSamplerRequest(
                 model_id=self.model_id,
                 sampling_session_seq_id=number,
@@ -382,37 +406,14 @@ class TrainingClient(HasHolder, _Additions):
             request = save_weights_for_sampler.request(body=body, **sdk)
             return await self._queue.send(request, progress, HELD_TIMEOUT)
 
-        results = self._queue.submit(
-            [send],
-            result_of(
-                models.SaveWeightsForSamplerResponse,
-                "save_weights_for_sampler",
-                needs=("sampling_session_id", "path"),
-            ),
-            progress,
-            kind="SaveWeightsForSampler",
-            content=kind.encode,
+        decode = result_of(
+            models.SaveWeightsForSamplerResponse,
+            "save_weights_for_sampler",
+            needs=("sampling_session_id", "path"),
         )
-
-        async def client() -> SamplingClient:
-            (saved,) = await results
-            if saved.sampling_session_id is None and saved.path is not None:
-                return await SamplingClient.create(
-                    self.session,
-                    model_path=documented_path(saved.path, "sampler_weights"),
-                    retry_config=retry_config,
-                    record_stability_info=record_stability_info,
-                )
-            assert saved.sampling_session_id is not None, "a result has one of the two"
-            return SamplingClient(
-                self.session,
-                sampling_session_id=saved.sampling_session_id,
-                base_model=self._base_model(),
-                retry_config=retry_config,
-                record_stability_info=record_stability_info,
-            )
-
-        return BackcompatSamplingClientFuture.start(client(), progress, session=self.session)
+        return self._queue.submit(
+            [send], decode, progress, kind="SaveWeightsForSampler", content=kind.encode
+        )
 
     def create_sampling_client(
         self,
