@@ -95,7 +95,7 @@ def test_models_are_values() -> None:
     run = tinker.TrainingRun.model_validate(RUN)
     assert f"last_checkpoint={run.last_checkpoint!r}" in repr(run)
     with pytest.raises(TypeError, match="unhashable"):
-        hash(attrs.evolve(run, user_metadata={"a": "b"}))
+        hash(run.model_copy(update={"user_metadata": {"a": "b"}}))
 
 
 def test_fields() -> None:
