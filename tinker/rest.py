@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, TypeVar, cast, get_args
+from typing import Self, TypeVar, get_args
 
 from tinker import types
 from tinker._compat.deprecated import awaited
 from tinker._compat.holder import HasHolder
-from tinker._http import config, credentials
+from tinker._http import config
+from tinker._items import Items, by_cursor
 from tinker._protocol import arguments as arguments_module, upload as upload_module
 from tinker._protocol.download import CheckpointRoute, download
+from tinker._protocol.identity import whoami
 from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
 from tinker._protocol.progress_line import ProgressCallback
@@ -26,7 +28,6 @@ from tinker.admin import AdminClient, AuditEventType
 from tinker.errors import APIStatusError, PermissionDeniedError, TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
-from tinker_api.api.auth import auth_token, get_api_key
 from tinker_api.api.checkpoints import (
     delete_checkpoint,
     get_external_weights_urls,
@@ -49,7 +50,7 @@ from tinker_api.api.sessions import (
     search_sessions,
 )
 from tinker_api.api.weights import copy_weights, weights_info
-from tinker_api.model import Model
+from tinker_api.models.checkpoint_kind import check_checkpoint_kind
 from tinker_api.models.list_sessions_access_scope import ListSessionsAccessScope as AccessScope
 from tinker_api.types import UNSET, Request
 
@@ -180,7 +181,7 @@ class RestClient(HasHolder):
     ) -> Items[types.Checkpoint]:
         """All checkpoints that match, newest first, read page by page as you iterate."""
         return Items(
-            lambda: _by_cursor(self.search_checkpoints, request, lambda one: one.checkpoints)
+            lambda: by_cursor(self.search_checkpoints, request, lambda one: one.checkpoints)
         )
 
     def latest_checkpoint(
@@ -526,7 +527,7 @@ class RestClient(HasHolder):
     ) -> Items[types.SessionSummary]:
         """All matching sessions, newest first, read page by page as you iterate."""
 
-        return Items(lambda: _by_cursor(self.search_sessions, request, lambda one: one.sessions))
+        return Items(lambda: by_cursor(self.search_sessions, request, lambda one: one.sessions))
 
     def assign_session_project(self, session_id: str, project_id: str) -> APIFuture[None]:
         """Move a session, with its runs and checkpoints, to a project."""
@@ -577,30 +578,7 @@ class RestClient(HasHolder):
     def whoami(self) -> APIFuture[types.WhoamiResponse]:
         """The owner of this credential, from its JWT or from the server."""
 
-        async def tell() -> types.WhoamiResponse:
-            await self.session.ready()
-            token = await self.session.connection.credential()
-            claims = credentials.claims_of(token)
-            if not claims:
-                response = await self.session.connection.call(
-                    auth_token.request(body=models.AuthTokenRequest()),
-                    Progress("auth_token"),
-                    passed=(400, 404, 405, 422),
-                )
-                if response.status_code < 300:
-                    answer = self.session.connection.parse(response, Progress("auth_token"))
-                    claims = credentials.claims_of(answer.jwt)
-            if claims:
-                org, email = claims.get("org_id", ""), claims.get("email")
-                urn = f"tml:organization:{org}" if org else ""
-                return types.WhoamiResponse(str(claims.get("sub", "")), urn, email)
-            info = await self.session.fetch(get_api_key.request(), Progress("get_api_key"))
-            details = info.details
-            user = details.user_details.email if details and details.user_details else None
-            org_name = details.org_details.name if details and details.org_details else None
-            return types.WhoamiResponse(info.name, org_name or "", user)
-
-        return APIFuture.start(tell(), session=self.session)
+        return APIFuture.start(whoami(self.session), session=self.session)
 
     def _check_accessible(self) -> None:
         async def check() -> None:
@@ -720,62 +698,6 @@ class RestClient(HasHolder):
         self.close().result()
 
 
-class Items(Iterator[T], AsyncIterator[T]):
-    """A long list, for `for` and for `async for`; its pages are read as you iterate."""
-
-    def __init__(self, begin: Callable[[], AsyncIterator[T]]) -> None:
-        self._begin = begin
-        self._items: AsyncIterator[T] | None = None
-
-    def _next(self) -> APIFuture[tuple[T] | None]:
-        if self._items is None:
-            self._items = self._begin()
-        items = self._items
-
-        async def one() -> tuple[T] | None:
-            async for item in items:
-                return (item,)
-            return None
-
-        return APIFuture.start(one())
-
-    def __next__(self) -> T:
-        found = self._next().result()
-        if found is None:
-            raise StopIteration
-        return found[0]
-
-    async def __anext__(self) -> T:
-        found = await self._next()
-        if found is None:
-            raise StopAsyncIteration
-        return found[0]
-
-
-class _SearchPage(Protocol):
-    @property
-    def next_cursor(self) -> object: ...
-
-
-_Search = TypeVar("_Search", bound=Model)
-_Page = TypeVar("_Page", bound=_SearchPage)
-
-
-async def _by_cursor(
-    search: Callable[[_Search], APIFuture[_Page]],
-    request: _Search,
-    items: Callable[[_Page], list[T]],
-) -> AsyncIterator[T]:
-    """The results of a search, page after page."""
-    while True:
-        page = await search(request)
-        for item in items(page):
-            yield item
-        if page.next_cursor is None:
-            return
-        request = request.model_copy(update={"cursor": page.next_cursor})
-
-
 def _parsed(tinker_path: str) -> types.ParsedCheckpointTinkerPath:
     arguments_module.check_tinker_path(tinker_path)
     return types.ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
@@ -787,6 +709,6 @@ def _route(tinker_path: str) -> CheckpointRoute:
     kind, _, name = parsed.checkpoint_id.partition("/")
     return {
         "training_run_id": parsed.training_run_id,
-        "kind": cast("models.CheckpointKind", kind),
+        "kind": check_checkpoint_kind(kind),
         "name": name,
     }

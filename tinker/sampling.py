@@ -22,13 +22,14 @@ from tinker._compat.holder import HasHolder
 from tinker._http.credentials import without_credentials
 from tinker._protocol import arguments, retry
 from tinker._protocol.connection import HELD_TIMEOUT, decode_body
+from tinker._protocol.joining import join
 from tinker._protocol.progress import Progress
+from tinker._protocol.results import result_of
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
-from tinker._protocol.session import Session, describe, join
+from tinker._protocol.session import Session, describe
 from tinker._sampling import checks
 from tinker._sampling.options import SampleOptions
 from tinker._sampling.sampler import Sampler
-from tinker._training.queue import result_of
 from tinker.errors import APIStatusError, TinkerError
 from tinker.futures import APIFuture, SampleFuture
 from tinker.retry_config import RetryConfig

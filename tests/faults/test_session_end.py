@@ -13,7 +13,7 @@ import pytest
 
 import tinker
 from tests.support.scripted_server import ScriptedServer
-from tinker._protocol import session
+from tinker._protocol import liveness
 
 START = """
 import tinker
@@ -116,7 +116,7 @@ class Beats(ScriptedServer):
 
 @pytest.fixture(autouse=True)
 def quick_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "HEARTBEAT_INTERVAL", 0.02)
+    monkeypatch.setattr(liveness, "HEARTBEAT_INTERVAL", 0.02)
 
 
 def test_heartbeats_while_the_client_lives_and_none_after() -> None:

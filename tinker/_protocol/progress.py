@@ -10,6 +10,8 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any
 
 from attrs import define, field
@@ -116,6 +118,10 @@ class Watch:
     def discard(self, progress: Progress) -> None:
         self._running.discard(progress)
 
+    def watched(self, progress: Progress) -> AbstractContextManager[Progress]:
+        """Watch an operation while the block runs."""
+        return _Watched(self, progress)
+
     def _look_again_in(self, seconds: float) -> None:
         self._alarm = asyncio.get_running_loop().call_later(seconds, self._look)
 
@@ -132,3 +138,20 @@ class Watch:
         more = f" (and {len(slow) - 1} more operations)" if len(slow) > 1 else ""
         _log.STILL_WAITING(operation=oldest.describe(), others=more)
         self._look_again_in(REPORT_INTERVAL)
+
+
+class _Watched:
+    def __init__(self, watch: Watch, progress: Progress) -> None:
+        self._watch, self._progress = watch, progress
+
+    def __enter__(self) -> Progress:
+        self._watch.add(self._progress)
+        return self._progress
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._watch.discard(self._progress)

@@ -19,7 +19,7 @@ from tinker_local.protocol import contract
 from tinker_local.protocol.backend import Backend
 from tinker_local.protocol.faults import Fault
 from tinker_local.state.curves import Curves
-from tinker_local.web.snapshot import Snapshot
+from tinker_local.web.snapshot import MAX_ROWS, Snapshot
 
 _SECONDS = 1.0
 """Seconds between checks for changes."""
@@ -119,26 +119,26 @@ def _refused(refusal: Refusal) -> Response:
 
 
 async def _curves(request: Request) -> Response:
-    """The curves of some runs: `metric`, `run` (repeated), and the steps `first` to `last`."""
+    """The curves of the runs named by `run` (repeated), or of the `newest`: `metric`, and the steps `first` to `last`."""
     backend: Backend = request.app.state.backend
     asked = request.query_params
     try:
         user = _user(request)
-        first, last = int(asked.get("first", 0)), int(asked.get("last", 2**31))
+        first, last, newest = (
+            int(asked.get(name, usual))
+            for name, usual in (("first", 0), ("last", 2**31), ("newest", 0))
+        )
     except Refusal as refusal:
         return _refused(refusal)
     except ValueError:
-        return _refused(Refusal(422, "first and last are numbers of steps"))
-    curves, runs = Curves(backend.store), asked.getlist("run")
-    metric, points = asked.get("metric", ""), max(_MIN_POINTS, _MAX_POINTS // max(1, len(runs)))
+        return _refused(Refusal(422, "first, last and newest are integers"))
+    curves = Curves(backend.store)
 
     def read() -> bytes:
-        found = {}
-        for run in runs:
-            model = backend.store.get("models", run)
-            if model is not None and model["owner"] == user:
-                found[run] = curves.curve(run, metric, first, last, points)
-        return orjson.dumps(found)
+        runs = asked.getlist("run") or curves.newest(user, min(newest, MAX_ROWS))
+        metric = asked.get("metric") or next(iter(curves.names(user)), "")
+        points = max(_MIN_POINTS, _MAX_POINTS // max(1, len(runs)))
+        return orjson.dumps(curves.table(user, runs, metric, first, last, points))
 
     return Response(await asyncio.to_thread(read), media_type=media_types.JSON)
 

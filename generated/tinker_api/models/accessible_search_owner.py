@@ -25,5 +25,5 @@ class AccessibleSearchOwner(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "accessible", "type"),
+            const(src["type"], "accessible", "type"),
         )

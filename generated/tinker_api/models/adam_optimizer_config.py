@@ -27,5 +27,5 @@ class AdamOptimizerConfig(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "adamw", "type"),
+            const(src["type"], "adamw", "type"),
         )

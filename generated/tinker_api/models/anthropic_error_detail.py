@@ -28,6 +28,6 @@ class AnthropicErrorDetail(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=src["type"],
-            message=src["message"],
+            src["type"],
+            src["message"],
         )

@@ -29,8 +29,8 @@ class AnthropicErrorResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "error", "type"),
-            error=AnthropicErrorDetail.from_dict(src["error"]),
+            AnthropicErrorDetail.from_dict(src["error"]),
+            const(src["type"], "error", "type"),
         )
 
 

@@ -31,8 +31,8 @@ class ApiKeyDetails(Schema):
         org_details = src.get("org_details")
         user_details = src.get("user_details")
         return cls(
-            org_details=None if org_details is None else ApiKeyOrganization.from_dict(org_details),
-            user_details=None if user_details is None else ApiKeyUser.from_dict(user_details),
+            None if org_details is None else ApiKeyOrganization.from_dict(org_details),
+            None if user_details is None else ApiKeyUser.from_dict(user_details),
         )
 
 

@@ -25,5 +25,5 @@ class ApiKeyOrganization(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         name = src.get("name")
         return cls(
-            name=name,
+            name,
         )

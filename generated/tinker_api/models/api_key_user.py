@@ -25,5 +25,5 @@ class ApiKeyUser(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         email = src.get("email")
         return cls(
-            email=email,
+            email,
         )

@@ -24,5 +24,5 @@ class AssignSessionProjectRequest(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            project_id=src["project_id"],
+            src["project_id"],
         )

@@ -24,7 +24,7 @@ class AuditLogResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            entries=[AuditLogEntry.from_dict(item) for item in src["entries"]],
+            [AuditLogEntry.from_dict(item) for item in src["entries"]],
         )
 
 

@@ -24,5 +24,5 @@ class AuthTokenResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            jwt=src["jwt"],
+            src["jwt"],
         )

@@ -25,7 +25,7 @@ class BillingUsageSession(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         user_metadata = src.get("user_metadata")
         return cls(
-            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            None if user_metadata is None else UserMetadata.from_dict(user_metadata),
         )
 
 

@@ -24,5 +24,5 @@ class CancelFutureRequest(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            request_id=src["request_id"],
+            src["request_id"],
         )

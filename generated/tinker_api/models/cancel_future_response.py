@@ -25,5 +25,5 @@ class CancelFutureResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "cancel_future", "type"),
+            const(src["type"], "cancel_future", "type"),
         )

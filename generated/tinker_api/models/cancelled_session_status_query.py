@@ -25,5 +25,5 @@ class CancelledSessionStatusQuery(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "cancelled", "type"),
+            const(src["type"], "cancelled", "type"),
         )

@@ -25,7 +25,7 @@ class ChatLogprobs(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         content = src.get("content")
         return cls(
-            content=None if content is None else [TokenLogprob.from_dict(item) for item in content],
+            None if content is None else [TokenLogprob.from_dict(item) for item in content],
         )
 
 

@@ -32,6 +32,6 @@ class CheckpointArchiveUrlResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         expires = src.get("expires")
         return cls(
-            url=src["url"],
-            expires=None if expires is None else parse_time(expires),
+            src["url"],
+            None if expires is None else parse_time(expires),
         )

@@ -29,6 +29,6 @@ class CheckpointBillingEvent(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "checkpoint", "type"),
-            count=src["count"],
+            src["count"],
+            const(src["type"], "checkpoint", "type"),
         )

@@ -30,10 +30,8 @@ class CheckpointSearchResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         next_cursor = src.get("next_cursor")
         return cls(
-            checkpoints=[Checkpoint.from_dict(item) for item in src["checkpoints"]],
-            next_cursor=None
-            if next_cursor is None
-            else CheckpointSearchCursor.from_dict(next_cursor),
+            [Checkpoint.from_dict(item) for item in src["checkpoints"]],
+            None if next_cursor is None else CheckpointSearchCursor.from_dict(next_cursor),
         )
 
 

@@ -30,8 +30,8 @@ class CheckpointsListResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         cursor = src.get("cursor")
         return cls(
-            checkpoints=[Checkpoint.from_dict(item) for item in src["checkpoints"]],
-            cursor=None if cursor is None else Cursor.from_dict(cursor),
+            [Checkpoint.from_dict(item) for item in src["checkpoints"]],
+            None if cursor is None else Cursor.from_dict(cursor),
         )
 
 

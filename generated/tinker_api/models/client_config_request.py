@@ -24,5 +24,5 @@ class ClientConfigRequest(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            sdk_version=src["sdk_version"],
+            src["sdk_version"],
         )

@@ -34,6 +34,6 @@ class ClientFinishedSessionStatusQuery(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         reasons = src.get("reasons")
         return cls(
-            type=const(src["type"], "client_finished", "type"),
-            reasons=reasons,
+            const(src["type"], "client_finished", "type"),
+            reasons,
         )

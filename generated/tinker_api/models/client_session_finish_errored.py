@@ -25,5 +25,5 @@ class ClientSessionFinishErrored(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "errored", "type"),
+            const(src["type"], "errored", "type"),
         )

@@ -25,5 +25,5 @@ class ClientSessionFinishInterrupted(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "interrupted", "type"),
+            const(src["type"], "interrupted", "type"),
         )

@@ -25,5 +25,5 @@ class ClientSessionFinishSuccess(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "success", "type"),
+            const(src["type"], "success", "type"),
         )

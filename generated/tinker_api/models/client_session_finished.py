@@ -35,8 +35,7 @@ class ClientSessionFinished(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         detail = src.get("detail")
         return cls(
-            type=const(src["type"], "client_finished", "type"),
-            reason=tagged(
+            tagged(
                 src["reason"],
                 "type",
                 {
@@ -45,7 +44,8 @@ class ClientSessionFinished(Schema):
                     "interrupted": ClientSessionFinishInterrupted,
                 },
             ),
-            detail=detail,
+            const(src["type"], "client_finished", "type"),
+            detail,
         )
 
 

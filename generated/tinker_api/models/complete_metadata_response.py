@@ -33,7 +33,7 @@ class CompleteMetadataResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "complete_metadata", "type"),
-            status=const(src["status"], "complete_metadata", "status"),
-            response_payload_size=src["response_payload_size"],
+            src["response_payload_size"],
+            const(src["type"], "complete_metadata", "type"),
+            const(src["status"], "complete_metadata", "status"),
         )

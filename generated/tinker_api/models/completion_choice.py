@@ -40,10 +40,10 @@ class CompletionChoice(Schema):
         finish_reason = src.get("finish_reason")
         logprobs = src.get("logprobs")
         return cls(
-            index=src["index"],
-            text=src["text"],
-            finish_reason=finish_reason,
-            logprobs=None if logprobs is None else CompletionLogprobs.from_dict(logprobs),
+            src["index"],
+            src["text"],
+            finish_reason,
+            None if logprobs is None else CompletionLogprobs.from_dict(logprobs),
         )
 
 

@@ -24,5 +24,5 @@ class CompletionEvent(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            data=src["data"],
+            src["data"],
         )

@@ -44,13 +44,13 @@ class CompletionUsage(Schema):
         prompt_tokens_details = src.get("prompt_tokens_details")
         completion_tokens_details = src.get("completion_tokens_details")
         return cls(
-            prompt_tokens=src["prompt_tokens"],
-            completion_tokens=src["completion_tokens"],
-            total_tokens=src["total_tokens"],
-            prompt_tokens_details=None
+            src["prompt_tokens"],
+            src["completion_tokens"],
+            src["total_tokens"],
+            None
             if prompt_tokens_details is None
             else TokenUsageOfPrompt.from_dict(prompt_tokens_details),
-            completion_tokens_details=None
+            None
             if completion_tokens_details is None
             else TokenUsageOfCompletion.from_dict(completion_tokens_details),
         )

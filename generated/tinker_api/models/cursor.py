@@ -32,7 +32,7 @@ class Cursor(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            offset=src["offset"],
-            limit=src["limit"],
-            total_count=src["total_count"],
+            src["offset"],
+            src["limit"],
+            src["total_count"],
         )

@@ -29,6 +29,6 @@ class CustomLossInput(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            name=src["name"],
-            rank=src["rank"],
+            src["name"],
+            src["rank"],
         )

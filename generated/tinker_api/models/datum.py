@@ -31,8 +31,8 @@ class Datum(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            model_input=ModelInput.from_dict(src["model_input"]),
-            loss_fn_inputs=LossFnInputs.from_dict(src["loss_fn_inputs"]),
+            ModelInput.from_dict(src["model_input"]),
+            LossFnInputs.from_dict(src["loss_fn_inputs"]),
         )
 
 

@@ -29,6 +29,6 @@ class DmelChunk(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "dmel", "type"),
-            dmel=src["dmel"],
+            src["dmel"],
+            const(src["type"], "dmel", "type"),
         )

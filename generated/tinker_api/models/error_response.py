@@ -24,5 +24,5 @@ class ErrorResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            detail=src["detail"],
+            src["detail"],
         )

@@ -24,5 +24,5 @@ class ExternalWeightsUploadFinishRequest(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            upload_id=src["upload_id"],
+            src["upload_id"],
         )

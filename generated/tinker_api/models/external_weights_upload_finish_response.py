@@ -24,5 +24,5 @@ class ExternalWeightsUploadFinishResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            tinker_path=src["tinker_path"],
+            src["tinker_path"],
         )

@@ -35,9 +35,9 @@ class ExternalWeightsUploadStartResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            upload_id=src["upload_id"],
-            urls=ExternalWeightsUploadURLs.from_dict(src["urls"]),
-            expires=parse_time(src["expires"]),
+            src["upload_id"],
+            ExternalWeightsUploadURLs.from_dict(src["urls"]),
+            parse_time(src["expires"]),
         )
 
 

@@ -33,8 +33,8 @@ class ExternalWeightsUploadURL(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         headers = src.get("headers")
         return cls(
-            url=src["url"],
-            headers=ExternalWeightsUploadURLHeaders()
+            src["url"],
+            ExternalWeightsUploadURLHeaders()
             if headers is None
             else ExternalWeightsUploadURLHeaders.from_dict(headers),
         )

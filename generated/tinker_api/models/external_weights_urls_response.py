@@ -30,8 +30,8 @@ class ExternalWeightsUrlsResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            urls=FileUrls.from_dict(src["urls"]),
-            expires=parse_time(src["expires"]),
+            FileUrls.from_dict(src["urls"]),
+            parse_time(src["expires"]),
         )
 
 

@@ -25,5 +25,5 @@ class FailedSessionStatusQuery(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "failed", "type"),
+            const(src["type"], "failed", "type"),
         )

@@ -25,5 +25,5 @@ class FinishSessionResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "finish_session", "type"),
+            const(src["type"], "finish_session", "type"),
         )

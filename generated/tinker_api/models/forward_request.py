@@ -34,9 +34,9 @@ class ForwardRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         seq_id = src.get("seq_id")
         return cls(
-            forward_input=ForwardBackwardInput.from_dict(src["forward_input"]),
-            model_id=src["model_id"],
-            seq_id=seq_id,
+            ForwardBackwardInput.from_dict(src["forward_input"]),
+            src["model_id"],
+            seq_id,
         )
 
 

@@ -30,6 +30,6 @@ class FutureRetrieveRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         allow_metadata_only = src.get("allow_metadata_only")
         return cls(
-            request_id=src["request_id"],
-            allow_metadata_only=allow_metadata_only,
+            src["request_id"],
+            allow_metadata_only,
         )

@@ -24,7 +24,7 @@ class GetServerCapabilitiesResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            supported_models=[SupportedModel.from_dict(item) for item in src["supported_models"]],
+            [SupportedModel.from_dict(item) for item in src["supported_models"]],
         )
 
 

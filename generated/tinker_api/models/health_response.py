@@ -25,5 +25,5 @@ class HealthResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            status=const(src["status"], "ok", "status"),
+            const(src["status"], "ok", "status"),
         )

@@ -41,8 +41,8 @@ class ImageChunk(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         expected_tokens = src.get("expected_tokens")
         return cls(
-            type=const(src["type"], "image", "type"),
-            data=src["data"],
-            format=src["format"],
-            expected_tokens=expected_tokens,
+            src["data"],
+            src["format"],
+            const(src["type"], "image", "type"),
+            expected_tokens,
         )

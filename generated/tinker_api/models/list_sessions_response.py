@@ -24,5 +24,5 @@ class ListSessionsResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            sessions=src["sessions"],
+            src["sessions"],
         )

@@ -25,5 +25,5 @@ class MessageEvent(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            data=src["data"],
+            src["data"],
         )

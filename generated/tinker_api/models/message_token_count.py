@@ -24,5 +24,5 @@ class MessageTokenCount(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            input_tokens=src["input_tokens"],
+            src["input_tokens"],
         )

@@ -37,7 +37,7 @@ class ModelData(Schema):
         model_name = src.get("model_name")
         tokenizer_id = src.get("tokenizer_id")
         return cls(
-            arch=arch,
-            model_name=model_name,
-            tokenizer_id=tokenizer_id,
+            arch,
+            model_name,
+            tokenizer_id,
         )

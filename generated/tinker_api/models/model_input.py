@@ -25,7 +25,7 @@ class ModelInput(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            chunks=[
+            [
                 tagged(
                     item,
                     "type",

@@ -40,8 +40,8 @@ class OpenAIErrorDetail(Schema):
         param = src.get("param")
         code = src.get("code")
         return cls(
-            message=src["message"],
-            type=src["type"],
-            param=param,
-            code=code,
+            src["message"],
+            src["type"],
+            param,
+            code,
         )

@@ -24,7 +24,7 @@ class OpenAIErrorResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            error=OpenAIErrorDetail.from_dict(src["error"]),
+            OpenAIErrorDetail.from_dict(src["error"]),
         )
 
 

@@ -47,9 +47,9 @@ class OpenAIModel(Schema):
         owned_by = src.get("owned_by")
         parent = src.get("parent")
         return cls(
-            id=src["id"],
-            object_=const(src["object"], "model", "object"),
-            created=created,
-            owned_by=owned_by,
-            parent=parent,
+            src["id"],
+            const(src["object"], "model", "object"),
+            created,
+            owned_by,
+            parent,
         )

@@ -29,8 +29,8 @@ class OptimParamsBase(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=src["type"],
-            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
+            src["type"],
+            {key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 

@@ -25,5 +25,5 @@ class OwnSearchOwner(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "own", "type"),
+            const(src["type"], "own", "type"),
         )

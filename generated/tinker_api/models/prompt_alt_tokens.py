@@ -35,8 +35,8 @@ class PromptAltTokens(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            tokens=TensorData.from_dict(src["tokens"]),
-            logprobs=TensorData.from_dict(src["logprobs"]),
+            TensorData.from_dict(src["tokens"]),
+            TensorData.from_dict(src["logprobs"]),
         )
 
 

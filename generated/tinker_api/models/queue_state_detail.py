@@ -37,7 +37,7 @@ class QueueStateDetail(Schema):
         queue_state = src.get("queue_state")
         queue_state_reason = src.get("queue_state_reason")
         return cls(
-            detail=detail,
-            queue_state=queue_state,
-            queue_state_reason=queue_state_reason,
+            detail,
+            queue_state,
+            queue_state_reason,
         )

@@ -34,7 +34,7 @@ class RequestFailedResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "request_failed", "type"),
-            error=src["error"],
-            category=src["category"],
+            src["error"],
+            src["category"],
+            const(src["type"], "request_failed", "type"),
         )

@@ -37,7 +37,7 @@ class SaveWeightsExternalResponse(Schema):
         path = src.get("path")
         size_bytes = src.get("size_bytes")
         return cls(
-            type=const(src["type"], "save_weights_external", "type"),
-            path=path,
-            size_bytes=size_bytes,
+            const(src["type"], "save_weights_external", "type"),
+            path,
+            size_bytes,
         )

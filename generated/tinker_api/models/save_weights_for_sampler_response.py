@@ -37,7 +37,7 @@ class SaveWeightsForSamplerResponse(Schema):
         path = src.get("path")
         sampling_session_id = src.get("sampling_session_id")
         return cls(
-            type=const(src["type"], "save_weights_for_sampler", "type"),
-            path=path,
-            sampling_session_id=sampling_session_id,
+            const(src["type"], "save_weights_for_sampler", "type"),
+            path,
+            sampling_session_id,
         )

@@ -31,6 +31,6 @@ class ServerSentEvent(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         event = src.get("event")
         return cls(
-            data=src["data"],
-            event=UNSET if event is None else event,
+            src["data"],
+            UNSET if event is None else event,
         )

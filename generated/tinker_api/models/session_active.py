@@ -25,5 +25,5 @@ class SessionActive(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "active", "type"),
+            const(src["type"], "active", "type"),
         )

@@ -31,6 +31,6 @@ class SessionCancelled(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         detail = src.get("detail")
         return cls(
-            type=const(src["type"], "cancelled", "type"),
-            detail=detail,
+            const(src["type"], "cancelled", "type"),
+            detail,
         )

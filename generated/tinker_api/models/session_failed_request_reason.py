@@ -33,7 +33,7 @@ class SessionFailedRequestReason(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "request", "type"),
-            request_id=src["request_id"],
-            request_type=src["request_type"],
+            src["request_id"],
+            src["request_type"],
+            const(src["type"], "request", "type"),
         )

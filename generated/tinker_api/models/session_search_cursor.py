@@ -30,6 +30,6 @@ class SessionSearchCursor(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            last_created_at=parse_time(src["last_created_at"]),
-            last_session_id=src["last_session_id"],
+            parse_time(src["last_created_at"]),
+            src["last_session_id"],
         )

@@ -39,7 +39,7 @@ class SessionTraceExportResponse(Schema):
         url = src.get("url")
         error = src.get("error")
         return cls(
-            status=src["status"],
-            url=url,
-            error=error,
+            src["status"],
+            url,
+            error,
         )

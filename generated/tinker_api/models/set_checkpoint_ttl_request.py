@@ -25,5 +25,5 @@ class SetCheckpointTtlRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         ttl_seconds = src.get("ttl_seconds")
         return cls(
-            ttl_seconds=ttl_seconds,
+            ttl_seconds,
         )

@@ -43,8 +43,8 @@ class SupportedModel(Schema):
         trainable = src.get("trainable")
         sampleable = src.get("sampleable")
         return cls(
-            model_name=model_name,
-            max_context_length=max_context_length,
-            trainable=trainable,
-            sampleable=sampleable,
+            model_name,
+            max_context_length,
+            trainable,
+            sampleable,
         )

@@ -25,5 +25,5 @@ class TelemetryResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            status=const(src["status"], "accepted", "status"),
+            const(src["status"], "accepted", "status"),
         )

@@ -50,9 +50,9 @@ class TensorData(Schema):
         sparse_crow_indices = src.get("sparse_crow_indices")
         sparse_col_indices = src.get("sparse_col_indices")
         return cls(
-            data=src["data"],
-            dtype=src["dtype"],
-            shape=shape,
-            sparse_crow_indices=sparse_crow_indices,
-            sparse_col_indices=sparse_col_indices,
+            src["data"],
+            src["dtype"],
+            shape,
+            sparse_crow_indices,
+            sparse_col_indices,
         )

@@ -29,6 +29,6 @@ class TextBlock(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "text", "type"),
-            text=src["text"],
+            src["text"],
+            const(src["type"], "text", "type"),
         )

@@ -29,6 +29,6 @@ class TrainingBillingEvent(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "training", "type"),
-            token_count=src["token_count"],
+            src["token_count"],
+            const(src["type"], "training", "type"),
         )

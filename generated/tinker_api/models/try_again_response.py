@@ -40,8 +40,8 @@ class TryAgainResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         queue_state_reason = src.get("queue_state_reason")
         return cls(
-            type=const(src["type"], "try_again", "type"),
-            request_id=src["request_id"],
-            queue_state=src["queue_state"],
-            queue_state_reason=queue_state_reason,
+            src["request_id"],
+            src["queue_state"],
+            const(src["type"], "try_again", "type"),
+            queue_state_reason,
         )

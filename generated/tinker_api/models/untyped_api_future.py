@@ -36,7 +36,7 @@ class UntypedAPIFuture(Schema):
         model_id = src.get("model_id")
         sample_sequence_ids = src.get("sample_sequence_ids")
         return cls(
-            request_id=src["request_id"],
-            model_id=model_id,
-            sample_sequence_ids=sample_sequence_ids,
+            src["request_id"],
+            model_id,
+            sample_sequence_ids,
         )

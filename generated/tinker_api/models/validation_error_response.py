@@ -24,7 +24,7 @@ class ValidationErrorResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            detail=[ValidationIssue.from_dict(item) for item in src["detail"]],
+            [ValidationIssue.from_dict(item) for item in src["detail"]],
         )
 
 

@@ -33,7 +33,7 @@ class ValidationIssue(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            loc=src["loc"],
-            msg=src["msg"],
-            type=src["type"],
+            src["loc"],
+            src["msg"],
+            src["type"],
         )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from tinker.tokenizers import get_tokenizer
-from tinker.tokenizers._incremental import IncrementalDecoder
+from tinker.tokenizers import IncrementalDecoder, get_tokenizer
 
 TOKENIZER = get_tokenizer("tinker-local/tiny")
 
