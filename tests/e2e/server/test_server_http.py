@@ -92,7 +92,7 @@ def test_json_that_is_no_object(raw: Raw, body: bytes) -> None:
     assert detail(raw.http.post("optim_step", content=body), 422)
 
 
-def test_unknown_members_and_nulls_are_taken_and_true_is_no_number(raw: Raw) -> None:
+def test_unknown_fields_and_nulls_are_taken_and_true_is_no_number(raw: Raw) -> None:
     model_id = raw.model()
     raw.do("optim_step", {**optim_step(model_id, None), "unknown": {"a": [1]}, "adam_params": None})
     whole = b'{"model_id": "%s", "seq_id": 2.0}' % model_id.encode()
