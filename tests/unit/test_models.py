@@ -85,6 +85,19 @@ def test_models_are_frozen() -> None:
         params.lr = 1.0  # type: ignore[attr-defined]
 
 
+def test_models_are_values() -> None:
+    one, same = (types.Cursor(offset=0, limit=2, total_count=3) for _ in range(2))
+    assert one == same and len({one, same}) == 1
+    assert one not in [attrs.evolve(one, limit=1), dict(one), (0, 2, 3), None]
+    assert one != types.AdamParams()
+    assert repr(one) == "Cursor(offset=0, limit=2, total_count=3)"
+    assert eval(repr(one), vars(types)) == one
+    run = tinker.TrainingRun.model_validate(RUN)
+    assert f"last_checkpoint={run.last_checkpoint!r}" in repr(run)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(run.model_copy(update={"user_metadata": {"a": "b"}}))
+
+
 def test_fields() -> None:
     fields = tinker.AdamParams.model_fields
     assert next(iter(fields)) == "learning_rate"

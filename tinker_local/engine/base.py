@@ -36,6 +36,8 @@ class ModelSpec:
     vocab_size: int
     tokenizer_id: str
     arch: str
+    image_tokens: Callable[[bytes, str], npt.NDArray[np.int64]] | None = None
+    """The tokens of an image file, by its content and format; None if the model reads text only."""
 
     def check_tokens(self, tokens: npt.NDArray[np.int64], *, what: str = "model_input") -> None:
         """Raise EngineError unless there is at least one token, and all fit the context and are in the vocabulary."""

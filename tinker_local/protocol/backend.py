@@ -31,6 +31,8 @@ logger = logging.getLogger("tinker_local")
 
 SECONDS_IN_TROUBLE = 2.0
 """Seconds for which a poll is held while nothing can be recorded, so that its reader learns of it soon."""
+SECONDS_BETWEEN_FLUSHES = 1.0
+"""Seconds between two moves of the database's journal into the database."""
 
 
 @frozen
@@ -72,7 +74,7 @@ class Backend:
         self.refused: str | None = None
         """Why requests cannot be recorded; None once recording works again."""
         self._resume()
-        self._sweeping = asyncio.create_task(self._sweep())
+        self._background = [asyncio.create_task(one()) for one in (self._sweep, self._flush)]
 
     def _resume(self) -> None:
         """Continue where the last process stopped, however it ended."""
@@ -101,10 +103,16 @@ class Backend:
                     logger.exception("Cannot delete expired objects")
             await asyncio.sleep(self.options.sweep_seconds)
 
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_FLUSHES)
+            with contextlib.suppress(sqlite3.Error, RuntimeError):  # the next attempt may succeed
+                await asyncio.to_thread(self.store.flush)
+
     async def close(self) -> None:
-        self._sweeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._sweeping
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         self.scheduler.stop()
         self.scheduler.join(1.0)
 

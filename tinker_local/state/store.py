@@ -18,8 +18,12 @@ from typing import Any
 
 from attrs import frozen
 
+from tinker_local.state import disk
 from tinker_local.state.folder import DATABASE, DataFolder, DataFolderError
 from tinker_local.state.schema import SCHEMA, VERSION
+
+_MAX_JOURNAL_PAGES = 65536
+"""A commit itself moves the journal into the database only if it has this many pages, 256 MB: see `Store.flush`."""
 
 PENDING, DONE, FAILED, DROPPED = "pending", "done", "failed", "dropped"
 
@@ -76,7 +80,11 @@ class Store:
         self.on_use: Callable[[str, float], None] = lambda kind, amount: None
         """Called with usage that is counted."""
         file = folder.path / DATABASE
+        self._file = file
         self._lock = threading.RLock()
+        self._flushing = threading.Lock()
+        self._flushed: int | None = 0
+        """The number of changes that are in the database; None once it is closed."""
         try:
             self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         except sqlite3.Error as error:
@@ -87,6 +95,7 @@ class Store:
             self._check_own()
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {_MAX_JOURNAL_PAGES}")
             self._connection.executescript(SCHEMA)
             self._connection.execute(f"PRAGMA user_version = {VERSION}")
         except DataFolderError:
@@ -118,9 +127,23 @@ class Store:
 
     def close(self) -> None:
         """Close the database, and release the folder."""
-        with self._lock:
+        with self._flushing, self._lock:
             self._connection.close()
+            self._flushed = None
         self._folder.release()
+
+    def flush(self) -> None:
+        """Move what was committed from the journal into the database, for which SQLite waits for the disk.
+
+        For a thread of its own: commits, which serve requests, do not wait.
+        """
+        with self._flushing:
+            if self._flushed is None or self._flushed == self._connection.total_changes:
+                return
+            changes = self._connection.total_changes
+            with contextlib.closing(sqlite3.connect(self._file)) as own, disk.unless_full():
+                own.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._flushed = changes
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import parse_time, tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class BillingUsageEvent(Schema):
     """Usage within one hour."""
 

@@ -11,7 +11,7 @@ from ..models.chat_choice_finish_reason import (
 )
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ChatChoice(Schema):
     """One completion."""
 

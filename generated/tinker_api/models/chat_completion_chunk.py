@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ChatCompletionChunk(Schema):
     """A part of a stream of `create_chat_completion`. The last one may have usage and no choices."""
 

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..models.chat_message_role import ChatMessageRole
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ChatMessage(Schema):
     """A message of a conversation."""
 

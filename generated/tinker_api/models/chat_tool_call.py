@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ChatToolCall(Schema):
     """A tool call that the model makes."""
 

@@ -11,7 +11,7 @@ from ..models.checkpoint_type import CheckpointType
 from ..types import parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class Checkpoint(Schema):
     """Saved weights."""
 

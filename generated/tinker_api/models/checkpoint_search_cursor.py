@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CheckpointSearchCursor(Schema):
     """Where a search of checkpoints continues. Send it back unchanged."""
 

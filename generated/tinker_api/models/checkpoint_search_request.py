@@ -11,7 +11,7 @@ from ..models.checkpoint_type import CheckpointType
 from ..types import tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CheckpointSearchRequest(Schema):
     """Filters of a search for checkpoints. A checkpoint must match all of them."""
 

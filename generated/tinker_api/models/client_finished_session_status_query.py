@@ -12,7 +12,7 @@ from ..models.client_session_finish_reason_type import (
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ClientFinishedSessionStatusQuery(Schema):
     """Matches sessions that their client finished."""
 

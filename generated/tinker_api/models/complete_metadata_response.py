@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CompleteMetadataResponse(Schema):
     """The result is ready and large. Ask again with `allow_metadata_only` false when there is room for it."""
 

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import UNSET, Unset
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CompletionRequest(Schema):
     """A text to complete. Any other field is rejected, unless it has no effect on the result."""
 

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import UNSET, Unset
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CountTokensRequest(Schema):
     """A conversation whose tokens to count."""
 

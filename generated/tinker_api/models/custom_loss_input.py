@@ -9,7 +9,7 @@ from ..model import Schema
 from ..models.custom_loss_input_rank import CustomLossInputRank
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CustomLossInput(Schema):
     """A tensor that the loss takes."""
 

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..models.custom_loss_node_op import CustomLossNodeOp
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CustomLossNode(Schema):
     """A step of the loss, in the format of torch.fx."""
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..models.loss_fn_type import LossFnType
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ForwardBackwardInput(Schema):
     """A batch and its loss."""
 

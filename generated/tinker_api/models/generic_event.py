@@ -12,7 +12,7 @@ from ..models.severity import Severity
 from ..types import const, parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class GenericEvent(Schema):
     """Any other event."""
 

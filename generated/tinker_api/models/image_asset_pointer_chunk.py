@@ -10,7 +10,7 @@ from ..models.image_format import ImageFormat
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ImageAssetPointerChunk(Schema):
     """An image that the server can fetch. It cannot be sent as protobuf."""
 

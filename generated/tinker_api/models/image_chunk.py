@@ -10,7 +10,7 @@ from ..models.image_format import ImageFormat
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ImageChunk(Schema):
     """An image, as the bytes of its file."""
 

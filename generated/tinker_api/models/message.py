@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const, tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class Message(Schema):
     """The message that the model samples."""
 

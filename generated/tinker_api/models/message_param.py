@@ -10,7 +10,7 @@ from ..model import Schema
 from ..models.message_param_role import MessageParamRole
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class MessageParam(Schema):
     """A message of a conversation."""
 

@@ -9,7 +9,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class OptimizerConfigBase(Schema):
     """Another optimizer that a server offers, with its own fields."""
 

@@ -10,7 +10,7 @@ from ..models.request_error_category import RequestErrorCategory
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class RequestFailedResponse(Schema):
     """The operation failed."""
 

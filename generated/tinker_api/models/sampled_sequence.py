@@ -9,7 +9,7 @@ from ..model import Schema
 from ..models.stop_reason import StopReason
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SampledSequence(Schema):
     """One completion."""
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SaveWeightsForSamplerResponse(Schema):
     """The weights are available for sampling: by `path` if they were saved with a name, else by `sampling_session_id`."""
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import UNSET, Unset
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ServerSentEvent(Schema):
     """An event of a stream. Its data is JSON."""
 

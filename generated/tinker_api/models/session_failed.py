@@ -10,7 +10,7 @@ from ..models.session_failed_category import SessionFailedCategory
 from ..types import const, tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionFailed(Schema):
     """The session failed."""
 

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionSearchRequest(Schema):
     """Filters of a search for sessions. A session must match all of them."""
 

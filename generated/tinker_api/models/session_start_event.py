@@ -11,7 +11,7 @@ from ..models.severity import Severity
 from ..types import const, parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionStartEvent(Schema):
     """A client opened a session."""
 

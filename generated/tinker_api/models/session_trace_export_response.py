@@ -11,7 +11,7 @@ from ..models.session_trace_export_response_status import (
 )
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionTraceExportResponse(Schema):
     """The state of a trace export."""
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TelemetrySendRequest(Schema):
     """Events of one client."""
 

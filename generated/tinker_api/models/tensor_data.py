@@ -9,7 +9,7 @@ from ..model import Schema
 from ..models.tensor_dtype import TensorDtype
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TensorData(Schema):
     """An array of numbers, flat and row-major. A sparse array is in CSR format: `shape` is then required, `data` has
     the

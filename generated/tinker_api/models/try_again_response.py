@@ -10,7 +10,7 @@ from ..models.queue_state import QueueState
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TryAgainResponse(Schema):
     """The result is not ready. Send the request again at once."""
 

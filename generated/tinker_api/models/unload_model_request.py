@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class UnloadModelRequest(Schema):
     """The model to free."""
 

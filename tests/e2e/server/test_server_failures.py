@@ -68,7 +68,7 @@ MISTAKES: dict[str, tuple[Body, str]] = {
             **datum("a"),
             "model_input": {"chunks": [{"type": "image", "data": "AA==", "format": "png"}]},
         },
-        "This model reads text only; the input has a chunk of type image.",
+        "data[0]: the image is not a PNG file that can be read",
     ),
     "no tokens": ({**datum("a"), "model_input": {"chunks": []}}, "data[0]"),
     "a shape that does not hold": (

@@ -98,7 +98,7 @@ class Sampling:
         if request.id in self.cancelled:
             raise OperationFailed(_CANCELLED)
         spec = evolve(
-            sample_spec(body),
+            sample_spec(body, self._context.engine.models[source.base_model]),
             heard=self.listeners.get(request.id),
             is_cancelled=lambda: request.id in self.cancelled,
         )
