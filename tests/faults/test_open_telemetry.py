@@ -151,7 +151,7 @@ def test_an_operation_is_a_span_in_the_callers_and_its_requests_are_in_it(
     assert sent == [traceparent(first), traceparent(second)]
 
 
-def test_what_serves_all_operations_is_in_none(
+def test_what_serves_all_operations_belongs_to_none(
     telemetry: Telemetry, server: ScriptedServer
 ) -> None:
     with SamplingServer(feed=True) as sampling, telemetry.tracer.start_as_current_span("mine"):
