@@ -196,7 +196,7 @@ def test_a_server_that_computes_wrong_numbers_fails(
     engine: type[wrong_numbers.WrongEngine], broken: str
 ) -> None:
     with LocalServer(engine=engine(), options=Options(poll_seconds=0.2)) as running:
-        report = run(running.url, api_key=KEY)
+        report = run(running.url, api_key=KEY, only=[broken])
     says_what_was_expected_and_found(report, broken)
 
 
@@ -211,7 +211,7 @@ def test_a_server_that_computes_wrong_numbers_fails(
     ],
 )
 def test_wrong_numbers_in_one_encoding_fail(server: str, change: Change, broken: str) -> None:
-    report = run(server, api_key=KEY, transport=Breaking(change))
+    report = run(server, api_key=KEY, only=[broken], transport=Breaking(change))
     says_what_was_expected_and_found(report, broken)
 
 
@@ -288,7 +288,7 @@ promises_anew.count = 0  # type: ignore[attr-defined]
 def test_a_server_with_a_deliberate_mistake_is_told_what_is_wrong(
     server: str, change: Change, broken: str, words: str
 ) -> None:
-    report = run(server, api_key=KEY, transport=Breaking(change))
+    report = run(server, api_key=KEY, only=[broken], transport=Breaking(change))
     assert not report.passed
     assert broken in failed(report), failed(report)
     suite = ElementTree.fromstring(report.junit())
@@ -311,7 +311,7 @@ def test_a_server_that_runs_what_comes_first_is_told(monkeypatch: pytest.MonkeyP
     original = scheduler._Model.take
     monkeypatch.setattr(scheduler._Model, "take", take)
     with LocalServer(options=Options(poll_seconds=0.2)) as wrong:
-        report = run(wrong.url, api_key=KEY)
+        report = run(wrong.url, api_key=KEY, only=["order by seq_id"])
     assert "order by seq_id" in failed(report), failed(report)
 
 
@@ -320,8 +320,16 @@ def test_the_reductions_of_metrics_are_those_of_the_contract() -> None:
 
 
 def test_a_pending_answer_in_another_form_fails_where_it_is_pending(server: str) -> None:
-    report = run(server, api_key=KEY, transport=Breaking(wordy_pending))
+    report = run(server, api_key=KEY, only=["pending"], transport=Breaking(wordy_pending))
     assert "pending" in failed(report)
+
+
+def test_one_check_runs_with_those_it_needs(server: str) -> None:
+    report = run(server, api_key=KEY, only=["optim_step"])
+    assert report.passed, report.details()
+    names = {result.name for result in report.results}
+    assert {"create_session", "create_model", "optim_step"} <= names
+    assert len(names) < len(CHECKS) / 4
 
 
 def test_a_time_limit_leaves_the_rest_not_run(server: str) -> None:
@@ -365,6 +373,7 @@ def test_the_command_writes_both_files(server: str, tmp_path: Path) -> None:
     [
         (["--base-url", "nowhere"], "must be an http:// or https:// address"),
         (["--base-url", "{closed}"], "cannot connect"),
+        (["--base-url", "{closed}", "--only", "optim"], "There is no check 'optim'"),
         ([], "give --base-url"),
     ],
 )
