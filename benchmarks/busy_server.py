@@ -2,9 +2,10 @@
 
     python benchmarks/busy_server.py --model ./SmolLM2-135M      # or --shape smollm2: its shape, random weights
 
-Starts the server, keeps a training run and a sampler at work, and asks twenty times a second for its health and for a result
-that is there. Prints how long the answers took, in milliseconds, before and during the work: a machine that is
-busy with other things delays both.
+Starts the server, keeps a training run and a sampler at work, sends it batches of 4 MB, and asks a hundred times a second
+for its health and for a result that is there. Prints how long the answers took, in milliseconds, before and during the
+work. On Linux, `own` is the time without that for which the kernel let other threads run in place of the two that ask and
+answer: on a machine that others use, it is the server's part.
 """
 
 from __future__ import annotations
@@ -24,24 +25,35 @@ from real_models import SHAPES, make
 
 import tinker
 
+SECONDS_BETWEEN = 0.01
+PERCENTILES = (50, 95, 99, 100)
+Question = Callable[[httpx.Client], httpx.Response]
+
 
 def ask(
-    url: str, seconds: float, question: Callable[[httpx.Client], httpx.Response]
-) -> list[float]:
-    """Milliseconds that each answer took."""
+    http: httpx.Client, probes: int, question: Question, server: int
+) -> list[tuple[float, float]]:
+    """Milliseconds that each answer took, with and without the time for which no processor was free."""
+    question(http)  # connects
+    own_thread, loop = Path("/proc/thread-self/schedstat"), Path(f"/proc/{server}/schedstat")
+
+    def waited() -> float:
+        files = [file for file in (own_thread, loop) if file.exists()]
+        return sum(int(file.read_text().split()[1]) for file in files) / 1e6
+
     took = []
-    with httpx.Client(base_url=url, headers={"X-API-Key": "tml-bench"}) as http:
-        question(http)  # connects
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            started = time.perf_counter()
-            question(http).raise_for_status()
-            took.append(1e3 * (time.perf_counter() - started))
-            time.sleep(0.05)
+    for _ in range(probes):
+        before, started = waited(), time.perf_counter()
+        question(http).raise_for_status()
+        milliseconds = 1e3 * (time.perf_counter() - started)
+        took.append((milliseconds, max(0.0, milliseconds - waited() + before)))
+        time.sleep(SECONDS_BETWEEN)
     return took
 
 
-def work(run: tinker.TrainingClient, sampler: tinker.SamplingClient, over: threading.Event) -> None:
+def train_and_sample(
+    run: tinker.TrainingClient, sampler: tinker.SamplingClient, over: threading.Event
+) -> None:
     rng = np.random.default_rng(0)
     data = [
         tinker.Datum(model_input=tinker.ModelInput.from_ints(rng.integers(3, 290, 128).tolist()))
@@ -58,38 +70,63 @@ def work(run: tinker.TrainingClient, sampler: tinker.SamplingClient, over: threa
             future.result(timeout=600)
 
 
-def measure(url: str, model: str, seconds: float) -> None:
-    with tinker.ServiceClient(base_url=url, api_key="tml-bench") as service:
-        run = service.create_lora_training_client(model, rank=16).result(timeout=60)
-        sampler = service.create_sampling_client(base_model=model).result(timeout=60)
+def send_batches(run: tinker.TrainingClient, over: threading.Event) -> None:
+    """Large ones, which the engine rejects: what takes time is to receive them."""
+    tokens = np.full(4096, 2**31 - 1, np.int32)
+    data = [tinker.Datum(model_input=tinker.ModelInput.from_ints(tokens.tolist()))] * 122
+    while not over.wait(1):
+        try:
+            run.forward_backward(data, "cross_entropy").result(timeout=600)
+        except tinker.RequestFailedError:
+            continue
+        raise AssertionError("the engine accepted a token outside the vocabulary")
+
+
+def measure(url: str, server: int, probes: int) -> None:
+    with (
+        tinker.ServiceClient(base_url=url, api_key="tml-bench") as service,
+        httpx.Client(base_url=url, headers={"X-API-Key": "tml-bench"}) as http,
+    ):
+        run, other = (
+            service.create_lora_training_client("busy", rank=16).result(timeout=60)
+            for _ in range(2)
+        )
+        sampler = service.create_sampling_client(base_model="busy").result(timeout=60)
         result = {"request_id": f"{run.model_id}:0"}
-
-        def poll(http: httpx.Client) -> httpx.Response:
-            return http.post("/api/v1/retrieve_future", json=result)
-
-        questions: dict[str, Callable[[httpx.Client], httpx.Response]] = {
+        questions: dict[str, Question] = {
             "healthz": lambda http: http.get("/api/v1/healthz"),
-            "retrieve_future": poll,
+            "retrieve_future": lambda http: http.post("/api/v1/retrieve_future", json=result),
         }
         over = threading.Event()
-        worker = threading.Thread(target=work, args=(run, sampler, over))
-        print(f"{'':24} {'p50':>7} {'p95':>7} {'p99':>7} {'max':>7}  ms")
+        workers = [
+            threading.Thread(target=train_and_sample, args=(run, sampler, over)),
+            threading.Thread(target=send_batches, args=(other, over)),
+        ]
+        titles = "".join(f"{title:>9}" for title in ("p50", "p95", "p99", "max"))
+        print(f"{'milliseconds':24}{titles}   own:{titles}")
         for state in ("idle", "busy"):
             if state == "busy":
-                worker.start()
+                for worker in workers:
+                    worker.start()
             for name, question in questions.items():
-                took = ask(url, seconds if state == "busy" else seconds / 2, question)
-                values = " ".join(f"{np.percentile(took, p):7.1f}" for p in (50, 95, 99, 100))
-                print(f"{name + ', ' + state:24} {values}  ({len(took)})", flush=True)
+                took = np.array(
+                    ask(http, probes if state == "busy" else probes // 10, question, server)
+                )
+                whole, own = (
+                    "".join(f"{np.percentile(column, p):9.1f}" for p in PERCENTILES)
+                    for column in took.T
+                )
+                print(f"{name + ', ' + state:24}{whole}       {own}   ({len(took)})", flush=True)
         over.set()
-        worker.join()
+        for worker in workers:
+            worker.join()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--model", type=Path)
     parser.add_argument("--shape", choices=list(SHAPES), default="smollm2")
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--probes", type=int, default=1000, help="of each kind, while it is busy")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.model or make(args.shape, Path(temporary) / "model")
@@ -98,7 +135,7 @@ def main() -> None:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout is not None
-            measure(server.stdout.readline().split()[1], "busy", args.seconds)
+            measure(server.stdout.readline().split()[1], server.pid, args.probes)
         finally:
             server.kill()
             server.wait()

@@ -15,9 +15,9 @@ from tinker import _log, types
 from tinker._protocol import retry
 from tinker._protocol.connection import HELD_TIMEOUT
 from tinker._protocol.progress import Progress
+from tinker._protocol.results import result_of
 from tinker._protocol.server_traits import REFUSALS_OF_A_FORM, expected_seq_id
 from tinker._protocol.session import Session
-from tinker._training.queue import result_of
 from tinker.errors import (
     APIStatusError,
     JournalError,

@@ -16,7 +16,8 @@ from tinker._training import batch as batches
 from tinker._training.batch import Batch
 from tinker._training.chunking import BatchChunk, ChunkLimits, split
 from tinker._training.metrics import combine, with_mean_loss
-from tinker._training.queue import RunQueue, Submit
+from tinker._training.queue import RunQueue
+from tinker._training.submission import Submit
 from tinker.futures import APIFuture
 from tinker_api import models
 
@@ -74,21 +75,7 @@ class Passes:
         if isinstance(loss_fn, custom_loss.LossHandle):
             return self.built_in(data, "custom", {"loss_id": loss_fn.key}, backward=True)
         data = checks.listed(data)
-        asked = checks.prepare(
-            [
-                types.Datum(
-                    model_input=datum.model_input,
-                    loss_fn_inputs={
-                        name: tensor
-                        for name, tensor in datum.loss_fn_inputs.items()
-                        if name == "target_tokens"
-                    },
-                )
-                for datum in data
-            ],
-            "cross_entropy",
-            None,
-        )
+        asked = checks.prepare([_with_targets_alone(one) for one in data], "cross_entropy", None)
         scored = [custom_loss.with_weights(datum, None) for datum in asked]
         chunks = self._chunks(scored)
         backwards: list[Submit] = []
@@ -156,17 +143,10 @@ class Passes:
         made: list[Batch] = []
         first = 0
         for chunk in chunks:
-            made.append(
-                Batch(
-                    self._model_id,
-                    chunk.data,
-                    chunk.bytes,
-                    loss_fn,
-                    loss_fn_config,
-                    backward,
-                    first,
-                )
+            batch = Batch(
+                self._model_id, chunk.data, chunk.bytes, loss_fn, loss_fn_config, backward, first
             )
+            made.append(batch)
             first += len(chunk.data)
         return self._queue.submit(
             [partial(self._send, batch, progress) for batch in made],
@@ -177,3 +157,11 @@ class Passes:
             accept=PROTOBUF,
             parallel=self._session.config.parallel_fwdbwd_chunks,
         )
+
+
+def _with_targets_alone(datum: types.Datum) -> types.Datum:
+    """The part of a datum that is scored for a custom loss, which has other inputs of its own."""
+    targets = {
+        name: tensor for name, tensor in datum.loss_fn_inputs.items() if name == "target_tokens"
+    }
+    return types.Datum(model_input=datum.model_input, loss_fn_inputs=targets)

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self, TypeVar, cast, get_args
+from typing import TypeVar, get_args
 
 from tinker import types
 from tinker._compat.deprecated import awaited
-from tinker._compat.holder import HasHolder
-from tinker._http import config, credentials
+from tinker._items import Items, by_cursor
 from tinker._protocol import arguments as arguments_module, upload as upload_module
 from tinker._protocol.download import CheckpointRoute, download
+from tinker._protocol.identity import whoami
 from tinker._protocol.pages import pages
 from tinker._protocol.progress import Progress
 from tinker._protocol.progress_line import ProgressCallback
 from tinker._protocol.retry import NEVER
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
-from tinker._protocol.session import Session, describe
-from tinker.admin import AdminClient, AuditEventType
+from tinker.admin import AdminClient
 from tinker.errors import APIStatusError, PermissionDeniedError, TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
-from tinker_api.api.auth import auth_token, get_api_key
 from tinker_api.api.checkpoints import (
     delete_checkpoint,
     get_external_weights_urls,
@@ -49,7 +45,7 @@ from tinker_api.api.sessions import (
     search_sessions,
 )
 from tinker_api.api.weights import copy_weights, weights_info
-from tinker_api.model import Model
+from tinker_api.models.checkpoint_kind import check_checkpoint_kind
 from tinker_api.models.list_sessions_access_scope import ListSessionsAccessScope as AccessScope
 from tinker_api.types import UNSET, Request
 
@@ -60,8 +56,8 @@ _TRACE_INTERVAL = 5.0
 """Seconds between questions whether a trace is ready."""
 
 
-class RestClient(HasHolder):
-    """Reads and manages what is on a server. Opens no session of its own.
+class RestClient(AdminClient):
+    """Reads and manages what is on a server; has the methods of `AdminClient` too. Opens no session of its own.
 
     Args:
         base_url: The server; default TINKER_BASE_URL, then the hosted service.
@@ -73,20 +69,6 @@ class RestClient(HasHolder):
         ValueError: The address or the key is malformed.
         TinkerError: There is no key, and the server is not on this machine.
     """
-
-    def __init__(
-        self,
-        _holder: Session | None = None,
-        *,
-        base_url: str | None = None,
-        api_key: str | None = None,
-    ) -> None:
-        self._owns_session = _holder is None
-        self.session = _holder or Session(config.resolve(base_url, api_key))
-        self._admin = AdminClient(self.session)
-
-    def __repr__(self) -> str:
-        return describe(self)
 
     # ---- training runs ----------------------------------------------------------------------
 
@@ -180,7 +162,7 @@ class RestClient(HasHolder):
     ) -> Items[types.Checkpoint]:
         """All checkpoints that match, newest first, read page by page as you iterate."""
         return Items(
-            lambda: _by_cursor(self.search_checkpoints, request, lambda one: one.checkpoints)
+            lambda: by_cursor(self.search_checkpoints, request, lambda one: one.checkpoints)
         )
 
     def latest_checkpoint(
@@ -417,7 +399,7 @@ class RestClient(HasHolder):
             destination_project_id=destination_project_id,
         )
         progress = Progress("external_weights_upload_start", {"base_model": base_model})
-        return APIFuture.start(upload_module.start(self.holder, request, progress), progress)
+        return APIFuture.start(upload_module.start(self.session, request, progress), progress)
 
     def external_weights_upload_finish(
         self, upload_id: str
@@ -431,7 +413,7 @@ class RestClient(HasHolder):
         progress = Progress("external_weights_upload_finish", {"upload_id": upload_id})
 
         async def finish() -> types.ExternalWeightsUploadFinishResult:
-            path = await upload_module.finish(self.holder, upload_id, progress)
+            path = await upload_module.finish(self.session, upload_id, progress)
             return types.ExternalWeightsUploadFinishResult(tinker_path=path)
 
         return APIFuture.start(finish(), progress)
@@ -468,7 +450,7 @@ class RestClient(HasHolder):
         what = Progress("upload_external_weights", {"path": str(path)})
         return APIFuture.start(
             upload_module.upload(
-                self.holder,
+                self.session,
                 Path(path),
                 base_model,
                 lora_config,
@@ -526,7 +508,7 @@ class RestClient(HasHolder):
     ) -> Items[types.SessionSummary]:
         """All matching sessions, newest first, read page by page as you iterate."""
 
-        return Items(lambda: _by_cursor(self.search_sessions, request, lambda one: one.sessions))
+        return Items(lambda: by_cursor(self.search_sessions, request, lambda one: one.sessions))
 
     def assign_session_project(self, session_id: str, project_id: str) -> APIFuture[None]:
         """Move a session, with its runs and checkpoints, to a project."""
@@ -577,30 +559,7 @@ class RestClient(HasHolder):
     def whoami(self) -> APIFuture[types.WhoamiResponse]:
         """The owner of this credential, from its JWT or from the server."""
 
-        async def tell() -> types.WhoamiResponse:
-            await self.session.ready()
-            token = await self.session.connection.credential()
-            claims = credentials.claims_of(token)
-            if not claims:
-                response = await self.session.connection.call(
-                    auth_token.request(body=models.AuthTokenRequest()),
-                    Progress("auth_token"),
-                    passed=(400, 404, 405, 422),
-                )
-                if response.status_code < 300:
-                    answer = self.session.connection.parse(response, Progress("auth_token"))
-                    claims = credentials.claims_of(answer.jwt)
-            if claims:
-                org, email = claims.get("org_id", ""), claims.get("email")
-                urn = f"tml:organization:{org}" if org else ""
-                return types.WhoamiResponse(str(claims.get("sub", "")), urn, email)
-            info = await self.session.fetch(get_api_key.request(), Progress("get_api_key"))
-            details = info.details
-            user = details.user_details.email if details and details.user_details else None
-            org_name = details.org_details.name if details and details.org_details else None
-            return types.WhoamiResponse(info.name, org_name or "", user)
-
-        return APIFuture.start(tell(), session=self.session)
+        return APIFuture.start(whoami(self.session), session=self.session)
 
     def _check_accessible(self) -> None:
         async def check() -> None:
@@ -612,31 +571,6 @@ class RestClient(HasHolder):
 
         APIFuture.start(check(), session=self.session).result()
 
-    # ---- administration: `AdminClient` has these now ----------------------------------------
-
-    def get_audit_log(
-        self,
-        event_type: AuditEventType = "all",
-        day: date | None = None,
-    ) -> APIFuture[types.AuditLogResponse]:
-        """As `AdminClient.get_audit_log`."""
-        return self._admin.get_audit_log(event_type, day)
-
-    def get_billing_usage(
-        self, starting_on: datetime | str, ending_before: datetime | str
-    ) -> APIFuture[types.BillingUsageResponse]:
-        """As `AdminClient.get_billing_usage`."""
-        return self._admin.get_billing_usage(starting_on, ending_before)
-
-    def get_current_checkpoint_storage_usage(
-        self, project_id: str | None = None
-    ) -> APIFuture[types.CurrentCheckpointStorageUsageResponse]:
-        """As `AdminClient.get_current_checkpoint_storage_usage`."""
-        return self._admin.get_current_checkpoint_storage_usage(project_id)
-
-    def get_telemetry(self) -> None:
-        """None: this client records nothing about how it is used. The official SDK returns its recorder."""
-
     # ---- older names ------------------------------------------------------------------------
 
     assign_session_project_async = awaited(assign_session_project)
@@ -644,9 +578,6 @@ class RestClient(HasHolder):
     delete_checkpoint_async = awaited(delete_checkpoint)
     delete_checkpoint_from_tinker_path_async = awaited(delete_checkpoint_from_tinker_path)
     export_session_trace_async = awaited(export_session_trace)
-    get_audit_log_async = awaited(get_audit_log)
-    get_billing_usage_async = awaited(get_billing_usage)
-    get_current_checkpoint_storage_usage_async = awaited(get_current_checkpoint_storage_usage)
     get_external_weights_urls_async = awaited(get_external_weights_urls)
     get_sampler_async = awaited(get_sampler)
     get_session_async = awaited(get_session)
@@ -697,84 +628,6 @@ class RestClient(HasHolder):
             await self.session.ready()
             await self.session.connection.call(request, progress)
 
-    # ---- the end ----------------------------------------------------------------------------
-
-    def close(self) -> APIFuture[None]:
-        """Close the connections, unless they are a `ServiceClient`'s."""
-
-        async def close() -> None:
-            if self._owns_session:
-                await self.session.end("success")
-
-        return APIFuture.start(close())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close().result()
-
-
-class Items(Iterator[T], AsyncIterator[T]):
-    """A long list, for `for` and for `async for`; its pages are read as you iterate."""
-
-    def __init__(self, begin: Callable[[], AsyncIterator[T]]) -> None:
-        self._begin = begin
-        self._items: AsyncIterator[T] | None = None
-
-    def _next(self) -> APIFuture[tuple[T] | None]:
-        if self._items is None:
-            self._items = self._begin()
-        items = self._items
-
-        async def one() -> tuple[T] | None:
-            async for item in items:
-                return (item,)
-            return None
-
-        return APIFuture.start(one())
-
-    def __next__(self) -> T:
-        found = self._next().result()
-        if found is None:
-            raise StopIteration
-        return found[0]
-
-    async def __anext__(self) -> T:
-        found = await self._next()
-        if found is None:
-            raise StopAsyncIteration
-        return found[0]
-
-
-class _SearchPage(Protocol):
-    @property
-    def next_cursor(self) -> object: ...
-
-
-_Search = TypeVar("_Search", bound=Model)
-_Page = TypeVar("_Page", bound=_SearchPage)
-
-
-async def _by_cursor(
-    search: Callable[[_Search], APIFuture[_Page]],
-    request: _Search,
-    items: Callable[[_Page], list[T]],
-) -> AsyncIterator[T]:
-    """The results of a search, page after page."""
-    while True:
-        page = await search(request)
-        for item in items(page):
-            yield item
-        if page.next_cursor is None:
-            return
-        request = request.model_copy(update={"cursor": page.next_cursor})
-
 
 def _parsed(tinker_path: str) -> types.ParsedCheckpointTinkerPath:
     arguments_module.check_tinker_path(tinker_path)
@@ -787,6 +640,6 @@ def _route(tinker_path: str) -> CheckpointRoute:
     kind, _, name = parsed.checkpoint_id.partition("/")
     return {
         "training_run_id": parsed.training_run_id,
-        "kind": cast("models.CheckpointKind", kind),
+        "kind": check_checkpoint_kind(kind),
         "name": name,
     }

@@ -22,13 +22,14 @@ from tinker._compat.holder import HasHolder
 from tinker._http.credentials import without_credentials
 from tinker._protocol import arguments, retry
 from tinker._protocol.connection import HELD_TIMEOUT, decode_body
+from tinker._protocol.joining import join
 from tinker._protocol.progress import Progress
+from tinker._protocol.results import result_of
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
-from tinker._protocol.session import Session, describe, join
+from tinker._protocol.session import Session, describe
 from tinker._sampling import checks
 from tinker._sampling.options import SampleOptions
 from tinker._sampling.sampler import Sampler
-from tinker._training.queue import result_of
 from tinker.errors import APIStatusError, TinkerError
 from tinker.futures import APIFuture, SampleFuture
 from tinker.retry_config import RetryConfig
@@ -222,17 +223,15 @@ class SamplingClient(HasHolder):
             operation,
             {"sampling_session_id": self.sampling_session_id},
             on_queue_state=self._tell_queue_state,
+            model=self._base_model or "",
+            prompt_length=partial(checks.length_of, prompt),
             attributes=lambda: {
-                "gen_ai.operation.name": "text_completion",
-                "gen_ai.provider.name": "tinker",
-                "gen_ai.request.model": self._base_model,
                 "gen_ai.request.choice.count": num_samples,
                 "gen_ai.request.max_tokens": sampling_params.max_tokens,
                 "gen_ai.request.temperature": sampling_params.temperature,
                 "gen_ai.request.top_p": sampling_params.top_p,
                 "gen_ai.request.top_k": sampling_params.top_k,
                 "gen_ai.request.seed": sampling_params.seed,
-                "gen_ai.usage.input_tokens": None if (n := checks.length_of(prompt)) < 0 else n,
             },
         )
 

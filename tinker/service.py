@@ -13,9 +13,10 @@ from tinker._compat.holder import HasHolder
 from tinker._creation import DEFAULT_RANK, Creation, JournalPath, lora_facts
 from tinker._http import config
 from tinker._protocol import arguments
+from tinker._protocol.liveness import FinishStatus, finish_status
 from tinker._protocol.progress import Progress
-from tinker._protocol.session import FinishStatus, Session, describe, finish_status
-from tinker._training.queue import result_of
+from tinker._protocol.results import result_of
+from tinker._protocol.session import Session, describe
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
 from tinker.retry_policy import RetryPolicy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve
@@ -13,11 +13,12 @@ from tinker._compat.deprecated import awaited, in_thread, submitted
 from tinker._compat.holder import HasHolder
 from tinker._passes import Passes
 from tinker._protocol import arguments
-from tinker._protocol.connection import HELD_TIMEOUT, sdk_headers
+from tinker._protocol.connection import ANSWER_TIMEOUT, HELD_TIMEOUT, sdk_headers
 from tinker._protocol.progress import Progress
+from tinker._protocol.results import result_of
 from tinker._protocol.server_traits import documented_path, wants_a_name
 from tinker._protocol.session import Session, describe
-from tinker._training.queue import RunQueue, result_of
+from tinker._training.queue import RunQueue
 from tinker.errors import UnprocessableEntityError
 from tinker.futures import APIFuture
 from tinker.retry_config import RetryConfig
@@ -56,7 +57,6 @@ class _Additions:
                 **sdk_headers("TrainingClient.unload_model"),
             ),
             models.UnloadModelResponse,
-            kind="UnloadModel",
         )
 
     def steps(self, count: int) -> Iterator[int]:
@@ -165,16 +165,17 @@ class TrainingClient(HasHolder, _Additions):
         params = optim_params or adam_params or types.AdamParams()
         if isinstance(params, types.AdamParams):
             arguments.check_adam(params)
-            request = models.OptimStepRequest(model_id=self.model_id, adam_params=params)
+            body = models.OptimStepRequest(model_id=self.model_id, adam_params=params)
         elif isinstance(params, types.DimuonParams | types.OptimParamsBase):
-            request = models.OptimStepRequest(model_id=self.model_id, optimizer_params=params)
+            body = models.OptimStepRequest(model_id=self.model_id, optimizer_params=params)
         else:
             raise TypeError(f"optim_params is a {type(params).__name__}; it must be AdamParams.")
         return self._queue.one(
-            lambda seq_id, sdk: optim_step.request(body=evolve(request, seq_id=seq_id), **sdk),
+            "optim_step",
+            optim_step.request,
+            body,
             models.OptimStepResponse,
-            operation="optim_step",
-            kind="OptimStep",
+            timeout=ANSWER_TIMEOUT,
         )
 
     def forward_backward_custom(
@@ -228,21 +229,16 @@ class TrainingClient(HasHolder, _Additions):
         arguments.check_ttl(ttl_seconds)
         metadata = arguments.metadata(user_metadata)
         return self._queue.one(
-            lambda seq_id, sdk: save_weights.request(
-                body=models.SaveWeightsRequest(
-                    model_id=self.model_id,
-                    path=name,
-                    seq_id=seq_id,
-                    ttl_seconds=ttl_seconds,
-                    overwrite=overwrite,
-                    user_metadata=metadata,
-                ),
-                **sdk,
+            "save_weights",
+            save_weights.request,
+            models.SaveWeightsRequest(
+                model_id=self.model_id,
+                path=name,
+                ttl_seconds=ttl_seconds,
+                overwrite=overwrite,
+                user_metadata=metadata,
             ),
             types.SaveWeightsResponse,
-            operation="save_weights",
-            kind="SaveWeights",
-            timeout=HELD_TIMEOUT,
         )
 
     def load_state(
@@ -266,20 +262,15 @@ class TrainingClient(HasHolder, _Additions):
     ) -> APIFuture[types.LoadWeightsResponse]:
         arguments.check_tinker_path(path)
         return self._queue.one(
-            lambda seq_id, sdk: load_weights.request(
-                body=models.LoadWeightsRequest(
-                    model_id=self.model_id,
-                    seq_id=seq_id,
-                    path=path,
-                    optimizer=optimizer,
-                    weights_access_token=weights_access_token,
-                ),
-                **sdk,
+            "load_weights",
+            load_weights.request,
+            models.LoadWeightsRequest(
+                model_id=self.model_id,
+                path=path,
+                optimizer=optimizer,
+                weights_access_token=weights_access_token,
             ),
             models.LoadWeightsResponse,
-            operation="load_weights",
-            kind="LoadWeights",
-            timeout=HELD_TIMEOUT,
         )
 
     def save_weights_for_sampler(
@@ -293,20 +284,15 @@ class TrainingClient(HasHolder, _Additions):
         arguments.check_ttl(ttl_seconds)
         metadata = arguments.metadata(user_metadata)
         saved = self._queue.one(
-            lambda seq_id, sdk: save_weights_for_sampler.request(
-                body=models.SaveWeightsForSamplerRequest(
-                    model_id=self.model_id,
-                    path=name,
-                    seq_id=seq_id,
-                    ttl_seconds=ttl_seconds,
-                    user_metadata=metadata,
-                ),
-                **sdk,
+            "save_weights_for_sampler",
+            save_weights_for_sampler.request,
+            models.SaveWeightsForSamplerRequest(
+                model_id=self.model_id,
+                path=name,
+                ttl_seconds=ttl_seconds,
+                user_metadata=metadata,
             ),
             types.SaveWeightsForSamplerResponse,
-            operation="save_weights_for_sampler",
-            kind="SaveWeightsForSampler",
-            timeout=HELD_TIMEOUT,
         )
 
         async def answer() -> types.SaveWeightsForSamplerResponse:
@@ -339,20 +325,15 @@ class TrainingClient(HasHolder, _Additions):
                 f"{_MAX_RECIPIENTS}, each beginning with 'age1'."
             )
         return self._queue.one(
-            lambda seq_id, sdk: save_weights_external.request(
-                body=models.SaveWeightsExternalRequest(
-                    model_id=self.model_id,
-                    path=name,
-                    seq_id=seq_id,
-                    ttl_seconds=ttl_seconds,
-                    age_encryption_recipients=recipients,
-                ),
-                **sdk,
+            "save_weights_external",
+            save_weights_external.request,
+            models.SaveWeightsExternalRequest(
+                model_id=self.model_id,
+                path=name,
+                ttl_seconds=ttl_seconds,
+                age_encryption_recipients=recipients,
             ),
             types.SaveWeightsExternalResponse,
-            operation="save_weights_external",
-            kind="SaveWeightsExternal",
-            timeout=HELD_TIMEOUT,
         )
 
     def save_weights_and_get_sampling_client(
@@ -375,14 +356,38 @@ class TrainingClient(HasHolder, _Additions):
             SamplingClient,
         )
 
-        number = next(self._sampler_numbers)
         progress = self._queue.progress("save_weights_for_sampler")
+        saved = self._save_for_sampler(kind, progress)
+
+        async def client() -> SamplingClient:
+            (weights,) = await saved
+            if weights.sampling_session_id is None and weights.path is not None:
+                return await SamplingClient.create(
+                    self.session,
+                    model_path=documented_path(weights.path, "sampler_weights"),
+                    retry_config=retry_config,
+                    record_stability_info=record_stability_info,
+                )
+            assert weights.sampling_session_id is not None, "a result has one of the two"
+            return SamplingClient(
+                self.session,
+                sampling_session_id=weights.sampling_session_id,
+                base_model=self._base_model(),
+                retry_config=retry_config,
+                record_stability_info=record_stability_info,
+            )
+
+        return BackcompatSamplingClientFuture.start(client(), progress, session=self.session)
+
+    def _save_for_sampler(
+        self, kind: Literal["snapshot", "inflight"], progress: Progress
+    ) -> Awaitable[list[models.SaveWeightsForSamplerResponse]]:
+        """Save the current weights without a name, or under one where the server needs one."""
+        number = next(self._sampler_numbers)
+        sdk = sdk_headers("TrainingClient.save_weights_for_sampler")
 
         async def send(seq_id: int) -> models.UntypedAPIFuture:
-            traits, sdk = (
-                self.session.traits,
-                sdk_headers("TrainingClient.save_weights_for_sampler"),
-            )
+            traits = self.session.traits
             body = models.SaveWeightsForSamplerRequest(
                 model_id=self.model_id,
                 sampling_session_seq_id=number,
@@ -401,37 +406,14 @@ class TrainingClient(HasHolder, _Additions):
             request = save_weights_for_sampler.request(body=body, **sdk)
             return await self._queue.send(request, progress, HELD_TIMEOUT)
 
-        results = self._queue.submit(
-            [send],
-            result_of(
-                models.SaveWeightsForSamplerResponse,
-                "save_weights_for_sampler",
-                needs=("sampling_session_id", "path"),
-            ),
-            progress,
-            kind="SaveWeightsForSampler",
-            content=kind.encode,
+        decode = result_of(
+            models.SaveWeightsForSamplerResponse,
+            "save_weights_for_sampler",
+            needs=("sampling_session_id", "path"),
         )
-
-        async def client() -> SamplingClient:
-            (saved,) = await results
-            if saved.sampling_session_id is None and saved.path is not None:
-                return await SamplingClient.create(
-                    self.session,
-                    model_path=documented_path(saved.path, "sampler_weights"),
-                    retry_config=retry_config,
-                    record_stability_info=record_stability_info,
-                )
-            assert saved.sampling_session_id is not None, "a result has one of the two"
-            return SamplingClient(
-                self.session,
-                sampling_session_id=saved.sampling_session_id,
-                base_model=self._base_model(),
-                retry_config=retry_config,
-                record_stability_info=record_stability_info,
-            )
-
-        return BackcompatSamplingClientFuture.start(client(), progress, session=self.session)
+        return self._queue.submit(
+            [send], decode, progress, kind="SaveWeightsForSampler", content=kind.encode
+        )
 
     def create_sampling_client(
         self,

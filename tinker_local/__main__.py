@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -183,6 +184,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 async def _serve(server: Server) -> int:
+    # Models bring hundreds of thousands of objects that stay; each full garbage collection would pause for them.
+    gc.freeze()
     # The engine's thread lets the event loop have Python's lock after a fifth of the usual time.
     sys.setswitchinterval(0.001)
     for number in (signal.SIGTERM, signal.SIGINT):

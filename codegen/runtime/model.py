@@ -195,6 +195,23 @@ class Schema(Model):
 
     _ignores_unknown = True  # a newer server may send more
 
+    # Once for all: making them for each class would take half the time of importing it.
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self._attributes().items())
+        return f"{type(self).__qualname__}({fields})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Schema) or type(other) is not type(self):
+            return NotImplemented
+        return self._attributes() == other._attributes()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self._attributes().values()))
+
+    def _attributes(self) -> dict[str, Any]:
+        return attrs.asdict(self, recurse=False)  # type: ignore[arg-type]
+
     def to_dict(self) -> dict[str, Any]:
         """The fields as they are sent, without optional fields that are null."""
         raise NotImplementedError

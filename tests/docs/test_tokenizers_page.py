@@ -14,9 +14,10 @@ pytest.importorskip("jinja2")
 def test_examples_run(repository: Path) -> None:
     page = (repository / "docs" / "tokenizers.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 4
     names: dict[str, Any] = {}
     exec("\n".join(examples), names)
+    assert names["said"] == "naïve 🙂"
     chat, datum = names["chat"], names["datum"]
     trained = [token for token, one in zip(chat.tokens, chat.trained, strict=True) if one]
     assert names["tokenizer"].decode(trained) == "It is 4.<eos>"

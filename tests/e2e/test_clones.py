@@ -15,7 +15,7 @@ import pytest
 
 import tinker
 from tests.support.sampling_server import SamplingServer
-from tinker._protocol import session
+from tinker._protocol import liveness
 from tinker.retry_config import RetryConfig
 
 ONE = tinker.SamplingParams(max_tokens=1)
@@ -143,7 +143,7 @@ def test_a_client_inherited_by_fork_is_a_clone() -> None:
 def test_a_clone_with_another_credential_keeps_the_session_alive_and_does_not_end_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(session, "HEARTBEAT_INTERVAL", 0.01)
+    monkeypatch.setattr(liveness, "HEARTBEAT_INTERVAL", 0.01)
     with SamplingServer() as server:
         client = server.sampler()
         handle = client.get_sampler_handle()
@@ -196,7 +196,7 @@ def test_where_there_is_no_credential_the_error_says_so() -> None:
 
 
 @pytest.mark.parametrize("handle", ["", "x", "bm90IGpzb24=", "e30=", "W10=", "gANYAQ==", "é"])
-def test_what_is_no_handle_is_refused(handle: str) -> None:
+def test_an_invalid_handle_is_rejected(handle: str) -> None:
     with pytest.raises(ValueError, match=r"must be what get_sampler_handle\(\) has returned"):
         tinker.SamplingClient.from_sampler_handle(handle)
 

@@ -13,7 +13,7 @@ import pytest
 
 import tinker
 from tests.support.scripted_server import ScriptedServer
-from tinker._protocol import session
+from tinker._protocol import liveness
 
 START = """
 import tinker
@@ -53,7 +53,7 @@ def test_the_interpreters_exit_finishes_the_session_once(script: str, reason: st
     assert "tinker" not in result.stderr.replace("import tinker", "")
 
 
-def test_ctrl_c_while_waiting_ends_at_once_and_is_told() -> None:
+def test_ctrl_c_while_waiting_ends_at_once_and_is_reported() -> None:
     waiting = threading.Event()
 
     class Server(ScriptedServer):
@@ -116,7 +116,7 @@ class Beats(ScriptedServer):
 
 @pytest.fixture(autouse=True)
 def quick_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "HEARTBEAT_INTERVAL", 0.02)
+    monkeypatch.setattr(liveness, "HEARTBEAT_INTERVAL", 0.02)
 
 
 def test_heartbeats_while_the_client_lives_and_none_after() -> None:

@@ -9,13 +9,17 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 import pytest
 
 from tests.support.raw_client import Raw, forward_backward, optim_step, sample, save
+from tests.support.server_process import ServerProcess
 from tinker_local import LocalServer
+from tinker_local.state.curves import Curves
+from tinker_local.state.folder import DataFolder
+from tinker_local.state.store import Store
 from tinker_local.web import pages
 
 if TYPE_CHECKING:
@@ -84,6 +88,7 @@ def text_of(page: Page, selector: str) -> str:
 
 def ready(page: Page, curves: int) -> None:
     page.wait_for_selector(f"body[data-ready='{curves}']")
+    page.wait_for_function("performance.getEntriesByName('painted').length")
 
 
 # ---- without a browser --------------------------------------------------------------------------
@@ -108,9 +113,13 @@ def test_its_data_need_a_key(tmp_path: Path) -> None:
         assert httpx.get(f"{running.url}/").status_code == 200
         assert httpx.get(f"{running.url}/page/events").status_code == 401
         assert httpx.get(curves).status_code == 401
-        assert httpx.get(curves, headers={"X-API-Key": "tml-b"}).json() == {}
+        assert httpx.get(curves, headers={"X-API-Key": "tml-b"}).json() == {
+            "steps": [],
+            "values": {},
+        }
         mine = httpx.get(curves, headers={"X-API-Key": "tml-a"}).json()
-        assert mine[model_id]["steps"] == [1]
+        assert mine["steps"] == [1]
+        assert list(mine["values"]) == [model_id]
 
 
 def test_a_curve_is_what_the_operations_returned() -> None:
@@ -128,20 +137,46 @@ def test_a_curve_is_what_the_operations_returned() -> None:
             losses.append(total)
             norms.append(metrics["unclipped_grad_l2:mean"])
 
-        def curve(metric: str, **query: int | str) -> dict[str, list[float]]:
-            params: dict[str, int | str] = {"metric": metric, "run": model_id, **query}
+        def curve(**params: int | str) -> tuple[list[int], list[Any]]:
             headers = {"X-API-Key": "tml-x"}
-            answer = httpx.get(f"{running.url}/page/curves", params=params, headers=headers)
-            found: dict[str, list[float]] = answer.json()[model_id]
-            return found
+            found = httpx.get(
+                f"{running.url}/page/curves", params={"run": model_id, **params}, headers=headers
+            ).json()
+            return found["steps"], found["values"][model_id]
 
-        assert curve("loss:sum")["steps"] == [1, 2, 3]
-        assert curve("loss:sum")["values"] == pytest.approx(losses)
-        assert curve("unclipped_grad_l2:mean")["values"] == pytest.approx(norms)
-        assert curve("loss:sum", first=2, last=2) == {
-            "steps": [2],
-            "values": [pytest.approx(losses[1])],
-        }
+        assert curve(metric="loss:sum")[0] == [1, 2, 3]
+        assert curve(metric="loss:sum")[1] == pytest.approx(losses)
+        assert curve() == curve(metric="loss:sum")
+        assert curve(metric="unclipped_grad_l2:mean")[1] == pytest.approx(norms)
+        assert curve(first=2, last=2) == ([2], [pytest.approx(losses[1])])
+
+
+def test_curves_share_their_steps(tmp_path: Path) -> None:
+    """A long curve is thinned out, with its first and last step; a shorter run ends where it ended."""
+    runs_of(tmp_path, 2, 1000)
+    with sqlite3.connect(tmp_path / "state.sqlite") as connection:
+        short, _ = (row[0] for row in connection.execute("SELECT id FROM models ORDER BY id"))
+        connection.execute("DELETE FROM metrics WHERE model_id = ? AND step > 333", (short,))
+        connection.execute("UPDATE curves SET steps = 333 WHERE model_id = ?", (short,))
+        exact = dict(
+            connection.execute(
+                "SELECT step, total FROM metrics WHERE model_id = ? AND name = 'loss:sum'", (short,)
+            )
+        )
+    connection.close()
+    store = Store(DataFolder(tmp_path))
+    try:
+        (owner,) = store.tuples("SELECT DISTINCT owner FROM models")[0]
+        curves = Curves(store)
+        runs = curves.newest(owner, 50)
+        table = curves.table(owner, [*runs, "none"], "loss:sum", 0, 2**31, 100)
+    finally:
+        store.close()
+    assert table["steps"] == [1, *range(10, 331, 10), 333, *range(340, 1001, 10)]
+    assert set(table["values"]) == set(runs)
+    assert table["values"][short] == [
+        pytest.approx(exact[step]) if step in exact else None for step in table["steps"]
+    ]
 
 
 # ---- in a browser -------------------------------------------------------------------------------
@@ -263,11 +298,15 @@ def runs_of(data: Path, runs: int, steps: int) -> None:
 
 def test_fifty_long_runs(page: Page, tmp_path: Path) -> None:
     runs_of(tmp_path, 50, 5000)
-    with LocalServer(data=tmp_path) as running:
-        page.goto(running.url)
-        ready(page, 50)
-        milliseconds = page.evaluate("performance.now()")
-        print(f"ready after {milliseconds:.0f} ms")
+    with ServerProcess(tmp_path) as running:
+        for _ in range(int(os.environ.get("ROUNDS", "1"))):
+            page.goto(running.url)
+            ready(page, 50)
+            marks = page.evaluate(
+                "performance.getEntriesByType('mark').map(m => [m.name, Math.round(m.startTime)])"
+            )
+            load = f"load {os.getloadavg()[0]:.1f}"
+            print(*(f"{name} after {milliseconds} ms;" for name, milliseconds in marks), load)
         # Dragging shows a part, with every step of it; a double click all of it again.
         box = page.locator("#chart .u-over").bounding_box()
         assert box is not None

@@ -30,3 +30,12 @@ def test_a_client_leaves_httpx_without_its_command_line() -> None:
 
 def test_httpx_that_is_imported_already_stays_as_it_is() -> None:
     assert "httpx._main" in modules_after("import httpx, tinker; tinker.ServiceClient")
+
+
+def test_a_binary_body_imports_no_model_of_the_other_form() -> None:
+    loaded = modules_after(
+        "from tinker_api.api.training import forward_backward\n"
+        "from tinker_api.types import File\n"
+        "forward_backward.request(body=File(b''))"
+    )
+    assert not {name for name in loaded if name.startswith("tinker_api.models.")}

@@ -85,6 +85,19 @@ def test_models_are_frozen() -> None:
         params.lr = 1.0  # type: ignore[attr-defined]
 
 
+def test_models_are_values() -> None:
+    one, same = (types.Cursor(offset=0, limit=2, total_count=3) for _ in range(2))
+    assert one == same and len({one, same}) == 1
+    assert one not in [attrs.evolve(one, limit=1), dict(one), (0, 2, 3), None]
+    assert one != types.AdamParams()
+    assert repr(one) == "Cursor(offset=0, limit=2, total_count=3)"
+    assert eval(repr(one), vars(types)) == one
+    run = tinker.TrainingRun.model_validate(RUN)
+    assert f"last_checkpoint={run.last_checkpoint!r}" in repr(run)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(run.model_copy(update={"user_metadata": {"a": "b"}}))
+
+
 def test_fields() -> None:
     fields = tinker.AdamParams.model_fields
     assert next(iter(fields)) == "learning_rate"
@@ -94,7 +107,7 @@ def test_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "members", "message"),
+    ("model", "fields", "message"),
     [
         (tinker.LoraConfig, {}, "LoraConfig needs 'rank'"),
         (
@@ -112,12 +125,12 @@ def test_fields() -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_refused(model: Any, members: Any, message: str) -> None:
+def test_what_does_not_fit_is_rejected(model: Any, fields: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        model.model_validate(members)
+        model.model_validate(fields)
 
 
-def test_optimizers_are_told_apart_and_unknown_ones_keep_their_members() -> None:
+def test_optimizers_are_told_apart_and_unknown_ones_keep_their_fields() -> None:
     info = {"model_id": "m", "model_data": {"model_name": "b"}}
     configs = [{"type": "adamw"}, {"type": "dimuon", "version": 1}, {"type": "new", "k": [1]}]
     kinds = [types.AdamOptimizerConfig, tinker.DimuonOptimizerConfig, types.OptimizerConfigBase]

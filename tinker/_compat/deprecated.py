@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 S = TypeVar("S")
 P = ParamSpec("P")
@@ -29,7 +29,7 @@ def awaited(method: _Method[S, P, Awaitable[T]]) -> _AsyncMethod[S, P, T]:
     async def call(bound: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         return await bound(*args, **kwargs)
 
-    return cast("_AsyncMethod[S, P, T]", _deprecated(method, call))
+    return _deprecated(method, call)
 
 
 def submitted(method: _Method[S, P, T]) -> _AsyncMethod[S, P, T]:
@@ -38,7 +38,7 @@ def submitted(method: _Method[S, P, T]) -> _AsyncMethod[S, P, T]:
     async def call(bound: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return bound(*args, **kwargs)
 
-    return cast("_AsyncMethod[S, P, T]", _deprecated(method, call))
+    return _deprecated(method, call)
 
 
 def in_thread(method: _Method[S, P, T]) -> _AsyncMethod[S, P, T]:
@@ -47,7 +47,7 @@ def in_thread(method: _Method[S, P, T]) -> _AsyncMethod[S, P, T]:
     async def call(bound: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(bound, *args, **kwargs)
 
-    return cast("_AsyncMethod[S, P, T]", _deprecated(method, call))
+    return _deprecated(method, call)
 
 
 def _deprecated(method: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:

@@ -54,7 +54,7 @@ class LeanClient(httpx.AsyncClient):
             return super().build_request(method, url, params=params, **options)
         full_url = self._full_url(url)
         if params:
-            full_url = full_url.copy_with(query=str(httpx.QueryParams(params)).encode())
+            full_url = httpx.URL(f"{full_url}?{httpx.QueryParams(params)}")
         headers = self._all_headers(
             self.base_url.netloc,
             tuple(self.headers.raw),

@@ -33,7 +33,7 @@ def check_adam(params: AdamParams) -> None:
 def check_number(
     name: str, value: object, allowed: str, is_allowed: Callable[[float], bool]
 ) -> None:
-    if not is_number(value) or not is_allowed(value):  # type: ignore[arg-type]
+    if not is_number(value) or not is_allowed(value):
         raise ValueError(f"{name} is {value!r}; it must be a number {allowed}.")
 
 
@@ -59,7 +59,7 @@ def check_ttl(ttl_seconds: int | None) -> None:
 
 def check_whole(name: str, value: object, least: int | None = None) -> None:
     """Raise ValueError unless it is an integer of at least `least`."""
-    if not is_whole(value) or (least is not None and value < least):  # type: ignore[operator]
+    if not is_whole(value) or (least is not None and value < least):
         allowed = "-2**63 to 2**64 - 1" if least is None else least
         raise ValueError(f"{name} is {value!r}; it must be an integer from {allowed}.")
 

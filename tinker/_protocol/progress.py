@@ -10,6 +10,8 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any
 
 from attrs import define, field
@@ -46,12 +48,18 @@ class Progress:
     on_queue_state: QueueObserver | None = None
     queue_state: str = "active"
     queue_reason: str | None = None
+    model: str | None = None
+    """Of a sample: the name of the model, or "" if it is unknown. None for other operations."""
+    prompt_length: Callable[[], int] | None = None
+    """Of a sample: returns the number of input tokens, or -1 if it is unknown."""
     attributes: Callable[[], Mapping[str, Any]] | None = None
-    """More for its span: names of OpenTelemetry and values, never a text that a model reads or writes."""
-    is_begun: bool = False
-    """Whether it is an operation under way, of which is known whether it has a span."""
+    """Returns OpenTelemetry attributes for its span, never a text that a model reads or writes."""
+    is_untraced: bool = False
+    """Whether nobody traces it: then none of its requests has a span either."""
     span: Any = None
-    """Its `otel.OperationSpan`, if there is one."""
+    """Its OpenTelemetry span, if that is recorded."""
+    trace_headers: Mapping[str, str] = {}
+    """What its requests say of its trace, if its span is not recorded."""
 
     def in_queue(self, state: str, reason: str | None) -> bool:
         """The server says where the operation is in its queue. Returns whether that is new."""
@@ -110,6 +118,10 @@ class Watch:
     def discard(self, progress: Progress) -> None:
         self._running.discard(progress)
 
+    def watched(self, progress: Progress) -> AbstractContextManager[Progress]:
+        """Watch an operation while the block runs."""
+        return _Watched(self, progress)
+
     def _look_again_in(self, seconds: float) -> None:
         self._alarm = asyncio.get_running_loop().call_later(seconds, self._look)
 
@@ -126,3 +138,20 @@ class Watch:
         more = f" (and {len(slow) - 1} more operations)" if len(slow) > 1 else ""
         _log.STILL_WAITING(operation=oldest.describe(), others=more)
         self._look_again_in(REPORT_INTERVAL)
+
+
+class _Watched:
+    def __init__(self, watch: Watch, progress: Progress) -> None:
+        self._watch, self._progress = watch, progress
+
+    def __enter__(self) -> Progress:
+        self._watch.add(self._progress)
+        return self._progress
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._watch.discard(self._progress)

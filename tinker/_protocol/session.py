@@ -9,17 +9,14 @@ import contextvars
 import itertools
 import os
 import sys
-import threading
-import time
 import uuid
 import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from logging import ERROR, INFO, WARNING
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tinker import _log, types
+from tinker import _log
 from tinker._codec.media_types import JSON, ResultType
 from tinker._http import config as configuration, credentials
 from tinker._protocol import loop, retry
@@ -27,30 +24,25 @@ from tinker._protocol.arguments import metadata
 from tinker._protocol.back_pressure import Backpressure
 from tinker._protocol.byte_budget import ByteBudget
 from tinker._protocol.cancellation import Cancellations
-from tinker._protocol.connection import Connection, ignore
+from tinker._protocol.connection import Connection
+from tinker._protocol.liveness import FINISH_TIMEOUT, FinishStatus, beat, finish, finish_status
 from tinker._protocol.polling import Decoder, poll
 from tinker._protocol.progress import Progress, Watch
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE, Traits
 from tinker._version import SDK_VERSION
-from tinker.errors import APIError, APIStatusError, TinkerError
+from tinker.errors import TinkerError
 from tinker.retry_policy import RetryPolicy
 from tinker_api import models
 from tinker_api.api.service import client_config, client_dynamic_config
-from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
-from tinker_api.models.client_session_finish_reason_type import ClientSessionFinishReasonType
+from tinker_api.api.sessions import create_session
 from tinker_api.types import Request
 
 if TYPE_CHECKING:
     from tinker._protocol.completions_feed import CompletionsFeed
 
 T = TypeVar("T")
-FinishStatus: TypeAlias = ClientSessionFinishReasonType
-
-HEARTBEAT_INTERVAL = 10.0
-HEARTBEAT_WARNING = 120.0
 MAX_BYTES_BEING_SENT = 20_000_000
 """Bytes of batches being sent: four chunks of the usual size keep a fast line busy. The server may allow less."""
-_FINISH_TIMEOUT = 3.0
 
 
 class Session:
@@ -173,7 +165,7 @@ class Session:
 
     def _keep_alive(self, session_id: str) -> None:
         self._heartbeat = asyncio.get_running_loop().create_task(
-            _beat(weakref.ref(self), self.connection, session_id, ours=self._is_ours),
+            beat(weakref.ref(self), self.connection, session_id, ours=self._is_ours),
             context=contextvars.Context(),  # not part of what has opened the session
         )
 
@@ -187,7 +179,7 @@ class Session:
         if session_id == self.known_id or session_id in self._adopted:
             return
         self._adopted[session_id] = asyncio.get_running_loop().create_task(
-            _beat(weakref.ref(self), self.connection, session_id, ours=finish, tell_end=False),
+            beat(weakref.ref(self), self.connection, session_id, ours=finish, tell_end=False),
             context=contextvars.Context(),
         )
         if finish:
@@ -271,7 +263,7 @@ class Session:
     def watched(self, progress: Progress) -> contextlib.AbstractContextManager[Progress]:
         """Report the operation while the block runs, if it takes long. Its deadline comes from the policy."""
         progress.deadline = self.connection.policy.deadline
-        return _Watched(self.watch, progress)
+        return self.watch.watched(progress)
 
     # ---- the end ----------------------------------------------------------------------------
 
@@ -321,7 +313,7 @@ class Session:
             name = operation.progress.name() if operation.progress else "The operation"
             operation.fail(TinkerError(f"{name} was not done when the client was closed."))
         if tasks := {one.task for one in under_way if one.task is not None}:
-            await asyncio.wait(tasks, timeout=_FINISH_TIMEOUT)
+            await asyncio.wait(tasks, timeout=FINISH_TIMEOUT)
 
     def _unsent(self) -> list[Progress]:
         """Operations that change something and that the server has not accepted, or only in part."""
@@ -339,23 +331,23 @@ class Session:
         _open_sessions.discard(self)
         if self._heartbeat is not None:
             self._heartbeat.cancel()
-        for beat in self._adopted.values():
-            beat.cancel()
+        for adopted in self._adopted.values():
+            adopted.cancel()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FINISH_TIMEOUT):
+            async with asyncio.timeout(FINISH_TIMEOUT):
                 feeds = [feed.close() for feed in self.feeds]
                 await asyncio.gather(self.cancellations.flush(), *feeds)
-                if self._opening is not None:
-                    await asyncio.wait(
-                        {self._opening}
-                    )  # a session that the server has opened must be finished
+                if (
+                    self._opening is not None
+                ):  # a session that the server has opened must be finished
+                    await asyncio.wait({self._opening})
         for task in (self._opening, self._configuring):
             if task is not None and not task.done():
                 task.cancel()
         if (session_id := self.known_id) is not None and self._is_ours:
-            await _finish(self.connection, session_id, status, detail)
+            await finish(self.connection, session_id, status, detail)
         for session_id in self._to_finish:
-            await _finish(self.connection, session_id, status, detail)
+            await finish(self.connection, session_id, status, detail)
         if self._heartbeat is not None:
             self._heartbeat.cancel()
         await self.connection.close()
@@ -370,145 +362,12 @@ def _listed(progresses: Sequence[Progress]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-async def _finish(
-    connection: Connection, session_id: str, status: FinishStatus, detail: str | None
-) -> None:
-    try:
-        await connection.call(
-            finish_session.request(
-                session_id=session_id,
-                body=models.FinishSessionRequest(reason=_reason(status), detail=detail),
-            ),
-            Progress("finish_session", {"session_id": session_id}),
-            policy=retry.NEVER,
-            timeout=_FINISH_TIMEOUT,
-            read=ignore,
-            passed=REFUSALS_OF_A_ROUTE,  # most servers lack the route
-        )
-    except APIError as error:
-        _log.FINISH_FAILED(error=error)
-
-
-def _reason(status: FinishStatus) -> types.ClientSessionFinishReason:
-    match status:
-        case "success":
-            return models.ClientSessionFinishSuccess()
-        case "errored":
-            return models.ClientSessionFinishErrored()
-        case "interrupted":
-            return models.ClientSessionFinishInterrupted()
-
-
-async def _beat(
-    session: weakref.ref[Session],
-    connection: Connection,
-    session_id: str,
-    *,
-    ours: bool,
-    tell_end: bool = True,
-) -> None:
-    """Keep a session alive while its `Session` is referenced; then finish it."""
-    progress = Progress("session_heartbeat", {"session_id": session_id})
-    last_success, warned = time.monotonic(), False
-    while True:
-        await asyncio.sleep(HEARTBEAT_INTERVAL)
-        if session() is None:
-            if ours:
-                await _finish(connection, session_id, "success", None)
-            await connection.close()
-            return
-        try:
-            await connection.call(
-                session_heartbeat.request(
-                    body=models.SessionHeartbeatRequest(session_id=session_id)
-                ),
-                progress,
-                policy=retry.NEVER,
-                timeout=HEARTBEAT_INTERVAL,
-                read=ignore,
-            )
-        except APIError as error:
-            if isinstance(error, APIStatusError) and error.status_code == 410:
-                if tell_end:
-                    _log.SESSION_ENDED(session_id=session_id)
-                return
-            silent = time.monotonic() - last_success
-            if silent >= HEARTBEAT_WARNING and not warned:
-                warned = True
-                _log.NO_HEARTBEAT(seconds=silent, error=error)
-        else:
-            last_success, warned = time.monotonic(), False
-
-
-class _Watched:
-    def __init__(self, watch: Watch, progress: Progress) -> None:
-        self._watch, self._progress = watch, progress
-
-    def __enter__(self) -> Progress:
-        self._watch.add(self._progress)
-        return self._progress
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._watch.discard(self._progress)
-
-
-class JoinedSession(Session):
-    """A session that another process has opened and will finish; this process only keeps it alive."""
-
-    _is_ours = False
-
-    def __init__(
-        self, session_id: str, settings: configuration.Settings, headers: Mapping[str, str]
-    ) -> None:
-        super().__init__(settings, headers=headers)
-        self._id = session_id
-
-    @property
-    def known_id(self) -> str:
-        return self._id
-
-    async def _open(self) -> str:
-        await self.ready()
-        self._keep_alive(self._id)
-        return self._id
-
-
 _open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-_joining = threading.Lock()
 
 
-def join(
-    session_id: str,
-    base_url: str,
-    api_key: str | None,
-    headers: Mapping[str, str],
-) -> Session:
-    """This process's `Session` of an open session: an existing one or a new one.
-
-    Args:
-        session_id: Id of the session.
-        base_url: URL of its server.
-        api_key: The credential; None uses that of the existing `Session`, or of this process.
-        headers: Headers for every request of a new `Session`.
-
-    Raises:
-        TinkerError: No credential was found.
-    """
-    with _joining:
-        for session in tuple(_open_sessions):
-            settings = session.settings
-            if (session.known_id, settings.base_url) == (session_id, base_url) and (
-                api_key in (None, settings.api_key)
-            ):
-                return session
-        joined = JoinedSession(session_id, configuration.resolve(base_url, api_key), headers)
-        joined.check_open()
-        return joined
+def open_sessions() -> tuple[Session, ...]:
+    """The sessions in use in this process."""
+    return tuple(_open_sessions)
 
 
 def describe(client: object, name: str = "") -> str:
@@ -516,13 +375,6 @@ def describe(client: object, name: str = "") -> str:
     session: Session | None = getattr(client, "holder", None)
     place = session.settings.base_url if session is not None else "(construction failed)"
     return f"<{type(client).__name__} {f'{name} on ' if name else ''}{place}>"
-
-
-def finish_status(exc_type: type[BaseException] | None) -> FinishStatus:
-    """How work ended, by the exception that ended it or None."""
-    if exc_type is None or issubclass(exc_type, SystemExit):
-        return "success"
-    return "interrupted" if issubclass(exc_type, KeyboardInterrupt) else "errored"
 
 
 def _finish_all() -> None:
@@ -534,14 +386,12 @@ def _finish_all() -> None:
     futures = [loop.submit(session.end(status)) for session in sessions]
     for future in futures:
         with contextlib.suppress(TimeoutError, TinkerError):
-            future.result(2 * _FINISH_TIMEOUT + 1)
+            future.result(2 * FINISH_TIMEOUT + 1)
 
 
 def _forget_after_fork() -> None:
     """In a forked process: leave the parent's sessions to the parent."""
-    global _joining  # noqa: PLW0603
     _open_sessions.clear()
-    _joining = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

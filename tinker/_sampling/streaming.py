@@ -25,8 +25,7 @@ from tinker.errors import (
     RequestFailedError,
     TinkerError,
 )
-from tinker.tokenizers import Tokenizer
-from tinker.tokenizers._incremental import IncrementalDecoder
+from tinker.tokenizers import IncrementalDecoder, Tokenizer
 from tinker_api import models
 from tinker_api.api.sampling import stream_sample
 from tinker_api.models import StreamSampleEvent

@@ -24,22 +24,17 @@ again in the same way.
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
 import hashlib
 import math
 import os
-import threading
-import weakref
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import orjson
 from attrs import define, field, frozen
 
+from tinker._training.journal_file import JournalFile
+from tinker._training.kept_results import KeptResults
 from tinker.errors import JournalError, TinkerError
 
 _RUN, _SUBMITTED, _EMPTY, _ACCEPTED, _REFUSED, _FINISHED, _STEP = (
@@ -114,8 +109,9 @@ class Call:
 class Journal:
     """An open journal, which no other process can open. From any thread."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self.path = path
+    def __init__(self, file: JournalFile) -> None:
+        self.path = file.path
+        self._file = file
         self.run: Run | None = None
         self.run_ids: set[str] = set()
         """Of this run, and of those before it that a server has forgotten."""
@@ -123,7 +119,7 @@ class Journal:
         """The number behind all that were used."""
         self.checkpoint: str | None = None
         """The last training checkpoint whose path has arrived."""
-        self._results = path.with_name(f"{path.name}.results")
+        self._results = KeptResults(self.path.with_name(f"{self.path.name}.results"))
         self._calls: dict[int, Call] = {}
         """Of an earlier process, and of this one those whose results are kept or have not arrived, by number."""
         self._recorded = 0
@@ -132,10 +128,6 @@ class Journal:
         """The last call of an earlier process."""
         self._steps: dict[Loop, dict[int, int]] = {}
         """The first call of each step."""
-        self._descriptor = descriptor
-        self._size = 0
-        self._lock = threading.RLock()
-        _open.add(self)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], made_from: Mapping[str, Any] | None) -> Self:
@@ -149,60 +141,23 @@ class Journal:
             JournalError: It is in use, of another run, or not a journal.
             OSError: It cannot be read or written.
         """
-        file = Path(path)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        journal = cls(file, descriptor)
+        file = JournalFile(Path(path))
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise JournalError(
-                    f"{file} is in use by another process or client: end that one first, or use another file."
-                ) from None
-            journal._read()
+            journal = cls(file)
+            file.read(journal._take, _BEGINNING)
             journal._last_known = max(journal._calls, default=-1)
             if journal.run is not None and made_from is not None:
                 journal._check(journal.run.made_from, made_from)
         except BaseException:
-            journal.close()
+            file.close()
             raise
         return journal
 
-    def __del__(self) -> None:
-        self.close()
-
     def close(self) -> None:
         """Let another process have it."""
-        with self._lock:
-            descriptor, self._descriptor = self._descriptor, -1
-            if descriptor >= 0:
-                os.close(descriptor)
-        _open.discard(self)
+        self._file.close()
 
     # ---- reading ----------------------------------------------------------------------------
-
-    def _read(self) -> None:
-        with open(self._descriptor, "rb", closefd=False) as file:
-            content = file.read()
-        whole = 0
-        lines = content.splitlines(keepends=True)
-        for number, line in enumerate(lines, 1):
-            try:
-                if not line.endswith(b"\n"):
-                    raise ValueError("it has no end")
-                ((kind, fields),) = orjson.loads(line).items()
-                self._take(kind, fields)
-            except (ValueError, TypeError, KeyError, AttributeError):
-                may_be_cut = number > 1 or line.startswith(_BEGINNING[: len(line)])
-                if number < len(lines) or not may_be_cut:
-                    raise JournalError(
-                        f"{self.path} is not a journal, or is damaged on line {number}."
-                    ) from None
-                break
-            whole += len(line)
-        if whole < len(content):
-            os.ftruncate(self._descriptor, whole)
-        self._size = whole
 
     def _take(self, kind: str, fields: Mapping[str, Any]) -> None:
         if kind == _RUN:
@@ -265,7 +220,7 @@ class Journal:
             JournalError: It has recorded another call.
             TinkerError: The call failed then, and later ones did not.
         """
-        with self._lock:
+        with self._file.lock:
             call = self._calls.get(number)
         if call is None:
             return None
@@ -301,7 +256,7 @@ class Journal:
         A step is over when the loop has gone on, and all results of its calls and of those before have arrived. What is
         over is forgotten: the program does not make those calls again.
         """
-        with self._lock:
+        with self._file.lock:
             pending = min((n for n, c in self._calls.items() if not c.is_settled), default=None)
             step, number = self._not_over(loop, range(1, count + 1), pending)
             self._forget(range(loop.first_call, number))
@@ -323,7 +278,7 @@ class Journal:
         for number in calls:
             if (call := self._calls.pop(number, None)) is not None:
                 for place in call.kept:
-                    self._file(call, place).unlink(missing_ok=True)
+                    self._results.delete(number, place)
 
     def last_checkpoint(self) -> tuple[str, int] | None:
         """The last training checkpoint from which a step begins, and the number of the step's first call.
@@ -359,7 +314,7 @@ class Journal:
 
     def begin(self, run: Run) -> None:
         """Name the run. On disk when this returns."""
-        self._write(
+        self._file.append(
             _RUN,
             run_id=run.run_id,
             session_id=run.session_id,
@@ -367,21 +322,16 @@ class Journal:
             next_seq_id=run.next_seq_id,
             first_call=run.first_call,
         )
-        self._sync()
+        self._file.sync()
         if self.run is None:
-            for left_by_another_run in self._results.glob("*-*"):
-                left_by_another_run.unlink()
+            self._results.delete_all()  # of another run
         self._go_on(run)
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        self._file.sync_name()
 
     def submitted(self, call: Call) -> None:
         """A call is about to be sent. On disk when this returns."""
-        with self._lock:
-            self._write(
+        with self._file.lock:
+            self._file.append(
                 _SUBMITTED,
                 call=call.call,
                 operation=call.operation,
@@ -391,37 +341,37 @@ class Journal:
             )
             self._calls[call.call] = call
             self._recorded = max(self._recorded, call.call + 1)
-        self._sync()
+        self._file.sync()
 
     def empty(self, number: int) -> None:
         """A call has had its turn, and sends nothing."""
-        with self._lock:
+        with self._file.lock:
             if number >= self._recorded:
-                self._write(_EMPTY, call=number)
+                self._file.append(_EMPTY, call=number)
                 self._recorded = number + 1
 
     def accepted(self, call: Call, request_ids: list[Any]) -> None:
-        self._write(_ACCEPTED, call=call.call, request_ids=request_ids)
+        self._file.append(_ACCEPTED, call=call.call, request_ids=request_ids)
 
     def refused(self, call: Call, error: Exception, next_seq_id: int) -> None:
         call.refused, call.is_delivered = str(error), True
-        self._write(_REFUSED, call=call.call, error=str(error), next_seq_id=next_seq_id)
+        self._file.append(_REFUSED, call=call.call, error=str(error), next_seq_id=next_seq_id)
 
     def finished(self, call: Call, path: str | None = None) -> None:
         call.is_delivered = True
         if not call.finished:
             call.finished = True
             kept = [call.kept[number] for number in sorted(call.kept)]
-            self._write(_FINISHED, call=call.call, path=path, kept=kept)
+            self._file.append(_FINISHED, call=call.call, path=path, kept=kept)
 
     def step(self, loop: Loop, step: int, number: int) -> None:
         """A step of a loop begins with this call, or the loop has ended before it."""
-        with self._lock:
+        with self._file.lock:
             begun = self._steps.setdefault(loop, {})
             if begun.get(step) != number:
                 begun[step] = number
                 fields = [loop.first_call, loop.depth, loop.number]
-                self._write(_STEP, loop=fields, step=step, call=number)
+                self._file.append(_STEP, loop=fields, step=step, call=number)
             self._forget_steps(loop, step)
 
     def _forget_steps(self, loop: Loop, step: int) -> None:
@@ -438,66 +388,17 @@ class Journal:
 
     def keep(self, call: Call, place: int, media_type: str, content: bytes) -> None:
         """Keep the result of a request of a call, as it came; one that cannot be written is not kept."""
-        kept = media_type.encode() + b"\n" + content
-        with contextlib.suppress(OSError):
-            self._results.mkdir(mode=0o700, exist_ok=True)
-            self._file(call, place).write_bytes(kept)
-            call.kept[place] = zlib.crc32(kept)
+        checksum = self._results.keep(call.call, place, media_type, content)
+        if checksum is not None:
+            call.kept[place] = checksum
 
     def kept(self, call: Call, place: int) -> tuple[str, bytes] | None:
         """Media type and content of a result that is kept."""
         if not call.finished or place not in call.kept:
             return None
-        try:
-            kept = self._file(call, place).read_bytes()
-        except FileNotFoundError:
-            return None
-        if zlib.crc32(kept) != call.kept[place]:
-            return None
-        media_type, _, content = kept.partition(b"\n")
-        return media_type.decode(), content
-
-    def _file(self, call: Call, place: int) -> Path:
-        return self._results / f"{call.call}-{place}"
-
-    # ---- the file ---------------------------------------------------------------------------
-
-    def _write(self, kind: str, **fields: Any) -> None:
-        line = orjson.dumps({kind: fields}) + b"\n"
-        with self._lock:
-            if self._descriptor < 0:
-                raise JournalError(f"{self.path} is closed.")
-            try:
-                if os.write(self._descriptor, line) < len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-            except OSError:
-                os.ftruncate(self._descriptor, self._size)  # of whole lines
-                raise
-            self._size += len(line)
-
-    def _sync(self) -> None:
-        os.fsync(self._descriptor)
-
-    def close_after_fork(self) -> None:
-        """In a forked process: the lock is the parent's."""
-        descriptor, self._descriptor = self._descriptor, -1
-        self._lock = threading.RLock()
-        if descriptor >= 0:
-            os.close(descriptor)
+        return self._results.read(call.call, place, call.kept[place])
 
 
 def digest(content: bytes) -> str:
     """What tells two calls of one operation apart."""
     return hashlib.sha256(content).hexdigest()
-
-
-_open: weakref.WeakSet[Journal] = weakref.WeakSet()
-
-
-def _leave_to_the_parent() -> None:
-    for journal in tuple(_open):
-        journal.close_after_fork()
-    _open.clear()
-
-
-os.register_at_fork(after_in_child=_leave_to_the_parent)

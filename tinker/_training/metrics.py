@@ -36,7 +36,6 @@ from attrs import evolve
 
 from tinker import types
 from tinker.types._numbers import with_nan
-from tinker_api.models.metric_reduction import MetricReduction
 
 Metrics: TypeAlias = Mapping[str, float | None]
 Weighted: TypeAlias = tuple[float, float]
@@ -76,7 +75,7 @@ def reduce(chunks: Sequence[tuple[float, Metrics]]) -> dict[str, float]:
             values.setdefault(key, []).append((weight, value))
     reduced: dict[str, float] = {}
     for key, weighted in values.items():
-        combined = _REDUCERS.get(key.rpartition(":")[2] if ":" in key else "")  # type: ignore[call-overload]
+        combined = _REDUCERS.get(key.rpartition(":")[2] if ":" in key else "")
         if combined is not None:
             reduced[key] = combined(weighted)
         elif not key.endswith(":unique") and _agree(weighted):
@@ -105,11 +104,11 @@ def _agree(weighted: Sequence[Weighted]) -> bool:
 def _mean(weighted: Sequence[Weighted]) -> float:
     if len(weighted) == 1 or _agree(weighted):
         return weighted[0][1]
-    heard = [(weight, value) for weight, value in weighted if weight > 0]
-    total = math.fsum(weight for weight, _ in heard)
+    counted = [(weight, value) for weight, value in weighted if weight > 0]
+    total = math.fsum(weight for weight, _ in counted)
     if total == 0:
         return math.nan
-    return _fsum([weight / total * value for weight, value in heard])
+    return _fsum([weight / total * value for weight, value in counted])
 
 
 def _sum(weighted: Sequence[Weighted]) -> float:
@@ -148,7 +147,7 @@ def _fsum(values: Sequence[float]) -> float:
         return sum(values)
 
 
-_REDUCERS: Mapping[MetricReduction, Callable[[Sequence[Weighted]], float]] = {
+_REDUCERS: Mapping[str, Callable[[Sequence[Weighted]], float]] = {
     "mean": _mean,
     "sum": _sum,
     "min": _min,

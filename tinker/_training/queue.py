@@ -1,57 +1,50 @@
-"""Submits operations to a training run: in order, as a whole, and without gaps.
-
-What happens to seq_ids when a request of a call is not accepted:
-
-    refused (4xx), nothing after it accepted     its number is used again by the next call
-    refused, a later chunk of the call accepted  a forward pass over one token takes its number, so that
-                                                 the server does not wait for it forever
-    not known (no response, 5xx, to the end)     the run is poisoned: later calls are refused, because
-                                                 their order is no longer known
-"""
+"""The queue of a training run: takes its operations in order, numbered without gaps."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import httpx
 import orjson
-from attrs import fields
 
-from tinker import types
 from tinker._codec.media_types import JSON, ResultType
 from tinker._protocol import retry
-from tinker._protocol.connection import ANSWER_TIMEOUT, HELD_TIMEOUT, SdkHeaders, sdk_headers
+from tinker._protocol.connection import ANSWER_TIMEOUT, HELD_TIMEOUT, sdk_headers
 from tinker._protocol.polling import Decoder
 from tinker._protocol.progress import Progress
+from tinker._protocol.results import result_of
 from tinker._protocol.session import Session
-from tinker._training import batch
-from tinker._training.batch import Batch
+from tinker._training import record
 from tinker._training.missed_turns import MissedTurns
-from tinker._training.sequencing import Sequencer, Turn
-from tinker.errors import (
-    APIError,
-    APIStatusError,
-    JournalError,
-    RequestFailedError,
-    RunPoisonedError,
-    TinkerError,
-)
+from tinker._training.numbers import Numbers
+from tinker._training.sequencing import Sequencer
+from tinker._training.submission import Submission, Submit
 from tinker.futures import APIFuture
-from tinker.types._numbers import with_nan
 from tinker_api import models
-from tinker_api.types import File, Request, loads
+from tinker_api.model import Schema
+from tinker_api.types import Request
 
 if TYPE_CHECKING:
-    from tinker._training.journal import Call, Journal
+    from tinker._training.journal import Journal
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Schema)
+Body = TypeVar("Body", bound=Schema)
+B_contra = TypeVar("B_contra", bound=Schema, contravariant=True)
 
-Submit = Callable[[int], Awaitable[models.UntypedAPIFuture]]
-"""Sends one request under a seq_id and returns its promise."""
+_NEEDED = dict.fromkeys(
+    ("save_weights", "save_weights_for_sampler", "save_weights_external"), ("path",)
+)
+"""Fields of results of which at least one must have a value."""
+
+
+class Endpoint(Protocol[B_contra]):
+    """The generated `request` of an operation whose response is a promise."""
+
+    def __call__(
+        self, *, body: B_contra, x_sdk_version: str, x_sdk_method: str
+    ) -> Request[models.UntypedAPIFuture]: ...
 
 
 class RunQueue:
@@ -69,7 +62,8 @@ class RunQueue:
         self.model_id = model_id
         self.journal = journal
         self._sequencer = Sequencer(first_seq_id)
-        self._missed_turns = MissedTurns(self._use_up)
+        self._numbers = Numbers(session, model_id, self._sequencer, journal)
+        self._missed_turns = MissedTurns(self._numbers.use_up)
         self._depth = 0
         """How many loops over `steps` are under way."""
         self._loops: Counter[tuple[int, int]] = Counter()
@@ -79,53 +73,60 @@ class RunQueue:
 
     def one(
         self,
-        request: Callable[[int, SdkHeaders], Request[models.UntypedAPIFuture]],
-        model: type[T],
-        *,
         operation: str,
-        kind: str,
-        timeout: float = ANSWER_TIMEOUT,
-    ) -> APIFuture[T]:
-        """Submit an operation of one request, whose result is a generated model."""
+        endpoint: Endpoint[Body],
+        body: Body,
+        model: type[M],
+        *,
+        timeout: float = HELD_TIMEOUT,
+    ) -> APIFuture[M]:
+        """Submit an operation of one request, whose result is a generated model.
+
+        Args:
+            operation: Its operationId.
+            endpoint: Its generated `request`.
+            body: The body, without a seq_id.
+            model: Class of the result.
+            timeout: Seconds for the response to the request.
+        """
+        progress, sdk = self.progress(operation), sdk_headers(f"TrainingClient.{operation}")
 
         async def send(seq_id: int) -> models.UntypedAPIFuture:
-            return await self.send(request(seq_id, sdk), progress, timeout)
+            numbered = body.model_copy(update={"seq_id": seq_id})
+            return await self.send(endpoint(body=numbered, **sdk), progress, timeout)
 
         def content() -> bytes:
-            body = request(0, sdk).body
-            assert body is not None and not isinstance(body, File), "all are JSON"
             return orjson.dumps({**body.to_dict(), "model_id": None})
 
-        progress, sdk = self.progress(operation), sdk_headers(f"TrainingClient.{operation}")
         decode = result_of(
             model,
             operation,
             needs=_NEEDED.get(operation, ()),
             may_be_empty=lambda: self.session.traits.returns_empty_results,
         )
-        results = self.submit([send], decode, progress, kind=kind, content=content)
+        results = self.submit([send], decode, progress, kind=_kind(operation), content=content)
 
-        async def first() -> T:
+        async def first() -> M:
             return (await results)[0]
 
         return APIFuture.start(first(), progress, session=self.session)
 
-    def unnumbered(
-        self, request: Request[models.UntypedAPIFuture], model: type[T], *, kind: str
-    ) -> APIFuture[T]:
+    def unnumbered(self, request: Request[models.UntypedAPIFuture], model: type[M]) -> APIFuture[M]:
         """Submit an operation that has no seq_id, behind those submitted so far."""
         self.session.check_open()
         progress = self.progress(request.operation)
         turn = self._sequencer.turn()
 
-        async def run() -> T:
+        async def run() -> M:
             with self.session.watched(progress):
                 async with turn:
                     if self.journal is not None:
                         self.journal.empty(turn.number)
                     promise = await self.send(request, progress, HELD_TIMEOUT)
                 decode = result_of(model, request.operation)
-                return await self.session.result(promise, decode, progress, kind=kind)
+                return await self.session.result(
+                    promise, decode, progress, kind=_kind(request.operation)
+                )
 
         return APIFuture.start(run(), progress, session=self.session)
 
@@ -145,7 +146,7 @@ class RunQueue:
         Returns a coroutine for the library's loop. The turn is taken at the call, not at the await.
 
         Args:
-            submits: One for each request.
+            submits: One for each request. They may change until the turn has come.
             decode: Makes the result of a response.
             progress: Of the call.
             kind: The operation's name in the polls' header.
@@ -155,9 +156,22 @@ class RunQueue:
         """
         self.session.check_open()
         self._sequencer.check()
-        return self._execute(
-            self._sequencer.turn(), submits, decode, progress, kind, content, accept, parallel
-        )
+        turn = self._sequencer.turn()
+
+        def begin() -> Awaitable[record.Record]:
+            return record.begin(self.journal, turn, progress.operation, len(submits), content)
+
+        return Submission(
+            self.session,
+            self._numbers,
+            self._missed_turns,
+            submits,
+            decode,
+            progress,
+            kind,
+            accept,
+            parallel,
+        ).results(turn, begin)
 
     def steps(self, count: int) -> Iterator[int]:
         """The steps of a loop, from the first that is not over by the journal."""
@@ -192,255 +206,7 @@ class RunQueue:
             request, progress, policy=retry.PERSISTENT, timeout=timeout
         )
 
-    async def _execute(
-        self,
-        turn: Turn,
-        submits: Sequence[Submit],
-        decode: Decoder[T],
-        progress: Progress,
-        kind: str,
-        content: Callable[[], bytes],
-        accept: ResultType,
-        parallel: bool,
-    ) -> list[T]:
-        with self.session.watched(progress):
-            progress.doing = "waiting for its turn behind earlier operations of the run"
 
-            call: Call | None = None
-
-            def wait(number: int, promise: models.UntypedAPIFuture) -> Awaitable[T]:
-                keeping = self._keeping(call, number, decode)
-                return self.session.result(promise, keeping, progress, kind=kind, accept=accept)
-
-            polls: dict[int, asyncio.Task[T]] = {}
-            failures: dict[int, Exception] = {}
-            promises: dict[int, models.UntypedAPIFuture] = {}
-            try:
-                async with turn:
-                    call = await self._record(turn, progress.operation, len(submits), content)
-                    seq_ids = turn.draw(len(submits)) if call is None else call.seq_ids
-                    progress.seq_ids.extend(seq_ids)
-
-                    async def submit(number: int) -> None:
-                        if (kept := self._kept(call, number)) is not None:
-                            polls[number] = asyncio.create_task(_decoded(decode, kept))
-                            return
-                        try:
-                            promises[number] = promise = _known(call, number) or await submits[
-                                number
-                            ](seq_ids[number])
-                        except Exception as error:  # noqa: BLE001  # settled below, with the others
-                            failures[number] = error
-                        else:
-                            result = self._missed_turns.result(
-                                seq_ids[number], promise, partial(wait, number), submits[number]
-                            )
-                            polls[number] = asyncio.create_task(result)
-
-                    if (
-                        parallel and len(submits) > 1
-                    ):  # else tasks would only add a turn of the loop
-                        await asyncio.gather(*(submit(n) for n in range(len(submits))))
-                    else:
-                        for number in range(len(submits)):
-                            await submit(number)
-                            if failures:
-                                break
-                    if failures:
-                        raise await self._settle(turn, call, seq_ids, set(polls), failures)
-                    if self.journal is not None and call is not None and call.request_ids is None:
-                        ids = [promises[n].request_id for n in range(len(submits))]
-                        self.journal.accepted(call, ids)
-                return await self._results(call, [polls[n] for n in sorted(polls)])
-            finally:
-                for task in polls.values():
-                    task.cancel()
-
-    async def _record(
-        self, turn: Turn, operation: str, requests: int, content: Callable[[], bytes]
-    ) -> Call | None:
-        """The call in the journal, written to it unless an earlier process has; None without a journal."""
-        if self.journal is None:
-            return None
-        if requests == 0:
-            self.journal.empty(turn.number)
-            return None
-        from tinker._training import journal as journals  # noqa: PLC0415  # few use one
-
-        asked = content()
-        digest = journals.digest(asked)
-        try:
-            call = self.journal.known(turn.number, operation, digest, requests)
-        except JournalError as error:
-            turn.poison(error)
-            raise
-        if call is None:
-            seq_ids = turn.draw(requests)
-            name = orjson.loads(asked)["path"] if operation == "save_weights" else None
-            call = journals.Call(turn.number, operation, digest, seq_ids, name)
-            try:
-                await asyncio.to_thread(self.journal.submitted, call)
-            except OSError:
-                turn.give_back(seq_ids)
-                raise
-        return call
-
-    async def _results(self, call: Call | None, polls: Sequence[asyncio.Task[T]]) -> list[T]:
-        try:
-            results = [await polls[0]] if len(polls) == 1 else list(await asyncio.gather(*polls))
-        except RequestFailedError:
-            if self.journal is not None and call is not None:
-                self.journal.finished(call)
-            raise
-        except APIStatusError as error:
-            if error.status_code in _GONE and self.journal is not None and call is not None:
-                self.journal.finished(call)
-                error.add_note(
-                    "The operation was accepted, and the server no longer keeps its result. Catch this error to go on "
-                    "without it."
-                )
-            raise
-        if self.journal is not None and call is not None:
-            self.journal.finished(call, getattr(results[0], "path", None))
-        return results
-
-    def _keeping(self, call: Call | None, number: int, decode: Decoder[T]) -> Decoder[T]:
-        """A decoder that keeps in the journal what it decodes."""
-        journal = self.journal
-        if journal is None or call is None:
-            return decode
-
-        def keep(response: httpx.Response) -> T:
-            result = decode(response)
-            media_type = response.headers.get("content-type", "")
-            journal.keep(call, number, media_type, response.content)
-            return result
-
-        return keep
-
-    def _kept(self, call: Call | None, number: int) -> httpx.Response | None:
-        """A result that an earlier process has received."""
-        if self.journal is None or call is None:
-            return None
-        kept = self.journal.kept(call, number)
-        if kept is None:
-            return None
-        media_type, content = kept
-        return httpx.Response(200, headers={"content-type": media_type}, content=content)
-
-    async def _settle(
-        self,
-        turn: Turn,
-        call: Call | None,
-        seq_ids: list[int],
-        accepted: set[int],
-        failures: Mapping[int, Exception],
-    ) -> Exception:
-        """Settle the numbers after a failure, and return the error for the caller."""
-        first_failure = failures[min(failures)]
-        unknown = [n for n, error in failures.items() if not _was_refused(error)]
-        if unknown:
-            self._poison(turn, seq_ids[min(unknown)], failures[min(unknown)])
-        else:
-            last_accepted = max(accepted, default=-1)
-            for number in range(last_accepted):
-                if number not in accepted:
-                    await self._fill(turn, seq_ids[number])
-            if seq_ids[-1] != self._sequencer.next_seq_id - 1:  # others have been used behind it
-                self._poison(turn, seq_ids[0], first_failure)
-            elif last_accepted + 1 < len(seq_ids):
-                turn.give_back(seq_ids[last_accepted + 1 :])
-            if self.journal is not None and call is not None and not self._sequencer.is_poisoned:
-                self.journal.refused(call, first_failure, self._sequencer.next_seq_id)
-        if accepted:
-            first_failure.add_note(
-                f"{len(accepted)} of the call's {len(seq_ids)} requests were accepted and take effect."
-            )
-        return first_failure
-
-    async def _fill(self, turn: Turn, seq_id: int) -> None:
-        """Use up a rejected number that the server would otherwise wait for."""
-        try:
-            await self._use_up(seq_id)
-        except TinkerError as error:
-            self._poison(turn, seq_id, error)
-
-    async def _use_up(self, seq_id: int) -> None:
-        """Send an operation that changes nothing under a number."""
-        one_token = types.Datum(
-            model_input=types.ModelInput.from_ints([0]),
-            loss_fn_inputs={
-                "target_tokens": types.TensorData([0], "int64"),
-                "weights": types.TensorData([0.0], "float32"),
-            },
-        )
-        filler = Batch(self.model_id, [one_token], 0, "cross_entropy", None, backward=False)
-        await batch.send(self.session, filler, seq_id, self.progress("forward"))
-
-    def _poison(self, turn: Turn, seq_id: int, error: Exception) -> None:
-        way_out = (
-            "Create a training client from the last checkpoint."
-            if self.journal is None
-            else f"Run the program again: with {self.journal.path}, it finds out and goes on."
-        )
-        poison = RunPoisonedError(
-            f"The training run {self.model_id} accepts no more operations: it is not known whether the "
-            f"server accepted seq_id {seq_id} ({error}). {way_out}"
-        )
-        poison.__cause__ = error
-        turn.poison(poison)
-
-
-async def _decoded(decode: Decoder[T], response: httpx.Response) -> T:
-    return decode(response)
-
-
-def _known(call: Call | None, number: int) -> models.UntypedAPIFuture | None:
-    """What an earlier process was promised."""
-    if call is None or call.request_ids is None:
-        return None
-    return models.UntypedAPIFuture(request_id=call.request_ids[number])
-
-
-def _was_refused(error: Exception) -> bool:
-    """Whether it is certain that the server did not accept the request."""
-    return not (isinstance(error, APIError) and error.outcome_unknown)
-
-
-_GONE = (404, 410)
-"""Statuses of a result that the server does not keep any more."""
-_NEEDED = dict.fromkeys(
-    ("save_weights", "save_weights_for_sampler", "save_weights_external"), ("path",)
-)
-
-
-def result_of(
-    model: type[T],
-    tag: str,
-    *,
-    needs: Sequence[str] = (),
-    may_be_empty: Callable[[], bool] = lambda: False,
-) -> Decoder[T]:
-    """Return a decoder for a generated model. Some servers leave the tag out or set it to null; `tag` replaces it.
-
-    A metric that is not finite is null in JSON and NaN here.
-
-    Args:
-        model: Class of the result.
-        tag: Tag of the result.
-        needs: Fields of which at least one must have a value.
-        may_be_empty: Whether `{}` is a result of this server.
-    """
-    known = {attribute.name for attribute in fields(model)}  # type: ignore[arg-type]  # attrs makes them
-
-    def decode(response: httpx.Response) -> T:
-        body = loads(response.content)
-        if needs and not any(body.get(name) is not None for name in needs):
-            raise ValueError(f"it has no {' or '.join(needs)}")
-        if known.isdisjoint(body) and (body or not may_be_empty()):
-            raise ValueError(f"it has none of the fields of {tag}")
-        if isinstance(metrics := body.get("metrics"), dict):
-            body["metrics"] = with_nan(metrics)
-        return model.from_dict({**body, "type": body.get("type") or tag})  # type: ignore[attr-defined, no-any-return]
-
-    return decode
+def _kind(operation: str) -> str:
+    """The operation's name in the polls' header, such as `OptimStep`."""
+    return operation.title().replace("_", "")

@@ -11,11 +11,13 @@ fast; every other kind runs on Hugging Face's `tokenizers` (extra `tokenizers`).
 """
 
 from ._errors import TokenizerError
+from ._incremental import IncrementalDecoder
 from ._load import get_tokenizer
 from ._tokenizer import Tokenizer
 from ._trained_tokens import TrainedTokens, TrainOn, trained_tokens
 
 __all__ = [
+    "IncrementalDecoder",
     "Tokenizer",
     "TokenizerError",
     "TrainOn",

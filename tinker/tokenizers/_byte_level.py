@@ -12,7 +12,7 @@ import tiktoken
 from ._added_tokens import WHITE_SPACE, AddedToken, AddedTokens
 from ._byte_alphabet import to_bytes, to_characters
 from ._errors import TokenizerError
-from ._normalize import normalize
+from ._normalize import Form, normalize
 
 _WHOLE_TEXT = r"[\s\S]+"
 # tiktoken's engine keeps a place to go back to for every space of a run, a million at most, and
@@ -41,7 +41,7 @@ class ByteLevelParts:
     ranks: dict[bytes, int]
     vocab_size: int
     added_tokens: tuple[AddedToken, ...] = ()
-    normal_form: str | None = None
+    normal_form: Form | None = None
     prefix: tuple[int, ...] = ()
     suffix: tuple[int, ...] = ()
     cut_runs: bool = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import _patterns
+from ._normalize import Form
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Family:
     reserved: str = ""
     first_reserved: int = 0
     room: int = 0
-    normal_form: str | None = None
+    normal_form: Form | None = None
     starts_with: str | None = None
     cut_runs: bool = False
 

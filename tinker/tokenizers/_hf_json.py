@@ -17,7 +17,7 @@ from ._added_tokens import AddedToken
 from ._byte_alphabet import all_to_bytes
 from ._byte_level import ByteLevelParts
 from ._merges import NotConvertible, ranks_from_merges
-from ._normalize import is_form, normalize
+from ._normalize import Form, is_form, normalize
 from ._patterns import from_pre_tokenizer
 
 
@@ -75,7 +75,7 @@ def _steps(part: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
     return list(part[key]) if part.get("type") == "Sequence" else [part]
 
 
-def _normal_form(part: dict[str, Any] | None) -> str | None:
+def _normal_form(part: dict[str, Any] | None) -> Form | None:
     steps = _steps(part, "normalizers")
     if not steps:
         return None
@@ -115,7 +115,7 @@ def _added_tokens(
     return tuple(found.values())
 
 
-def _check_added_tokens(tokens: tuple[AddedToken, ...], normal_form: str | None) -> None:
+def _check_added_tokens(tokens: tuple[AddedToken, ...], normal_form: Form | None) -> None:
     """Refuse what Hugging Face's library handles in ways of its own."""
     if any(token.rstrip for token in tokens) and any(t.content[0].isspace() for t in tokens):
         raise NotConvertible("an added token may be stripped as white space after another")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Literal, cast, get_args
+from typing import Literal, TypeGuard, get_args
 
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
@@ -37,13 +37,12 @@ _KEPT = frozenset(_characters(_NEWER))
 _SPLIT = re.compile(f"([{''.join(sorted(_KEPT))}])")
 
 
-def is_form(name: str) -> bool:
+def is_form(name: str) -> TypeGuard[Form]:
     return name in get_args(Form)
 
 
-def normalize(form: str, text: str) -> str:
+def normalize(form: Form, text: str) -> str:
     """`text` in the normal form `form`: NFC, NFD, NFKC or NFKD."""
-    form = cast("Form", form)
     # What Python finds normal is normal by older tables too: they know less to change.
     if unicodedata.is_normalized(form, text):
         return text

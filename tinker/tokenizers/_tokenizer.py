@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, SupportsIndex, TypeAlias, overload
 
-from . import _chat_template
+from . import _assistant_masks, _chat_template
 from ._backend import Backend
 from ._chat_template import Span
 from ._errors import TokenizerError
+from ._tokenized_text import TokenizedText, tokenized
 
 Ids: TypeAlias = "int | Iterable[SupportsIndex]"
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
@@ -26,18 +27,6 @@ NAMED_TOKENS = (
     "cls_token",
     "mask_token",
 )
-
-
-class TokenizedText(dict[str, Any]):
-    """What calling a tokenizer gives: `input_ids` and `attention_mask`, by key or attribute."""
-
-    @property
-    def input_ids(self) -> Any:
-        return self["input_ids"]
-
-    @property
-    def attention_mask(self) -> Any:
-        return self["attention_mask"]
 
 
 class Tokenizer:
@@ -157,7 +146,7 @@ class Tokenizer:
         single = isinstance(text, str)
         rows = self.batch_encode([text] if isinstance(text, str) else text, add_special_tokens)
         rows = [row[:longest] for row in rows]
-        return _tokenized(rows, single=single, return_tensors=return_tensors)
+        return tokenized(rows, single=single, return_tensors=return_tensors)
 
     def _longest(
         self, padding: bool | str, truncation: bool | str, max_length: int | None
@@ -262,16 +251,12 @@ class Tokenizer:
         if sanitize_control_tokens:
             raise TokenizerError("sanitize_control_tokens=True is not supported.")
         if return_assistant_tokens_mask:
-            if not (tokenize and return_dict) or continue_final_message:
-                raise TokenizerError(
-                    "return_assistant_tokens_mask needs tokenize=True and return_dict=True, and no"
-                    " continue_final_message."
-                )
-            if not _chat_template.marks_generation(template):
-                raise TokenizerError(
-                    "return_assistant_tokens_mask needs a chat template with {% generation %}, which this one"
-                    " does not have; tinker.tokenizers.trained_tokens computes the mask without it."
-                )
+            _assistant_masks.check(
+                template,
+                tokenize=tokenize,
+                return_dict=return_dict,
+                continues=bool(continue_final_message),
+            )
         batched = bool(conversation) and isinstance(conversation[0], list | tuple)
         conversations: Any = conversation if batched else [conversation]
         options: dict[str, Any] = {
@@ -316,28 +301,13 @@ class Tokenizer:
         return_tensors: str | None,
     ) -> TokenizedText:
         longest = self._longest(padding, truncation, max_length)
-        tokenized = [self._mask(text, spans) for text, spans in marked]
-        return _tokenized(
-            [tokens[:longest] for tokens, _ in tokenized],
+        masked = [_assistant_masks.mask_of(self._backend, text, spans) for text, spans in marked]
+        return tokenized(
+            [tokens[:longest] for tokens, _ in masked],
             single=single,
             return_tensors=return_tensors,
-            assistant_masks=[list(map(int, mask[:longest])) for _, mask in tokenized],
+            assistant_masks=[list(map(int, mask[:longest])) for _, mask in masked],
         )
-
-    def _mask(self, text: str, spans: Sequence[Span]) -> tuple[list[int], list[bool]]:
-        """The ids of a text, and for each whether any of its characters lies in a span."""
-        normalize = self._backend.normalize
-        normal = normalize(text)
-        remaining = list(spans)
-        if normal != text:
-            remaining = [(_moved(normalize, text, a), _moved(normalize, text, b)) for a, b in spans]
-        tokens, offsets = self._backend.encode_with_offsets(normal)
-        mask = []
-        for begin, end in offsets:
-            while remaining and remaining[0][1] <= begin:
-                remaining.pop(0)
-            mask.append(bool(remaining) and remaining[0][0] < end)
-        return tokens, mask
 
     # --- tokens ---------------------------------------------------------------------------------
 
@@ -502,42 +472,3 @@ def _listed(ids: Any) -> list[Any]:
     if isinstance(ids, str) or not isinstance(ids, Iterable):
         raise TypeError(f"Token ids are ints, not {type(ids).__name__}.")
     return list(ids)
-
-
-def _moved(normalize: Callable[[str], str], text: str, place: int) -> int:
-    """Where a place of the text is in the normalized text."""
-    before = normalize(text[:place])
-    if before + normalize(text[place:]) != normalize(text):
-        raise TokenizerError(f"The text cannot be cut at character {place}: it is within a letter.")
-    return len(before)
-
-
-def _tokenized(
-    rows: list[list[int]],
-    *,
-    single: bool,
-    return_tensors: str | None,
-    **more: list[list[int]],
-) -> TokenizedText:
-    columns = {"input_ids": rows, "attention_mask": [[1] * len(row) for row in rows], **more}
-    if return_tensors is not None:
-        return TokenizedText(
-            {name: _tensor(column, return_tensors) for name, column in columns.items()}
-        )
-    return TokenizedText(
-        {name: column[0] if single else column for name, column in columns.items()}
-    )
-
-
-def _tensor(rows: list[list[int]], kind: str) -> Any:
-    if len({len(row) for row in rows}) > 1:
-        raise TokenizerError("return_tensors needs rows of one length: padding is not supported.")
-    if kind == "np":
-        import numpy as np  # noqa: PLC0415 - only when asked for
-
-        return np.array(rows, dtype=np.int64)
-    if kind == "pt":
-        import torch  # noqa: PLC0415
-
-        return torch.tensor(rows, dtype=torch.long)
-    raise TokenizerError(f"return_tensors is {kind!r}; it can be 'np' or 'pt'.")

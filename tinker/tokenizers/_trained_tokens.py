@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from attrs import define, field, frozen
 
 from . import _chat_template
+from ._assistant_masks import mask_of
 from ._chat_template import Span
 from ._errors import TokenizerError
 from ._tokenizer import Tokenizer
@@ -95,7 +96,7 @@ def trained_tokens(
         spans = [(0, len(text))]
     else:
         text, spans = renderer.spans(chosen)
-    tokens, trained = tokenizer._mask(text, spans)
+    tokens, trained = mask_of(tokenizer._backend, text, spans)
     return TrainedTokens(text, tokens, trained)
 
 

@@ -13,14 +13,14 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tinker.types.tensor_dtype import TensorDtype
 
-Array: TypeAlias = npt.NDArray[Any]
-Int32Array: TypeAlias = npt.NDArray[np.int32]
-Int64Array: TypeAlias = npt.NDArray[np.int64]
-Float32Array: TypeAlias = npt.NDArray[np.float32]
+# As `numpy.typing.NDArray`, whose import takes a millisecond.
+Array: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[Any]]
+Int32Array: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.int32]]
+Int64Array: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
+Float32Array: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.float32]]
 
 _ALLOWED = {
     "int32": "a token id: an integer from -2**31 to 2**31 - 1",

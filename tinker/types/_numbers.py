@@ -6,9 +6,10 @@ import math
 import operator
 from collections.abc import Mapping
 from numbers import Real
+from typing import TypeGuard
 
 
-def is_whole(value: object) -> bool:
+def is_whole(value: object) -> TypeGuard[int]:
     """Whether it is an int, of Python or numpy, that fits into JSON's 64 bits; a bool is not."""
     try:
         return not isinstance(value, bool) and -(2**63) <= operator.index(value) < 2**64  # type: ignore[arg-type]
@@ -16,7 +17,7 @@ def is_whole(value: object) -> bool:
         return False
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether it is a finite number, of Python or numpy; a bool is not."""
     try:
         return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

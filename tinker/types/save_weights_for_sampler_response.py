@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Any, Self, TypeAlias
 
 import attrs
 
@@ -15,6 +16,11 @@ class SaveWeightsForSamplerResponse(models.SaveWeightsForSamplerResponse):
     """A sampler checkpoint was saved; `path` is its tinker path."""
 
     path: str = attrs.field(kw_only=True)
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        # The generated one passes fields by position, and `path` has another one here.
+        return cls(**dict(models.SaveWeightsForSamplerResponse.from_dict(src)))
 
     def get_console_url(self) -> str:
         """Its page in the hosted service's console."""

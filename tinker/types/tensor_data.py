@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, get_args
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
 from tinker.types._arrays import (
     Array,
@@ -233,7 +232,7 @@ class TensorData(Model):
         values = self.values_np
         return self.dtype == "int64" or np.count_nonzero(np.isfinite(values)) == len(values)
 
-    def _first(self, wrong: npt.NDArray[np.bool_]) -> str:
+    def _first(self, wrong: Array) -> str:
         """The first wrong value, for a message: `data[3] is nan`."""
         position = int(wrong.argmax())
         return f"data[{position}] is {self.values_np[position].item()}"

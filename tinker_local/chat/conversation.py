@@ -8,8 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from tinker.tokenizers import Tokenizer, TokenizerError, get_tokenizer
-from tinker.tokenizers._incremental import IncrementalDecoder
+from tinker.tokenizers import IncrementalDecoder, Tokenizer, TokenizerError, get_tokenizer
 from tinker_local.chat.text import Assembler, Channels, Splitter, ThinkTags
 from tinker_local.chat.tool_calls import family_of
 from tinker_local.engine.base import ModelSpec
@@ -108,8 +107,8 @@ def render(
 
 def effort_of(name: str, value: Any) -> str | None:
     """The level for a level or a number from 0 to 0.99."""
-    if value is None or value in EFFORTS:
-        return value  # type: ignore[no-any-return]
+    if value is None or (isinstance(value, str) and value in EFFORTS):
+        return value
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and 0 <= value <= EFFORTS["xhigh"]:
         return min(EFFORTS, key=lambda level: abs(EFFORTS[level] - value))

@@ -36,6 +36,8 @@ class ModelSpec:
     vocab_size: int
     tokenizer_id: str
     arch: str
+    image_tokens: Callable[[bytes, str], npt.NDArray[np.int64]] | None = None
+    """The tokens of an image file, by its content and format; None if the model reads text only."""
 
     def check_tokens(self, tokens: npt.NDArray[np.int64], *, what: str = "model_input") -> None:
         """Raise EngineError unless there is at least one token, and all fit the context and are in the vocabulary."""
@@ -138,7 +140,7 @@ class SampleSpec:
     """Number of tokens to score at the end of the prompt, also by top-k; None means all except the first."""
     target_prompt_logprobs: PromptTargets | None = None
     prompt_alt_tokens_k: int = 0
-    heard: Listener | None = None
+    listener: Listener | None = None
     is_cancelled: Callable[[], bool] = lambda: False
     """Called before each token. If it returns true, the sequences of the request end, and are not read."""
 

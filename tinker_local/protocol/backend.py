@@ -14,6 +14,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from tinker._codec import media_types
+from tinker_api import security
 from tinker_local.access.keys import Keys, KeysFile
 from tinker_local.access.signing import Signer
 from tinker_local.engine.base import Engine
@@ -31,6 +32,11 @@ logger = logging.getLogger("tinker_local")
 
 SECONDS_IN_TROUBLE = 2.0
 """Seconds for which a poll is held while nothing can be recorded, so that its reader learns of it soon."""
+SECONDS_BETWEEN_FLUSHES = 1.0
+"""Seconds between two moves of the database's journal into the database."""
+
+
+IDEMPOTENCY_KEY = "X-Idempotency-Key"
 
 
 @frozen
@@ -52,6 +58,20 @@ class Call:
     stream: AsyncIterator[bytes] | None = None
     """The stream of the body, for an operation that takes bytes."""
 
+    @property
+    def credential(self) -> str:
+        return self.headers[security.HEADER]
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """Of all attempts of one call."""
+        return self.headers.get(IDEMPOTENCY_KEY)
+
+
+def reused(what: str) -> Refusal:
+    """The refusal of a number or a key that belongs to another request."""
+    return Refusal(409, f"{what} was used by a different request")
+
 
 class Backend:
     """Lives on the event loop."""
@@ -72,7 +92,7 @@ class Backend:
         self.refused: str | None = None
         """Why requests cannot be recorded; None once recording works again."""
         self._resume()
-        self._sweeping = asyncio.create_task(self._sweep())
+        self._background = [asyncio.create_task(one()) for one in (self._sweep, self._flush)]
 
     def _resume(self) -> None:
         """Continue where the last process stopped, however it ended."""
@@ -101,10 +121,16 @@ class Backend:
                     logger.exception("Cannot delete expired objects")
             await asyncio.sleep(self.options.sweep_seconds)
 
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_FLUSHES)
+            with contextlib.suppress(sqlite3.Error, RuntimeError):  # the next attempt may succeed
+                await asyncio.to_thread(self.store.flush)
+
     async def close(self) -> None:
-        self._sweeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._sweeping
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         self.scheduler.stop()
         self.scheduler.join(1.0)
 
@@ -140,7 +166,7 @@ class Backend:
     def check_base_model(self, name: str) -> None:
         if name not in self.engine.models:
             raise Refusal(
-                400, f"Unknown base_model {name!r}; on offer: {', '.join(self.engine.models)}"
+                400, f"Unknown base_model {name!r}; available: {', '.join(self.engine.models)}"
             )
 
     # ---- promises ---------------------------------------------------------------------------
@@ -152,7 +178,7 @@ class Backend:
             return False
         self.repetitions[request_id] += 1
         if known.digest != digest:
-            raise Refusal(409, f"{what} was used by a different request")
+            raise reused(what)
         return True
 
     def promise(
@@ -206,7 +232,7 @@ class Backend:
         return request.finished < now - self.options.keep_unread_results_seconds
 
     def cancel(self, request: Request, message: str) -> None:
-        """End a sample that nobody wants any more, unless it is finished."""
+        """End a sample that nobody waits for any more, unless it is finished."""
         current = self.store.request(request.id)
         if request.operation != "asample" or current is None or current.state != PENDING:
             return

@@ -30,7 +30,7 @@ logger = logging.getLogger("tinker_local")
 
 LARGEST_SAMPLE_BATCH = 64
 NICENESS = 5
-"""Niceness of the thread that executes and of the threads it starts, so that the event loop gets the processor first."""
+"""Added niceness of the thread that executes and of the threads it starts, so that the event loop gets the processor first."""
 RETRY_SECONDS = 1.0
 """Seconds between attempts to record a result."""
 
@@ -252,7 +252,9 @@ class Scheduler:
     def _run(self) -> None:
         if sys.platform == "linux":  # elsewhere priorities are of processes
             with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+                thread = threading.get_native_id()
+                own = os.getpriority(os.PRIO_PROCESS, thread)
+                os.setpriority(os.PRIO_PROCESS, thread, own + NICENESS)
         while (requests := self._work.get()) is not None:
             while not self._try(requests):
                 if self._stopping.wait(RETRY_SECONDS):

@@ -13,22 +13,22 @@ or not at all.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import re
 import shutil
 import tarfile
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
-import safetensors.numpy
 from attrs import asdict, frozen
 from safetensors import SafetensorError, safe_open
 
 from tinker_local.engine.base import AdapterState, LoraSpec, Tensors
-from tinker_local.state import encryption, peft
+from tinker_local.state import encryption, peft, tensor_files
 
 _PATH = re.compile(
     r"tinker://([^/]+)/(weights|sampler_weights|external_weights)/([A-Za-z0-9_][A-Za-z0-9_.-]*)"
@@ -84,21 +84,17 @@ class CheckpointFiles:
         # One entry, because the order of several differs from one process to another.
         own = {"base_model": adapter.base_model, "alpha": adapter.alpha, **asdict(adapter.lora)}
         facts = {"adapter": json.dumps(own)}
-        contents = {
-            CONFIG: json.dumps(peft.config(adapter), indent=2).encode(),
-            WEIGHTS: safetensors.numpy.save(peft.tensors(adapter.weights), metadata=facts),
+        tensors: dict[str, tuple[Tensors, dict[str, str]]] = {
+            WEIGHTS: (peft.tensors(adapter.weights), facts)
         }
         if location.kind == "weights":
-            step = {"step": str(adapter.step)}
-            contents[_OPTIMIZER] = safetensors.numpy.save(adapter.moments, metadata=step)
-        if recipients:
-            contents = {
-                f"{name}.age": encryption.encrypted(content, recipients)
-                for name, content in contents.items()
-            }
+            tensors[_OPTIMIZER] = adapter.moments, {"step": str(adapter.step)}
         folder = self._new_folder(location, save)
-        for name, content in contents.items():
-            (self._root / folder / name).write_bytes(content)
+        with self._new_file(folder, CONFIG, recipients) as file:
+            file.write(json.dumps(peft.config(adapter), indent=2).encode())
+        for name, (content, metadata) in tensors.items():
+            with self._new_file(folder, name, recipients) as file:
+                tensor_files.write(file, content, metadata)
         return folder
 
     def copy(self, folder: str, location: Location) -> str:
@@ -113,6 +109,20 @@ class CheckpointFiles:
         renamed = f"{folder.rpartition('/')[0]}/{save}"
         (self._root / folder).rename(self._root / renamed)
         return renamed
+
+    @contextlib.contextmanager
+    def _new_file(self, folder: str, name: str, recipients: Sequence[str]) -> Iterator[BinaryIO]:
+        """A file to write, which is encrypted for the recipients if there are any."""
+        path = self._root / folder / name
+        if not recipients:
+            with path.open("wb") as file:
+                yield file
+            return
+        plain = io.BytesIO()  # never on disk
+        yield plain
+        path.with_name(f"{name}.age").write_bytes(
+            encryption.encrypted(plain.getvalue(), recipients)
+        )
 
     def _new_folder(self, location: Location, save: str) -> str:
         # A model's id has colons, which not every file system takes; quoting keeps it one segment.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -46,27 +46,50 @@ class Curves:
             *(model_id, name, step, total),
         )
 
-    def _steps(self, model_id: str, name: str = STEP) -> int:
+    def _steps(self, model_id: str) -> int:
         query = "SELECT steps FROM curves WHERE model_id = ? AND name = ?"
-        rows = self._store.tuples(query, model_id, name)
+        rows = self._store.tuples(query, model_id, STEP)
         return int(rows[0][0]) if rows else 0
 
     def names(self, owner: str) -> list[str]:
-        """The metrics that runs of a user have."""
+        """The metrics that runs of a user have, a loss first."""
         query = """SELECT DISTINCT name FROM models JOIN curves ON model_id = models.id
-            WHERE owner = ? AND name != ''"""
-        return sorted(name for (name,) in self._store.tuples(query, owner))
+            WHERE owner = ? AND name NOT IN ('', 'tokens:sum')"""
+        names = [name for (name,) in self._store.tuples(query, owner)]
+        return sorted(names, key=lambda name: (not name.startswith("loss"), name))
 
-    def curve(
-        self, model_id: str, name: str, first: int, last: int, points: int
-    ) -> dict[str, list[Any]]:
-        """The steps from first to last, thinned out evenly to about so many, and their values."""
-        first, last = max(first, 0), min(last, self._steps(model_id, name))
+    def newest(self, owner: str, count: int) -> list[str]:
+        """The ids of the newest runs of a user."""
+        query = "SELECT id FROM models WHERE owner = ? ORDER BY created DESC LIMIT ?"
+        return [model_id for (model_id,) in self._store.tuples(query, owner, count)]
+
+    def table(
+        self, owner: str, runs: Sequence[str], name: str, first: int, last: int, points: int
+    ) -> dict[str, Any]:
+        """The curves of those runs that belong to a user and have the metric, with the steps that they share.
+
+        The steps are thinned out evenly to about so many, with the first and the last of each run. A run has None where it has no
+        such step.
+        """
+        query = """SELECT model_id, steps FROM curves JOIN models ON models.id = model_id
+            WHERE owner = ? AND name = ? AND model_id IN (SELECT value FROM json_each(?))"""
+        found = dict(self._store.tuples(query, owner, name, _json(runs)))
+        ends = {run: min(last, found[run]) for run in runs if run in found}
+        first, last = max(first, 1), max(ends.values(), default=0)
         stride = max(1, math.ceil((last - first + 1) / points))
-        # Every stride-th step wherever it begins, so that the curves of several runs have the same steps.
-        steps = [*range(-(-first // stride) * stride, last, stride), last]
-        query = """SELECT step, CASE weight WHEN 0 THEN total ELSE total / weight END
-            FROM json_each(?) AS wanted CROSS JOIN metrics
-            WHERE model_id = ? AND name = ? AND step = wanted.value"""
-        rows = self._store.tuples(query, orjson.dumps(steps).decode(), model_id, name)
-        return {"steps": [row[0] for row in rows], "values": [row[1] for row in rows]}
+        # Every stride-th step wherever it begins, so that a curve keeps its shape while steps are added.
+        thin = range(-(-first // stride) * stride, last + 1, stride)
+        steps = sorted(
+            {*thin, *(step for step in (first, *ends.values()) if first <= step <= last)}
+        )
+        # One row for a run: Python is asked once, however many steps there are.
+        query = """SELECT json_group_array(CASE weight WHEN 0 THEN total ELSE total / weight END) FROM
+            (SELECT total, weight FROM json_each(?)
+             LEFT JOIN metrics ON model_id = ? AND name = ? AND step = value ORDER BY key)"""
+        wanted = _json(steps)
+        values = {run: self._store.tuples(query, wanted, run, name)[0][0] for run in ends}
+        return {"steps": steps, "values": {run: orjson.loads(row) for run, row in values.items()}}
+
+
+def _json(values: Sequence[Any]) -> str:
+    return orjson.dumps(values).decode()

@@ -12,11 +12,11 @@ import os
 import uuid
 from typing import Any
 
-import safetensors.numpy
 from attrs import asdict
 from safetensors import safe_open
 
 from tinker_local.engine.base import AdapterState, LoraSpec
+from tinker_local.state import tensor_files
 from tinker_local.state.store import Store
 
 _GROUPS = ("weights", "moments", "grads")
@@ -51,7 +51,7 @@ class Snapshots:
         }
         self._store.insert("snapshots", file=name)
         with (self._folder / name).open("wb") as file:
-            file.write(safetensors.numpy.save(tensors, metadata={"adapter": json.dumps(facts)}))
+            tensor_files.write(file, tensors, {"adapter": json.dumps(facts)})
             file.flush()
             os.fsync(file.fileno())
         return name

@@ -18,87 +18,12 @@ from typing import Any
 
 from attrs import frozen
 
+from tinker_local.state import disk
 from tinker_local.state.folder import DATABASE, DataFolder, DataFolderError
+from tinker_local.state.schema import SCHEMA, VERSION
 
-_VERSION = 4
-"""Version of the schema; raise it with every change that older databases do not match."""
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS sessions (
-    id TEXT PRIMARY KEY, owner TEXT NOT NULL, created REAL NOT NULL, seen REAL NOT NULL,
-    facts TEXT NOT NULL, finish TEXT
-);
-CREATE INDEX IF NOT EXISTS sessions_of_owners ON sessions (owner, created, id);
-CREATE TABLE IF NOT EXISTS models (
-    id TEXT PRIMARY KEY, session_id TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL,
-    seen REAL NOT NULL, facts TEXT NOT NULL, ready INTEGER NOT NULL DEFAULT 0,
-    unloaded INTEGER NOT NULL DEFAULT 0, next_seq_id INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS models_of_owners ON models (owner, created, id);
-CREATE INDEX IF NOT EXISTS models_of_sessions ON models (session_id);
-CREATE TABLE IF NOT EXISTS adapters (
-    model_id TEXT PRIMARY KEY, file TEXT NOT NULL, log_id INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS log (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, model_id TEXT NOT NULL, request_id TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS log_of_models ON log (model_id, id);
-CREATE TABLE IF NOT EXISTS samplers (
-    id TEXT PRIMARY KEY, session_id TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL,
-    base_model TEXT NOT NULL, model_path TEXT, model_id TEXT, joined INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS samplers_of_sessions ON samplers (session_id);
-CREATE TABLE IF NOT EXISTS ephemeral_weights (sampler_id TEXT PRIMARY KEY, file TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS requests (
-    id TEXT PRIMARY KEY, target TEXT NOT NULL, owner TEXT NOT NULL, operation TEXT NOT NULL,
-    seq_id INTEGER, digest BLOB NOT NULL, media_type TEXT NOT NULL, created REAL NOT NULL,
-    state TEXT NOT NULL, started REAL, finished REAL, result_type TEXT, read REAL, result BLOB
-);
-CREATE INDEX IF NOT EXISTS targets ON requests (target);
-CREATE TABLE IF NOT EXISTS bodies (request_id TEXT PRIMARY KEY, body BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS pending ON requests (state) WHERE state = 'pending';
-CREATE INDEX IF NOT EXISTS finished ON requests (finished) WHERE state = 'done';
-CREATE TABLE IF NOT EXISTS checkpoints (
-    path TEXT PRIMARY KEY, model_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
-    folder TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL, expires REAL, size INTEGER NOT NULL,
-    public INTEGER NOT NULL DEFAULT 0, facts TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS checkpoints_of_models ON checkpoints (model_id);
-CREATE INDEX IF NOT EXISTS checkpoints_of_owners ON checkpoints (owner, created, path);
-CREATE TABLE IF NOT EXISTS audit (
-    id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, event TEXT NOT NULL,
-    actor TEXT NOT NULL, model_id TEXT, path TEXT, facts TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS completions (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, clone INTEGER NOT NULL,
-    request_id TEXT NOT NULL, state TEXT NOT NULL, size INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS completions_of_samplers ON completions (target, clone, id);
-CREATE TABLE IF NOT EXISTS usage (
-    hour INTEGER NOT NULL, owner TEXT NOT NULL, session_id TEXT NOT NULL, base_model TEXT NOT NULL,
-    kind TEXT NOT NULL, amount REAL NOT NULL, PRIMARY KEY (hour, owner, session_id, base_model, kind)
-);
-CREATE TABLE IF NOT EXISTS recordings (
-    id TEXT PRIMARY KEY, session_id TEXT NOT NULL, used REAL NOT NULL, content BLOB
-);
-CREATE INDEX IF NOT EXISTS kept_recordings ON recordings (used) WHERE content IS NOT NULL;
-CREATE TABLE IF NOT EXISTS metrics (
-    model_id TEXT NOT NULL, name TEXT NOT NULL, step INTEGER NOT NULL, total REAL NOT NULL,
-    weight REAL NOT NULL, PRIMARY KEY (model_id, name, step)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS curves (
-    model_id TEXT NOT NULL, name TEXT NOT NULL, steps INTEGER NOT NULL, total REAL NOT NULL,
-    PRIMARY KEY (model_id, name)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS unreferenced (folder TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS snapshots (file TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS revoked_keys (hash TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS losses (id TEXT PRIMARY KEY, owner TEXT NOT NULL, facts TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS uploads (
-    id TEXT PRIMARY KEY, owner TEXT NOT NULL, created REAL NOT NULL, expires REAL NOT NULL,
-    facts TEXT NOT NULL, path TEXT
-);
-CREATE TABLE IF NOT EXISTS copies (key TEXT PRIMARY KEY, digest BLOB NOT NULL, path TEXT NOT NULL);
-"""
+_MAX_JOURNAL_PAGES = 65536
+"""A commit itself moves the journal into the database only if it has this many pages, 256 MB: see `Store.flush`."""
 
 PENDING, DONE, FAILED, DROPPED = "pending", "done", "failed", "dropped"
 
@@ -155,7 +80,11 @@ class Store:
         self.on_use: Callable[[str, float], None] = lambda kind, amount: None
         """Called with usage that is counted."""
         file = folder.path / DATABASE
+        self._file = file
         self._lock = threading.RLock()
+        self._flushing = threading.Lock()
+        self._flushed: int | None = 0
+        """The number of changes that are in the database; None once it is closed."""
         try:
             self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         except sqlite3.Error as error:
@@ -166,8 +95,9 @@ class Store:
             self._check_own()
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.executescript(_SCHEMA)
-            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {_MAX_JOURNAL_PAGES}")
+            self._connection.executescript(SCHEMA)
+            self._connection.execute(f"PRAGMA user_version = {VERSION}")
         except DataFolderError:
             self.close()
             raise
@@ -184,7 +114,7 @@ class Store:
         if "sessions" not in names or "requests" not in names:
             raise sqlite3.DatabaseError("it is not a database of this server")
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version != _VERSION:
+        if version != VERSION:
             raise sqlite3.DatabaseError("another version of this server made it")
 
     @property
@@ -197,9 +127,23 @@ class Store:
 
     def close(self) -> None:
         """Close the database, and release the folder."""
-        with self._lock:
+        with self._flushing, self._lock:
             self._connection.close()
+            self._flushed = None
         self._folder.release()
+
+    def flush(self) -> None:
+        """Move what was committed from the journal into the database, for which SQLite waits for the disk.
+
+        For a thread of its own: commits, which serve requests, do not wait.
+        """
+        with self._flushing:
+            if self._flushed is None or self._flushed == self._connection.total_changes:
+                return
+            changes = self._connection.total_changes
+            with contextlib.closing(sqlite3.connect(self._file)) as own, disk.unless_full():
+                own.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._flushed = changes
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -226,7 +170,7 @@ class Store:
 
     def try_to_write(self) -> None:
         """Check that the database can be written; raises if not."""
-        self.write(f"PRAGMA user_version = {_VERSION}")
+        self.write(f"PRAGMA user_version = {VERSION}")
 
     def after_commit(self, run: Callable[[], None]) -> None:
         """Call a function after the commit, such as one that deletes files that are no longer referenced."""

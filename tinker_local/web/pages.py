@@ -14,12 +14,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tinker._codec import media_types
+from tinker_api import security
 from tinker_local.errors import Refusal
 from tinker_local.protocol import contract
 from tinker_local.protocol.backend import Backend
 from tinker_local.protocol.faults import Fault
 from tinker_local.state.curves import Curves
-from tinker_local.web.snapshot import Snapshot
+from tinker_local.web.snapshot import MAX_ROWS, Snapshot
 
 _SECONDS = 1.0
 """Seconds between checks for changes."""
@@ -110,7 +111,7 @@ def _file(
 
 def _user(request: Request) -> str:
     backend: Backend = request.app.state.backend
-    return backend.keys.user(request.headers.get("x-api-key"))
+    return backend.keys.user(request.headers.get(security.HEADER))
 
 
 def _refused(refusal: Refusal) -> Response:
@@ -119,26 +120,26 @@ def _refused(refusal: Refusal) -> Response:
 
 
 async def _curves(request: Request) -> Response:
-    """The curves of some runs: `metric`, `run` (repeated), and the steps `first` to `last`."""
+    """The curves of the runs named by `run` (repeated), or of the `newest`: `metric`, and the steps `first` to `last`."""
     backend: Backend = request.app.state.backend
     asked = request.query_params
     try:
         user = _user(request)
-        first, last = int(asked.get("first", 0)), int(asked.get("last", 2**31))
+        first, last, newest = (
+            int(asked.get(name, usual))
+            for name, usual in (("first", 0), ("last", 2**31), ("newest", 0))
+        )
     except Refusal as refusal:
         return _refused(refusal)
     except ValueError:
-        return _refused(Refusal(422, "first and last are numbers of steps"))
-    curves, runs = Curves(backend.store), asked.getlist("run")
-    metric, points = asked.get("metric", ""), max(_MIN_POINTS, _MAX_POINTS // max(1, len(runs)))
+        return _refused(Refusal(422, "first, last and newest are integers"))
+    curves = Curves(backend.store)
 
     def read() -> bytes:
-        found = {}
-        for run in runs:
-            model = backend.store.get("models", run)
-            if model is not None and model["owner"] == user:
-                found[run] = curves.curve(run, metric, first, last, points)
-        return orjson.dumps(found)
+        runs = asked.getlist("run") or curves.newest(user, min(newest, MAX_ROWS))
+        metric = asked.get("metric") or next(iter(curves.names(user)), "")
+        points = max(_MIN_POINTS, _MAX_POINTS // max(1, len(runs)))
+        return orjson.dumps(curves.table(user, runs, metric, first, last, points))
 
     return Response(await asyncio.to_thread(read), media_type=media_types.JSON)
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class AdamOptimizerConfig(Schema):
     """AdamW, which every server offers."""
 
@@ -27,5 +27,5 @@ class AdamOptimizerConfig(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "adamw", "type"),
+            const(src["type"], "adamw", "type"),
         )

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class AdamParams(Schema):
     """Parameters of Adam with decoupled weight decay, for one step."""
 
@@ -52,10 +52,10 @@ class AdamParams(Schema):
         weight_decay = src.get("weight_decay")
         grad_clip_norm = src.get("grad_clip_norm")
         return cls(
-            learning_rate=0.0001 if learning_rate is None else learning_rate,
-            beta1=0.9 if beta1 is None else beta1,
-            beta2=0.95 if beta2 is None else beta2,
-            eps=1e-12 if eps is None else eps,
-            weight_decay=0.0 if weight_decay is None else weight_decay,
-            grad_clip_norm=0.0 if grad_clip_norm is None else grad_clip_norm,
+            0.0001 if learning_rate is None else learning_rate,
+            0.9 if beta1 is None else beta1,
+            0.95 if beta2 is None else beta2,
+            1e-12 if eps is None else eps,
+            0.0 if weight_decay is None else weight_decay,
+            0.0 if grad_clip_norm is None else grad_clip_norm,
         )

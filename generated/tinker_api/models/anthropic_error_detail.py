@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class AnthropicErrorDetail(Schema):
     """What is wrong."""
 
@@ -28,6 +28,6 @@ class AnthropicErrorDetail(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=src["type"],
-            message=src["message"],
+            src["type"],
+            src["message"],
         )

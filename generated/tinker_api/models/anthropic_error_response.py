@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class AnthropicErrorResponse(Schema):
     """An error, in Anthropic's format."""
 
@@ -29,8 +29,8 @@ class AnthropicErrorResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "error", "type"),
-            error=AnthropicErrorDetail.from_dict(src["error"]),
+            AnthropicErrorDetail.from_dict(src["error"]),
+            const(src["type"], "error", "type"),
         )
 
 

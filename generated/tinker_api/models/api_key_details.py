@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ApiKeyDetails(Schema):
     """The owner of an API key."""
 
@@ -31,8 +31,8 @@ class ApiKeyDetails(Schema):
         org_details = src.get("org_details")
         user_details = src.get("user_details")
         return cls(
-            org_details=None if org_details is None else ApiKeyOrganization.from_dict(org_details),
-            user_details=None if user_details is None else ApiKeyUser.from_dict(user_details),
+            None if org_details is None else ApiKeyOrganization.from_dict(org_details),
+            None if user_details is None else ApiKeyUser.from_dict(user_details),
         )
 
 

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ApiKeyInfo(Schema):
     """An API key, without the key itself."""
 
@@ -40,10 +40,10 @@ class ApiKeyInfo(Schema):
         note = src.get("note")
         details = src.get("details")
         return cls(
-            key_id=src["key_id"],
-            name=src["name"],
-            note=note,
-            details=None if details is None else ApiKeyDetails.from_dict(details),
+            src["key_id"],
+            src["name"],
+            note,
+            None if details is None else ApiKeyDetails.from_dict(details),
         )
 
 

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ApiKeyOrganization(Schema):
     """The organization that an API key belongs to."""
 
@@ -25,5 +25,5 @@ class ApiKeyOrganization(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         name = src.get("name")
         return cls(
-            name=name,
+            name,
         )

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ApiKeyUser(Schema):
     """The user that an API key belongs to."""
 
@@ -25,5 +25,5 @@ class ApiKeyUser(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         email = src.get("email")
         return cls(
-            email=email,
+            email,
         )

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class AssignSessionProjectRequest(Schema):
     """The project to move a session to."""
 
@@ -24,5 +24,5 @@ class AssignSessionProjectRequest(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            project_id=src["project_id"],
+            src["project_id"],
         )

@@ -11,7 +11,7 @@ from ..model import Schema
 from ..types import parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class AuditLogEntry(Schema):
     """An entry of the audit log."""
 
@@ -55,14 +55,14 @@ class AuditLogEntry(Schema):
         tinker_path = src.get("tinker_path")
         purpose = src.get("purpose")
         return cls(
-            timestamp=parse_time(src["timestamp"]),
-            event=src["event"],
-            event_details=AuditEventDetails()
+            parse_time(src["timestamp"]),
+            src["event"],
+            AuditEventDetails()
             if event_details is None
             else AuditEventDetails.from_dict(event_details),
-            model_id=model_id,
-            tinker_path=tinker_path,
-            purpose=purpose,
+            model_id,
+            tinker_path,
+            purpose,
         )
 
 

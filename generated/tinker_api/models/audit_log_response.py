@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class AuditLogResponse(Schema):
     """Entries of the audit log."""
 
@@ -24,7 +24,7 @@ class AuditLogResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            entries=[AuditLogEntry.from_dict(item) for item in src["entries"]],
+            [AuditLogEntry.from_dict(item) for item in src["entries"]],
         )
 
 

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import parse_time, tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class BillingUsageEvent(Schema):
     """Usage within one hour."""
 
@@ -92,9 +92,9 @@ class BillingUsageEvent(Schema):
         effective_rate_usd_per_million_tokens = src.get("effective_rate_usd_per_million_tokens")
         effective_rate_usd_per_gigabyte_month = src.get("effective_rate_usd_per_gigabyte_month")
         return cls(
-            bucket_start=parse_time(src["bucket_start"]),
-            bucket_end=parse_time(src["bucket_end"]),
-            event_info=tagged(
+            parse_time(src["bucket_start"]),
+            parse_time(src["bucket_end"]),
+            tagged(
                 src["event_info"],
                 "type",
                 {
@@ -105,14 +105,14 @@ class BillingUsageEvent(Schema):
                     "storage": StorageBillingEvent,
                 },
             ),
-            base_model=base_model,
-            user_id=user_id,
-            user_name=user_name,
-            session_id=session_id,
-            project_id=project_id,
-            estimated_cost_usd=estimated_cost_usd,
-            effective_rate_usd_per_million_tokens=effective_rate_usd_per_million_tokens,
-            effective_rate_usd_per_gigabyte_month=effective_rate_usd_per_gigabyte_month,
+            base_model,
+            user_id,
+            user_name,
+            session_id,
+            project_id,
+            estimated_cost_usd,
+            effective_rate_usd_per_million_tokens,
+            effective_rate_usd_per_gigabyte_month,
         )
 
 

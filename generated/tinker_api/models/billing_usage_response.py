@@ -11,7 +11,7 @@ from ..model import Schema
 from ..types import parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class BillingUsageResponse(Schema):
     """Usage by the hour."""
 
@@ -39,11 +39,11 @@ class BillingUsageResponse(Schema):
         sessions = src.get("sessions")
         cost_data_through = src.get("cost_data_through")
         return cls(
-            data=[BillingUsageEvent.from_dict(item) for item in src["data"]],
-            sessions=BillingUsageSessions()
+            [BillingUsageEvent.from_dict(item) for item in src["data"]],
+            BillingUsageSessions()
             if sessions is None
             else BillingUsageSessions.from_dict(sessions),
-            cost_data_through=None if cost_data_through is None else parse_time(cost_data_through),
+            None if cost_data_through is None else parse_time(cost_data_through),
         )
 
 

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class BillingUsageSession(Schema):
     """A session that appears in the usage."""
 
@@ -25,7 +25,7 @@ class BillingUsageSession(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         user_metadata = src.get("user_metadata")
         return cls(
-            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            None if user_metadata is None else UserMetadata.from_dict(user_metadata),
         )
 
 

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CancelFutureRequest(Schema):
     """The sample to cancel."""
 
@@ -24,5 +24,5 @@ class CancelFutureRequest(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            request_id=src["request_id"],
+            src["request_id"],
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CancelFutureResponse(Schema):
     """The request is accepted."""
 
@@ -25,5 +25,5 @@ class CancelFutureResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "cancel_future", "type"),
+            const(src["type"], "cancel_future", "type"),
         )

@@ -11,7 +11,7 @@ from ..models.chat_choice_finish_reason import (
 )
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ChatChoice(Schema):
     """One completion."""
 
@@ -42,10 +42,10 @@ class ChatChoice(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         logprobs = src.get("logprobs")
         return cls(
-            index=src["index"],
-            message=ChatCompletionMessage.from_dict(src["message"]),
-            finish_reason=src["finish_reason"],
-            logprobs=None if logprobs is None else ChatLogprobs.from_dict(logprobs),
+            src["index"],
+            ChatCompletionMessage.from_dict(src["message"]),
+            src["finish_reason"],
+            None if logprobs is None else ChatLogprobs.from_dict(logprobs),
         )
 
 

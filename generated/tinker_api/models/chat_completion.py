@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ChatCompletion(Schema):
     """Completions of a conversation."""
 
@@ -47,12 +47,12 @@ class ChatCompletion(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         usage = src.get("usage")
         return cls(
-            id=src["id"],
-            object_=const(src["object"], "chat.completion", "object"),
-            created=src["created"],
-            model=src["model"],
-            choices=[ChatChoice.from_dict(item) for item in src["choices"]],
-            usage=None if usage is None else CompletionUsage.from_dict(usage),
+            src["id"],
+            src["created"],
+            src["model"],
+            [ChatChoice.from_dict(item) for item in src["choices"]],
+            const(src["object"], "chat.completion", "object"),
+            None if usage is None else CompletionUsage.from_dict(usage),
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ChatCompletionChunk(Schema):
     """A part of a stream of `create_chat_completion`. The last one may have usage and no choices."""
 
@@ -48,12 +48,12 @@ class ChatCompletionChunk(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         usage = src.get("usage")
         return cls(
-            id=src["id"],
-            object_=const(src["object"], "chat.completion.chunk", "object"),
-            created=src["created"],
-            model=src["model"],
-            choices=src["choices"],
-            usage=None if usage is None else CompletionUsage.from_dict(usage),
+            src["id"],
+            src["created"],
+            src["model"],
+            src["choices"],
+            const(src["object"], "chat.completion.chunk", "object"),
+            None if usage is None else CompletionUsage.from_dict(usage),
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ChatCompletionMessage(Schema):
     """The message that the model samples."""
 
@@ -43,12 +43,10 @@ class ChatCompletionMessage(Schema):
         reasoning_content = src.get("reasoning_content")
         tool_calls = src.get("tool_calls")
         return cls(
-            role=const(src["role"], "assistant", "role"),
-            content=content,
-            reasoning_content=reasoning_content,
-            tool_calls=None
-            if tool_calls is None
-            else [ChatToolCall.from_dict(item) for item in tool_calls],
+            const(src["role"], "assistant", "role"),
+            content,
+            reasoning_content,
+            None if tool_calls is None else [ChatToolCall.from_dict(item) for item in tool_calls],
         )
 
 

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import UNSET, Unset
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ChatCompletionRequest(Schema):
     """A conversation to complete. Any other field is rejected, unless it has no effect on the result."""
 
@@ -134,25 +134,25 @@ class ChatCompletionRequest(Schema):
         reasoning_effort = src.get("reasoning_effort")
         separate_reasoning = src.get("separate_reasoning")
         return cls(
-            model=src["model"],
-            messages=[ChatMessage.from_dict(item) for item in src["messages"]],
-            max_tokens=max_tokens,
-            max_completion_tokens=max_completion_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            top_k=top_k,
-            n=n,
-            seed=seed,
-            stop=stop,
-            logprobs=logprobs,
-            top_logprobs=top_logprobs,
-            tools=tools,
-            tool_choice=UNSET if tool_choice is None else tool_choice,
-            stream=stream,
-            stream_options=UNSET if stream_options is None else stream_options,
-            reasoning_effort=reasoning_effort,
-            separate_reasoning=separate_reasoning,
-            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
+            src["model"],
+            [ChatMessage.from_dict(item) for item in src["messages"]],
+            max_tokens,
+            max_completion_tokens,
+            temperature,
+            top_p,
+            top_k,
+            n,
+            seed,
+            stop,
+            logprobs,
+            top_logprobs,
+            tools,
+            UNSET if tool_choice is None else tool_choice,
+            stream,
+            UNSET if stream_options is None else stream_options,
+            reasoning_effort,
+            separate_reasoning,
+            {key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 

@@ -9,7 +9,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ChatFunctionCall(Schema):
     """The function that a tool call calls."""
 
@@ -33,9 +33,9 @@ class ChatFunctionCall(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            name=src["name"],
-            arguments=src["arguments"],
-            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
+            src["name"],
+            src["arguments"],
+            {key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ChatLogprobs(Schema):
     """The log-probabilities of a choice."""
 
@@ -25,7 +25,7 @@ class ChatLogprobs(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         content = src.get("content")
         return cls(
-            content=None if content is None else [TokenLogprob.from_dict(item) for item in content],
+            None if content is None else [TokenLogprob.from_dict(item) for item in content],
         )
 
 

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..models.chat_message_role import ChatMessageRole
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ChatMessage(Schema):
     """A message of a conversation."""
 
@@ -60,15 +60,13 @@ class ChatMessage(Schema):
         tool_call_id = src.get("tool_call_id")
         name = src.get("name")
         return cls(
-            role=src["role"],
-            content=content,
-            reasoning_content=reasoning_content,
-            tool_calls=None
-            if tool_calls is None
-            else [ChatToolCall.from_dict(item) for item in tool_calls],
-            tool_call_id=tool_call_id,
-            name=name,
-            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
+            src["role"],
+            content,
+            reasoning_content,
+            None if tool_calls is None else [ChatToolCall.from_dict(item) for item in tool_calls],
+            tool_call_id,
+            name,
+            {key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 

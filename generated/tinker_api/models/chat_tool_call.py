@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ChatToolCall(Schema):
     """A tool call that the model makes."""
 
@@ -38,10 +38,10 @@ class ChatToolCall(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            id=src["id"],
-            type=const(src["type"], "function", "type"),
-            function=ChatFunctionCall.from_dict(src["function"]),
-            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
+            src["id"],
+            ChatFunctionCall.from_dict(src["function"]),
+            const(src["type"], "function", "type"),
+            {key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 

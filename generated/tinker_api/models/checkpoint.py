@@ -11,7 +11,7 @@ from ..models.checkpoint_type import CheckpointType
 from ..types import parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class Checkpoint(Schema):
     """Saved weights."""
 
@@ -68,15 +68,15 @@ class Checkpoint(Schema):
         expires_at = src.get("expires_at")
         base_model = src.get("base_model")
         return cls(
-            checkpoint_id=src["checkpoint_id"],
-            checkpoint_type=src["checkpoint_type"],
-            time=parse_time(src["time"]),
-            tinker_path=src["tinker_path"],
-            size_bytes=size_bytes,
-            public=False if public is None else public,
-            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
-            expires_at=None if expires_at is None else parse_time(expires_at),
-            base_model=base_model,
+            src["checkpoint_id"],
+            src["checkpoint_type"],
+            parse_time(src["time"]),
+            src["tinker_path"],
+            size_bytes,
+            False if public is None else public,
+            None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            None if expires_at is None else parse_time(expires_at),
+            base_model,
         )
 
 

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CheckpointArchiveUrlResponse(Schema):
     """The URL of an archive."""
 
@@ -32,6 +32,6 @@ class CheckpointArchiveUrlResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         expires = src.get("expires")
         return cls(
-            url=src["url"],
-            expires=None if expires is None else parse_time(expires),
+            src["url"],
+            None if expires is None else parse_time(expires),
         )

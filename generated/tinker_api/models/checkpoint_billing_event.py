@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CheckpointBillingEvent(Schema):
     """Checkpoints that were saved."""
 
@@ -29,6 +29,6 @@ class CheckpointBillingEvent(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "checkpoint", "type"),
-            count=src["count"],
+            src["count"],
+            const(src["type"], "checkpoint", "type"),
         )

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CheckpointSearchCursor(Schema):
     """Where a search of checkpoints continues. Send it back unchanged."""
 
@@ -30,6 +30,6 @@ class CheckpointSearchCursor(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            last_created_at=parse_time(src["last_created_at"]),
-            last_checkpoint_uuid=src["last_checkpoint_uuid"],
+            parse_time(src["last_created_at"]),
+            src["last_checkpoint_uuid"],
         )

@@ -11,7 +11,7 @@ from ..models.checkpoint_type import CheckpointType
 from ..types import tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CheckpointSearchRequest(Schema):
     """Filters of a search for checkpoints. A checkpoint must match all of them."""
 
@@ -65,12 +65,10 @@ class CheckpointSearchRequest(Schema):
         limit = src.get("limit")
         cursor = src.get("cursor")
         return cls(
-            project_ids=project_ids,
-            user_metadata=UserMetadata()
-            if user_metadata is None
-            else UserMetadata.from_dict(user_metadata),
-            checkpoint_type=checkpoint_type,
-            owner=None
+            project_ids,
+            UserMetadata() if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            checkpoint_type,
+            None
             if owner is None
             else tagged(
                 owner,
@@ -81,9 +79,9 @@ class CheckpointSearchRequest(Schema):
                     "user": UserSearchOwner,
                 },
             ),
-            base_models=base_models,
-            limit=50 if limit is None else limit,
-            cursor=None if cursor is None else CheckpointSearchCursor.from_dict(cursor),
+            base_models,
+            50 if limit is None else limit,
+            None if cursor is None else CheckpointSearchCursor.from_dict(cursor),
         )
 
 

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CheckpointSearchResponse(Schema):
     """A page of checkpoints."""
 
@@ -30,10 +30,8 @@ class CheckpointSearchResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         next_cursor = src.get("next_cursor")
         return cls(
-            checkpoints=[Checkpoint.from_dict(item) for item in src["checkpoints"]],
-            next_cursor=None
-            if next_cursor is None
-            else CheckpointSearchCursor.from_dict(next_cursor),
+            [Checkpoint.from_dict(item) for item in src["checkpoints"]],
+            None if next_cursor is None else CheckpointSearchCursor.from_dict(next_cursor),
         )
 
 

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CheckpointsListResponse(Schema):
     """Checkpoints of the caller or of a training run."""
 
@@ -30,8 +30,8 @@ class CheckpointsListResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         cursor = src.get("cursor")
         return cls(
-            checkpoints=[Checkpoint.from_dict(item) for item in src["checkpoints"]],
-            cursor=None if cursor is None else Cursor.from_dict(cursor),
+            [Checkpoint.from_dict(item) for item in src["checkpoints"]],
+            None if cursor is None else Cursor.from_dict(cursor),
         )
 
 

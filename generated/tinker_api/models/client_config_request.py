@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ClientConfigRequest(Schema):
     """The client that asks for settings."""
 
@@ -24,5 +24,5 @@ class ClientConfigRequest(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            sdk_version=src["sdk_version"],
+            src["sdk_version"],
         )

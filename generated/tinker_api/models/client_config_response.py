@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ClientConfigResponse(Schema):
     """Settings that a client reads once, at start. Absent fields have their defaults."""
 
@@ -107,45 +107,29 @@ class ClientConfigResponse(Schema):
         custom_loss_server_side = src.get("custom_loss_server_side")
         sample_join_sampling_session = src.get("sample_join_sampling_session")
         return cls(
-            pjwt_auth_enabled=False if pjwt_auth_enabled is None else pjwt_auth_enabled,
-            credential_default_source="api_key"
-            if credential_default_source is None
-            else credential_default_source,
-            sample_dispatch_bytes_semaphore_size=10485760
+            False if pjwt_auth_enabled is None else pjwt_auth_enabled,
+            "api_key" if credential_default_source is None else credential_default_source,
+            10485760
             if sample_dispatch_bytes_semaphore_size is None
             else sample_dispatch_bytes_semaphore_size,
-            inflight_response_bytes_semaphore_size=52428800
+            52428800
             if inflight_response_bytes_semaphore_size is None
             else inflight_response_bytes_semaphore_size,
-            parallel_fwdbwd_chunks=True
-            if parallel_fwdbwd_chunks is None
-            else parallel_fwdbwd_chunks,
-            proto_compress_fwdbwd=False if proto_compress_fwdbwd is None else proto_compress_fwdbwd,
-            fwdbwd_max_chunk_len=1024 if fwdbwd_max_chunk_len is None else fwdbwd_max_chunk_len,
-            fwdbwd_max_chunk_bytes_count=5000000
-            if fwdbwd_max_chunk_bytes_count is None
-            else fwdbwd_max_chunk_bytes_count,
-            fwdbwd_dispatch_bytes_semaphore_size=50000000
+            True if parallel_fwdbwd_chunks is None else parallel_fwdbwd_chunks,
+            False if proto_compress_fwdbwd is None else proto_compress_fwdbwd,
+            1024 if fwdbwd_max_chunk_len is None else fwdbwd_max_chunk_len,
+            5000000 if fwdbwd_max_chunk_bytes_count is None else fwdbwd_max_chunk_bytes_count,
+            50000000
             if fwdbwd_dispatch_bytes_semaphore_size is None
             else fwdbwd_dispatch_bytes_semaphore_size,
-            billing_exception_max_pause_duration_sec=3600
+            3600
             if billing_exception_max_pause_duration_sec is None
             else billing_exception_max_pause_duration_sec,
-            sample_no_retries=False if sample_no_retries is None else sample_no_retries,
-            sample_enable_stuck_detection=True
-            if sample_enable_stuck_detection is None
-            else sample_enable_stuck_detection,
-            sample_max_concurrent_requests=2000
-            if sample_max_concurrent_requests is None
-            else sample_max_concurrent_requests,
-            use_pyqwest_transport=True if use_pyqwest_transport is None else use_pyqwest_transport,
-            sample_use_retrieve_futures=False
-            if sample_use_retrieve_futures is None
-            else sample_use_retrieve_futures,
-            custom_loss_server_side=False
-            if custom_loss_server_side is None
-            else custom_loss_server_side,
-            sample_join_sampling_session=False
-            if sample_join_sampling_session is None
-            else sample_join_sampling_session,
+            False if sample_no_retries is None else sample_no_retries,
+            True if sample_enable_stuck_detection is None else sample_enable_stuck_detection,
+            2000 if sample_max_concurrent_requests is None else sample_max_concurrent_requests,
+            True if use_pyqwest_transport is None else use_pyqwest_transport,
+            False if sample_use_retrieve_futures is None else sample_use_retrieve_futures,
+            False if custom_loss_server_side is None else custom_loss_server_side,
+            False if sample_join_sampling_session is None else sample_join_sampling_session,
         )

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ClientDynamicConfigResponse(Schema):
     """Settings that may change while a client runs. Absent fields have their defaults."""
 
@@ -35,9 +35,7 @@ class ClientDynamicConfigResponse(Schema):
         sample_cancel_enabled = src.get("sample_cancel_enabled")
         sample_cancel_max_batch_size = src.get("sample_cancel_max_batch_size")
         return cls(
-            refresh_interval_sec=300 if refresh_interval_sec is None else refresh_interval_sec,
-            sample_cancel_enabled=False if sample_cancel_enabled is None else sample_cancel_enabled,
-            sample_cancel_max_batch_size=64
-            if sample_cancel_max_batch_size is None
-            else sample_cancel_max_batch_size,
+            300 if refresh_interval_sec is None else refresh_interval_sec,
+            False if sample_cancel_enabled is None else sample_cancel_enabled,
+            64 if sample_cancel_max_batch_size is None else sample_cancel_max_batch_size,
         )

@@ -12,7 +12,7 @@ from ..models.client_session_finish_reason_type import (
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ClientFinishedSessionStatusQuery(Schema):
     """Matches sessions that their client finished."""
 
@@ -34,6 +34,6 @@ class ClientFinishedSessionStatusQuery(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         reasons = src.get("reasons")
         return cls(
-            type=const(src["type"], "client_finished", "type"),
-            reasons=reasons,
+            const(src["type"], "client_finished", "type"),
+            reasons,
         )

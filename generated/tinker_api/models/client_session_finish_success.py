@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ClientSessionFinishSuccess(Schema):
     """The client finished its work."""
 
@@ -25,5 +25,5 @@ class ClientSessionFinishSuccess(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "success", "type"),
+            const(src["type"], "success", "type"),
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const, tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ClientSessionFinished(Schema):
     """The client finished the session."""
 
@@ -35,8 +35,7 @@ class ClientSessionFinished(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         detail = src.get("detail")
         return cls(
-            type=const(src["type"], "client_finished", "type"),
-            reason=tagged(
+            tagged(
                 src["reason"],
                 "type",
                 {
@@ -45,7 +44,8 @@ class ClientSessionFinished(Schema):
                     "interrupted": ClientSessionFinishInterrupted,
                 },
             ),
-            detail=detail,
+            const(src["type"], "client_finished", "type"),
+            detail,
         )
 
 

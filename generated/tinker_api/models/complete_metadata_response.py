@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CompleteMetadataResponse(Schema):
     """The result is ready and large. Ask again with `allow_metadata_only` false when there is room for it."""
 
@@ -33,7 +33,7 @@ class CompleteMetadataResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "complete_metadata", "type"),
-            status=const(src["status"], "complete_metadata", "status"),
-            response_payload_size=src["response_payload_size"],
+            src["response_payload_size"],
+            const(src["type"], "complete_metadata", "type"),
+            const(src["status"], "complete_metadata", "status"),
         )

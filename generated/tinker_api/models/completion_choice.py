@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CompletionChoice(Schema):
     """One completion."""
 
@@ -40,10 +40,10 @@ class CompletionChoice(Schema):
         finish_reason = src.get("finish_reason")
         logprobs = src.get("logprobs")
         return cls(
-            index=src["index"],
-            text=src["text"],
-            finish_reason=finish_reason,
-            logprobs=None if logprobs is None else CompletionLogprobs.from_dict(logprobs),
+            src["index"],
+            src["text"],
+            finish_reason,
+            None if logprobs is None else CompletionLogprobs.from_dict(logprobs),
         )
 
 

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CompletionEvent(Schema):
     """A server-sent event of a stream of completions."""
 
@@ -24,5 +24,5 @@ class CompletionEvent(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            data=src["data"],
+            src["data"],
         )

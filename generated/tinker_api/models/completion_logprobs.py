@@ -9,7 +9,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CompletionLogprobs(Schema):
     """The log-probabilities of a choice, token by token."""
 
@@ -45,8 +45,8 @@ class CompletionLogprobs(Schema):
         top_logprobs = src.get("top_logprobs")
         text_offset = src.get("text_offset")
         return cls(
-            tokens=list() if tokens is None else tokens,
-            token_logprobs=list() if token_logprobs is None else token_logprobs,
-            top_logprobs=top_logprobs,
-            text_offset=list() if text_offset is None else text_offset,
+            list() if tokens is None else tokens,
+            list() if token_logprobs is None else token_logprobs,
+            top_logprobs,
+            list() if text_offset is None else text_offset,
         )

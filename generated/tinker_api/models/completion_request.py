@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import UNSET, Unset
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CompletionRequest(Schema):
     """A text to complete. Any other field is rejected, unless it has no effect on the result."""
 
@@ -102,20 +102,20 @@ class CompletionRequest(Schema):
         stream = src.get("stream")
         stream_options = src.get("stream_options")
         return cls(
-            model=src["model"],
-            prompt=src["prompt"],
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            top_k=top_k,
-            n=n,
-            seed=seed,
-            stop=stop,
-            logprobs=logprobs,
-            echo=echo,
-            stream=stream,
-            stream_options=UNSET if stream_options is None else stream_options,
-            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
+            src["model"],
+            src["prompt"],
+            max_tokens,
+            temperature,
+            top_p,
+            top_k,
+            n,
+            seed,
+            stop,
+            logprobs,
+            echo,
+            stream,
+            UNSET if stream_options is None else stream_options,
+            {key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 

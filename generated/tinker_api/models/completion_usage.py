@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CompletionUsage(Schema):
     """The number of tokens that were used."""
 
@@ -44,13 +44,13 @@ class CompletionUsage(Schema):
         prompt_tokens_details = src.get("prompt_tokens_details")
         completion_tokens_details = src.get("completion_tokens_details")
         return cls(
-            prompt_tokens=src["prompt_tokens"],
-            completion_tokens=src["completion_tokens"],
-            total_tokens=src["total_tokens"],
-            prompt_tokens_details=None
+            src["prompt_tokens"],
+            src["completion_tokens"],
+            src["total_tokens"],
+            None
             if prompt_tokens_details is None
             else TokenUsageOfPrompt.from_dict(prompt_tokens_details),
-            completion_tokens_details=None
+            None
             if completion_tokens_details is None
             else TokenUsageOfCompletion.from_dict(completion_tokens_details),
         )

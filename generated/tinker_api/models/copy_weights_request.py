@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CopyWeightsRequest(Schema):
     """A checkpoint to copy."""
 
@@ -54,10 +54,10 @@ class CopyWeightsRequest(Schema):
         ttl_seconds = src.get("ttl_seconds")
         weights_access_token = src.get("weights_access_token")
         return cls(
-            source_path=src["source_path"],
-            session_id=session_id,
-            model_seq_id=model_seq_id,
-            destination_project_id=destination_project_id,
-            ttl_seconds=ttl_seconds,
-            weights_access_token=weights_access_token,
+            src["source_path"],
+            session_id,
+            model_seq_id,
+            destination_project_id,
+            ttl_seconds,
+            weights_access_token,
         )

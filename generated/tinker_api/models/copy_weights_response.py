@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CopyWeightsResponse(Schema):
     """The copy."""
 
@@ -24,5 +24,5 @@ class CopyWeightsResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            tinker_path=src["tinker_path"],
+            src["tinker_path"],
         )

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import UNSET, Unset
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CountTokensRequest(Schema):
     """A conversation whose tokens to count."""
 
@@ -65,14 +65,14 @@ class CountTokensRequest(Schema):
         thinking = src.get("thinking")
         output_config = src.get("output_config")
         return cls(
-            model=src["model"],
-            messages=[MessageParam.from_dict(item) for item in src["messages"]],
-            system=system,
-            tools=tools,
-            tool_choice=UNSET if tool_choice is None else tool_choice,
-            thinking=UNSET if thinking is None else thinking,
-            output_config=UNSET if output_config is None else output_config,
-            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
+            src["model"],
+            [MessageParam.from_dict(item) for item in src["messages"]],
+            system,
+            tools,
+            UNSET if tool_choice is None else tool_choice,
+            UNSET if thinking is None else thinking,
+            UNSET if output_config is None else output_config,
+            {key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CreateCustomLossRequest(Schema):
     """A loss to register."""
 
@@ -46,14 +46,12 @@ class CreateCustomLossRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         type_ = src.get("type")
         return cls(
-            session_id=src["session_id"],
-            custom_loss_seq_id=src["custom_loss_seq_id"],
-            name=src["name"],
-            inputs=[CustomLossInput.from_dict(item) for item in src["inputs"]],
-            graph=CustomLossGraph.from_dict(src["graph"]),
-            type="create_custom_loss"
-            if type_ is None
-            else const(type_, "create_custom_loss", "type"),
+            src["session_id"],
+            src["custom_loss_seq_id"],
+            src["name"],
+            [CustomLossInput.from_dict(item) for item in src["inputs"]],
+            CustomLossGraph.from_dict(src["graph"]),
+            "create_custom_loss" if type_ is None else const(type_, "create_custom_loss", "type"),
         )
 
 

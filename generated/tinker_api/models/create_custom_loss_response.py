@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CreateCustomLossResponse(Schema):
     """The loss is registered."""
 
@@ -29,6 +29,6 @@ class CreateCustomLossResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "create_custom_loss", "type"),
-            loss_id=src["loss_id"],
+            src["loss_id"],
+            const(src["type"], "create_custom_loss", "type"),
         )

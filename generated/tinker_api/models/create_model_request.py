@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const, tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CreateModelRequest(Schema):
     """A training run to create."""
 
@@ -59,12 +59,12 @@ class CreateModelRequest(Schema):
         optimizer_config = src.get("optimizer_config")
         type_ = src.get("type")
         return cls(
-            session_id=src["session_id"],
-            model_seq_id=src["model_seq_id"],
-            base_model=src["base_model"],
-            lora_config=None if lora_config is None else LoraConfig.from_dict(lora_config),
-            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
-            optimizer_config=None
+            src["session_id"],
+            src["model_seq_id"],
+            src["base_model"],
+            None if lora_config is None else LoraConfig.from_dict(lora_config),
+            None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            None
             if optimizer_config is None
             else tagged(
                 optimizer_config,
@@ -75,7 +75,7 @@ class CreateModelRequest(Schema):
                 },
                 OptimizerConfigBase,
             ),
-            type="create_model" if type_ is None else const(type_, "create_model", "type"),
+            "create_model" if type_ is None else const(type_, "create_model", "type"),
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CreateModelResponse(Schema):
     """The training run is created."""
 
@@ -29,6 +29,6 @@ class CreateModelResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "create_model", "type"),
-            model_id=src["model_id"],
+            src["model_id"],
+            const(src["type"], "create_model", "type"),
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CreateSamplingSessionRequest(Schema):
     """A sampler to create."""
 
@@ -47,11 +47,11 @@ class CreateSamplingSessionRequest(Schema):
         model_path = src.get("model_path")
         type_ = src.get("type")
         return cls(
-            session_id=src["session_id"],
-            sampling_session_seq_id=src["sampling_session_seq_id"],
-            base_model=base_model,
-            model_path=model_path,
-            type="create_sampling_session"
+            src["session_id"],
+            src["sampling_session_seq_id"],
+            base_model,
+            model_path,
+            "create_sampling_session"
             if type_ is None
             else const(type_, "create_sampling_session", "type"),
         )

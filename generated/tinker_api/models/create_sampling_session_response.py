@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CreateSamplingSessionResponse(Schema):
     """The new sampler."""
 
@@ -30,8 +30,8 @@ class CreateSamplingSessionResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         type_ = src.get("type")
         return cls(
-            sampling_session_id=src["sampling_session_id"],
-            type="create_sampling_session"
+            src["sampling_session_id"],
+            "create_sampling_session"
             if type_ is None
             else const(type_, "create_sampling_session", "type"),
         )

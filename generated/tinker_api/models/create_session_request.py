@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CreateSessionRequest(Schema):
     """A session to open."""
 
@@ -52,12 +52,12 @@ class CreateSessionRequest(Schema):
         display_name = src.get("display_name")
         type_ = src.get("type")
         return cls(
-            tags=src["tags"],
-            sdk_version=src["sdk_version"],
-            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
-            project_id=project_id,
-            display_name=display_name,
-            type="create_session" if type_ is None else const(type_, "create_session", "type"),
+            src["tags"],
+            src["sdk_version"],
+            None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            project_id,
+            display_name,
+            "create_session" if type_ is None else const(type_, "create_session", "type"),
         )
 
 

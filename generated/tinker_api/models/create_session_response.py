@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CreateSessionResponse(Schema):
     """The new session, with messages for the user."""
 
@@ -48,9 +48,9 @@ class CreateSessionResponse(Schema):
         warning_message = src.get("warning_message")
         error_message = src.get("error_message")
         return cls(
-            session_id=src["session_id"],
-            type="create_session" if type_ is None else const(type_, "create_session", "type"),
-            info_message=info_message,
-            warning_message=warning_message,
-            error_message=error_message,
+            src["session_id"],
+            "create_session" if type_ is None else const(type_, "create_session", "type"),
+            info_message,
+            warning_message,
+            error_message,
         )

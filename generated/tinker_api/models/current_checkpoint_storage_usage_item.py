@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CurrentCheckpointStorageUsageItem(Schema):
     """Storage that the checkpoints of one user in one project take."""
 
@@ -62,12 +62,12 @@ class CurrentCheckpointStorageUsageItem(Schema):
         user_name = src.get("user_name")
         estimated_monthly_cost_usd = src.get("estimated_monthly_cost_usd")
         return cls(
-            checkpoint_count=src["checkpoint_count"],
-            size_bytes=src["size_bytes"],
-            size_gigabytes=src["size_gigabytes"],
-            project_id=project_id,
-            org_user_urn=org_user_urn,
-            user_email=user_email,
-            user_name=user_name,
-            estimated_monthly_cost_usd=estimated_monthly_cost_usd,
+            src["checkpoint_count"],
+            src["size_bytes"],
+            src["size_gigabytes"],
+            project_id,
+            org_user_urn,
+            user_email,
+            user_name,
+            estimated_monthly_cost_usd,
         )

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CurrentCheckpointStorageUsageResponse(Schema):
     """Storage that checkpoints take now."""
 
@@ -32,8 +32,8 @@ class CurrentCheckpointStorageUsageResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         effective_rate_usd_per_gigabyte_month = src.get("effective_rate_usd_per_gigabyte_month")
         return cls(
-            data=[CurrentCheckpointStorageUsageItem.from_dict(item) for item in src["data"]],
-            effective_rate_usd_per_gigabyte_month=effective_rate_usd_per_gigabyte_month,
+            [CurrentCheckpointStorageUsageItem.from_dict(item) for item in src["data"]],
+            effective_rate_usd_per_gigabyte_month,
         )
 
 

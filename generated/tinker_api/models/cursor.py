@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class Cursor(Schema):
     """Position of a page in its list."""
 
@@ -32,7 +32,7 @@ class Cursor(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            offset=src["offset"],
-            limit=src["limit"],
-            total_count=src["total_count"],
+            src["offset"],
+            src["limit"],
+            src["total_count"],
         )

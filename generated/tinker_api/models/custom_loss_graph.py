@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CustomLossGraph(Schema):
     """The steps of a loss."""
 
@@ -30,8 +30,8 @@ class CustomLossGraph(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         format_ = src.get("format")
         return cls(
-            nodes=[CustomLossNode.from_dict(item) for item in src["nodes"]],
-            format=1 if format_ is None else const(format_, 1, "format"),
+            [CustomLossNode.from_dict(item) for item in src["nodes"]],
+            1 if format_ is None else const(format_, 1, "format"),
         )
 
 

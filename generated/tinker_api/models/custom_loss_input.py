@@ -9,7 +9,7 @@ from ..model import Schema
 from ..models.custom_loss_input_rank import CustomLossInputRank
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CustomLossInput(Schema):
     """A tensor that the loss takes."""
 
@@ -29,6 +29,6 @@ class CustomLossInput(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            name=src["name"],
-            rank=src["rank"],
+            src["name"],
+            src["rank"],
         )

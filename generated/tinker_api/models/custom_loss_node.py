@@ -10,7 +10,7 @@ from ..model import Schema
 from ..models.custom_loss_node_op import CustomLossNodeOp
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class CustomLossNode(Schema):
     """A step of the loss, in the format of torch.fx."""
 
@@ -47,11 +47,11 @@ class CustomLossNode(Schema):
         args = src.get("args")
         kwargs = src.get("kwargs")
         return cls(
-            op=src["op"],
-            name=src["name"],
-            target=src["target"],
-            args=list() if args is None else args,
-            kwargs=CustomLossKwargs() if kwargs is None else CustomLossKwargs.from_dict(kwargs),
+            src["op"],
+            src["name"],
+            src["target"],
+            list() if args is None else args,
+            CustomLossKwargs() if kwargs is None else CustomLossKwargs.from_dict(kwargs),
         )
 
 

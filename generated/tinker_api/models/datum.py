@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class Datum(Schema):
     """One training example."""
 
@@ -31,8 +31,8 @@ class Datum(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            model_input=ModelInput.from_dict(src["model_input"]),
-            loss_fn_inputs=LossFnInputs.from_dict(src["loss_fn_inputs"]),
+            ModelInput.from_dict(src["model_input"]),
+            LossFnInputs.from_dict(src["loss_fn_inputs"]),
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class DimuonOptimizerConfig(Schema):
     """The Dimuon optimizer."""
 
@@ -32,6 +32,6 @@ class DimuonOptimizerConfig(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         version = src.get("version")
         return cls(
-            type=const(src["type"], "dimuon", "type"),
-            version=1 if version is None else version,
+            const(src["type"], "dimuon", "type"),
+            1 if version is None else version,
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class DimuonParams(Schema):
     """Parameters of Dimuon, for one step."""
 
@@ -41,8 +41,8 @@ class DimuonParams(Schema):
         grad_clip_norm = src.get("grad_clip_norm")
         beta1 = src.get("beta1")
         return cls(
-            type=const(src["type"], "dimuon", "type"),
-            learning_rate=src["learning_rate"],
-            grad_clip_norm=0.0 if grad_clip_norm is None else grad_clip_norm,
-            beta1=0.9 if beta1 is None else beta1,
+            src["learning_rate"],
+            const(src["type"], "dimuon", "type"),
+            0.0 if grad_clip_norm is None else grad_clip_norm,
+            0.9 if beta1 is None else beta1,
         )

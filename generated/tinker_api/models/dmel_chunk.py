@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class DmelChunk(Schema):
     """Audio, as a discrete mel spectrogram."""
 
@@ -29,6 +29,6 @@ class DmelChunk(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "dmel", "type"),
-            dmel=src["dmel"],
+            src["dmel"],
+            const(src["type"], "dmel", "type"),
         )

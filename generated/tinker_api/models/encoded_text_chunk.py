@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class EncodedTextChunk(Schema):
     """Text as token ids."""
 
@@ -29,6 +29,6 @@ class EncodedTextChunk(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "encoded_text", "type"),
-            tokens=src["tokens"],
+            src["tokens"],
+            const(src["type"], "encoded_text", "type"),
         )

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ExternalWeightsUploadFinishRequest(Schema):
     """An upload whose files are all uploaded."""
 
@@ -24,5 +24,5 @@ class ExternalWeightsUploadFinishRequest(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            upload_id=src["upload_id"],
+            src["upload_id"],
         )

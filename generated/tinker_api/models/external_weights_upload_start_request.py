@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ExternalWeightsUploadStartRequest(Schema):
     """An adapter to upload."""
 
@@ -34,9 +34,9 @@ class ExternalWeightsUploadStartRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         destination_project_id = src.get("destination_project_id")
         return cls(
-            base_model=src["base_model"],
-            lora_config=LoraConfig.from_dict(src["lora_config"]),
-            destination_project_id=destination_project_id,
+            src["base_model"],
+            LoraConfig.from_dict(src["lora_config"]),
+            destination_project_id,
         )
 
 

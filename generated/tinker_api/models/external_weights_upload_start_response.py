@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ExternalWeightsUploadStartResponse(Schema):
     """An upload that has started."""
 
@@ -35,9 +35,9 @@ class ExternalWeightsUploadStartResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            upload_id=src["upload_id"],
-            urls=ExternalWeightsUploadURLs.from_dict(src["urls"]),
-            expires=parse_time(src["expires"]),
+            src["upload_id"],
+            ExternalWeightsUploadURLs.from_dict(src["urls"]),
+            parse_time(src["expires"]),
         )
 
 

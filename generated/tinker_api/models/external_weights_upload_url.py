@@ -9,7 +9,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ExternalWeightsUploadURL(Schema):
     """Where to upload a file."""
 
@@ -33,8 +33,8 @@ class ExternalWeightsUploadURL(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         headers = src.get("headers")
         return cls(
-            url=src["url"],
-            headers=ExternalWeightsUploadURLHeaders()
+            src["url"],
+            ExternalWeightsUploadURLHeaders()
             if headers is None
             else ExternalWeightsUploadURLHeaders.from_dict(headers),
         )

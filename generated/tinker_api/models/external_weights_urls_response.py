@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ExternalWeightsUrlsResponse(Schema):
     """The URLs of the files of a checkpoint."""
 
@@ -30,8 +30,8 @@ class ExternalWeightsUrlsResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            urls=FileUrls.from_dict(src["urls"]),
-            expires=parse_time(src["expires"]),
+            FileUrls.from_dict(src["urls"]),
+            parse_time(src["expires"]),
         )
 
 

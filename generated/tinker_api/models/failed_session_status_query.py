@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class FailedSessionStatusQuery(Schema):
     """Matches sessions that failed."""
 
@@ -25,5 +25,5 @@ class FailedSessionStatusQuery(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "failed", "type"),
+            const(src["type"], "failed", "type"),
         )

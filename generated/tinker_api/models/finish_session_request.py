@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class FinishSessionRequest(Schema):
     """How the client's work ended."""
 
@@ -31,7 +31,7 @@ class FinishSessionRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         detail = src.get("detail")
         return cls(
-            reason=tagged(
+            tagged(
                 src["reason"],
                 "type",
                 {
@@ -40,7 +40,7 @@ class FinishSessionRequest(Schema):
                     "interrupted": ClientSessionFinishInterrupted,
                 },
             ),
-            detail=detail,
+            detail,
         )
 
 

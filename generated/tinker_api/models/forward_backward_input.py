@@ -9,7 +9,7 @@ from ..model import Schema
 from ..models.loss_fn_type import LossFnType
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ForwardBackwardInput(Schema):
     """A batch and its loss."""
 
@@ -42,11 +42,9 @@ class ForwardBackwardInput(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         loss_fn_config = src.get("loss_fn_config")
         return cls(
-            data=[Datum.from_dict(item) for item in src["data"]],
-            loss_fn=src["loss_fn"],
-            loss_fn_config=None
-            if loss_fn_config is None
-            else LossFnConfig.from_dict(loss_fn_config),
+            [Datum.from_dict(item) for item in src["data"]],
+            src["loss_fn"],
+            None if loss_fn_config is None else LossFnConfig.from_dict(loss_fn_config),
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ForwardBackwardOutput(Schema):
     """The losses of a batch."""
 
@@ -48,10 +48,10 @@ class ForwardBackwardOutput(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "forward_backward", "type"),
-            loss_fn_output_type=src["loss_fn_output_type"],
-            loss_fn_outputs=[LossFnOutput.from_dict(item) for item in src["loss_fn_outputs"]],
-            metrics=LossMetrics.from_dict(src["metrics"]),
+            src["loss_fn_output_type"],
+            [LossFnOutput.from_dict(item) for item in src["loss_fn_outputs"]],
+            LossMetrics.from_dict(src["metrics"]),
+            const(src["type"], "forward_backward", "type"),
         )
 
 

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ForwardRequest(Schema):
     """A batch to compute the loss of."""
 
@@ -34,9 +34,9 @@ class ForwardRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         seq_id = src.get("seq_id")
         return cls(
-            forward_input=ForwardBackwardInput.from_dict(src["forward_input"]),
-            model_id=src["model_id"],
-            seq_id=seq_id,
+            ForwardBackwardInput.from_dict(src["forward_input"]),
+            src["model_id"],
+            seq_id,
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class FutureFailed(Schema):
     """The operation of a promise failed."""
 
@@ -29,6 +29,6 @@ class FutureFailed(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            state=const(src["state"], "failed", "state"),
-            request_id=src["request_id"],
+            src["request_id"],
+            const(src["state"], "failed", "state"),
         )

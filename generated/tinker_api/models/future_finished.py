@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class FutureFinished(Schema):
     """The result of a promise is ready."""
 
@@ -35,7 +35,7 @@ class FutureFinished(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         response_payload_uncompressed_size = src.get("response_payload_uncompressed_size")
         return cls(
-            state=const(src["state"], "finished", "state"),
-            request_id=src["request_id"],
-            response_payload_uncompressed_size=response_payload_uncompressed_size,
+            src["request_id"],
+            const(src["state"], "finished", "state"),
+            response_payload_uncompressed_size,
         )

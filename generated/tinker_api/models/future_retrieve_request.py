@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class FutureRetrieveRequest(Schema):
     """The promise to wait for."""
 
@@ -30,6 +30,6 @@ class FutureRetrieveRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         allow_metadata_only = src.get("allow_metadata_only")
         return cls(
-            request_id=src["request_id"],
-            allow_metadata_only=allow_metadata_only,
+            src["request_id"],
+            allow_metadata_only,
         )

@@ -9,7 +9,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class FuturesRetrieveRequest(Schema):
     """The completions to wait for."""
 
@@ -42,12 +42,10 @@ class FuturesRetrieveRequest(Schema):
         timeout = src.get("timeout")
         retrieved_request_ids = src.get("retrieved_request_ids")
         return cls(
-            target=SamplingSessionFuturesTarget.from_dict(src["target"]),
-            prev_cursor=0 if prev_cursor is None else prev_cursor,
-            timeout=timeout,
-            retrieved_request_ids=list()
-            if retrieved_request_ids is None
-            else retrieved_request_ids,
+            SamplingSessionFuturesTarget.from_dict(src["target"]),
+            0 if prev_cursor is None else prev_cursor,
+            timeout,
+            list() if retrieved_request_ids is None else retrieved_request_ids,
         )
 
 

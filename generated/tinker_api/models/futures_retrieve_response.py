@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class FuturesRetrieveResponse(Schema):
     """A part of the completions feed."""
 
@@ -29,7 +29,7 @@ class FuturesRetrieveResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            completions=[
+            [
                 tagged(
                     item,
                     "state",
@@ -40,7 +40,7 @@ class FuturesRetrieveResponse(Schema):
                 )
                 for item in src["completions"]
             ],
-            cursor=src["cursor"],
+            src["cursor"],
         )
 
 

@@ -12,7 +12,7 @@ from ..models.severity import Severity
 from ..types import const, parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class GenericEvent(Schema):
     """Any other event."""
 
@@ -54,13 +54,13 @@ class GenericEvent(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         event_data = src.get("event_data")
         return cls(
-            event=const(src["event"], "GENERIC_EVENT", "event"),
-            event_id=src["event_id"],
-            event_session_index=src["event_session_index"],
-            severity=src["severity"],
-            timestamp=parse_time(src["timestamp"]),
-            event_name=src["event_name"],
-            event_data=EventData() if event_data is None else EventData.from_dict(event_data),
+            src["event_id"],
+            src["event_session_index"],
+            src["severity"],
+            parse_time(src["timestamp"]),
+            src["event_name"],
+            const(src["event"], "GENERIC_EVENT", "event"),
+            EventData() if event_data is None else EventData.from_dict(event_data),
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class GetInfoRequest(Schema):
     """The model to describe."""
 
@@ -30,6 +30,6 @@ class GetInfoRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         type_ = src.get("type")
         return cls(
-            model_id=src["model_id"],
-            type="get_info" if type_ is None else const(type_, "get_info", "type"),
+            src["model_id"],
+            "get_info" if type_ is None else const(type_, "get_info", "type"),
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const, tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class GetInfoResponse(Schema):
     """A training run."""
 
@@ -74,10 +74,10 @@ class GetInfoResponse(Schema):
         next_seq_id = src.get("next_seq_id")
         last_seq_id = src.get("last_seq_id")
         return cls(
-            model_id=src["model_id"],
-            model_data=ModelData.from_dict(src["model_data"]),
-            type="get_info" if type_ is None else const(type_, "get_info", "type"),
-            optimizer_config=None
+            src["model_id"],
+            ModelData.from_dict(src["model_data"]),
+            "get_info" if type_ is None else const(type_, "get_info", "type"),
+            None
             if optimizer_config is None
             else tagged(
                 optimizer_config,
@@ -88,11 +88,11 @@ class GetInfoResponse(Schema):
                 },
                 OptimizerConfigBase,
             ),
-            is_lora=is_lora,
-            lora_rank=lora_rank,
-            model_name=model_name,
-            next_seq_id=next_seq_id,
-            last_seq_id=last_seq_id,
+            is_lora,
+            lora_rank,
+            model_name,
+            next_seq_id,
+            last_seq_id,
         )
 
 

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class GetSamplerResponse(Schema):
     """A sampler."""
 
@@ -40,8 +40,8 @@ class GetSamplerResponse(Schema):
         model_path = src.get("model_path")
         tokenizer_id = src.get("tokenizer_id")
         return cls(
-            sampler_id=src["sampler_id"],
-            base_model=src["base_model"],
-            model_path=model_path,
-            tokenizer_id=tokenizer_id,
+            src["sampler_id"],
+            src["base_model"],
+            model_path,
+            tokenizer_id,
         )

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class GetServerCapabilitiesResponse(Schema):
     """The models that the server offers."""
 
@@ -24,7 +24,7 @@ class GetServerCapabilitiesResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            supported_models=[SupportedModel.from_dict(item) for item in src["supported_models"]],
+            [SupportedModel.from_dict(item) for item in src["supported_models"]],
         )
 
 

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class GetSessionResponse(Schema):
     """A session."""
 
@@ -40,10 +40,10 @@ class GetSessionResponse(Schema):
         user_metadata = src.get("user_metadata")
         display_name = src.get("display_name")
         return cls(
-            training_run_ids=src["training_run_ids"],
-            sampler_ids=src["sampler_ids"],
-            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
-            display_name=display_name,
+            src["training_run_ids"],
+            src["sampler_ids"],
+            None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            display_name,
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class HealthResponse(Schema):
     """Response of `healthz`."""
 
@@ -25,5 +25,5 @@ class HealthResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            status=const(src["status"], "ok", "status"),
+            const(src["status"], "ok", "status"),
         )

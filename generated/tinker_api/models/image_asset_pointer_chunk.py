@@ -10,7 +10,7 @@ from ..models.image_format import ImageFormat
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ImageAssetPointerChunk(Schema):
     """An image that the server can fetch. It cannot be sent as protobuf."""
 
@@ -40,8 +40,8 @@ class ImageAssetPointerChunk(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         expected_tokens = src.get("expected_tokens")
         return cls(
-            type=const(src["type"], "image_asset_pointer", "type"),
-            location=src["location"],
-            format=src["format"],
-            expected_tokens=expected_tokens,
+            src["location"],
+            src["format"],
+            const(src["type"], "image_asset_pointer", "type"),
+            expected_tokens,
         )

@@ -10,7 +10,7 @@ from ..models.image_format import ImageFormat
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ImageChunk(Schema):
     """An image, as the bytes of its file."""
 
@@ -41,8 +41,8 @@ class ImageChunk(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         expected_tokens = src.get("expected_tokens")
         return cls(
-            type=const(src["type"], "image", "type"),
-            data=src["data"],
-            format=src["format"],
-            expected_tokens=expected_tokens,
+            src["data"],
+            src["format"],
+            const(src["type"], "image", "type"),
+            expected_tokens,
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class JoinSamplingSessionRequest(Schema):
     """The sampler to join."""
 
@@ -30,8 +30,8 @@ class JoinSamplingSessionRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         type_ = src.get("type")
         return cls(
-            sampling_session_id=src["sampling_session_id"],
-            type="join_sampling_session"
+            src["sampling_session_id"],
+            "join_sampling_session"
             if type_ is None
             else const(type_, "join_sampling_session", "type"),
         )

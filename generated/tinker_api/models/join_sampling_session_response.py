@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class JoinSamplingSessionResponse(Schema):
     """The sampler is joined."""
 
@@ -30,8 +30,8 @@ class JoinSamplingSessionResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         type_ = src.get("type")
         return cls(
-            client_counter=src["client_counter"],
-            type="join_sampling_session"
+            src["client_counter"],
+            "join_sampling_session"
             if type_ is None
             else const(type_, "join_sampling_session", "type"),
         )

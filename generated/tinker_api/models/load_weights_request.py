@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const, tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class LoadWeightsRequest(Schema):
     """A training checkpoint to load."""
 
@@ -84,15 +84,15 @@ class LoadWeightsRequest(Schema):
         weights_access_token = src.get("weights_access_token")
         type_ = src.get("type")
         return cls(
-            path=src["path"],
-            optimizer=src["optimizer"],
-            model_id=model_id,
-            seq_id=seq_id,
-            session_id=session_id,
-            model_seq_id=model_seq_id,
-            base_model=base_model,
-            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
-            optimizer_config=None
+            src["path"],
+            src["optimizer"],
+            model_id,
+            seq_id,
+            session_id,
+            model_seq_id,
+            base_model,
+            None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            None
             if optimizer_config is None
             else tagged(
                 optimizer_config,
@@ -103,8 +103,8 @@ class LoadWeightsRequest(Schema):
                 },
                 OptimizerConfigBase,
             ),
-            weights_access_token=weights_access_token,
-            type="load_weights" if type_ is None else const(type_, "load_weights", "type"),
+            weights_access_token,
+            "load_weights" if type_ is None else const(type_, "load_weights", "type"),
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class LoadWeightsResponse(Schema):
     """The checkpoint is loaded."""
 
@@ -37,7 +37,7 @@ class LoadWeightsResponse(Schema):
         path = src.get("path")
         model_id = src.get("model_id")
         return cls(
-            type=const(src["type"], "load_weights", "type"),
-            path=path,
-            model_id=model_id,
+            const(src["type"], "load_weights", "type"),
+            path,
+            model_id,
         )

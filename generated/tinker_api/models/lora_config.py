@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class LoraConfig(Schema):
     """The adapter to train."""
 
@@ -47,9 +47,9 @@ class LoraConfig(Schema):
         train_mlp = src.get("train_mlp")
         train_attn = src.get("train_attn")
         return cls(
-            rank=src["rank"],
-            seed=seed,
-            train_unembed=True if train_unembed is None else train_unembed,
-            train_mlp=True if train_mlp is None else train_mlp,
-            train_attn=True if train_attn is None else train_attn,
+            src["rank"],
+            seed,
+            True if train_unembed is None else train_unembed,
+            True if train_mlp is None else train_mlp,
+            True if train_attn is None else train_attn,
         )

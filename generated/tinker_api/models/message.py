@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const, tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class Message(Schema):
     """The message that the model samples."""
 
@@ -57,11 +57,9 @@ class Message(Schema):
         stop_reason = src.get("stop_reason")
         stop_sequence = src.get("stop_sequence")
         return cls(
-            id=src["id"],
-            type=const(src["type"], "message", "type"),
-            role=const(src["role"], "assistant", "role"),
-            model=src["model"],
-            content=[
+            src["id"],
+            src["model"],
+            [
                 tagged(
                     item,
                     "type",
@@ -73,9 +71,11 @@ class Message(Schema):
                 )
                 for item in src["content"]
             ],
-            usage=MessageUsage.from_dict(src["usage"]),
-            stop_reason=stop_reason,
-            stop_sequence=stop_sequence,
+            MessageUsage.from_dict(src["usage"]),
+            const(src["type"], "message", "type"),
+            const(src["role"], "assistant", "role"),
+            stop_reason,
+            stop_sequence,
         )
 
 

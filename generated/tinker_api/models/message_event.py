@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class MessageEvent(Schema):
     """A server-sent event of the stream of a message."""
 
@@ -25,5 +25,5 @@ class MessageEvent(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            data=src["data"],
+            src["data"],
         )

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..models.message_param_role import MessageParamRole
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class MessageParam(Schema):
     """A message of a conversation."""
 
@@ -34,9 +34,9 @@ class MessageParam(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            role=src["role"],
-            content=src["content"],
-            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
+            src["role"],
+            src["content"],
+            {key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 

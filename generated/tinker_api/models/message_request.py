@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import UNSET, Unset
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class MessageRequest(Schema):
     """A conversation to complete. Any other field is rejected, unless it has no effect on the result."""
 
@@ -101,20 +101,20 @@ class MessageRequest(Schema):
         thinking = src.get("thinking")
         output_config = src.get("output_config")
         return cls(
-            model=src["model"],
-            max_tokens=src["max_tokens"],
-            messages=[MessageParam.from_dict(item) for item in src["messages"]],
-            system=system,
-            temperature=temperature,
-            top_p=top_p,
-            top_k=top_k,
-            stop_sequences=stop_sequences,
-            stream=stream,
-            tools=tools,
-            tool_choice=UNSET if tool_choice is None else tool_choice,
-            thinking=UNSET if thinking is None else thinking,
-            output_config=UNSET if output_config is None else output_config,
-            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
+            src["model"],
+            src["max_tokens"],
+            [MessageParam.from_dict(item) for item in src["messages"]],
+            system,
+            temperature,
+            top_p,
+            top_k,
+            stop_sequences,
+            stream,
+            tools,
+            UNSET if tool_choice is None else tool_choice,
+            UNSET if thinking is None else thinking,
+            UNSET if output_config is None else output_config,
+            {key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 

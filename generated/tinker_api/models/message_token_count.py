@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class MessageTokenCount(Schema):
     """The length of a prompt."""
 
@@ -24,5 +24,5 @@ class MessageTokenCount(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            input_tokens=src["input_tokens"],
+            src["input_tokens"],
         )

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class MessageUsage(Schema):
     """The number of tokens that were used."""
 
@@ -40,8 +40,8 @@ class MessageUsage(Schema):
         cache_read_input_tokens = src.get("cache_read_input_tokens")
         cache_creation_input_tokens = src.get("cache_creation_input_tokens")
         return cls(
-            input_tokens=src["input_tokens"],
-            output_tokens=src["output_tokens"],
-            cache_read_input_tokens=cache_read_input_tokens,
-            cache_creation_input_tokens=cache_creation_input_tokens,
+            src["input_tokens"],
+            src["output_tokens"],
+            cache_read_input_tokens,
+            cache_creation_input_tokens,
         )

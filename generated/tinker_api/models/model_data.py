@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ModelData(Schema):
     """The base model of a training run."""
 
@@ -37,7 +37,7 @@ class ModelData(Schema):
         model_name = src.get("model_name")
         tokenizer_id = src.get("tokenizer_id")
         return cls(
-            arch=arch,
-            model_name=model_name,
-            tokenizer_id=tokenizer_id,
+            arch,
+            model_name,
+            tokenizer_id,
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ModelInput(Schema):
     """The input of a model."""
 
@@ -25,7 +25,7 @@ class ModelInput(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            chunks=[
+            [
                 tagged(
                     item,
                     "type",

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class OpenAIErrorDetail(Schema):
     """What is wrong."""
 
@@ -40,8 +40,8 @@ class OpenAIErrorDetail(Schema):
         param = src.get("param")
         code = src.get("code")
         return cls(
-            message=src["message"],
-            type=src["type"],
-            param=param,
-            code=code,
+            src["message"],
+            src["type"],
+            param,
+            code,
         )

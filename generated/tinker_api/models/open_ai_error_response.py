@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class OpenAIErrorResponse(Schema):
     """An error, in OpenAI's format."""
 
@@ -24,7 +24,7 @@ class OpenAIErrorResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            error=OpenAIErrorDetail.from_dict(src["error"]),
+            OpenAIErrorDetail.from_dict(src["error"]),
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class OpenAIModel(Schema):
     """A model that a request can name."""
 
@@ -47,9 +47,9 @@ class OpenAIModel(Schema):
         owned_by = src.get("owned_by")
         parent = src.get("parent")
         return cls(
-            id=src["id"],
-            object_=const(src["object"], "model", "object"),
-            created=created,
-            owned_by=owned_by,
-            parent=parent,
+            src["id"],
+            const(src["object"], "model", "object"),
+            created,
+            owned_by,
+            parent,
         )

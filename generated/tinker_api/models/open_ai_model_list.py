@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class OpenAIModelList(Schema):
     """A list of models."""
 
@@ -29,8 +29,8 @@ class OpenAIModelList(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            object_=const(src["object"], "list", "object"),
-            data=[OpenAIModel.from_dict(item) for item in src["data"]],
+            [OpenAIModel.from_dict(item) for item in src["data"]],
+            const(src["object"], "list", "object"),
         )
 
 

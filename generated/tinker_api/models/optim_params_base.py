@@ -9,7 +9,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class OptimParamsBase(Schema):
     """Parameters of another optimizer that a server offers, with its own fields."""
 
@@ -29,8 +29,8 @@ class OptimParamsBase(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=src["type"],
-            additional_properties={key: value for key, value in src.items() if key not in _FIELDS},
+            src["type"],
+            {key: value for key, value in src.items() if key not in _FIELDS},
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const, tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class OptimStepRequest(Schema):
     """An optimizer step to take."""
 
@@ -48,10 +48,10 @@ class OptimStepRequest(Schema):
         optimizer_params = src.get("optimizer_params")
         type_ = src.get("type")
         return cls(
-            model_id=src["model_id"],
-            seq_id=seq_id,
-            adam_params=None if adam_params is None else AdamParams.from_dict(adam_params),
-            optimizer_params=None
+            src["model_id"],
+            seq_id,
+            None if adam_params is None else AdamParams.from_dict(adam_params),
+            None
             if optimizer_params is None
             else tagged(
                 optimizer_params,
@@ -61,7 +61,7 @@ class OptimStepRequest(Schema):
                 },
                 OptimParamsBase,
             ),
-            type="optim_step" if type_ is None else const(type_, "optim_step", "type"),
+            "optim_step" if type_ is None else const(type_, "optim_step", "type"),
         )
 
 

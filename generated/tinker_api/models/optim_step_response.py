@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class OptimStepResponse(Schema):
     """The step is taken."""
 
@@ -31,8 +31,8 @@ class OptimStepResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         metrics = src.get("metrics")
         return cls(
-            type=const(src["type"], "optim_step", "type"),
-            metrics=None if metrics is None else Metrics.from_dict(metrics),
+            const(src["type"], "optim_step", "type"),
+            None if metrics is None else Metrics.from_dict(metrics),
         )
 
 

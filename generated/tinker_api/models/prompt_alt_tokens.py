@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class PromptAltTokens(Schema):
     """Tokens drawn, with replacement, at each position of the prompt except the first, and their log-probabilities:
     two arrays [len(prompt)-1, k]."""
@@ -35,8 +35,8 @@ class PromptAltTokens(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            tokens=TensorData.from_dict(src["tokens"]),
-            logprobs=TensorData.from_dict(src["logprobs"]),
+            TensorData.from_dict(src["tokens"]),
+            TensorData.from_dict(src["logprobs"]),
         )
 
 

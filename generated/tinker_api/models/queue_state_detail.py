@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class QueueStateDetail(Schema):
     """The body of a 408."""
 
@@ -37,7 +37,7 @@ class QueueStateDetail(Schema):
         queue_state = src.get("queue_state")
         queue_state_reason = src.get("queue_state_reason")
         return cls(
-            detail=detail,
-            queue_state=queue_state,
-            queue_state_reason=queue_state_reason,
+            detail,
+            queue_state,
+            queue_state_reason,
         )

@@ -10,7 +10,7 @@ from ..models.request_error_category import RequestErrorCategory
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class RequestFailedResponse(Schema):
     """The operation failed."""
 
@@ -34,7 +34,7 @@ class RequestFailedResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "request_failed", "type"),
-            error=src["error"],
-            category=src["category"],
+            src["error"],
+            src["category"],
+            const(src["type"], "request_failed", "type"),
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SampleRequest(Schema):
     """A prompt to complete."""
 
@@ -110,23 +110,23 @@ class SampleRequest(Schema):
         record_stability_info = src.get("record_stability_info")
         type_ = src.get("type")
         return cls(
-            prompt=ModelInput.from_dict(src["prompt"]),
-            sampling_params=SamplingParams.from_dict(src["sampling_params"]),
-            num_samples=1 if num_samples is None else num_samples,
-            base_model=base_model,
-            model_path=model_path,
-            sampling_session_id=sampling_session_id,
-            seq_id=seq_id,
-            prompt_logprobs=prompt_logprobs,
-            topk_prompt_logprobs=topk_prompt_logprobs,
-            topk_sample_logprobs=topk_sample_logprobs,
-            target_prompt_logprobs=None
+            ModelInput.from_dict(src["prompt"]),
+            SamplingParams.from_dict(src["sampling_params"]),
+            1 if num_samples is None else num_samples,
+            base_model,
+            model_path,
+            sampling_session_id,
+            seq_id,
+            prompt_logprobs,
+            topk_prompt_logprobs,
+            topk_sample_logprobs,
+            None
             if target_prompt_logprobs is None
             else TensorData.from_dict(target_prompt_logprobs),
-            prompt_alt_tokens_k=prompt_alt_tokens_k,
-            prompt_logprobs_last_n=prompt_logprobs_last_n,
-            record_stability_info=record_stability_info,
-            type="sample" if type_ is None else const(type_, "sample", "type"),
+            prompt_alt_tokens_k,
+            prompt_logprobs_last_n,
+            record_stability_info,
+            "sample" if type_ is None else const(type_, "sample", "type"),
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SampleResponse(Schema):
     """Completions of a prompt."""
 
@@ -58,19 +58,15 @@ class SampleResponse(Schema):
         prompt_alt_tokens = src.get("prompt_alt_tokens")
         prompt_cache_hit_tokens = src.get("prompt_cache_hit_tokens")
         return cls(
-            type=const(src["type"], "sample", "type"),
-            sequences=[SampledSequence.from_dict(item) for item in src["sequences"]],
-            prompt_logprobs=prompt_logprobs,
-            topk_prompt_logprobs=topk_prompt_logprobs,
-            target_prompt_logprobs=None
+            [SampledSequence.from_dict(item) for item in src["sequences"]],
+            const(src["type"], "sample", "type"),
+            prompt_logprobs,
+            topk_prompt_logprobs,
+            None
             if target_prompt_logprobs is None
             else TensorData.from_dict(target_prompt_logprobs),
-            prompt_alt_tokens=None
-            if prompt_alt_tokens is None
-            else PromptAltTokens.from_dict(prompt_alt_tokens),
-            prompt_cache_hit_tokens=0
-            if prompt_cache_hit_tokens is None
-            else prompt_cache_hit_tokens,
+            None if prompt_alt_tokens is None else PromptAltTokens.from_dict(prompt_alt_tokens),
+            0 if prompt_cache_hit_tokens is None else prompt_cache_hit_tokens,
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..models.stop_reason import StopReason
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SampledSequence(Schema):
     """One completion."""
 
@@ -42,8 +42,8 @@ class SampledSequence(Schema):
         logprobs = src.get("logprobs")
         topk_logprobs = src.get("topk_logprobs")
         return cls(
-            stop_reason=src["stop_reason"],
-            tokens=src["tokens"],
-            logprobs=logprobs,
-            topk_logprobs=topk_logprobs,
+            src["stop_reason"],
+            src["tokens"],
+            logprobs,
+            topk_logprobs,
         )

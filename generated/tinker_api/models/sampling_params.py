@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SamplingParams(Schema):
     """How to sample."""
 
@@ -54,10 +54,10 @@ class SamplingParams(Schema):
         top_k = src.get("top_k")
         top_p = src.get("top_p")
         return cls(
-            max_tokens=max_tokens,
-            seed=seed,
-            stop=stop,
-            temperature=1.0 if temperature is None else temperature,
-            top_k=-1 if top_k is None else top_k,
-            top_p=1.0 if top_p is None else top_p,
+            max_tokens,
+            seed,
+            stop,
+            1.0 if temperature is None else temperature,
+            -1 if top_k is None else top_k,
+            1.0 if top_p is None else top_p,
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SamplingPrefillBillingEvent(Schema):
     """Tokens of prompts."""
 
@@ -33,7 +33,7 @@ class SamplingPrefillBillingEvent(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "sampling_prefill", "type"),
-            cached=src["cached"],
-            token_count=src["token_count"],
+            src["cached"],
+            src["token_count"],
+            const(src["type"], "sampling_prefill", "type"),
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SamplingSampleBillingEvent(Schema):
     """Tokens that were sampled."""
 
@@ -29,6 +29,6 @@ class SamplingSampleBillingEvent(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "sampling_sample", "type"),
-            token_count=src["token_count"],
+            src["token_count"],
+            const(src["type"], "sampling_sample", "type"),
         )

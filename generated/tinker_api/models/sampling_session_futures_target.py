@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SamplingSessionFuturesTarget(Schema):
     """One process that samples from a sampler."""
 
@@ -34,7 +34,7 @@ class SamplingSessionFuturesTarget(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         cloned_sampler_id = src.get("cloned_sampler_id")
         return cls(
-            type=const(src["type"], "sampling_session", "type"),
-            sampling_session_id=src["sampling_session_id"],
-            cloned_sampler_id=0 if cloned_sampler_id is None else cloned_sampler_id,
+            src["sampling_session_id"],
+            const(src["type"], "sampling_session", "type"),
+            0 if cloned_sampler_id is None else cloned_sampler_id,
         )

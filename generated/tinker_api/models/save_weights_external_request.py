@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SaveWeightsExternalRequest(Schema):
     """Weights to save for use elsewhere."""
 
@@ -52,12 +52,12 @@ class SaveWeightsExternalRequest(Schema):
         age_encryption_recipients = src.get("age_encryption_recipients")
         type_ = src.get("type")
         return cls(
-            model_id=src["model_id"],
-            path=src["path"],
-            seq_id=seq_id,
-            ttl_seconds=ttl_seconds,
-            age_encryption_recipients=age_encryption_recipients,
-            type="save_weights_external"
+            src["model_id"],
+            src["path"],
+            seq_id,
+            ttl_seconds,
+            age_encryption_recipients,
+            "save_weights_external"
             if type_ is None
             else const(type_, "save_weights_external", "type"),
         )

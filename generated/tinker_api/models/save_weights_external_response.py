@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SaveWeightsExternalResponse(Schema):
     """The weights are saved."""
 
@@ -37,7 +37,7 @@ class SaveWeightsExternalResponse(Schema):
         path = src.get("path")
         size_bytes = src.get("size_bytes")
         return cls(
-            type=const(src["type"], "save_weights_external", "type"),
-            path=path,
-            size_bytes=size_bytes,
+            const(src["type"], "save_weights_external", "type"),
+            path,
+            size_bytes,
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SaveWeightsForSamplerRequest(Schema):
     """Weights to make available for sampling."""
 
@@ -66,14 +66,14 @@ class SaveWeightsForSamplerRequest(Schema):
         user_metadata = src.get("user_metadata")
         type_ = src.get("type")
         return cls(
-            model_id=src["model_id"],
-            path=path,
-            sampling_session_seq_id=sampling_session_seq_id,
-            kind=kind,
-            seq_id=seq_id,
-            ttl_seconds=ttl_seconds,
-            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
-            type="save_weights_for_sampler"
+            src["model_id"],
+            path,
+            sampling_session_seq_id,
+            kind,
+            seq_id,
+            ttl_seconds,
+            None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            "save_weights_for_sampler"
             if type_ is None
             else const(type_, "save_weights_for_sampler", "type"),
         )

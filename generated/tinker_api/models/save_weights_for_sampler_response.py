@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SaveWeightsForSamplerResponse(Schema):
     """The weights are available for sampling: by `path` if they were saved with a name, else by `sampling_session_id`."""
 
@@ -37,7 +37,7 @@ class SaveWeightsForSamplerResponse(Schema):
         path = src.get("path")
         sampling_session_id = src.get("sampling_session_id")
         return cls(
-            type=const(src["type"], "save_weights_for_sampler", "type"),
-            path=path,
-            sampling_session_id=sampling_session_id,
+            const(src["type"], "save_weights_for_sampler", "type"),
+            path,
+            sampling_session_id,
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SaveWeightsRequest(Schema):
     """A training checkpoint to save."""
 
@@ -59,13 +59,13 @@ class SaveWeightsRequest(Schema):
         user_metadata = src.get("user_metadata")
         type_ = src.get("type")
         return cls(
-            model_id=src["model_id"],
-            path=path,
-            seq_id=seq_id,
-            ttl_seconds=ttl_seconds,
-            overwrite=False if overwrite is None else overwrite,
-            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
-            type="save_weights" if type_ is None else const(type_, "save_weights", "type"),
+            src["model_id"],
+            path,
+            seq_id,
+            ttl_seconds,
+            False if overwrite is None else overwrite,
+            None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            "save_weights" if type_ is None else const(type_, "save_weights", "type"),
         )
 
 

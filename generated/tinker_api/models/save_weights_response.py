@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SaveWeightsResponse(Schema):
     """The checkpoint is saved."""
 
@@ -29,6 +29,6 @@ class SaveWeightsResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "save_weights", "type"),
-            path=src["path"],
+            src["path"],
+            const(src["type"], "save_weights", "type"),
         )

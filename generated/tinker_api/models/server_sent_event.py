@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import UNSET, Unset
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ServerSentEvent(Schema):
     """An event of a stream. Its data is JSON."""
 
@@ -31,6 +31,6 @@ class ServerSentEvent(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         event = src.get("event")
         return cls(
-            data=src["data"],
-            event=UNSET if event is None else event,
+            src["data"],
+            UNSET if event is None else event,
         )

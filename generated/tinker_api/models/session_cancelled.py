@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionCancelled(Schema):
     """The session was cancelled, or its heartbeats stopped."""
 
@@ -31,6 +31,6 @@ class SessionCancelled(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         detail = src.get("detail")
         return cls(
-            type=const(src["type"], "cancelled", "type"),
-            detail=detail,
+            const(src["type"], "cancelled", "type"),
+            detail,
         )

@@ -11,7 +11,7 @@ from ..models.severity import Severity
 from ..types import const, parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionEndEvent(Schema):
     """A client's process ended."""
 
@@ -47,10 +47,10 @@ class SessionEndEvent(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            event=const(src["event"], "SESSION_END", "event"),
-            event_id=src["event_id"],
-            event_session_index=src["event_session_index"],
-            severity=src["severity"],
-            timestamp=parse_time(src["timestamp"]),
-            duration=src["duration"],
+            src["event_id"],
+            src["event_session_index"],
+            src["severity"],
+            parse_time(src["timestamp"]),
+            src["duration"],
+            const(src["event"], "SESSION_END", "event"),
         )

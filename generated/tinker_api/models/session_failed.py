@@ -10,7 +10,7 @@ from ..models.session_failed_category import SessionFailedCategory
 from ..types import const, tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionFailed(Schema):
     """The session failed."""
 
@@ -42,9 +42,8 @@ class SessionFailed(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "failed", "type"),
-            category=src["category"],
-            reason=tagged(
+            src["category"],
+            tagged(
                 src["reason"],
                 "type",
                 {
@@ -53,7 +52,8 @@ class SessionFailed(Schema):
                     "sampling_session": SessionFailedSamplingSessionReason,
                 },
             ),
-            message=src["message"],
+            src["message"],
+            const(src["type"], "failed", "type"),
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionFailedRequestReason(Schema):
     """A request failed."""
 
@@ -33,7 +33,7 @@ class SessionFailedRequestReason(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "request", "type"),
-            request_id=src["request_id"],
-            request_type=src["request_type"],
+            src["request_id"],
+            src["request_type"],
+            const(src["type"], "request", "type"),
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionFailedSamplingSessionReason(Schema):
     """A sampler failed."""
 
@@ -29,6 +29,6 @@ class SessionFailedSamplingSessionReason(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "sampling_session", "type"),
-            sampling_session_id=src["sampling_session_id"],
+            src["sampling_session_id"],
+            const(src["type"], "sampling_session", "type"),
         )

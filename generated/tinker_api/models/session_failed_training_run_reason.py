@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionFailedTrainingRunReason(Schema):
     """A training run failed."""
 
@@ -29,6 +29,6 @@ class SessionFailedTrainingRunReason(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "training_run", "type"),
-            training_run_id=src["training_run_id"],
+            src["training_run_id"],
+            const(src["type"], "training_run", "type"),
         )

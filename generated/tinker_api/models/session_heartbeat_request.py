@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionHeartbeatRequest(Schema):
     """A session whose client is running."""
 
@@ -30,8 +30,6 @@ class SessionHeartbeatRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         type_ = src.get("type")
         return cls(
-            session_id=src["session_id"],
-            type="session_heartbeat"
-            if type_ is None
-            else const(type_, "session_heartbeat", "type"),
+            src["session_id"],
+            "session_heartbeat" if type_ is None else const(type_, "session_heartbeat", "type"),
         )

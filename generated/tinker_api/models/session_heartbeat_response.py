@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionHeartbeatResponse(Schema):
     """The session is alive."""
 
@@ -26,7 +26,5 @@ class SessionHeartbeatResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         type_ = src.get("type")
         return cls(
-            type="session_heartbeat"
-            if type_ is None
-            else const(type_, "session_heartbeat", "type"),
+            "session_heartbeat" if type_ is None else const(type_, "session_heartbeat", "type"),
         )

@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionSearchRequest(Schema):
     """Filters of a search for sessions. A session must match all of them."""
 
@@ -77,13 +77,11 @@ class SessionSearchRequest(Schema):
         limit = src.get("limit")
         cursor = src.get("cursor")
         return cls(
-            session_id=session_id,
-            project_ids=project_ids,
-            user_metadata=UserMetadata()
-            if user_metadata is None
-            else UserMetadata.from_dict(user_metadata),
-            display_name=display_name,
-            owner=None
+            session_id,
+            project_ids,
+            UserMetadata() if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            display_name,
+            None
             if owner is None
             else tagged(
                 owner,
@@ -94,7 +92,7 @@ class SessionSearchRequest(Schema):
                     "user": UserSearchOwner,
                 },
             ),
-            statuses=None
+            None
             if statuses is None
             else [
                 tagged(
@@ -109,8 +107,8 @@ class SessionSearchRequest(Schema):
                 )
                 for item in statuses
             ],
-            limit=50 if limit is None else limit,
-            cursor=None if cursor is None else SessionSearchCursor.from_dict(cursor),
+            50 if limit is None else limit,
+            None if cursor is None else SessionSearchCursor.from_dict(cursor),
         )
 
 

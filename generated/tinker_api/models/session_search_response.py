@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionSearchResponse(Schema):
     """A page of sessions."""
 
@@ -30,8 +30,8 @@ class SessionSearchResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         next_cursor = src.get("next_cursor")
         return cls(
-            sessions=[SessionSummary.from_dict(item) for item in src["sessions"]],
-            next_cursor=None if next_cursor is None else SessionSearchCursor.from_dict(next_cursor),
+            [SessionSummary.from_dict(item) for item in src["sessions"]],
+            None if next_cursor is None else SessionSearchCursor.from_dict(next_cursor),
         )
 
 

@@ -11,7 +11,7 @@ from ..models.severity import Severity
 from ..types import const, parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionStartEvent(Schema):
     """A client opened a session."""
 
@@ -43,9 +43,9 @@ class SessionStartEvent(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            event=const(src["event"], "SESSION_START", "event"),
-            event_id=src["event_id"],
-            event_session_index=src["event_session_index"],
-            severity=src["severity"],
-            timestamp=parse_time(src["timestamp"]),
+            src["event_id"],
+            src["event_session_index"],
+            src["severity"],
+            parse_time(src["timestamp"]),
+            const(src["event"], "SESSION_START", "event"),
         )

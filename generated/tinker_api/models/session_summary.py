@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import parse_time, tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionSummary(Schema):
     """A session that a search found."""
 
@@ -66,12 +66,12 @@ class SessionSummary(Schema):
         user_metadata = src.get("user_metadata")
         checkpoint_storage_bytes = src.get("checkpoint_storage_bytes")
         return cls(
-            session_id=src["session_id"],
-            created_at=parse_time(src["created_at"]),
-            owner=src["owner"],
-            project_id=src["project_id"],
-            checkpoints_count=src["checkpoints_count"],
-            status=None
+            src["session_id"],
+            parse_time(src["created_at"]),
+            src["owner"],
+            src["project_id"],
+            src["checkpoints_count"],
+            None
             if status is None
             else tagged(
                 status,
@@ -83,9 +83,9 @@ class SessionSummary(Schema):
                     "active": SessionActive,
                 },
             ),
-            display_name=display_name,
-            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
-            checkpoint_storage_bytes=checkpoint_storage_bytes,
+            display_name,
+            None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            checkpoint_storage_bytes,
         )
 
 

@@ -11,7 +11,7 @@ from ..models.session_trace_export_response_status import (
 )
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SessionTraceExportResponse(Schema):
     """The state of a trace export."""
 
@@ -39,7 +39,7 @@ class SessionTraceExportResponse(Schema):
         url = src.get("url")
         error = src.get("error")
         return cls(
-            status=src["status"],
-            url=url,
-            error=error,
+            src["status"],
+            url,
+            error,
         )

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SetCheckpointTtlRequest(Schema):
     """When a checkpoint expires."""
 
@@ -25,5 +25,5 @@ class SetCheckpointTtlRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         ttl_seconds = src.get("ttl_seconds")
         return cls(
-            ttl_seconds=ttl_seconds,
+            ttl_seconds,
         )

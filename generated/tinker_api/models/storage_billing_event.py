@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class StorageBillingEvent(Schema):
     """Storage of checkpoints."""
 
@@ -34,7 +34,7 @@ class StorageBillingEvent(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         free = src.get("free")
         return cls(
-            type=const(src["type"], "storage", "type"),
-            gigabyte_hours=src["gigabyte_hours"],
-            free=False if free is None else free,
+            src["gigabyte_hours"],
+            const(src["type"], "storage", "type"),
+            False if free is None else free,
         )

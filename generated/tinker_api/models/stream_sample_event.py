@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class StreamSampleEvent(Schema):
     """A part of a sample."""
 
@@ -61,11 +61,11 @@ class StreamSampleEvent(Schema):
         logprob = src.get("logprob")
         error = src.get("error")
         return cls(
-            token=token,
-            token_id=token_id,
-            index=index,
-            finish_reason=finish_reason,
-            total_tokens=total_tokens,
-            logprob=logprob,
-            error=error,
+            token,
+            token_id,
+            index,
+            finish_reason,
+            total_tokens,
+            logprob,
+            error,
         )

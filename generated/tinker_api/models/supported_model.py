@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class SupportedModel(Schema):
     """A base model that the server offers."""
 
@@ -43,8 +43,8 @@ class SupportedModel(Schema):
         trainable = src.get("trainable")
         sampleable = src.get("sampleable")
         return cls(
-            model_name=model_name,
-            max_context_length=max_context_length,
-            trainable=trainable,
-            sampleable=sampleable,
+            model_name,
+            max_context_length,
+            trainable,
+            sampleable,
         )

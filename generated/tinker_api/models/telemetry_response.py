@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TelemetryResponse(Schema):
     """The events are accepted."""
 
@@ -25,5 +25,5 @@ class TelemetryResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            status=const(src["status"], "accepted", "status"),
+            const(src["status"], "accepted", "status"),
         )

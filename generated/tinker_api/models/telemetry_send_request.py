@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TelemetrySendRequest(Schema):
     """Events of one client."""
 
@@ -43,7 +43,7 @@ class TelemetrySendRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         process_uuid = src.get("process_uuid")
         return cls(
-            events=[
+            [
                 tagged(
                     item,
                     "event",
@@ -56,10 +56,10 @@ class TelemetrySendRequest(Schema):
                 )
                 for item in src["events"]
             ],
-            platform=src["platform"],
-            sdk_version=src["sdk_version"],
-            session_id=src["session_id"],
-            process_uuid=process_uuid,
+            src["platform"],
+            src["sdk_version"],
+            src["session_id"],
+            process_uuid,
         )
 
 

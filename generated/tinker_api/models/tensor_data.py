@@ -9,7 +9,7 @@ from ..model import Schema
 from ..models.tensor_dtype import TensorDtype
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TensorData(Schema):
     """An array of numbers, flat and row-major. A sparse array is in CSR format: `shape` is then required, `data` has
     the
@@ -50,9 +50,9 @@ class TensorData(Schema):
         sparse_crow_indices = src.get("sparse_crow_indices")
         sparse_col_indices = src.get("sparse_col_indices")
         return cls(
-            data=src["data"],
-            dtype=src["dtype"],
-            shape=shape,
-            sparse_crow_indices=sparse_crow_indices,
-            sparse_col_indices=sparse_col_indices,
+            src["data"],
+            src["dtype"],
+            shape,
+            sparse_crow_indices,
+            sparse_col_indices,
         )

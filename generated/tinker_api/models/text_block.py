@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TextBlock(Schema):
     """A block of text."""
 
@@ -29,6 +29,6 @@ class TextBlock(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "text", "type"),
-            text=src["text"],
+            src["text"],
+            const(src["type"], "text", "type"),
         )

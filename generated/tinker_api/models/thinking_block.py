@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ThinkingBlock(Schema):
     """A block of reasoning."""
 
@@ -34,7 +34,7 @@ class ThinkingBlock(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         signature = src.get("signature")
         return cls(
-            type=const(src["type"], "thinking", "type"),
-            thinking=src["thinking"],
-            signature="" if signature is None else signature,
+            src["thinking"],
+            const(src["type"], "thinking", "type"),
+            "" if signature is None else signature,
         )

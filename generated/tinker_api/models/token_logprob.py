@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TokenLogprob(Schema):
     """A token and its log-probability."""
 
@@ -40,8 +40,8 @@ class TokenLogprob(Schema):
         bytes_ = src.get("bytes")
         top_logprobs = src.get("top_logprobs")
         return cls(
-            token=src["token"],
-            logprob=src["logprob"],
-            bytes_=bytes_,
-            top_logprobs=top_logprobs,
+            src["token"],
+            src["logprob"],
+            bytes_,
+            top_logprobs,
         )

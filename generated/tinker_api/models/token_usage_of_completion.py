@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TokenUsageOfCompletion(Schema):
     """Details of the sampled tokens."""
 
@@ -25,5 +25,5 @@ class TokenUsageOfCompletion(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         reasoning_tokens = src.get("reasoning_tokens")
         return cls(
-            reasoning_tokens=0 if reasoning_tokens is None else reasoning_tokens,
+            0 if reasoning_tokens is None else reasoning_tokens,
         )

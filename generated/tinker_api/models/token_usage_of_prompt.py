@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TokenUsageOfPrompt(Schema):
     """Details of the tokens of a prompt."""
 
@@ -25,5 +25,5 @@ class TokenUsageOfPrompt(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         cached_tokens = src.get("cached_tokens")
         return cls(
-            cached_tokens=0 if cached_tokens is None else cached_tokens,
+            0 if cached_tokens is None else cached_tokens,
         )

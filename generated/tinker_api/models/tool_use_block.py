@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ToolUseBlock(Schema):
     """A tool call."""
 
@@ -37,10 +37,10 @@ class ToolUseBlock(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "tool_use", "type"),
-            id=src["id"],
-            name=src["name"],
-            input_=ToolUseInput.from_dict(src["input"]),
+            src["id"],
+            src["name"],
+            ToolUseInput.from_dict(src["input"]),
+            const(src["type"], "tool_use", "type"),
         )
 
 

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TrainingBillingEvent(Schema):
     """Tokens that were trained on."""
 
@@ -29,6 +29,6 @@ class TrainingBillingEvent(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "training", "type"),
-            token_count=src["token_count"],
+            src["token_count"],
+            const(src["type"], "training", "type"),
         )

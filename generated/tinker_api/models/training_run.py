@@ -10,7 +10,7 @@ from ..model import Schema
 from ..types import parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TrainingRun(Schema):
     """A training run."""
 
@@ -71,20 +71,18 @@ class TrainingRun(Schema):
         last_sampler_checkpoint = src.get("last_sampler_checkpoint")
         user_metadata = src.get("user_metadata")
         return cls(
-            training_run_id=src["training_run_id"],
-            base_model=src["base_model"],
-            model_owner=src["model_owner"],
-            is_lora=src["is_lora"],
-            last_request_time=parse_time(src["last_request_time"]),
-            corrupted=False if corrupted is None else corrupted,
-            lora_rank=lora_rank,
-            last_checkpoint=None
-            if last_checkpoint is None
-            else Checkpoint.from_dict(last_checkpoint),
-            last_sampler_checkpoint=None
+            src["training_run_id"],
+            src["base_model"],
+            src["model_owner"],
+            src["is_lora"],
+            parse_time(src["last_request_time"]),
+            False if corrupted is None else corrupted,
+            lora_rank,
+            None if last_checkpoint is None else Checkpoint.from_dict(last_checkpoint),
+            None
             if last_sampler_checkpoint is None
             else Checkpoint.from_dict(last_sampler_checkpoint),
-            user_metadata=None if user_metadata is None else UserMetadata.from_dict(user_metadata),
+            None if user_metadata is None else UserMetadata.from_dict(user_metadata),
         )
 
 

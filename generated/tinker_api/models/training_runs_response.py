@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TrainingRunsResponse(Schema):
     """A page of training runs."""
 
@@ -28,8 +28,8 @@ class TrainingRunsResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            training_runs=[TrainingRun.from_dict(item) for item in src["training_runs"]],
-            cursor=Cursor.from_dict(src["cursor"]),
+            [TrainingRun.from_dict(item) for item in src["training_runs"]],
+            Cursor.from_dict(src["cursor"]),
         )
 
 

@@ -10,7 +10,7 @@ from ..models.queue_state import QueueState
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class TryAgainResponse(Schema):
     """The result is not ready. Send the request again at once."""
 
@@ -40,8 +40,8 @@ class TryAgainResponse(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         queue_state_reason = src.get("queue_state_reason")
         return cls(
-            type=const(src["type"], "try_again", "type"),
-            request_id=src["request_id"],
-            queue_state=src["queue_state"],
-            queue_state_reason=queue_state_reason,
+            src["request_id"],
+            src["queue_state"],
+            const(src["type"], "try_again", "type"),
+            queue_state_reason,
         )

@@ -11,7 +11,7 @@ from ..models.severity import Severity
 from ..types import const, parse_time
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class UnhandledExceptionEvent(Schema):
     """An exception ended the client's work."""
 
@@ -57,12 +57,12 @@ class UnhandledExceptionEvent(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         traceback = src.get("traceback")
         return cls(
-            event=const(src["event"], "UNHANDLED_EXCEPTION", "event"),
-            event_id=src["event_id"],
-            event_session_index=src["event_session_index"],
-            severity=src["severity"],
-            timestamp=parse_time(src["timestamp"]),
-            error_type=src["error_type"],
-            error_message=src["error_message"],
-            traceback=traceback,
+            src["event_id"],
+            src["event_session_index"],
+            src["severity"],
+            parse_time(src["timestamp"]),
+            src["error_type"],
+            src["error_message"],
+            const(src["event"], "UNHANDLED_EXCEPTION", "event"),
+            traceback,
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class UnloadModelRequest(Schema):
     """The model to free."""
 
@@ -30,6 +30,6 @@ class UnloadModelRequest(Schema):
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         type_ = src.get("type")
         return cls(
-            model_id=src["model_id"],
-            type="unload_model" if type_ is None else const(type_, "unload_model", "type"),
+            src["model_id"],
+            "unload_model" if type_ is None else const(type_, "unload_model", "type"),
         )

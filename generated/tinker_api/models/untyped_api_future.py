@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class UntypedAPIFuture(Schema):
     """A promise of a result."""
 
@@ -36,7 +36,7 @@ class UntypedAPIFuture(Schema):
         model_id = src.get("model_id")
         sample_sequence_ids = src.get("sample_sequence_ids")
         return cls(
-            request_id=src["request_id"],
-            model_id=model_id,
-            sample_sequence_ids=sample_sequence_ids,
+            src["request_id"],
+            model_id,
+            sample_sequence_ids,
         )

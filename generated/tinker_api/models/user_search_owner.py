@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import const
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class UserSearchOwner(Schema):
     """Matches what certain users own."""
 
@@ -29,6 +29,6 @@ class UserSearchOwner(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            type=const(src["type"], "user", "type"),
-            owner_urns=src["owner_urns"],
+            src["owner_urns"],
+            const(src["type"], "user", "type"),
         )

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ValidationErrorResponse(Schema):
     """The body of a 422."""
 
@@ -24,7 +24,7 @@ class ValidationErrorResponse(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            detail=[ValidationIssue.from_dict(item) for item in src["detail"]],
+            [ValidationIssue.from_dict(item) for item in src["detail"]],
         )
 
 

@@ -8,7 +8,7 @@ from attrs import frozen as _attrs_frozen
 from ..model import Schema
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class ValidationIssue(Schema):
     """A violation of the request's schema."""
 
@@ -33,7 +33,7 @@ class ValidationIssue(Schema):
     @classmethod
     def from_dict(cls, src: Mapping[str, Any]) -> Self:
         return cls(
-            loc=src["loc"],
-            msg=src["msg"],
-            type=src["type"],
+            src["loc"],
+            src["msg"],
+            src["type"],
         )

@@ -9,7 +9,7 @@ from ..model import Schema
 from ..types import tagged
 
 
-@_attrs_frozen
+@_attrs_frozen(eq=False, repr=False)
 class WeightsInfoResponse(Schema):
     """A checkpoint."""
 
@@ -61,13 +61,13 @@ class WeightsInfoResponse(Schema):
         train_attn = src.get("train_attn")
         optimizer_config = src.get("optimizer_config")
         return cls(
-            base_model=src["base_model"],
-            is_lora=src["is_lora"],
-            lora_rank=lora_rank,
-            train_unembed=train_unembed,
-            train_mlp=train_mlp,
-            train_attn=train_attn,
-            optimizer_config=None
+            src["base_model"],
+            src["is_lora"],
+            lora_rank,
+            train_unembed,
+            train_mlp,
+            train_attn,
+            None
             if optimizer_config is None
             else tagged(
                 optimizer_config,

@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 from tinker import types
 from tinker._codec import json as json_codec
 from tinker_api.types import dumps
+from tinker_local.engine.base import ModelSpec
 from tinker_local.protocol.wire import batches, bodies
 
 NOT_FINITE = [math.nan, math.inf, -math.inf]
@@ -24,7 +25,7 @@ def datum(values: Any) -> types.Datum:
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)
-def test_a_batch_with_what_is_not_finite_is_refused_by_name(value: float) -> None:
+def test_a_batch_with_a_value_that_is_not_finite_is_rejected_by_name(value: float) -> None:
     wanted = rf"data\[1\]\.loss_fn_inputs\['weights'\]\.data\[2\] is {value}"
     with pytest.raises(ValueError, match=wanted):
         json_codec.training_input([datum([1]), datum([0, 1, value, value])], "ppo", None)
@@ -36,6 +37,7 @@ def test_a_setting_that_is_not_finite_is_refused_by_name(value: float) -> None:
         json_codec.training_input([datum([1])], "dro", {"beta": value, "kind": "x"})
 
 
+MODEL = ModelSpec(name="m", max_context_length=1, vocab_size=2, tokenizer_id="t", arch="a")
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
@@ -43,7 +45,7 @@ FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 def test_floats_of_a_request_arrive_to_the_bit(values: np.ndarray[Any, Any]) -> None:
     sent = types.Datum(types.ModelInput.from_ints([1]), {"x": values})
     body = dumps(json_codec.training_input([sent], "ppo", {"beta": 0.1}).to_dict())
-    (example,) = batches.examples_from_json(bodies.parse_json(body))
+    (example,) = batches.examples_from_json(bodies.parse_json(body), MODEL)
     assert example.inputs["x"].dtype == np.float32
     assert example.inputs["x"].tobytes() == values.tobytes()
 
@@ -59,7 +61,7 @@ def test_a_null_in_a_result_is_a_nan(values: np.ndarray[Any, Any]) -> None:
     assert decoded.metrics == {"a:sum": 1}
 
 
-def test_a_null_among_whole_numbers_is_an_error() -> None:
+def test_a_null_among_integers_is_an_error() -> None:
     body = b'{"loss_fn_outputs": [{"x": {"data": [1, null], "dtype": "int64"}}]}'
     with pytest.raises(ValueError, match=r"data\[1\] is None"):
         json_codec.forward_backward_output(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import get_args
 
 import pytest
 from hypothesis import given, strategies as st
@@ -11,22 +12,22 @@ pytest.importorskip("tokenizers")
 
 from tokenizers import normalizers
 
-from tinker.tokenizers._normalize import normalize
+from tinker.tokenizers._normalize import Form, normalize
 
-FORMS = ["NFC", "NFD", "NFKC", "NFKD"]
+FORMS = get_args(Form)
 CHARACTERS = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 MARKS = [character for character in CHARACTERS if unicodedata.combining(character)]
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_character(form: str) -> None:
+def test_every_character(form: Form) -> None:
     theirs = getattr(normalizers, form)()
     for character in CHARACTERS:
         assert normalize(form, character) == theirs.normalize_str(character), ascii(character)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_mark_among_others(form: str) -> None:
+def test_every_mark_among_others(form: Form) -> None:
     theirs = getattr(normalizers, form)()
     for mark in MARKS:
         for text in (
@@ -44,5 +45,5 @@ def test_every_mark_among_others(form: str) -> None:
         "".join
     )
 )
-def test_marks_in_any_order(form: str, text: str) -> None:
+def test_marks_in_any_order(form: Form, text: str) -> None:
     assert normalize(form, text) == getattr(normalizers, form)().normalize_str(text)

@@ -233,16 +233,16 @@ def _draw_from_all(
 
     A GPU sorts and adds up faster than it could hand over its scores.
     """
-    if not on_device:
-        ids, best = decoding.ranked(scores.cpu().numpy())
-        ranks, drawn, _ = decoding.draw(best, rows)
-        at = np.arange(len(rows)), ranks
-        return ids[at], best[at], drawn
+    device = scores.device if on_device else torch.device("cpu")
 
     def on(array: npt.NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(scores.device)
+        return torch.from_numpy(array).to(device)
 
-    in_order, token_ids = scores.sort(dim=1, descending=True, stable=True)
+    if on_device:
+        in_order, token_ids = scores.sort(dim=1, descending=True, stable=True)
+    else:
+        token_ids, in_order = map(on, decoding.ranked(scores.cpu().numpy()))
+    # torch also on the CPU: other threads run while it adds up, which numpy does not let them.
     ranks, drawn, _ = decoding.draw(in_order.double(), rows, xp=torch, on=on)
     here = on(np.arange(len(rows))), ranks
     found = (token_ids[here], in_order[here].double(), drawn)

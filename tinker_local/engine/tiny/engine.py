@@ -5,7 +5,7 @@ The model, `tinker-local/tiny`
     attention with 4 heads, rotary positions and unit-length queries and keys (scores are 16 times
     their cosine); a gated MLP of width 256; RMS norms without gains; context of 2,048 tokens.
     393,472 frozen weights, drawn from a fixed seed in some ten milliseconds. Untrained it is
-    close to uniform: 5.8 nats a byte, where uniform is 5.55.
+    close to uniform: 5.8 nats a byte, where uniform is 5.55. A picture is 16 bytes (see `images`).
 
 Adapters
     LoRA on the attention's q, k, v and o, on the MLP's gate, up and down, and on the unembedding:
@@ -45,6 +45,7 @@ from tinker_local.engine.base import (
 from tinker_local.engine.tiny import adam
 from tinker_local.engine.tiny.base_model import Matrix, Sizes, base_weights
 from tinker_local.engine.tiny.blas import one_thread
+from tinker_local.engine.tiny.images import tokens_of_image
 from tinker_local.engine.tiny.lora import ALPHA, initial_factors, merged
 
 MODEL = "tinker-local/tiny"
@@ -74,6 +75,7 @@ class TinyEngine:
                 vocab_size=self._sizes.vocab,
                 tokenizer_id=TOKENIZER,
                 arch="tiny",
+                image_tokens=tokens_of_image,
             )
         }
 

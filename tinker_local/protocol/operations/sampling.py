@@ -98,8 +98,8 @@ class Sampling:
         if request.id in self.cancelled:
             raise OperationFailed(_CANCELLED)
         spec = evolve(
-            sample_spec(body),
-            heard=self.listeners.get(request.id),
+            sample_spec(body, self._context.engine.models[source.base_model]),
+            listener=self.listeners.get(request.id),
             is_cancelled=lambda: request.id in self.cancelled,
         )
         self._context.engine.check_sample(source.base_model, spec)

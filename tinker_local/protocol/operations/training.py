@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from tinker._codec.media_types import PROTOBUF
-from tinker_local.engine.base import AdamSpec, Example
+from tinker_local.engine.base import AdamSpec, Example, ModelSpec
 from tinker_local.engine.graph import Graph
 from tinker_local.errors import OperationFailed
 from tinker_local.protocol.operations.outcome import Context, Outcome, json_outcome
@@ -22,7 +22,7 @@ def forward_backward(context: Context, model_id: str, body: Any) -> Outcome:
         return _loss(
             context,
             model_id,
-            batches.examples_from_protobuf(body),
+            batches.examples_from_protobuf(body, _spec(context, model_id)),
             batches.provenance(body),
             body.loss_fn,
             {**body.loss_fn_config, **_config(body.loss_fn_config_v2)},
@@ -38,7 +38,7 @@ def forward(context: Context, model_id: str, body: Any) -> Outcome:
 def _json_loss(
     context: Context, model_id: str, body: Mapping[str, Any], *, backward: bool
 ) -> Outcome:
-    examples = batches.examples_from_json(body)
+    examples = batches.examples_from_json(body, _spec(context, model_id))
     return _loss(
         context,
         model_id,
@@ -48,6 +48,10 @@ def _json_loss(
         body.get("loss_fn_config") or {},
         backward=backward,
     )
+
+
+def _spec(context: Context, model_id: str) -> ModelSpec:
+    return context.engine.models[context.adapters.get(model_id).base_model]
 
 
 def _config(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tinker_local.engine.base import PromptTargets, SampleSpec
+from tinker_local.engine.base import ModelSpec, PromptTargets, SampleSpec
 from tinker_local.errors import OperationFailed
 from tinker_local.protocol.wire import tensors
 from tinker_local.protocol.wire.batches import tokens_from_json
 
 
-def sample_spec(body: Mapping[str, Any]) -> SampleSpec:
+def sample_spec(body: Mapping[str, Any], model: ModelSpec) -> SampleSpec:
     """Turn a `SampleRequest` into the engine's `SampleSpec`."""
     params = body["sampling_params"]
     stop = params.get("stop")
@@ -21,7 +21,7 @@ def sample_spec(body: Mapping[str, Any]) -> SampleSpec:
     wanted = body.get("prompt_logprobs") or False
     topk = int(body.get("topk_prompt_logprobs") or 0)
     seed = params.get("seed")
-    prompt = tokens_from_json(body["prompt"])
+    prompt = tokens_from_json(body["prompt"], model)
     targets = body.get("target_prompt_logprobs")
     return SampleSpec(
         prompt=prompt,

@@ -53,17 +53,18 @@ def request(
         headers["Content-Encoding"] = str(content_encoding)
 
     headers["Accept"] = "application/json"
-
-    from ...models.forward_backward_request import ForwardBackwardRequest
-
-    if isinstance(body, ForwardBackwardRequest):
-        headers["Content-Type"] = "application/json"
-    elif isinstance(body, File):
+    if isinstance(body, File):
         headers["Content-Type"] = "application/x-protobuf"
     else:
-        raise TypeError(
-            f"body is of type {type(body).__name__}; it must be one of: ForwardBackwardRequest, File"
-        )
+        from ...models.forward_backward_request import ForwardBackwardRequest
+
+        if isinstance(body, ForwardBackwardRequest):
+            headers["Content-Type"] = "application/json"
+        else:
+            raise TypeError(
+                f"body is of type {type(body).__name__}; it must be one of: ForwardBackwardRequest, File"
+            )
+
     return Request(
         operation="forward_backward",
         method="POST",

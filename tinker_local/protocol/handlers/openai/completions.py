@@ -9,8 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from tinker.tokenizers import Tokenizer
-from tinker.tokenizers._incremental import IncrementalDecoder
+from tinker.tokenizers import IncrementalDecoder, Tokenizer
 from tinker_local.chat.conversation import (
     assembler,
 )
