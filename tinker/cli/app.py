@@ -118,6 +118,9 @@ def _prepare_streams() -> None:
 def _sentence(error: Exception) -> str:
     from tinker.errors import TinkerError  # noqa: PLC0415  # --help does not need it
 
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return f"Error: {where}{error.strerror}"
     if isinstance(error, TinkerError | ValueError | TypeError | OSError | ImportError):
         return f"Error: {error}"
     return f"Error: unexpected {type(error).__name__}: {error}\nRun with --debug to see where it comes from."

@@ -147,8 +147,7 @@ def watch(state: State, training: Training, *, resume: bool) -> None:
         raise
     finally:
         tracker.close()
-        if training.folder.metrics():
-            training.folder.write(CURVE, curve.svg(training.folder.metrics()))
+        _draw(state, training)
     assert finished is not None
     _conclude(state, training, finished, before, prompts)
 
@@ -166,6 +165,15 @@ def _interrupted(state: State, training: Training) -> None:
 
 def _say_how_to_go_on(state: State, training: Training) -> None:
     state.say(f"Go on with: tinker train --resume {shlex.quote(str(training.folder.path))}")
+
+
+def _draw(state: State, training: Training) -> None:
+    """Write the curve. A run does not fail because of it."""
+    try:
+        if rows := training.folder.metrics():
+            training.folder.write(CURVE, curve.svg(rows))
+    except TinkerError as error:
+        state.say(f"The curve is missing: {error}")
 
 
 def _event(event: Event) -> dict[str, Any]:

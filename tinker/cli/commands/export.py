@@ -51,9 +51,12 @@ def export(state: State, path: str, output: Path | None, base: Path | None, vllm
         raise click.ClickException(
             f"{destination} exists and is not empty; choose another folder with --output."
         )
-    with tempfile.TemporaryDirectory(
-        dir=destination.parent if destination.parent.exists() else None
-    ) as temporary:
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(dir=destination.parent)
+    except OSError as error:
+        raise click.ClickException(f"{destination} cannot be created: {error.strerror}.") from None
+    with scratch as temporary:
         adapter = Path(path)
         if not (adapter / exporting.ADAPTER).exists():
             source = path if path.startswith("tinker://") else checkpoint_of(adapter).state_path
