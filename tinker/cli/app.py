@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import signal
 import sys
@@ -81,6 +82,8 @@ def run(arguments: Sequence[str]) -> int:
         error.show(sys.stderr)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
+        # What is left undone is what was asked for: no warnings about it while closing.
+        logging.getLogger("tinker").setLevel(logging.ERROR)
         click.echo("Interrupted.", err=True)
         return _INTERRUPTED
     except BrokenPipeError:

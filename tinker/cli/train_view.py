@@ -159,7 +159,8 @@ def _interrupted(state: State, training: Training) -> None:
     try:
         training.interrupt()
     except (TinkerError, TimeoutError, KeyboardInterrupt) as error:
-        state.say(f"No checkpoint was saved ({error or type(error).__name__}).")
+        why = "interrupted again" if isinstance(error, KeyboardInterrupt) else str(error)
+        state.say(f"No checkpoint was saved: {why.rstrip('.')}.")
     _say_how_to_go_on(state, training)
 
 
