@@ -36,7 +36,7 @@ from tinker_api.types import File, JSONBody, Message, Request, Response, StreamR
 T = TypeVar("T")
 R = TypeVar("R")
 
-ANSWER_TIMEOUT = 60.0
+RESPONSE_TIMEOUT = 60.0
 """Timeout of a response in seconds."""
 HELD_TIMEOUT = 600.0
 """Timeout in seconds of a response that may wait until a model is loaded or saved: some servers hold the request."""
@@ -166,7 +166,7 @@ class Connection:
         progress: Progress,
         *,
         policy: RetryPolicy = retry.DEFAULT,
-        timeout: float = ANSWER_TIMEOUT,
+        timeout: float = RESPONSE_TIMEOUT,
     ) -> T:
         """Send a request and return the parsed body of its 2xx; arguments as for `call`."""
         return self.parse(
@@ -179,7 +179,7 @@ class Connection:
         progress: Progress,
         *,
         policy: RetryPolicy = retry.DEFAULT,
-        timeout: float = ANSWER_TIMEOUT,
+        timeout: float = RESPONSE_TIMEOUT,
         passed: Collection[int] = (),
         read: Reader | None = None,
     ) -> Coroutine[Any, Any, Response[T]]:
@@ -206,7 +206,7 @@ class Connection:
         progress: Progress,
         *,
         policy: RetryPolicy = retry.DEFAULT,
-        timeout: float = ANSWER_TIMEOUT,
+        timeout: float = RESPONSE_TIMEOUT,
         passed: Collection[int] = (),
     ) -> Coroutine[Any, Any, Stream[T]]:
         """As `call`, for a stream of events. When it returns, only the headers of a 2xx have arrived."""
@@ -369,7 +369,7 @@ class Connection:
         """Whether the server rejected only fields that the request can do without. They are remembered."""
         unknown = server_traits.unknown_members(refusal.body)
         sent = {name for name in unknown if getattr(body, name, None) is not None}
-        if not sent or not sent <= server_traits.DISPENSABLE_MEMBERS:
+        if not sent or not sent <= server_traits.DISPENSABLE_FIELDS:
             return False
         _log.FIELDS_LEFT_OUT(error=refusal.message, fields=sorted(sent))
         self._unknown.setdefault(type(body), set()).update(sent)
