@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tinker.cli.groups import Command
 from tinker.cli.models import sampler
 from tinker.cli.sampling_options import params, sampling_options
 from tinker.cli.state import State
+from tinker.cli.texts import count
 from tinker.recipes.errors import DataError, Problem
 from tinker.recipes.rows import read
 from tinker.tokenizers import Tokenizer
@@ -34,7 +35,7 @@ Examples:
   tinker sample tinker-runs/my-run --prompts prompts.jsonl --output answers.jsonl
 """,
 )
-@click.argument("model")
+@click.argument("model", type=click.Path(), metavar="MODEL")
 @click.argument("prompt", required=False)
 @click.option(
     "--prompt-file",
@@ -43,6 +44,7 @@ Examples:
 )
 @click.option(
     "--prompts",
+    type=click.Path(),
     metavar="FILE",
     help="JSON Lines with `prompt`, `messages` or `tokens`; needs --output.",
 )
@@ -107,7 +109,7 @@ def sample(
     for number, answer in enumerate(answers, 1):
         if num_samples > 1:
             state.say(f"[{number}]")
-        click.echo(answer["text"])
+        state.print_text(answer["text"])
         if answer["mean_logprob"] is not None:
             state.say(
                 f"{len(answer['tokens'])} tokens, {answer['stop_reason']}, mean log-probability {answer['mean_logprob']:.3f}"
@@ -186,13 +188,9 @@ def _many(
         raise DataError(
             f"{len(problems)} of {len(rows)} rows of {source} are not prompts.", problems
         )
-    done = _done(output)
-    if done > len(rows):
-        raise click.ClickException(
-            f"{output} has {done} answers, and {source} only {len(rows)} prompts."
-        )
+    done = _done(output, [_shown(row.value) for row in rows], source)
     if done:
-        state.say(f"{output} has {done} answers already; going on with prompt {done + 1}.")
+        state.say(f"{output} has {count(done, 'answer')} already; going on with prompt {done + 1}.")
     sampling = params(**given)
 
     def answers() -> Iterator[tuple[int, types.SampleResponse]]:
@@ -214,21 +212,43 @@ def _many(
         for number, response in answers():
             row = rows[number].value
             answer = {
-                "prompt": row.get("prompt", row.get("messages", row.get("text"))),
+                "prompt": _shown(row),
                 "samples": [_answer(tokenizer, sequence) for sequence in response.sequences],
             }
             file.write(orjson.dumps(answer) + b"\n")
             file.flush()
             progress(number + 1, len(rows))
-    state.say(f"{len(rows)} answers in {output}.")
+    state.say(f"{count(len(rows), 'answer')} in {output}.")
 
 
-def _done(output: Path) -> int:
-    """Answers that a file has; what a crash has left of another is cut off."""
-    if not output.exists():
+def _shown(row: dict[str, Any]) -> Any:
+    """What an answer names as its prompt."""
+    return row.get("prompt", row.get("messages", row.get("text", row.get("tokens"))))
+
+
+def _done(output: Path, prompts: Sequence[Any], source: str) -> int:
+    """The number of answers in a file; what a crash has left of another is cut off.
+
+    Raises:
+        click.ClickException: They are not the answers to these prompts.
+    """
+    try:
+        content = output.read_bytes()
+    except FileNotFoundError:
         return 0
-    content = output.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
+    answers = whole.splitlines()
+    for number, line in enumerate(answers):
+        try:
+            answered = orjson.loads(line)["prompt"]
+        except (ValueError, KeyError, TypeError):
+            raise click.ClickException(
+                f"{output} is not a file of answers: line {number + 1} has no prompt. Choose another --output."
+            ) from None
+        if number >= len(prompts) or answered != prompts[number]:
+            raise click.ClickException(
+                f"{output} has answers to other prompts than {source}, from line {number + 1} on. Choose another --output."
+            )
     if len(whole) != len(content):
         output.write_bytes(whole)
-    return whole.count(b"\n")
+    return len(answers)
