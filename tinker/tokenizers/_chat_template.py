@@ -156,7 +156,7 @@ def _text(template: jinja2.Template, **variables: Any) -> str:
     try:
         text = template.render(**variables)
     except jinja2.TemplateError as error:
-        raise TokenizerError(f"The chat template rejected the messages: {error}") from error
+        raise TokenizerError(f"The chat template refused the messages: {error}") from error
     except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
         raise TokenizerError(
             f"The chat template cannot render the messages: {type(error).__name__}: {error}"
