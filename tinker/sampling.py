@@ -21,7 +21,8 @@ from tinker._compat.deprecated import awaited, submitted
 from tinker._compat.holder import HasHolder
 from tinker._http.credentials import without_credentials
 from tinker._protocol import arguments, retry
-from tinker._protocol.connection import HELD_TIMEOUT, decode_body
+from tinker._protocol.connection import HELD_TIMEOUT
+from tinker._protocol.failures import decode_body
 from tinker._protocol.joining import join
 from tinker._protocol.progress import Progress
 from tinker._protocol.results import result_of
