@@ -93,7 +93,7 @@ def is_final(status: int, body: object) -> bool:
     return status in _FINAL_STATUSES or bool(_FINAL_WORDS.search(str(_detail(body))))
 
 
-def unknown_members(body: object) -> list[str]:
+def unknown_fields(body: object) -> list[str]:
     """The fields of a request that a 422 calls extra."""
     return [where[-1] for where in _issues(body, "extra_forbidden")]
 

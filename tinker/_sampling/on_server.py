@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from tinker._protocol import retry
-from tinker._protocol.connection import HELD_TIMEOUT, decode_body
+from tinker._protocol.connection import HELD_TIMEOUT
+from tinker._protocol.failures import decode_body
 from tinker._protocol.progress import Progress
 from tinker._protocol.results import result_of
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
