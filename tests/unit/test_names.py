@@ -6,10 +6,12 @@ import ast
 import importlib
 import inspect
 import json
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -122,3 +124,20 @@ def test_a_training_client_defines_no_future_that_the_official_one_lacks() -> No
         }
         assert own <= names
     assert callable(tinker.TrainingClient.unload_model)
+
+
+@pytest.mark.parametrize(
+    "client",
+    [tinker.TrainingClient, tinker.SamplingClient, tinker.ServiceClient, tinker.RestClient],
+)
+def test_help_lists_deprecated_methods_last(client: type) -> None:
+    text = pydoc.plain(pydoc.render_doc(client))
+    current, _, deprecated = text.partition("Methods inherited from Deprecated:")
+    names = [name for name in dir(client) if name.endswith("_async")]
+    assert names
+    for name in names:
+        assert f"{name}(" not in current
+        assert f"{name}(" in deprecated
+        assert inspect.iscoroutinefunction(getattr(client, name))
+    assert "Methods" not in deprecated
+    assert set(names) <= set(dir(MagicMock(spec=client)))
