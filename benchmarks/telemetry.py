@@ -1,6 +1,7 @@
 """What it costs a client to count, to tell an observer, and to make spans and metrics: CPU, as a ratio to a client that does none of it.
 
-    python benchmarks/telemetry.py              two minutes; prints a table
+    python benchmarks/telemetry.py              five minutes; prints a table
+    python benchmarks/telemetry.py --rounds 9   less exact
     python benchmarks/telemetry.py --smoke      each once and tiny
 
 All modes take turns in one process, in another order each round, so that a busy machine slows them alike; a figure is the median over
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import random
 import statistics
 import sys
@@ -19,15 +21,19 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from client_scenarios import batch
 from run import server, table
 
 import tinker
+from tinker._protocol import telemetry
 from tinker._protocol.progress import Progress
 from tinker._protocol.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from opentelemetry.util.types import AttributeValue
 
 Work = Callable[[], object]
 
@@ -50,6 +56,39 @@ class Silent(Telemetry):
         pass
 
 
+class Bare(Silent):
+    """As many spans as the client makes, with as many attributes, by OpenTelemetry's SDK alone: what recording them costs at least."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spans: dict[Progress, Any] = {}
+
+    def begun(self, progress: Progress) -> None:
+        assert telemetry._tracing is not None
+        self._tracer = telemetry._tracing._tracer
+        self._spans[progress] = self._tracer.start_span("operation", attributes=_ATTRIBUTES)
+
+    def ended(self, progress: Progress, value: object, error: BaseException | None) -> None:
+        span = self._spans.pop(progress)
+        span.set_attributes(_MORE)
+        span.end()
+
+    async def send(
+        self, http: httpx.AsyncClient, request: httpx.Request, *about: Any, stream: bool = False
+    ) -> httpx.Response:
+        span = self._tracer.start_span("request", attributes=_ATTRIBUTES)
+        try:
+            return await http.send(request, stream=stream)
+        finally:
+            span.set_attributes(_STATUS)
+            span.end()
+
+
+_ATTRIBUTES: dict[str, AttributeValue] = {f"name.{number}": "a value" for number in range(5)}
+_MORE: dict[str, AttributeValue] = {f"more.{number}": number for number in range(12)}
+_STATUS: dict[str, AttributeValue] = {"http.response.status_code": 200}
+
+
 def heard(event: object) -> None:
     """The least that an observer does."""
 
@@ -66,16 +105,28 @@ def provider(share: float) -> Iterator[None]:
     from tinker._protocol import otel
 
     tracers = TracerProvider(sampler=TraceIdRatioBased(share))
-    meters = MeterProvider([InMemoryMetricReader()])
-    own = trace.get_tracer_provider, metrics.get_meter_provider
+    reader = InMemoryMetricReader()
+    meters = MeterProvider([reader])
+    own = trace.get_tracer_provider, metrics.get_meter_provider, telemetry._tracing
     trace.get_tracer_provider = lambda: tracers
     metrics.get_meter_provider = lambda: meters
-    otel._made = None
+    telemetry._tracing = otel.Telemetry()
     try:
         yield
+        reader.get_metrics_data()  # as often as each round, which is more often than a program exports
     finally:
-        trace.get_tracer_provider, metrics.get_meter_provider = own
-        otel._made = None
+        trace.get_tracer_provider, metrics.get_meter_provider, telemetry._tracing = own
+
+
+@contextmanager
+def histograms(share: float) -> Iterator[None]:
+    """As `provider`, with the histograms of the conventions."""
+    os.environ["TINKER_OTEL_HISTOGRAMS"] = "1"
+    try:
+        with provider(share):
+            yield
+    finally:
+        del os.environ["TINKER_OTEL_HISTOGRAMS"]
 
 
 @contextmanager
@@ -87,11 +138,14 @@ Modes = dict[str, Callable[[], AbstractContextManager[None]]]
 
 NOTHING = "nothing at all"
 WITHOUT: Modes = {NOTHING: nothing, "counters, which always run": nothing, "an observer": nothing}
+BARE = "bare spans of its SDK, all recorded"
 WITH: Modes = {
     NOTHING: nothing,
     "OpenTelemetry imported, not set up": nothing,
     "OpenTelemetry, no span sampled": lambda: provider(0.0),
     "OpenTelemetry, every span recorded": lambda: provider(1.0),
+    "OpenTelemetry, no span sampled, histograms": lambda: histograms(0.0),
+    BARE: lambda: provider(1.0),
 }
 """Measured after the others: only a program that imports OpenTelemetry pays for looking whether it is set up."""
 
@@ -101,8 +155,8 @@ services = ExitStack()
 def client(url: str, mode: str) -> tinker.ServiceClient:
     service = services.enter_context(tinker.ServiceClient(base_url=url, api_key="tml-bench"))
     session = service.session
-    if mode == NOTHING:
-        session.telemetry = session.connection.telemetry = Silent()
+    if mode in (NOTHING, BARE):
+        session.telemetry = session.connection.telemetry = Silent() if mode == NOTHING else Bare()
         session.backpressure._telemetry = session.telemetry
     elif "observer" in mode:
         service.observe(heard)
@@ -138,9 +192,10 @@ def steps(url: str, mode: str, count: int, datums: int, tokens: int) -> Work:
 
 
 def measure(modes: Modes, make: Callable[[str], Work], rounds: int) -> dict[str, float]:
-    """The median ratio of each mode's CPU to that of doing nothing."""
+    """The median ratio of each mode's CPU to that of doing nothing, and the seconds that this took."""
     works = {mode: make(mode) for mode in modes}
     ratios: dict[str, list[float]] = {mode: [] for mode in works}
+    without = []
     for number in range(rounds + 1):
         spent = {}
         for mode in random.sample([*works], len(works)):
@@ -153,30 +208,38 @@ def measure(modes: Modes, make: Callable[[str], Work], rounds: int) -> dict[str,
         for mode, seconds in spent.items():
             if number:  # the first one fills caches
                 ratios[mode].append(seconds / spent[NOTHING])
-    return {mode: statistics.median(found) for mode, found in ratios.items()}
+                without.append(spent[NOTHING])
+    found = {mode: statistics.median(shares) for mode, shares in ratios.items()}
+    return found | {NOTHING: statistics.median(without)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--smoke", action="store_true")
-    smoke = parser.parse_args().smoke
-    rounds = 1 if smoke else 25
-    scenarios: dict[str, tuple[int, Callable[[str, str], Work]]] = {
-        "samples": (64, lambda url, mode: samples(url, mode, 10 if smoke else 500)),
-        "steps of 8x512": (512, lambda url, mode: steps(url, mode, 1 if smoke else 60, 8, 512)),
-        "steps of 128x4096": (4096, lambda url, mode: steps(url, mode, 1 if smoke else 6, 128, 4096)),
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--only", type=int, help="only the scenario with this number, from 0")
+    arguments = parser.parse_args()
+    smoke = arguments.smoke
+    rounds = 1 if smoke else arguments.rounds
+    counts = (10, 1, 1) if smoke else (500, 60, 6)
+    scenarios: dict[str, tuple[int, int, Callable[[str, str], Work]]] = {
+        "a sample": (64, counts[0], lambda url, mode: samples(url, mode, counts[0])),
+        "a step of 8x512": (512, counts[1], lambda url, mode: steps(url, mode, counts[1], 8, 512)),
+        "a step of 128x4096": (4096, counts[2], lambda url, mode: steps(url, mode, counts[2], 128, 4096)),
     }  # fmt: skip
+    if arguments.only is not None:
+        scenarios = dict([list(scenarios.items())[arguments.only]])
     rows: dict[str, list[str]] = {}
     with server(Path(sys.executable)) as url, services:
         for modes in (WITHOUT, WITH):
             if modes is WITH:
                 import opentelemetry.trace  # noqa: F401
-            for tokens, work in scenarios.values():
+            for tokens, count, work in scenarios.values():
                 httpx.post(f"{url}/bench/knobs", json={"tokens": tokens})
-                ratios = measure(modes, partial(work, url), rounds)
-                for mode, ratio in ratios.items():
-                    rows.setdefault(mode, []).append(f"{ratio:.3f}")
-    del rows[NOTHING]
+                for mode, ratio in measure(modes, partial(work, url), rounds).items():
+                    shown = f"{ratio / count * 1e6:.0f} µs" if mode == NOTHING else f"{ratio:.3f}"
+                    rows.setdefault(mode, []).append(shown)
+    rows[NOTHING] = rows[NOTHING][: len(scenarios)]
     print(table([[mode, *row] for mode, row in rows.items()], ["CPU, 1 is a client without", *scenarios]))  # fmt: skip
 
 

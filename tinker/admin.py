@@ -111,7 +111,7 @@ class AdminClient(HasHolder):
     get_current_checkpoint_storage_usage_async = awaited(get_current_checkpoint_storage_usage)
 
     def close(self) -> APIFuture[None]:
-        """Close the connections."""
+        """Close the connections, unless they are a `ServiceClient`'s."""
 
         async def close() -> None:
             if self._owns_session:

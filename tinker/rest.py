@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from tinker import types
 from tinker._compat.deprecated import awaited
-from tinker._compat.holder import HasHolder
-from tinker._http import config
 from tinker._items import Items, by_cursor
 from tinker._protocol import arguments as arguments_module, upload as upload_module
 from tinker._protocol.download import CheckpointRoute, download
@@ -23,8 +19,7 @@ from tinker._protocol.progress import Progress
 from tinker._protocol.progress_line import ProgressCallback
 from tinker._protocol.retry import NEVER
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
-from tinker._protocol.session import Session, describe
-from tinker.admin import AdminClient, AuditEventType
+from tinker.admin import AdminClient
 from tinker.errors import APIStatusError, PermissionDeniedError, TinkerError
 from tinker.futures import APIFuture
 from tinker_api import models
@@ -61,8 +56,8 @@ _TRACE_INTERVAL = 5.0
 """Seconds between questions whether a trace is ready."""
 
 
-class RestClient(HasHolder):
-    """Reads and manages what is on a server. Opens no session of its own.
+class RestClient(AdminClient):
+    """Reads and manages what is on a server; has the methods of `AdminClient` too. Opens no session of its own.
 
     Args:
         base_url: The server; default TINKER_BASE_URL, then the hosted service.
@@ -74,20 +69,6 @@ class RestClient(HasHolder):
         ValueError: The address or the key is malformed.
         TinkerError: There is no key, and the server is not on this machine.
     """
-
-    def __init__(
-        self,
-        _holder: Session | None = None,
-        *,
-        base_url: str | None = None,
-        api_key: str | None = None,
-    ) -> None:
-        self._owns_session = _holder is None
-        self.session = _holder or Session(config.resolve(base_url, api_key))
-        self._admin = AdminClient(self.session)
-
-    def __repr__(self) -> str:
-        return describe(self)
 
     # ---- training runs ----------------------------------------------------------------------
 
@@ -418,7 +399,7 @@ class RestClient(HasHolder):
             destination_project_id=destination_project_id,
         )
         progress = Progress("external_weights_upload_start", {"base_model": base_model})
-        return APIFuture.start(upload_module.start(self.holder, request, progress), progress)
+        return APIFuture.start(upload_module.start(self.session, request, progress), progress)
 
     def external_weights_upload_finish(
         self, upload_id: str
@@ -432,7 +413,7 @@ class RestClient(HasHolder):
         progress = Progress("external_weights_upload_finish", {"upload_id": upload_id})
 
         async def finish() -> types.ExternalWeightsUploadFinishResult:
-            path = await upload_module.finish(self.holder, upload_id, progress)
+            path = await upload_module.finish(self.session, upload_id, progress)
             return types.ExternalWeightsUploadFinishResult(tinker_path=path)
 
         return APIFuture.start(finish(), progress)
@@ -469,7 +450,7 @@ class RestClient(HasHolder):
         what = Progress("upload_external_weights", {"path": str(path)})
         return APIFuture.start(
             upload_module.upload(
-                self.holder,
+                self.session,
                 Path(path),
                 base_model,
                 lora_config,
@@ -590,31 +571,6 @@ class RestClient(HasHolder):
 
         APIFuture.start(check(), session=self.session).result()
 
-    # ---- administration: `AdminClient` has these now ----------------------------------------
-
-    def get_audit_log(
-        self,
-        event_type: AuditEventType = "all",
-        day: date | None = None,
-    ) -> APIFuture[types.AuditLogResponse]:
-        """As `AdminClient.get_audit_log`."""
-        return self._admin.get_audit_log(event_type, day)
-
-    def get_billing_usage(
-        self, starting_on: datetime | str, ending_before: datetime | str
-    ) -> APIFuture[types.BillingUsageResponse]:
-        """As `AdminClient.get_billing_usage`."""
-        return self._admin.get_billing_usage(starting_on, ending_before)
-
-    def get_current_checkpoint_storage_usage(
-        self, project_id: str | None = None
-    ) -> APIFuture[types.CurrentCheckpointStorageUsageResponse]:
-        """As `AdminClient.get_current_checkpoint_storage_usage`."""
-        return self._admin.get_current_checkpoint_storage_usage(project_id)
-
-    def get_telemetry(self) -> None:
-        """None: this client records nothing about how it is used. The official SDK returns its recorder."""
-
     # ---- older names ------------------------------------------------------------------------
 
     assign_session_project_async = awaited(assign_session_project)
@@ -622,9 +578,6 @@ class RestClient(HasHolder):
     delete_checkpoint_async = awaited(delete_checkpoint)
     delete_checkpoint_from_tinker_path_async = awaited(delete_checkpoint_from_tinker_path)
     export_session_trace_async = awaited(export_session_trace)
-    get_audit_log_async = awaited(get_audit_log)
-    get_billing_usage_async = awaited(get_billing_usage)
-    get_current_checkpoint_storage_usage_async = awaited(get_current_checkpoint_storage_usage)
     get_external_weights_urls_async = awaited(get_external_weights_urls)
     get_sampler_async = awaited(get_sampler)
     get_session_async = awaited(get_session)
@@ -674,28 +627,6 @@ class RestClient(HasHolder):
         with self.session.watched(progress):
             await self.session.ready()
             await self.session.connection.call(request, progress)
-
-    # ---- the end ----------------------------------------------------------------------------
-
-    def close(self) -> APIFuture[None]:
-        """Close the connections, unless they are a `ServiceClient`'s."""
-
-        async def close() -> None:
-            if self._owns_session:
-                await self.session.end("success")
-
-        return APIFuture.start(close())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close().result()
 
 
 def _parsed(tinker_path: str) -> types.ParsedCheckpointTinkerPath:

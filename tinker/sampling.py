@@ -223,17 +223,15 @@ class SamplingClient(HasHolder):
             operation,
             {"sampling_session_id": self.sampling_session_id},
             on_queue_state=self._tell_queue_state,
+            model=self._base_model or "",
+            prompt_length=partial(checks.length_of, prompt),
             attributes=lambda: {
-                "gen_ai.operation.name": "text_completion",
-                "gen_ai.provider.name": "tinker",
-                "gen_ai.request.model": self._base_model,
                 "gen_ai.request.choice.count": num_samples,
                 "gen_ai.request.max_tokens": sampling_params.max_tokens,
                 "gen_ai.request.temperature": sampling_params.temperature,
                 "gen_ai.request.top_p": sampling_params.top_p,
                 "gen_ai.request.top_k": sampling_params.top_k,
                 "gen_ai.request.seed": sampling_params.seed,
-                "gen_ai.usage.input_tokens": None if (n := checks.length_of(prompt)) < 0 else n,
             },
         )
 

@@ -382,7 +382,7 @@ class TrainingClient(HasHolder, _Additions):
     def _save_for_sampler(
         self, kind: Literal["snapshot", "inflight"], progress: Progress
     ) -> Awaitable[list[models.SaveWeightsForSamplerResponse]]:
-        """Save the current weights without a name, or under one where the server wants one."""
+        """Save the current weights without a name, or under one where the server needs one."""
         number = next(self._sampler_numbers)
         sdk = sdk_headers("TrainingClient.save_weights_for_sampler")
 

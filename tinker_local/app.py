@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tinker._codec import media_types
+from tinker_api import security
 from tinker_local.access.hosts import Hosts
 from tinker_local.access.keys import KeysFile
 from tinker_local.chat import error_bodies
@@ -160,13 +161,13 @@ def _credential(request: Request, operation: Operation) -> str | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token.strip():
             return token.strip()
-        if "x-api-key" not in request.headers:
+        if security.HEADER not in request.headers:
             raise Refusal(
                 401,
-                "Missing credential: send it as Authorization: Bearer … or X-API-Key",
+                f"Missing credential: send it as Authorization: Bearer … or {security.HEADER}",
                 {"WWW-Authenticate": "Bearer"},
             )
-    return request.headers.get("x-api-key")
+    return request.headers.get(security.HEADER)
 
 
 def _refused(refusal: Refusal, form: error_bodies.Form) -> Response:

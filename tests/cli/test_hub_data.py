@@ -94,7 +94,7 @@ def test_a_split_is_chosen(cli: Cli, hub: str) -> None:
     assert "1 row" in shown.stdout + shown.stderr
 
 
-def test_a_dataset_that_is_not_there_is_told(cli: Cli, hub: str) -> None:
+def test_a_missing_dataset_is_reported(cli: Cli, hub: str) -> None:
     refused = of_hub(cli, hub, "data", "check", "hf://somebody/else")
     assert refused.status == 1
     assert "hf://somebody/else cannot be loaded: " in refused.stderr

@@ -47,7 +47,7 @@ def test_two_at_once_are_told_how_to_share(cli: Cli) -> None:
     assert "tinker serve" in refused.stderr
 
 
-def test_a_folder_that_does_not_exist_is_told(cli: Cli) -> None:
+def test_a_missing_folder_is_reported(cli: Cli) -> None:
     refused = cli(*TRAIN, "--model", "./none")
     assert refused.status == 1
     assert "The model's folder or file ./none does not exist." in refused.stderr

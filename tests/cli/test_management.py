@@ -56,7 +56,7 @@ def test_publish_unpublish_and_expiry(cli: Cli, saved: tuple[str, str]) -> None:
     assert cli("checkpoint", "set-ttl", path).status == 2
 
 
-def test_what_destroys_asks_and_nobody_answering_is_no(cli: Cli, saved: tuple[str, str]) -> None:
+def test_what_destroys_asks_and_no_answer_means_no(cli: Cli, saved: tuple[str, str]) -> None:
     refused = cli("checkpoint", "delete", saved[0])
     assert refused.status == 1
     assert "--yes" in refused.stderr
@@ -259,7 +259,9 @@ def test_doctor_fails_where_nothing_answers(cli: Cli) -> None:
         (["train", "data.jsonl", "--lr-schedule", "step"], "cosine"),
     ],
 )
-def test_wrong_usage_is_told_with_exit_status_2(cli: Cli, arguments: list[str], words: str) -> None:
+def test_wrong_usage_is_reported_with_exit_status_2(
+    cli: Cli, arguments: list[str], words: str
+) -> None:
     done = cli(*arguments)
     assert done.status == 2
     assert words in done.stderr

@@ -130,7 +130,7 @@ def test_the_adapter_and_a_card_are_pushed(
     assert hub.created[-1]["visibility"] == "public"
 
 
-def test_what_the_hub_refuses_is_told_without_the_token(
+def test_a_rejection_by_the_hub_is_reported_without_the_token(
     cli: Cli, saved: tuple[str, str], hub: HubServer
 ) -> None:
     hub.refuses = True

@@ -17,11 +17,9 @@ import pytest
 
 from tests.support import wrong_numbers
 from tests.support.wrong_numbers import Change
-from tinker._training.metrics import _REDUCERS
 from tinker.conformance import Outcome, Report, run
 from tinker.conformance.checks import CHECKS
 from tinker.conformance.contract import routes
-from tinker_api.models.metric_reduction import METRIC_REDUCTION_VALUES
 from tinker_local import LocalServer
 from tinker_local.options import Options
 from tinker_local.protocol import scheduler
@@ -285,7 +283,7 @@ promises_anew.count = 0  # type: ignore[attr-defined]
         (promises_anew, "repeated sample", "expected the promise .*, found "),
     ],
 )
-def test_a_server_with_a_deliberate_mistake_is_told_what_is_wrong(
+def test_a_deliberate_mistake_of_a_server_is_reported(
     server: str, change: Change, broken: str, words: str
 ) -> None:
     report = run(server, api_key=KEY, transport=Breaking(change))
@@ -300,7 +298,7 @@ def test_a_server_with_a_deliberate_mistake_is_told_what_is_wrong(
     assert result.rule in (failure.text or "")
 
 
-def test_a_server_that_runs_what_comes_first_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_runs_what_comes_first_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests take effect in the order in which they arrive, whatever their seq_ids."""
 
     def take(self: scheduler._Model) -> Request | None:
@@ -313,10 +311,6 @@ def test_a_server_that_runs_what_comes_first_is_told(monkeypatch: pytest.MonkeyP
     with LocalServer(options=Options(poll_seconds=0.2)) as wrong:
         report = run(wrong.url, api_key=KEY)
     assert "order by seq_id" in failed(report), failed(report)
-
-
-def test_the_reductions_of_metrics_are_those_of_the_contract() -> None:
-    assert {*_REDUCERS, "unique"} == METRIC_REDUCTION_VALUES
 
 
 def test_a_pending_answer_in_another_form_fails_where_it_is_pending(server: str) -> None:

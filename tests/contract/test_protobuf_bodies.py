@@ -149,7 +149,7 @@ def test_a_repetition_is_known_whatever_its_compression(raw: Raw) -> None:
     assert send(raw, zstandard.ZstdCompressor().compress(content), "zstd").json() == promise
 
 
-# ---- what is no request ---------------------------------------------------------------------
+# ---- invalid requests -----------------------------------------------------------------------
 
 
 @given(content=st.binary(max_size=200), encoding=st.sampled_from(["", "zstd"]))
@@ -181,7 +181,7 @@ def damaged(content: bytes, damage: list[tuple[str, int, int]]) -> bytes:
 def test_damaged_requests_are_refused_or_fail(
     raw: Raw, damage: list[tuple[str, int, int]], compressed: bool
 ) -> None:
-    """A 4xx, or a promise whose future is no fault of the server's."""
+    """A 4xx, or a promise whose future fails by no fault of the server's."""
     model_id = raw.model()
     content = encoded(model_id, 1, "abcdef")
     if compressed:

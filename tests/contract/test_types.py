@@ -122,12 +122,12 @@ def test_every_field_a_schema_allows_arrives(name: str) -> None:
     schema = SCHEMAS[name]
     assert set(body) == set(schema["properties"])
     whole = seen(decode(orjson.dumps(body)))
-    for member in set(body) - {"type"}:
-        if member in schema["required"]:
+    for field in set(body) - {"type"}:
+        if field in schema["required"]:
             continue
-        without = {key: value for key, value in body.items() if key != member}
+        without = {key: value for key, value in body.items() if key != field}
         validator(name).validate(without)
-        assert seen(decode(orjson.dumps(without))) != whole, f"{member} does not arrive"
+        assert seen(decode(orjson.dumps(without))) != whole, f"{field} does not arrive"
 
 
 def test_every_field_of_a_sequence_arrives() -> None:
@@ -136,10 +136,10 @@ def test_every_field_of_a_sequence_arrives() -> None:
     (sequence,) = SAMPLE["sequences"]
     schema = SCHEMAS["SampledSequence"]
     assert set(sequence) == set(schema["properties"])
-    for member in set(sequence) - set(schema["required"]):
+    for field in set(sequence) - set(schema["required"]):
         body = copy.deepcopy(SAMPLE)
-        del body["sequences"][0][member]
-        assert seen(decode(orjson.dumps(body))) != whole, f"{member} does not arrive"
+        del body["sequences"][0][field]
+        assert seen(decode(orjson.dumps(body))) != whole, f"{field} does not arrive"
 
 
 @pytest.mark.parametrize("name", DECODED)

@@ -228,7 +228,7 @@ def test_a_server_that_speaks_something_else(web_page: str) -> None:
         ([("a", "b")], "user_metadata is of type list; it must be a dict of strings"),
     ],
 )
-def test_metadata_is_told_by_field(
+def test_metadata_is_reported_by_field(
     service: tinker.ServiceClient, training: tinker.TrainingClient, metadata: object, text: str
 ) -> None:
     calls: list[Callable[[], object]] = [
@@ -246,7 +246,7 @@ def test_metadata_is_told_by_field(
             call()
 
 
-def test_a_rank_that_is_too_high_is_told_by_field(service: tinker.ServiceClient) -> None:
+def test_a_rank_that_is_too_high_is_reported_by_field(service: tinker.ServiceClient) -> None:
     future = service.create_lora_training_client("tinker-local/tiny", rank=5000)
     with pytest.raises(tinker.UnprocessableEntityError, match=r"lora_config\.rank: 5000 .*1024"):
         future.result(timeout=60)

@@ -196,7 +196,7 @@ def test_where_there_is_no_credential_the_error_says_so() -> None:
 
 
 @pytest.mark.parametrize("handle", ["", "x", "bm90IGpzb24=", "e30=", "W10=", "gANYAQ==", "é"])
-def test_what_is_no_handle_is_refused(handle: str) -> None:
+def test_an_invalid_handle_is_rejected(handle: str) -> None:
     with pytest.raises(ValueError, match=r"must be what get_sampler_handle\(\) has returned"):
         tinker.SamplingClient.from_sampler_handle(handle)
 

@@ -70,7 +70,7 @@ def test_the_order_of_sources(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
     ("command", "words"),
     [("echo tml-half; exit 3", "ended with status 3"), ("echo nonsense", "must begin with 'tml-'")],
 )
-def test_a_command_that_fails_is_told_without_what_it_printed(
+def test_a_command_that_fails_is_reported_without_its_output(
     command: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TINKER_CREDENTIAL_CMD", command)

@@ -194,7 +194,7 @@ WRONG: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_a_custom_loss_returns_is_told_by_name(
+def test_what_a_custom_loss_returns_is_reported_by_name(
     case: str, service: tinker.ServiceClient
 ) -> None:
     loss, text = WRONG[case]

@@ -162,7 +162,7 @@ def test_bad_arguments_are_refused_before_anything_is_sent(call: object, message
         call(rest)  # type: ignore[operator]
 
 
-def test_a_time_of_the_day_is_no_day() -> None:
+def test_a_time_of_the_day_is_not_a_day() -> None:
     admin = tinker.AdminClient(base_url="http://127.0.0.1:9")
     with pytest.raises(TypeError, match=r"datetime\.date"):
         admin.get_audit_log(day=datetime.now(UTC))

@@ -257,7 +257,7 @@ def test_two_targets_a_position(training: tinker.TrainingClient) -> None:
         train(training, [with_inputs(one, **twice)])
 
 
-def test_a_setting_that_is_none(training: tinker.TrainingClient) -> None:
+def test_an_invalid_setting(training: tinker.TrainingClient) -> None:
     (sequence, _) = sampled(training)
     with pytest.raises(
         tinker.TinkerError, match="'kl_estimator' must be one of k3, k2, k1, not 'k4'"

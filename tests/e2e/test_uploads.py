@@ -143,10 +143,10 @@ def test_what_is_missing_is_sent_later(
 # ---- refused before anything is sent ------------------------------------------------------------
 
 
-def spoil_config(**members: Any) -> Callable[[Path], None]:
+def spoil_config(**fields: Any) -> Callable[[Path], None]:
     def spoil(folder: Path) -> None:
         config = json.loads((folder / CONFIG).read_bytes())
-        (folder / CONFIG).write_text(json.dumps({**config, **members}))
+        (folder / CONFIG).write_text(json.dumps({**config, **fields}))
 
     return spoil
 

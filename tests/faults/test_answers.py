@@ -363,7 +363,7 @@ def test_samples_are_sent_again_when_the_server_says_later(
     assert [request["seq_id"] for request in server.seen["asample"]] == [0, 0, 0]
 
 
-def test_a_lost_sample_is_asked_for_anew(server: ScriptedServer) -> None:
+def test_a_lost_sample_is_requested_again(server: ScriptedServer) -> None:
     sample = {"sequences": [{"stop_reason": "length", "tokens": [1], "logprobs": None}]}
     server.script(retrieve_future=[(410, {"detail": "evicted"}), (200, sample)])
     with tinker.ServiceClient(base_url=server.url) as service:

@@ -163,7 +163,7 @@ def test_hundreds_are_cancelled_a_few_at_once(feed: bool) -> None:
     assert len(server.sampled) == 200
 
 
-def test_what_was_given_up_before_the_end_is_told_before_it() -> None:
+def test_what_was_abandoned_before_the_end_is_reported_before_it() -> None:
     with SamplingServer(per_tick=0) as server:
         with tinker.ServiceClient(base_url=server.url) as service:
             client = service.create_sampling_client(base_model="m").result(timeout=10)
@@ -186,7 +186,7 @@ def test_waiting_no_longer_is_not_giving_up() -> None:
         assert server.requests["cancel_future"] == []
 
 
-def test_a_server_that_does_not_want_to_know_is_not_told() -> None:
+def test_a_server_without_the_route_is_not_told() -> None:
     with SamplingServer(per_tick=0, dynamic_config={"sample_cancel_enabled": False}) as server:
         with tinker.ServiceClient(base_url=server.url) as service:
             client = service.create_sampling_client(base_model="m").result(timeout=10)

@@ -204,7 +204,7 @@ def test_creating_a_client_while_closing_leaves_no_session_open() -> None:
         assert not server.seen["create_model"]
 
 
-def test_what_was_not_sent_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_was_not_sent_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     held, let_go = threading.Event(), threading.Event()
 
     class Holding(ScriptedServer):
@@ -245,7 +245,7 @@ def run(script: str, server: ScriptedServer) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_at_exit_what_was_never_sent_is_said_and_the_session_is_no_success() -> None:
+def test_at_exit_what_was_never_sent_is_reported_and_the_session_is_not_a_success() -> None:
     with ScriptedServer(optim_step=[(503, {"detail": "later"})]) as server:
         result = run("training.optim_step(); training.save_state('last')", server)
     (line,) = result.stderr.splitlines()

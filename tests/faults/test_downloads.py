@@ -170,7 +170,7 @@ def test_a_part_of_another_file_is_thrown_away(started: Any, tmp_path: Path) -> 
     assert content(get(store, tmp_path)) == CONTENT
 
 
-def test_an_expired_url_is_asked_for_anew(started: Any, tmp_path: Path) -> None:
+def test_an_expired_url_is_requested_again(started: Any, tmp_path: Path) -> None:
     def expiring(store: Store, handler: Any) -> None:
         if len(store.files) == 1:
             handler.reply(403, b"expired")
@@ -184,7 +184,7 @@ def test_an_expired_url_is_asked_for_anew(started: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("header", ["Repr_Digest", "Digest", "x_goog_hash"])
-def test_a_wrong_checksum_is_no_checkpoint(started: Any, tmp_path: Path, header: str) -> None:
+def test_a_wrong_checksum_leaves_no_checkpoint(started: Any, tmp_path: Path, header: str) -> None:
     wrong = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
     value = f"sha-256=:{wrong}:" if header == "Repr_Digest" else f"sha-256={wrong}"
 

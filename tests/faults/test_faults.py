@@ -165,7 +165,7 @@ def test_a_seed_makes_the_same_choices() -> None:
         ("*:duplicate:often", "often= is not p=PROBABILITY"),
     ],
 )
-def test_a_rule_that_is_none(rule: str, why: str) -> None:
+def test_an_invalid_rule(rule: str, why: str) -> None:
     with pytest.raises(FaultRuleError, match=why) as refused:
         Fault.parse(rule)
     assert "\n" not in str(refused.value)

@@ -37,7 +37,7 @@ def assert_poisoned(training: tinker.TrainingClient) -> None:
         training.optim_step()
 
 
-def test_a_batch_that_json_has_no_place_for_goes_on_in_protobuf(
+def test_a_batch_that_json_cannot_carry_goes_on_in_protobuf(
     server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
     server.script(forward_backward=[*[BROKEN] * 4, ACCEPTED], retrieve_future=[RESULT])
@@ -47,7 +47,7 @@ def test_a_batch_that_json_has_no_place_for_goes_on_in_protobuf(
     assert kinds(server) == [PROTOBUF] * 6
 
 
-def test_a_batch_that_json_has_no_place_for_is_not_taken_for_refused(
+def test_a_batch_that_json_cannot_carry_is_not_taken_for_rejected(
     server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
     server.script(forward_backward=[BROKEN])

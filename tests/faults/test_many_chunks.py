@@ -68,7 +68,7 @@ def test_no_more_chunks_are_under_way_than_allowed(allowed: int, at_once: int) -
         service = tinker.ServiceClient(base_url=server.url, api_key="tml-secret")
         training = service.create_lora_training_client("m").result(timeout=10)
         first = tinker.Datum(types.ModelInput.from_ints([1, 2]))
-        server.taken.release()  # the first batch shows how the server wants them
+        server.taken.release()  # the first batch shows how the server takes them
         training.forward_backward([first], "cross_entropy").result(timeout=30)
         server.arrived.get()
         future = training.forward_backward([datum] * 5, "cross_entropy")

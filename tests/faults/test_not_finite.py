@@ -148,7 +148,7 @@ def test_samples(how: str, server: ScriptedServer) -> None:
     assert result.topk_prompt_logprobs[0] is None
 
 
-def test_json_that_is_none_is_still_an_error(
+def test_invalid_json_is_still_an_error(
     server: ScriptedServer, training: tinker.TrainingClient, short_pauses: None
 ) -> None:
     broken = b'{"loss_fn_outputs": [], "metrics": {"a": NaN}, '
@@ -237,7 +237,7 @@ def test_what_no_loss_is_known_to_read_arrives_as_it_is(
     )
 
 
-def test_a_server_of_json_alone_is_told_nothing_else(
+def test_a_server_of_json_alone_is_sent_nothing_else(
     server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
     """Not known yet: protobuf is tried, and JSON cannot say it. Then known: refused at once. The run goes on."""
@@ -279,7 +279,7 @@ def test_what_json_cannot_say_is_tried_in_protobuf_where_json_comes_first(
     assert request["headers"]["content-type"] == PROTOBUF
 
 
-def test_of_many_chunks_it_is_said_which_datum(
+def test_of_many_chunks_the_error_names_the_datum(
     server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
     server.script(
@@ -326,7 +326,7 @@ def test_it_names_what_json_has_not(raw: Raw, literal: str) -> None:
     assert f"The body is not JSON: JSON has no {literal.lstrip('-')}" in issue["msg"]
 
 
-def test_it_names_where_a_null_is_no_number(raw: Raw) -> None:
+def test_it_names_where_a_null_is_not_a_number(raw: Raw) -> None:
     body = forward_backward(raw.model(), 1)
     tensor = body["forward_backward_input"]["data"][0]["loss_fn_inputs"]["weights"]
     tensor["data"][2] = None
@@ -335,7 +335,7 @@ def test_it_names_where_a_null_is_no_number(raw: Raw) -> None:
 
 
 @pytest.mark.parametrize("form", ["setting", "input"])
-def test_a_threshold_that_is_no_limit(form: str) -> None:
+def test_a_threshold_that_is_not_a_limit(form: str) -> None:
     """Infinite thresholds clip nothing; in JSON they are an error that says where."""
     inputs: dict[str, Any] = dict(POLICY)
     config = {"clip_high_threshold": math.inf, "clip_low_threshold": -math.inf}

@@ -69,7 +69,7 @@ def test_all_clients_of_a_service_are_counted_together(server: ScriptedServer) -
         assert "create_session" in service.stats().requests
 
 
-def test_each_kind_of_event_is_told_in_order(
+def test_each_kind_of_event_is_reported_in_order(
     server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
     server.script(
@@ -99,7 +99,7 @@ def test_each_kind_of_event_is_told_in_order(
     assert found[-1].ids == {"model_id": "s:train:0"}
 
 
-def test_a_failure_is_told_with_its_reason(
+def test_a_failure_is_reported_with_its_reason(
     server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
     server.script(retrieve_future=[(200, {"error": "out of memory", "category": "server"})])
@@ -112,7 +112,7 @@ def test_a_failure_is_told_with_its_reason(
     assert training.stats().operations["optim_step"].failed == 1
 
 
-def test_no_response_is_told_as_that() -> None:
+def test_a_missing_response_is_an_event() -> None:
     found: list[events.Event] = []
     with ScriptedServer() as server:
         url = server.url
@@ -175,7 +175,7 @@ def test_a_coroutine_function_is_refused(training: tinker.TrainingClient) -> Non
         training.observe(observer)
 
 
-def test_samples_that_are_held_back_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_that_are_held_back_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(back_pressure, "_FIRST_PAUSE", 0.005)
     monkeypatch.setattr(back_pressure, "_LONGEST_PAUSE", 0.02)
     found: list[events.Event] = []

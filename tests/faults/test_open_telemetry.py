@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +19,14 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, DEFAULT_ON, Sampler
 from opentelemetry.trace import SpanKind, StatusCode
 
 import tinker
+import tinker_contract
 from tests.support.sampling_server import SamplingServer
 from tests.support.scripted_server import ScriptedServer
-from tinker._protocol import otel
+from tinker._protocol import telemetry as client_telemetry
 
 STEP = {"type": "optim_step", "metrics": {"x:sum": 1.0}}
 PAUSED = {"type": "try_again", "queue_state": "paused_capacity", "queue_state_reason": "no room"}
@@ -51,18 +56,48 @@ class Telemetry:
         ]
 
 
-@pytest.fixture
-def telemetry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telemetry]:
+@contextmanager
+def set_up(monkeypatch: pytest.MonkeyPatch, sampler: Sampler = DEFAULT_ON) -> Iterator[Telemetry]:
     """As in a program that has set up both providers; they are global, and so put in place for one test."""
     spans, reader = InMemorySpanExporter(), InMemoryMetricReader()
-    tracers, meters = TracerProvider(), MeterProvider([reader])
+    tracers, meters = TracerProvider(sampler), MeterProvider([reader])
     tracers.add_span_processor(SimpleSpanProcessor(spans))
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: tracers)
     monkeypatch.setattr(metrics, "get_meter_provider", lambda: meters)
-    monkeypatch.setattr(otel, "_made", None)
+    monkeypatch.setattr(client_telemetry, "_tracing", None)
+    client_telemetry.open_telemetry()
     yield Telemetry(spans, reader, tracers.get_tracer("program"))
     meters.shutdown()
     tracers.shutdown()
+
+
+@pytest.fixture
+def telemetry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telemetry]:
+    with set_up(monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def histograms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telemetry]:
+    monkeypatch.setenv("TINKER_OTEL_HISTOGRAMS", "1")
+    with set_up(monkeypatch) as made:
+        yield made
+
+
+Counts = dict[tuple[str, ...], float]
+
+
+def counts(telemetry: Telemetry, name: str) -> Counts:
+    """The values of a counter of this process, by the values of its attributes."""
+    return {
+        tuple(map(str, point.attributes.values())): point.value for point in telemetry.points(name)
+    }
+
+
+def since(before: Counts, now: Counts) -> Counts:
+    return {
+        key: value - before.get(key, 0) for key, value in now.items() if value != before.get(key, 0)
+    }
 
 
 def traceparent(span: ReadableSpan) -> str:
@@ -116,7 +151,7 @@ def test_an_operation_is_a_span_in_the_callers_and_its_requests_are_in_it(
     assert sent == [traceparent(first), traceparent(second)]
 
 
-def test_what_serves_all_operations_is_in_none(
+def test_what_serves_all_operations_belongs_to_none(
     telemetry: Telemetry, server: ScriptedServer
 ) -> None:
     with SamplingServer(feed=True) as sampling, telemetry.tracer.start_as_current_span("mine"):
@@ -149,50 +184,176 @@ def test_a_sample_follows_the_genai_conventions_and_has_no_text(telemetry: Telem
         "gen_ai.usage.output_tokens": 3,
         "gen_ai.response.finish_reasons": ("stop",),
     }
-    tokens = {
-        point.attributes["gen_ai.token.type"]: point.sum
-        for point in telemetry.points("gen_ai.client.token.usage")
-    }
-    assert tokens == {"input": 3, "output": 3}
-    (duration,) = telemetry.points("gen_ai.client.operation.duration")
-    assert (duration.count, duration.attributes["gen_ai.request.model"]) == (1, "some/model")
     everything = json.dumps([span.to_json() for span in telemetry.spans.get_finished_spans()])
     assert "secret" not in everything
 
 
-def test_metrics_count_requests_retries_and_failures(
+def test_metrics_are_the_counters_of_all_clients(
     telemetry: Telemetry, server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
     server.script(
         optim_step=[(503, {"detail": "busy"}), (200, {"request_id": "s:train:0:1"})],
         retrieve_future=[(200, {"error": "of tml-secret", "category": "server"})],
     )
+    names = (
+        "operations", "requests", "request.size", "response.size", "retries", "polls", "waited",
+        "operation.time", "request.time",
+    )  # fmt: skip
+    before = {name: counts(telemetry, f"tinker.client.{name}") for name in names}
     with pytest.raises(tinker.RequestFailedError):
         training.optim_step(tinker.AdamParams()).result(timeout=10)
-    (span,) = telemetry.named("tinker.optim_step")
+    found = {
+        name: since(before[name], counts(telemetry, f"tinker.client.{name}")) for name in names
+    }
+    assert found["operations"] == {("optim_step", "failed"): 1}
+    assert found["operation.time"] == {}  # of those that are done
+    assert found["requests"] == {
+        ("optim_step", "done"): 1,
+        ("optim_step", "failed"): 1,
+        ("retrieve_future", "done"): 1,
+    }
+    sent = [int(one["headers"]["content-length"]) for one in server.seen["optim_step"]]
+    assert found["request.size"][("optim_step",)] == sum(sent)
+    assert found["response.size"][("optim_step",)] == len(b'{"detail": "busy"}{"request_id": "s:train:0:1"}')  # fmt: skip
+    assert found["retries"] == {("optim_step", "503"): 1}
+    assert found["polls"] == {(): 1}
+    assert found["waited"].keys() == {("retry",)}
+    assert found["request.time"].keys() == {("optim_step",), ("retrieve_future",)}
+    assert all(value > 0 for value in found["request.time"].values())
+    assert telemetry.points("http.client.request.duration") == []  # is not asked for
+
+
+def test_no_span_or_metric_has_a_key_or_the_text_of_an_error(
+    histograms: Telemetry, server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    server.script(retrieve_future=[(200, {"error": "of tml-secret", "category": "server"})])
+    with pytest.raises(tinker.RequestFailedError):
+        training.optim_step(tinker.AdamParams()).result(timeout=10)
+    (span,) = histograms.named("tinker.optim_step")
     assert span.status.status_code is StatusCode.ERROR
     assert (span.attributes or {})["error.type"] == "RequestFailedError"
-    found = {
-        (point.attributes["tinker.operation"], point.attributes["http.response.status_code"]): point.count
-        for point in telemetry.points("http.client.request.duration")
+    data = histograms.metrics.get_metrics_data()
+    assert data is not None
+    for told in (
+        data.to_json(),
+        *(span.to_json() for span in histograms.spans.get_finished_spans()),
+    ):
+        assert "tml-" not in told
+
+
+def test_tokens_are_counted_by_model(telemetry: Telemetry) -> None:
+    with SamplingServer() as server:
+        sampler = server.sampler(base_model="some/model")
+        params = tinker.SamplingParams(max_tokens=5)
+        prompt = tinker.ModelInput.from_ints([7, 8, 9])
+        for sample in [sampler.sample(prompt, 1, params) for _ in range(2)]:
+            sample.result(timeout=10)
+    tokens = {
+        (point.attributes["gen_ai.request.model"], point.attributes["gen_ai.token.type"]): point.value
+        for point in telemetry.points("tinker.client.tokens")
     }  # fmt: skip
-    assert found["optim_step", 503] == found["optim_step", 200] == 1
-    retries = {
-        (point.attributes["tinker.operation"], point.attributes["tinker.retry.cause"]): point.value
-        for point in telemetry.points("tinker.client.retries")
+    assert tokens == {("some/model", "input"): 6, ("some/model", "output"): 6}
+
+
+def test_histograms_follow_the_conventions_if_they_are_asked_for(
+    histograms: Telemetry, server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    server.script(
+        optim_step=[(503, {"detail": "busy"}), (200, {"request_id": "s:train:0:1"})],
+        retrieve_future=[(200, {"error": "no memory", "category": "server"})],
+    )
+    with pytest.raises(tinker.RequestFailedError):
+        training.optim_step(tinker.AdamParams()).result(timeout=10)
+    with SamplingServer() as sampling:
+        sampler = sampling.sampler(base_model="some/model")
+        params = tinker.SamplingParams(max_tokens=5)
+        sampler.sample(tinker.ModelInput.from_ints([7, 8, 9]), 1, params).result(timeout=10)
+    requests = {
+        point.attributes["http.response.status_code"]: (point.count, dict(point.attributes))
+        for point in histograms.points("http.client.request.duration")
+        if point.attributes["tinker.operation"] == "optim_step"
     }
-    assert retries["optim_step", "503"] == 1
+    place = {
+        "http.request.method": "POST",
+        "server.address": "127.0.0.1",
+        "server.port": int(server.url.rpartition(":")[2]),
+        "tinker.operation": "optim_step",
+    }
+    failed = {"http.response.status_code": 503, "error.type": "503"}
+    assert requests == {
+        200: (1, {**place, "http.response.status_code": 200}),
+        503: (1, {**place, **failed}),
+    }
     (ended,) = [
         point
-        for point in telemetry.points("tinker.client.operation.duration")
+        for point in histograms.points("tinker.client.operation.duration")
         if point.attributes["tinker.operation"] == "optim_step"
     ]
-    assert ended.attributes["error.type"] == "RequestFailedError"
-    # The key, which requests carry, and the server's words, which may repeat a prompt, are nowhere.
-    spans = json.dumps([span.to_json() for span in telemetry.spans.get_finished_spans()])
-    data = telemetry.metrics.get_metrics_data()
-    assert data is None or "tml-secret" not in data.to_json()
-    assert "tml-secret" not in spans
+    assert (ended.count, ended.attributes["error.type"]) == (1, "RequestFailedError")
+    (sample,) = histograms.points("gen_ai.client.operation.duration")
+    assert (sample.count, dict(sample.attributes)) == (
+        1,
+        {
+            "gen_ai.operation.name": "text_completion",
+            "gen_ai.provider.name": "tinker",
+            "gen_ai.request.model": "some/model",
+        },
+    )
+    tokens = {
+        point.attributes["gen_ai.token.type"]: point.sum
+        for point in histograms.points("gen_ai.client.token.usage")
+    }
+    assert tokens == {"input": 3, "output": 3}
+
+
+def test_an_operation_that_is_not_sampled_has_no_spans_and_tells_the_server_so(
+    monkeypatch: pytest.MonkeyPatch, server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    server.script(retrieve_future=[(200, STEP)])
+    with set_up(monkeypatch, ALWAYS_OFF) as telemetry:
+        before = counts(telemetry, "tinker.client.operations")
+        training.optim_step(tinker.AdamParams()).result(timeout=10)
+        now = counts(telemetry, "tinker.client.operations")
+    assert telemetry.spans.get_finished_spans() == ()
+    assert since(before, now) == {("optim_step", "done"): 1}
+    sent, polled = server.seen["optim_step"][-1], server.seen["retrieve_future"][-1]
+    _, _, _, flags = sent["headers"]["traceparent"].split("-")
+    assert int(flags, 16) & trace.TraceFlags.SAMPLED == 0
+    assert polled["headers"]["traceparent"] == sent["headers"]["traceparent"]
+
+
+def test_each_header_is_of_http_or_of_the_contract(
+    telemetry: Telemetry, server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    server.script(retrieve_future=[(200, STEP)])
+    training.optim_step(tinker.AdamParams()).result(timeout=10)
+    contract = json.loads((Path(tinker_contract.__file__).parent / "openapi.json").read_bytes())
+    known = set(re.findall(r"`([a-z]+)`", contract["info"]["description"]))
+    known |= {one["name"].lower() for one in contract["components"]["parameters"].values()}
+    known |= {contract["components"]["securitySchemes"]["apiKey"]["name"].lower()}
+    known |= {"host", "accept", "accept-encoding", "connection", "user-agent", "content-type", "content-length"}  # fmt: skip
+    sent = {
+        name.lower() for seen in server.seen.values() for one in seen for name in one["headers"]
+    }
+    assert "traceparent" in sent
+    assert sent <= known
+
+
+def test_a_trace_state_is_passed_on(
+    telemetry: Telemetry, server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    state = trace.TraceState([("vendor", "value")])
+    given = trace.SpanContext(0xABC, 0xDEF, True, trace.TraceFlags(1), state)
+    server.script(retrieve_future=[(200, STEP)])
+    token = context.attach(trace.set_span_in_context(trace.NonRecordingSpan(given)))
+    try:
+        training.optim_step(tinker.AdamParams()).result(timeout=10)
+    finally:
+        context.detach(token)
+    (span,) = telemetry.named("POST optim_step")
+    (request,) = server.seen["optim_step"]
+    assert request["headers"]["traceparent"] == traceparent(span)
+    assert request["headers"]["tracestate"] == "vendor=value"
 
 
 def test_the_trace_of_a_caller_is_passed_on_without_a_provider(

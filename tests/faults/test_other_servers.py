@@ -121,7 +121,7 @@ def test_what_matters_is_refused_in_one_sentence(strict: Strict) -> None:
 
 
 def test_chunks_that_overtake_each_other_take_effect_in_order(strict: Strict) -> None:
-    strict.missing = frozenset({"config"})  # so that it cannot say that it wants one at a time
+    strict.missing = frozenset({"config"})  # so that it cannot say that it takes one at a time
     client = training(strict)
     client.forward_backward([DATUM], "cross_entropy").result(timeout=10)
     strict.hold_until_another_comes(2)
@@ -137,7 +137,7 @@ def test_chunks_that_overtake_each_other_take_effect_in_order(strict: Strict) ->
     ]
 
 
-def test_a_load_that_is_counted_against_another_run_is_said(strict: Strict) -> None:
+def test_a_load_that_is_counted_against_another_run_is_reported(strict: Strict) -> None:
     strict.refuses_loads_from_others = True
     client = training(strict)
     saved = client.save_state("a").result(timeout=10)
@@ -260,7 +260,7 @@ def test_what_is_not_implemented_is_not_repeated(loose: Loose) -> None:
     assert [request["seq_id"] for request in loose.seen["optim_step"]] == [2]
 
 
-def test_a_sampler_that_cannot_be_made_is_said_at_once(loose: Loose) -> None:
+def test_a_sampler_that_cannot_be_made_is_reported_at_once(loose: Loose) -> None:
     future = service(loose).create_sampling_client(model_path="tinker://m/sampler_weights/missing")
     with pytest.raises(
         tinker.InternalServerError, match=r"500: Sampler load_weights failed: KeyError: 'x'$"
@@ -276,7 +276,7 @@ def test_a_failed_operation(loose: Loose) -> None:
     assert failed.value.category == "user"
 
 
-def test_what_json_has_no_place_for_is_said(loose: Loose) -> None:
+def test_what_json_cannot_carry_is_reported(loose: Loose) -> None:
     client = training(loose)
     inputs = {"target_tokens": [1, 2], "logprobs": [-1.0, -1.0], "advantages": [1.0, 1.0]}
     spans = [tinker.SampledProvenanceSpan(sequence_id="s:0", length=2)]
@@ -289,7 +289,7 @@ def test_what_json_has_no_place_for_is_said(loose: Loose) -> None:
     client.forward_backward([data], "importance_sampling").result(timeout=10)
 
 
-def test_a_missing_answer_is_said(loose: Loose) -> None:
+def test_a_missing_response_is_reported(loose: Loose) -> None:
     sampler = service(loose).create_sampling_client(base_model="base").result(timeout=10)
     before = loose.requests
     for option in ("topk_prompt_logprobs", "topk_sample_logprobs", "prompt_alt_tokens_k"):
@@ -301,7 +301,7 @@ def test_a_missing_answer_is_said(loose: Loose) -> None:
     no_more_than(loose, before, 6)
 
 
-def test_an_optimizer_that_is_ignored_is_said(
+def test_an_optimizer_that_is_ignored_is_reported(
     loose: Loose, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "tinker"):
@@ -473,7 +473,7 @@ def test_the_last_scores_of_all(early: Early) -> None:
     assert scores == [None, None, -1.0, -1.0]
 
 
-def test_a_stream_of_a_server_that_has_none(early: Early) -> None:
+def test_a_stream_of_a_server_that_does_not_stream(early: Early) -> None:
     sampler = service(early).create_sampling_client(base_model="base").result(timeout=10)
     events = list(sampler.sample_stream(TOKENS, ONE))
     assert [event.token_id for event in events] == [1, None]

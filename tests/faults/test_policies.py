@@ -30,7 +30,7 @@ def test_a_submission_is_sent_no_more_often_than_allowed(attempts: int) -> None:
         assert len(server.seen["optim_step"]) == attempts
 
 
-def test_no_budget_is_no_retry() -> None:
+def test_no_budget_means_no_retry() -> None:
     with ScriptedServer(optim_step=[BUSY]) as server:
         client = training(server, budget=0)
         with pytest.raises(tinker.InternalServerError):

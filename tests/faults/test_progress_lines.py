@@ -132,14 +132,14 @@ def test_where_there_is_no_terminal_nothing_is_written(capsys: pytest.CaptureFix
     assert capsys.readouterr() == ("", "")
 
 
-def test_no_stderr_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_stderr_is_not_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_line, "sys", SimpleNamespace(stderr=None))  # as under pythonw
     line = ProgressLine()
     line.show(lambda: "never")
     line.close()
 
 
-def test_bytes_are_told_with_the_time_left(terminal: Terminal) -> None:
+def test_bytes_are_shown_with_the_time_left(terminal: Terminal) -> None:
     with of_bytes(True, "tinker://run/weights/a") as tell:
         assert tell is not None
         tell(1_500_000, 3_000_000)

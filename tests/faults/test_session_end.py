@@ -53,7 +53,7 @@ def test_the_interpreters_exit_finishes_the_session_once(script: str, reason: st
     assert "tinker" not in result.stderr.replace("import tinker", "")
 
 
-def test_ctrl_c_while_waiting_ends_at_once_and_is_told() -> None:
+def test_ctrl_c_while_waiting_ends_at_once_and_is_reported() -> None:
     waiting = threading.Event()
 
     class Server(ScriptedServer):

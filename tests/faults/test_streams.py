@@ -22,8 +22,8 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r
 END = {"finish_reason": "stop", "index": 0, "total_tokens": 3}
 
 
-def event(**members: Any) -> bytes:
-    return b"data: " + json.dumps(members).encode() + b"\n\n"
+def event(**fields: Any) -> bytes:
+    return b"data: " + json.dumps(fields).encode() + b"\n\n"
 
 
 def sends(*pieces: bytes) -> Callable[[Peer, Any], Any]:
@@ -201,7 +201,7 @@ def test_leaving_a_stream_ends_it(leave: Callable[[tinker.SamplingClient], None]
 
 
 def test_a_reader_that_is_slow_holds_the_server_up() -> None:
-    """What the server sends is read no faster than the events are, but for what buffers hold."""
+    """What the server sends is read no faster than the events are, except for what buffers hold."""
     many = TOKENS[0] * 5_000
     sent = 0
 

@@ -87,7 +87,7 @@ CALLS: dict[str, tuple[str, Callable[[tinker.ServiceClient], Any]]] = {
 
 
 @pytest.mark.parametrize("held", CALLS)
-def test_what_a_server_holds_is_said(held: str, said: Callable[[str], str]) -> None:
+def test_what_a_server_holds_is_reported(held: str, said: Callable[[str], str]) -> None:
     name, make = CALLS[held]
     answers: dict[str, Any] = {
         "get_server_capabilities": [MODELS],

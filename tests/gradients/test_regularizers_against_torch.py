@@ -82,7 +82,7 @@ def test_gradients_are_those_of_autograd(name: str) -> None:
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0])
-def test_the_gradient_penalty_of_what_has_no_curvature(target: float) -> None:
+def test_the_gradient_penalty_of_a_loss_without_curvature(target: float) -> None:
     """A linear loss has the same gradient everywhere; one at its least has none."""
     linear = regularizers.gradient_penalty(lambda d, x: (sum(v.sum() for v in x), {}), target)
     value, metrics, gradients = evaluate(linear, [], LOGPROBS)
@@ -97,7 +97,7 @@ def test_the_gradient_penalty_of_what_has_no_curvature(target: float) -> None:
     assert not any(gradient.any() for gradient in gradients)
 
 
-def test_a_penalty_of_what_is_no_loss_says_so() -> None:
+def test_a_penalty_that_is_not_a_loss_says_so() -> None:
     wrong = Regularizer("flat", 1.0, regularizers.gradient_penalty(lambda d, x: x[0].sum()))
     with pytest.raises(
         TypeError, match=r"The term 'flat': A loss function returns \(loss, metrics\)"

@@ -1,6 +1,6 @@
 """Run a Hatchery server with one worker on the CPU: `<its environment>/bin/python hatchery_main.py PORT MODEL KEY`.
 
-What its own development server starts, but for the worker: that one makes up losses on a machine without a GPU, this one
+What its own development server starts, except the worker: that one makes up losses on a machine without a GPU, this one
 loads the model.
 """
 

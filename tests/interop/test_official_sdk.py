@@ -74,7 +74,7 @@ def test_a_whole_session(version: str, ours: dict[str, Any]) -> None:
 
 
 def _close(a: Any, b: Any) -> bool:
-    """Equal but for the rounding that other chunks bring."""
+    """Equal except for the rounding that other chunks bring."""
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(_close(x, y) for x, y in zip(a, b, strict=True))
     if isinstance(a, float) and isinstance(b, float | int):

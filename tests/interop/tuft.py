@@ -10,7 +10,7 @@ from tests.interop import installed
 
 KEY = "tml-interop"
 VERSION = "0.2.2"
-# What it requires, but for vLLM and Ray, which want GPUs, and with the CPU build of torch.
+# What it requires, except vLLM and Ray, which need GPUs, and with the CPU build of torch.
 REQUIREMENTS = [
     "accelerate",
     "fastapi>=0.133,<0.137",

@@ -214,7 +214,7 @@ def test_a_prompt_is_computed_once(engine: Any, kind: str, monkeypatch: pytest.M
     assert computed == [1]
 
 
-def test_what_is_told_of_a_prompt(engine: Any, kind: str, reference: Any) -> None:
+def test_scores_of_a_prompt(engine: Any, kind: str, reference: Any) -> None:
     prompt = PROMPTS[0]
     targets = PromptTargets(rows=np.array([0, 3, 3]), token_ids=np.array([9, -1, 300]))
     request = spec(
@@ -293,9 +293,11 @@ def test_bad_requests_are_refused(engine: Any, options: dict[str, Any], reason: 
         engine.sample("qwen3", None, [evolve(spec(), **options)])
 
 
-def test_tokens_that_are_heard_are_those_sampled(engine: Any, kind: str) -> None:
-    heard: list[tuple[int, int]] = []
-    request = spec(num_samples=2, heard=lambda index, token, logprob: heard.append((index, token)))
+def test_a_listener_gets_the_tokens_that_are_sampled(engine: Any, kind: str) -> None:
+    drawn: list[tuple[int, int]] = []
+    request = spec(
+        num_samples=2, listener=lambda index, token, logprob: drawn.append((index, token))
+    )
     (result,) = engine.sample(kind, None, [request])
     for index, sequence in enumerate(result.sequences):
-        assert [token for i, token in heard if i == index] == sequence.tokens.tolist()
+        assert [token for i, token in drawn if i == index] == sequence.tokens.tolist()

@@ -220,7 +220,7 @@ def test_folders_that_cannot_be_offered(
         assert reason in line
 
 
-def test_too_little_memory_is_said_before_loading(
+def test_too_little_memory_is_reported_before_loading(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import transformers

@@ -43,7 +43,7 @@ class OtherServer(ScriptedServer):
 
 
 class Strict(OtherServer):
-    """Forbids members it does not know and numbers out of turn, reads protobuf alone, wants a known key.
+    """Forbids fields it does not know and numbers out of turn, reads protobuf alone, requires a known key.
 
     Failures of operations are statuses of the poll; an operation that failed before it began keeps its number.
     """
@@ -307,7 +307,7 @@ class Loose(OtherServer):
 class Early(OtherServer):
     """Reads JSON alone; has no settings, no forward passes, no samplers without a name and no way to ask for them.
 
-    Paths of samplers have no kind, ids of requests are numbers, and members it does not know are ignored.
+    Paths of samplers have no kind, ids of requests are numbers, and fields it does not know are ignored.
     """
 
     def __init__(self) -> None:

@@ -48,8 +48,8 @@ class Raw:
         assert response.status_code == status, (response.status_code, response.text)
         return response
 
-    def session(self, **members: Any) -> str:
-        body = {"tags": [], "user_metadata": {}, "sdk_version": "0.38.0", **members}
+    def session(self, **fields: Any) -> str:
+        body = {"tags": [], "user_metadata": {}, "sdk_version": "0.38.0", **fields}
         session_id: str = self.post("create_session", body)["session_id"]
         return session_id
 

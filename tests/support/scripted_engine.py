@@ -1,4 +1,4 @@
-"""An engine that says what a test wants it to say."""
+"""An engine that returns what a test tells it to."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class ScriptedEngine(TinyEngine):
         stop_reason = "length"
         for token in [*said.encode(), EOS][:limit]:
             tokens.append(token)
-            if spec.heard is not None:
-                spec.heard(index, token, -float(len(tokens)))
+            if spec.listener is not None:
+                spec.listener(index, token, -float(len(tokens)))
             text = bytes(one for one in tokens if one != EOS)
             if token in spec.stop_tokens or any(
                 stop.encode() in text for stop in spec.stop_strings

@@ -71,7 +71,7 @@ class WrongEngine(TinyEngine):
     def sample(
         self, base_model: str, adapter: AdapterState | None, specs: Sequence[SampleSpec]
     ) -> list[SampleResult]:
-        quiet = [attrs.evolve(spec, heard=None) for spec in specs]
+        quiet = [attrs.evolve(spec, listener=None) for spec in specs]
         results = [
             self.prompt(
                 attrs.evolve(one, sequences=[self.sequence(sequence) for sequence in one.sequences])
@@ -79,10 +79,10 @@ class WrongEngine(TinyEngine):
             for one in super().sample(base_model, self.sampled_adapter(adapter), quiet)
         ]
         for spec, result in zip(specs, results, strict=True):
-            if spec.heard is not None:
+            if spec.listener is not None:
                 for index, sequence in enumerate(result.sequences):
                     for token, logprob in zip(sequence.tokens, sequence.logprobs, strict=True):
-                        spec.heard(index, int(token), float(logprob))
+                        spec.listener(index, int(token), float(logprob))
         return results
 
 

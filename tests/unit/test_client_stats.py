@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
 import attrs
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 import tinker
+from tinker._protocol import recorder
 from tinker._protocol.recorder import Durations, Recorder
 
 
@@ -26,25 +28,26 @@ def test_percentiles_are_those_of_the_sorted_list_within_their_bound(seconds: li
 
 
 def test_memory_does_not_grow_with_what_is_counted() -> None:
-    recorder = Recorder()
+    counted = Recorder()
     for number in range(10_000):
-        recorder.request("asample", 1.0 + number % 7, status=200, sent=1, received=1)
-    (requests,) = recorder._requests.values()
-    assert len(requests.durations.classes) == 7
+        counted.request("asample", 1.0 + number % 7, status=200, sent=1, received=1)
+    durations = counted.requests["asample"].durations
+    assert (len(durations.classes), len(durations._fresh)) == (7, 10_000 % 256)
+    assert durations.latency().count == 10_000
 
 
 def recorded() -> tinker.ClientStats:
-    recorder = Recorder()
-    recorder.under_way = 2
-    recorder.polls = 3
-    recorder.operation("optim_step", 2.0, "done")
-    recorder.request("optim_step", 0.02, status=503, sent=70, received=10)
-    recorder.request("optim_step", 0.04, status=None, sent=70, received=0)
-    recorder.request("retrieve_future", 1.5, status=200, sent=30, received=2_000_000)
-    recorder.retry("503")
-    recorder.waited("rate_limit", 1.25)
-    recorder.waited_in_queue("paused_capacity", 1.5)
-    return recorder.stats("protobuf")
+    counted = Recorder()
+    counted.under_way = 2
+    counted.polls = 3
+    counted.operation("optim_step", 2.0, "done")
+    counted.request("optim_step", 0.02, status=503, sent=70, received=10)
+    counted.request("optim_step", 0.04, status=None, sent=70, received=0)
+    counted.request("retrieve_future", 1.5, status=200, sent=30, received=2_000_000)
+    counted.retries["optim_step", "503"] += 1
+    counted.waited("rate_limit", 1.25)
+    counted.waited_in_queue("paused_capacity", 1.5)
+    return counted.stats("protobuf")
 
 
 def test_sums_are_over_all_requests() -> None:
@@ -77,3 +80,41 @@ def test_an_empty_one_is_shown_too() -> None:
     assert repr(Recorder().stats(None)) == (
         "<ClientStats: 0.0 s, 0 under way, 0 polls, 0 B sent, 0 B received, batches in an encoding not known yet>"
     )
+
+
+class Owner:
+    """Stands for a client."""
+
+
+def test_the_totals_of_a_process_keep_what_clients_counted_that_are_gone() -> None:
+    before = recorder.total()
+    owners = [Owner(), Owner()]
+    for number, owner in enumerate(owners, 1):
+        counted = Recorder()
+        recorder.keep(counted, owner)
+        counted.polls = number
+        counted.request("asample", 0.5, status=200, sent=10, received=number)
+        counted.request("asample", 0.5, status=None, sent=10, received=0)
+        counted.retries["asample", "429"] += number
+
+    def grown() -> tuple[float, ...]:
+        now = recorder.total()
+        found, old = now.requests["asample"], before.requests["asample"]
+        return (
+            now.polls - before.polls,
+            found.attempts - old.attempts,
+            found.failed - old.failed,
+            found.bytes_sent - old.bytes_sent,
+            found.bytes_received - old.bytes_received,
+            found.durations.count - old.durations.count,
+            now.retries["asample", "429"] - before.retries["asample", "429"],
+        )
+
+    expected = (3, 4, 2, 40, 3, 2, 3)
+    assert grown() == expected
+    owners.clear()
+    del owner
+    gc.collect()
+    assert grown() == expected
+    counted.polls += 1  # too late: its owner is gone
+    assert grown() == expected

@@ -84,7 +84,7 @@ def test_targets_are_not_rounded() -> None:
 
 
 @pytest.mark.parametrize("value", [5, "123", None])
-def test_what_is_not_an_array_is_refused(value: Any) -> None:
+def test_what_is_not_an_array_is_rejected(value: Any) -> None:
     with pytest.raises(TypeError, match=r"loss_fn_inputs\['weights'\]: data is of type"):
         make(weights=value)
     with pytest.raises(TypeError, match="loss_fn_inputs is of type"):

@@ -86,7 +86,7 @@ def test_mean_is_weighted() -> None:
     assert one("mean", (1, 10.0), (3, 2.0)) == {"m:mean": 4.0}
 
 
-def test_a_chunk_of_weight_zero_has_no_say_in_the_mean() -> None:
+def test_a_chunk_of_weight_zero_does_not_change_the_mean() -> None:
     assert one("mean", (0, 99.0), (2, 5.0), (2, 7.0)) == {"m:mean": 6.0}
     assert one("mean", (0, NAN), (2, 5.0), (2, 7.0)) == {"m:mean": 6.0}
 

@@ -76,7 +76,7 @@ def test_what_is_not_a_token_id_is_named(tokens: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize("tokens", ["123", b"123", None, 5, {1, 2}, (i for i in range(3))])
-def test_what_is_not_a_sequence_is_refused(tokens: Any) -> None:
+def test_what_is_not_a_sequence_is_rejected(tokens: Any) -> None:
     with pytest.raises(TypeError, match="it must be a list or an array of token ids"):
         EncodedTextChunk(tokens=tokens)
 
@@ -122,7 +122,7 @@ def test_append_int_begins_a_new_text_after_an_image() -> None:
 
 
 @pytest.mark.parametrize("token", [1.5, "1", None, True, 2**31])
-def test_append_int_refuses_what_is_not_a_token_id(token: Any) -> None:
+def test_append_int_rejects_what_is_not_a_token_id(token: Any) -> None:
     with pytest.raises(ValueError, match="it must be a token id"):
         ModelInput.from_ints([1]).append_int(token)
 
@@ -224,12 +224,12 @@ def test_image_bytes_may_be_base64() -> None:
 
 
 @pytest.mark.parametrize(
-    "members",
+    "fields",
     [{"format": "webp"}, {"expected_tokens": -1}, {"expected_tokens": True}, {"type": "text"}],
 )
-def test_members_of_an_image_are_checked(members: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=f"ImageChunk.{next(iter(members))} is"):
-        ImageChunk(**{"data": b"", "format": "png", **members})
+def test_fields_of_an_image_are_checked(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"ImageChunk.{next(iter(fields))} is"):
+        ImageChunk(**{"data": b"", "format": "png", **fields})
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "members", "message"),
+    ("model", "fields", "message"),
     [
         (tinker.LoraConfig, {}, "LoraConfig needs 'rank'"),
         (
@@ -125,12 +125,12 @@ def test_fields() -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_refused(model: Any, members: Any, message: str) -> None:
+def test_what_does_not_fit_is_rejected(model: Any, fields: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        model.model_validate(members)
+        model.model_validate(fields)
 
 
-def test_optimizers_are_told_apart_and_unknown_ones_keep_their_members() -> None:
+def test_optimizers_are_told_apart_and_unknown_ones_keep_their_fields() -> None:
     info = {"model_id": "m", "model_data": {"model_name": "b"}}
     configs = [{"type": "adamw"}, {"type": "dimuon", "version": 1}, {"type": "new", "k": [1]}]
     kinds = [types.AdamOptimizerConfig, tinker.DimuonOptimizerConfig, types.OptimizerConfigBase]

@@ -88,7 +88,7 @@ def test_an_alias_has_the_names_of_what_it_stands_for(alias: str) -> None:
         exec(f"from {alias} import Nonsense")
 
 
-def test_what_is_no_alias_is_not_found() -> None:
+def test_a_name_that_is_not_an_alias_is_not_found() -> None:
     for name in ("tinker.types.nonsense", "tinker.lib.nonsense", "tinker.nonsense"):
         with pytest.raises(ModuleNotFoundError, match=name):
             importlib.import_module(name)

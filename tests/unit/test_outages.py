@@ -13,7 +13,7 @@ from tinker._protocol.polling import GIVE_UP
 
 
 @pytest.mark.parametrize("outage", [5, 20, 60, 180, 600])
-def test_an_outage_is_no_storm_and_costs_little_more_than_it_lasts(outage: float) -> None:
+def test_an_outage_is_not_a_storm_and_costs_little_more_than_it_lasts(outage: float) -> None:
     outcome = outages.simulate(outage)
     assert outcome.peak <= 2 * outcome.steady
     assert len(outcome.delays) == outages.CLIENTS

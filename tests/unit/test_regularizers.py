@@ -175,7 +175,7 @@ def test_side_by_side_is_the_same() -> None:
     np.testing.assert_array_equal(one[2], other[2])
 
 
-def test_there_is_no_share_of_nothing() -> None:
+def test_nothing_has_no_share() -> None:
     nothing = NumpyLoss(lambda data, logprobs: (0.0, {}, [0 * x for x in logprobs]))
     term = Regularizer("a", 1.0, nothing)
     _, metrics, _ = evaluate(regularized(nothing, term), [], LOGPROBS)

@@ -92,8 +92,8 @@ def test_topk_pairs_survive_as_arrays(rows: list[list[tuple[int, float]] | None]
 # ---- responses ------------------------------------------------------------------------------
 
 
-def response(**members: Any) -> SampleResponse:
-    return SampleResponse([SampledSequence("stop", "id", [4, 5], floats(-0.5, NAN))], **members)
+def response(**fields: Any) -> SampleResponse:
+    return SampleResponse([SampledSequence("stop", "id", [4, 5], floats(-0.5, NAN))], **fields)
 
 
 def test_a_missing_prompt_logprob_is_nan_in_the_array_and_none_in_the_list() -> None:

@@ -43,7 +43,7 @@ def test_a_refused_call_leaves_no_gap(fails: list[bool]) -> None:
             async with sequencer.turn() as turn:
                 seq_ids = turn.draw(2)
                 if refused:
-                    turn.give_back(seq_ids)
+                    turn.return_numbers(seq_ids)
                 else:
                     accepted.extend(seq_ids)
 

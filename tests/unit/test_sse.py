@@ -109,7 +109,7 @@ def test_what_the_standard_says(content: bytes, events: Any) -> None:
 
 
 @given(st.lists(st.binary(max_size=40), max_size=6))
-def test_garbage_is_no_error_and_its_cut_does_not_matter(pieces: list[bytes]) -> None:
+def test_garbage_is_not_an_error_and_its_cut_does_not_matter(pieces: list[bytes]) -> None:
     one, other = SSEDecoder(), SSEDecoder()
     cut = [event for piece in pieces for event in one.feed(piece)]
     assert cut == other.feed(b"".join(pieces))

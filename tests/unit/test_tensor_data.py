@@ -122,7 +122,7 @@ def test_wrong_numbers_are_named(arguments: tuple[Any, ...], message: str) -> No
 
 
 @pytest.mark.parametrize("data", [None, 5, "12", b"12", {1}])
-def test_what_is_not_a_sequence_is_refused(data: Any) -> None:
+def test_what_is_not_a_sequence_is_rejected(data: Any) -> None:
     with pytest.raises(TypeError, match="it must be a list, a numpy array or a torch tensor"):
         TensorData(data, "int64")
 

@@ -1,23 +1,33 @@
 """Spans and metrics of OpenTelemetry, by its API alone. Imported only in a program that has imported that API.
 
-Spans of requests and their metric follow the HTTP client conventions, samples the GenAI conventions; what is of training has
-names of its own, `tinker.…`. No attribute has a credential, a prompt, a completion or the text of an error.
-docs/logging-and-traces.md lists them.
+Spans of requests follow the HTTP client conventions, samples the GenAI conventions; training has names of its own,
+`tinker.…`. No attribute has a credential, a prompt, a completion or the text of an error.
+
+To cost little, nothing but a name is given to a span that is not recorded, and metrics are read from the counters of
+`client.stats()` when they are exported. The histograms of the conventions cost their SDK 6 to 9 µs a value, so they are
+recorded only if the environment asks for them. docs/logging-and-traces.md lists it all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache, partial
+from urllib.parse import urlsplit
 
 import httpx
-from attrs import frozen
 from opentelemetry import context, metrics, trace
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 
+from tinker._protocol import recorder
 from tinker._protocol.progress import Progress
+from tinker._protocol.recorder import Recorder
 from tinker._version import SDK_VERSION
+
+Attributes = dict[str, AttributeValue]
 
 _DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _TOKENS = tuple(4.0**exponent for exponent in range(14))
@@ -27,151 +37,97 @@ _IDS = {
     "sampling_session_id": "tinker.sampling_session_id",
     "base_model": "tinker.base_model",
 }
-_W3C = TraceContextTextMapPropagator()
-
-
-@frozen
-class OperationSpan:
-    """The span of an operation under way."""
-
-    span: trace.Span
-    of_sample: dict[str, AttributeValue]
-    """Attributes of a sample's metrics; empty for other operations."""
-    input_tokens: int | None
 
 
 class Telemetry:
-    """Makes the spans and fills the instruments."""
+    """Makes the spans and offers the metrics, for all clients of this process.
+
+    The API's own tracers and meters do nothing until the program sets up a provider.
+    """
 
     def __init__(self) -> None:
         self._tracer = trace.get_tracer_provider().get_tracer("tinker", SDK_VERSION)
         meter = metrics.get_meter_provider().get_meter("tinker", SDK_VERSION)
+        self._tokens: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """By model, and input or output."""
+        self.histograms = Histograms(meter) if os.environ.get("TINKER_OTEL_HISTOGRAMS") else None
+        for name, unit, what, read in _COUNTERS:
+            read_total = partial(_observe, read)
+            meter.create_observable_counter(name, [read_total], unit, what)
+        meter.create_observable_counter(
+            "tinker.client.tokens", [self._observe_tokens], "{token}", "Tokens of finished samples."
+        )
+        meter.create_observable_up_down_counter(
+            "tinker.client.operations.active",
+            [partial(_observe, lambda total: [(total.under_way, {})])],
+            "{operation}",
+            "Operations that have not ended.",
+        )
 
-        def seconds(name: str, what: str) -> metrics.Histogram:
-            return meter.create_histogram(
-                name, "s", what, explicit_bucket_boundaries_advisory=_DURATIONS
-            )
-
-        self._known: dict[tuple[str, str, bytes], dict[str, AttributeValue]] = {}
-        self._requests = seconds(
-            "http.client.request.duration", "Duration of HTTP client requests."
-        )
-        self._samples = seconds("gen_ai.client.operation.duration", "GenAI operation duration.")
-        self._operations = seconds(
-            "tinker.client.operation.duration", "From the call of an operation to its result."
-        )
-        self._tokens = meter.create_histogram(
-            "gen_ai.client.token.usage",
-            "{token}",
-            "Number of input and output tokens used.",
-            explicit_bucket_boundaries_advisory=_TOKENS,
-        )
-        self._retries = meter.create_counter(
-            "tinker.client.retries", "{retry}", "Requests that were sent again."
-        )
+    def _observe_tokens(self, _: CallbackOptions) -> Iterable[Observation]:
+        for (model, kind), count in tuple(self._tokens.items()):
+            yield Observation(count, {**_sample(model)[1], "gen_ai.token.type": kind})
 
     # ---- operations -------------------------------------------------------------------------
 
-    def begin_operation(self, progress: Progress) -> OperationSpan:
+    def begin_operation(self, progress: Progress) -> None:
         """Start the span of an operation, and make it the current one of this context."""
-        attributes: dict[str, AttributeValue] = {"tinker.operation": progress.operation}
-        attributes |= {_IDS[name]: value for name, value in progress.ids.items() if name in _IDS}
-        if progress.attributes is not None:
-            attributes |= _plain(progress.attributes())
-        operation = attributes.get("gen_ai.operation.name")
-        name = (
-            f"{operation} {attributes.get('gen_ai.request.model', '')}".rstrip()
-            if operation
-            else f"tinker.{progress.operation}"
-        )
-        kind = trace.SpanKind.CLIENT if operation else trace.SpanKind.INTERNAL
-        span = self._tracer.start_span(name, kind=kind, attributes=attributes)
+        if progress.model is None:
+            name, attributes = _operation(progress.operation)
+            span = self._tracer.start_span(name, attributes=attributes)
+        else:
+            name, attributes = _sample(progress.model)
+            span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+        if span.is_recording():
+            progress.span = span
+        elif not (headers := _headers(span)):
+            return  # nobody traces
+        else:
+            progress.trace_headers = headers
         context.attach(trace.set_span_in_context(span))
-        about = {name: attributes[name] for name in _OF_METRICS if name in attributes}
-        tokens = attributes.get("gen_ai.usage.input_tokens")
-        return OperationSpan(span, about, tokens if isinstance(tokens, int) else None)
 
     def end_operation(
-        self,
-        operation: OperationSpan,
-        progress: Progress,
-        seconds: float,
-        value: object,
-        error: BaseException | None,
+        self, progress: Progress, seconds: float, value: object, error: BaseException | None
     ) -> None:
-        span, of_sample = operation.span, operation.of_sample
-        about: dict[str, AttributeValue] = {}
-        if error is not None:
-            about["error.type"] = type(error).__name__
-        if of_sample:
-            self._samples.record(seconds, {**of_sample, **about})
-        else:
-            self._operations.record(seconds, {"tinker.operation": progress.operation, **about})
-        sequences = getattr(value, "sequences", None) if of_sample else None
-        if sequences is not None:
-            tokens = sum(len(one.tokens_np) for one in sequences)
-            self._tokens.record(tokens, {**of_sample, "gen_ai.token.type": "output"})
-            if operation.input_tokens is not None:
-                self._tokens.record(
-                    operation.input_tokens, {**of_sample, "gen_ai.token.type": "input"}
-                )
-            about["gen_ai.usage.output_tokens"] = tokens
-            about["gen_ai.response.finish_reasons"] = [str(one.stop_reason) for one in sequences]
-        if span.is_recording():
-            if progress.seq_ids:
-                about["tinker.seq_id"] = progress.seq_ids[0]
-                about["tinker.chunks"] = len(progress.seq_ids)
-            if len(progress.request_ids) == 1:
-                about["tinker.request_id"] = progress.request_ids[0]
-            about["tinker.polls"] = progress.polls
-            about["tinker.queue_state"] = progress.queue_state
-            span.set_attributes(about)
+        """Count the tokens of an operation, and end its span."""
+        used: dict[str, int] = {}
+        sequences = None
+        if progress.model is not None and (sequences := getattr(value, "sequences", None)):
+            used["output"] = sum([len(one.tokens_np) for one in sequences])
+            if progress.prompt_length is not None and (length := progress.prompt_length()) >= 0:
+                used["input"] = length
+            for kind, count in used.items():
+                self._tokens[progress.model, kind] += count
+        if progress.span is None and self.histograms is None:
+            return
+        about: Attributes = {} if error is None else {"error.type": type(error).__name__}
+        if self.histograms is not None:
+            self.histograms.operation(progress, seconds, used, about)
+        if progress.span is not None:
+            if sequences:
+                about["gen_ai.response.finish_reasons"] = [str(s.stop_reason) for s in sequences]
+            about |= {f"gen_ai.usage.{kind}_tokens": count for kind, count in used.items()}
+            progress.span.set_attributes(about | _about(progress))
             if error is not None:
-                span.set_status(trace.StatusCode.ERROR)
-        span.end()
-
-    def queued(self, operation: OperationSpan, state: str) -> None:
-        """The queue of an operation has another state."""
-        operation.span.add_event("tinker.queue_state", {"tinker.queue_state": state})
+                progress.span.set_status(trace.StatusCode.ERROR)
+            progress.span.end()
 
     # ---- requests ---------------------------------------------------------------------------
 
     def begin_request(
-        self,
-        request: httpx.Request,
-        operation: str,
-        attempt: int,
-        within: OperationSpan | None,
+        self, request: httpx.Request, operation: str, attempt: int, progress: Progress
     ) -> trace.Span | None:
-        """Start the span of one attempt, and have the request tell the server. None within an operation that is not sampled."""
-        span = current = None
-        if within is not None and not within.span.is_recording():
-            current = within.span
-        else:
-            attributes = dict(self._about(request, operation))
-            attributes["url.full"] = str(request.url).partition("?")[0]
+        """Start the span of one attempt, and name it in the request's headers; None if it is not recorded."""
+        headers, span = progress.trace_headers, None
+        if not headers:
+            name, attributes = _request(operation, request.method, str(request.url))
+            span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
             if attempt > 1:
-                attributes["http.request.resend_count"] = attempt - 1
-            name, kind = f"{request.method} {operation}", trace.SpanKind.CLIENT
-            current = span = self._tracer.start_span(name, kind=kind, attributes=attributes)
-        carrier: dict[str, str] = {}
-        _W3C.inject(carrier, trace.set_span_in_context(current))
-        request.headers.update(carrier)
-        return span
-
-    def _about(self, request: httpx.Request, operation: str) -> Mapping[str, AttributeValue]:
-        """What is the same for all requests of an operation."""
-        key = operation, request.method, request.url.netloc
-        found = self._known.get(key)
-        if found is None:
-            url = request.url
-            found = self._known[key] = {
-                "http.request.method": request.method,
-                "server.address": url.host,
-                "server.port": url.port or (443 if url.scheme == "https" else 80),
-                "tinker.operation": operation,
-            }
-        return found
+                span.set_attribute("http.request.resend_count", attempt - 1)
+            headers = _headers(span)
+        for name, value in headers.items():
+            request.headers[name] = value
+        return span if span is not None and span.is_recording() else None
 
     def end_request(
         self,
@@ -182,51 +138,186 @@ class Telemetry:
         response: httpx.Response | None,
         failure: BaseException | None,
     ) -> None:
-        about: dict[str, AttributeValue] = {}
+        """End the span of an attempt."""
+        if span is None and self.histograms is None:
+            return
+        error = type(failure).__name__ if response is None else None
+        about: Attributes = {}
         if response is not None:
-            about["http.response.status_code"] = response.status_code
-            if response.status_code >= 400:
-                about["error.type"] = str(response.status_code)
-        elif failure is not None:
-            about["error.type"] = type(failure).__name__
-        self._requests.record(seconds, {**self._about(request, operation), **about})
+            about["http.response.status_code"] = status = response.status_code
+            error = str(status) if status >= 400 else None
+        if error is not None:
+            about["error.type"] = error
+        if self.histograms is not None:
+            place = dict(_request(operation, request.method, str(request.url))[1])
+            del place["url.full"]
+            self.histograms.requests.record(seconds, place | about)
         if span is not None:
-            if span.is_recording():
-                span.set_attributes(about)
-                if "error.type" in about:
-                    span.set_status(trace.StatusCode.ERROR)
+            span.set_attributes(about)
+            if error is not None:
+                span.set_status(trace.StatusCode.ERROR)
             span.end()
 
-    def count_retry(self, operation: str, cause: str) -> None:
-        self._retries.add(1, {"tinker.operation": operation, "tinker.retry.cause": cause})
+
+class Histograms:
+    """The histograms that the conventions ask for."""
+
+    def __init__(self, meter: metrics.Meter) -> None:
+        seconds = partial(
+            meter.create_histogram, unit="s", explicit_bucket_boundaries_advisory=_DURATIONS
+        )
+        self.requests = seconds(
+            "http.client.request.duration", description="Duration of HTTP client requests."
+        )
+        self._samples = seconds(
+            "gen_ai.client.operation.duration", description="GenAI operation duration."
+        )
+        self._operations = seconds(
+            "tinker.client.operation.duration",
+            description="From the call of an operation to its result.",
+        )
+        self._tokens = meter.create_histogram(
+            "gen_ai.client.token.usage",
+            "{token}",
+            "Number of input and output tokens used.",
+            explicit_bucket_boundaries_advisory=_TOKENS,
+        )
+
+    def operation(
+        self, progress: Progress, seconds: float, used: Mapping[str, int], about: Attributes
+    ) -> None:
+        """Record an operation that has ended, and the tokens it used by their type."""
+        if progress.model is None:
+            self._operations.record(seconds, {**_operation(progress.operation)[1], **about})
+            return
+        sample = _sample(progress.model)[1]
+        self._samples.record(seconds, {**sample, **about})
+        for kind, count in used.items():
+            self._tokens.record(count, {**sample, "gen_ai.token.type": kind})
 
 
-_OF_METRICS = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model")
+# ---- what all spans of a kind have in common ------------------------------------------------
 
 
-def _plain(attributes: Mapping[str, Any]) -> dict[str, AttributeValue]:
-    return {name: value for name, value in attributes.items() if value is not None}
+@cache
+def _operation(name: str) -> tuple[str, Attributes]:
+    return f"tinker.{name}", {"tinker.operation": name}
 
 
-_made: Telemetry | None = None
+@cache
+def _sample(model: str) -> tuple[str, Attributes]:
+    operation = "text_completion"
+    attributes: Attributes = {
+        "gen_ai.operation.name": operation,
+        "gen_ai.provider.name": "tinker",
+    }
+    if model:
+        attributes["gen_ai.request.model"] = model
+    return f"{operation} {model}".rstrip(), attributes
 
 
-def current() -> Telemetry | None:
-    """The telemetry, if there is anybody to read it: a provider of this program, or a span that it works in."""
-    global _made  # noqa: PLW0603
-    if not (
-        _is_set_up(trace.get_tracer_provider())
-        or _is_set_up(metrics.get_meter_provider())
-        or trace.get_current_span().get_span_context().is_valid
-    ):
-        return None
-    if _made is None:
-        _made = Telemetry()
-    return _made
+@lru_cache(1024)
+def _request(operation: str, method: str, url: str) -> tuple[str, Attributes]:
+    place = urlsplit(url)
+    return f"{method} {operation}", {
+        "http.request.method": method,
+        "server.address": place.hostname or "",
+        "server.port": place.port or (443 if place.scheme == "https" else 80),
+        "url.full": url.partition("?")[0],
+        "tinker.operation": operation,
+    }
 
 
-def _is_set_up(provider: object) -> bool:
-    """Those of the API itself do nothing."""
-    return not type(provider).__module__.startswith(
-        ("opentelemetry.trace", "opentelemetry.metrics")
-    )
+def _headers(span: trace.Span) -> dict[str, str]:
+    """The headers of W3C trace context, as `TraceContextTextMapPropagator` makes them, which takes thrice the time."""
+    current = span.get_span_context()
+    if not current.is_valid:
+        return {}
+    headers = {
+        "traceparent": f"00-{current.trace_id:032x}-{current.span_id:016x}-{current.trace_flags:02x}"
+    }
+    if current.trace_state:
+        headers["tracestate"] = current.trace_state.to_header()
+    return headers
+
+
+def _about(progress: Progress) -> Attributes:
+    """What a recorded span says of its operation."""
+    about: Attributes = {_IDS[name]: value for name, value in progress.ids.items() if name in _IDS}
+    about["tinker.operation"] = progress.operation
+    about["tinker.polls"] = progress.polls
+    about["tinker.queue_state"] = progress.queue_state
+    if progress.seq_ids:
+        about["tinker.seq_id"] = progress.seq_ids[0]
+        about["tinker.chunks"] = len(progress.seq_ids)
+    if len(progress.request_ids) == 1:
+        about["tinker.request_id"] = progress.request_ids[0]
+    if progress.attributes is not None:
+        about |= {name: value for name, value in progress.attributes().items() if value is not None}
+    return about
+
+
+# ---- metrics that are read when they are exported -------------------------------------------
+
+
+Observed = Iterable[tuple[float, Attributes]]
+
+
+def _observe(read: Callable[[Recorder], Observed], _: CallbackOptions) -> Iterable[Observation]:
+    for value, attributes in read(recorder.total()):
+        yield Observation(value, attributes)
+
+
+def _operations(total: Recorder) -> Observed:
+    for name, one in total.operations.items():
+        about = _operation(name)[1]
+        for outcome, count in (
+            ("done", one.durations.count), ("failed", one.failed), ("cancelled", one.cancelled),
+        ):  # fmt: skip
+            yield count, {**about, "tinker.outcome": outcome}
+
+
+def _requests(total: Recorder) -> Observed:
+    for name, one in total.requests.items():
+        about = _operation(name)[1]
+        yield one.attempts - one.failed, {**about, "tinker.outcome": "done"}
+        yield one.failed, {**about, "tinker.outcome": "failed"}
+
+
+_COUNTERS: tuple[tuple[str, str, str, Callable[[Recorder], Observed]], ...] = (
+    ("tinker.client.operations", "{operation}", "Operations that have ended.", _operations),
+    (
+        "tinker.client.operation.time", "s", "From the calls of operations that are done to their results.",
+        lambda total: [(one.durations.total, _operation(name)[1]) for name, one in total.operations.items()],
+    ),
+    ("tinker.client.requests", "{request}", "Requests, each attempt for itself.", _requests),
+    (
+        "tinker.client.request.time", "s", "From requests to their responses.",
+        lambda total: [(one.durations.total, _operation(name)[1]) for name, one in total.requests.items()],
+    ),
+    (
+        "tinker.client.request.size", "By", "Bodies of requests.",
+        lambda total: [(one.bytes_sent, _operation(name)[1]) for name, one in total.requests.items()],
+    ),
+    (
+        "tinker.client.response.size", "By", "Bodies of responses, decompressed; without those of streams.",
+        lambda total: [(one.bytes_received, _operation(name)[1]) for name, one in total.requests.items()],
+    ),
+    (
+        "tinker.client.retries", "{retry}", "Requests that were sent again.",
+        lambda total: [
+            (count, {"tinker.operation": operation, "tinker.retry.cause": cause})
+            for (operation, cause), count in total.retries.items()
+        ],
+    ),
+    (
+        "tinker.client.polls", "{poll}", "Responses to polls for results.",
+        lambda total: [(total.polls, {})],
+    ),
+    (
+        "tinker.client.waited", "s", "Time waited for another reason than a response. Requests that wait side by side add up.",
+        lambda total: [
+            (seconds, {"tinker.wait.cause": cause}) for cause, seconds in total.waiting.items() if cause != "server"
+        ],
+    ),
+)  # fmt: skip

@@ -48,12 +48,18 @@ class Progress:
     on_queue_state: QueueObserver | None = None
     queue_state: str = "active"
     queue_reason: str | None = None
+    model: str | None = None
+    """Of a sample: the name of the model, or "" if it is unknown. None for other operations."""
+    prompt_length: Callable[[], int] | None = None
+    """Of a sample: returns the number of input tokens, or -1 if it is unknown."""
     attributes: Callable[[], Mapping[str, Any]] | None = None
-    """More for its span: names of OpenTelemetry and values, never a text that a model reads or writes."""
-    is_begun: bool = False
-    """Whether it is an operation under way, of which is known whether it has a span."""
+    """Returns OpenTelemetry attributes for its span, never a text that a model reads or writes."""
+    is_untraced: bool = False
+    """Whether nobody traces it: then none of its requests has a span either."""
     span: Any = None
-    """Its `otel.OperationSpan`, if there is one."""
+    """Its OpenTelemetry span, if that is recorded."""
+    trace_headers: Mapping[str, str] = {}
+    """What its requests say of its trace, if its span is not recorded."""
 
     def in_queue(self, state: str, reason: str | None) -> bool:
         """The server says where the operation is in its queue. Returns whether that is new."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
+import weakref
+from collections import Counter, defaultdict, deque
 from typing import Literal, TypeAlias
 
 from attrs import define, field
@@ -11,33 +14,57 @@ from attrs import define, field
 from tinker.client_stats import ClientStats, Latency, OperationStats, RequestStats, Waited
 
 Cause: TypeAlias = Literal["server", "queue", "rate_limit", "billing", "retry"]
+Outcome: TypeAlias = Literal["done", "failed", "cancelled"]
 
 _PER_DOUBLING = 16
 """Classes of durations: a percentile is known to within half a class, 2.2 %."""
 _SHORTEST = 1e-6
+_FRESH = 256
+"""Durations that are kept as they are before they are sorted into classes, which is faster for many at once."""
+_sorting = threading.Lock()
 
 
 @define
 class Durations:
-    """How often something took how long."""
+    """How often something took how long. Filled by one thread, read by any."""
 
     count: int = 0
     total: float = 0.0
     longest: float = 0.0
-    classes: dict[int, int] = field(factory=dict)
+    classes: Counter[int] = field(factory=Counter)
+    _fresh: list[float] = field(factory=list)
 
     def add(self, seconds: float) -> None:
-        self.count += 1
-        self.total += seconds
-        self.longest = max(self.longest, seconds)
-        number = math.floor(math.log2(max(seconds, _SHORTEST)) * _PER_DOUBLING)
-        self.classes[number] = self.classes.get(number, 0) + 1
+        self._fresh.append(seconds)
+        if len(self._fresh) >= _FRESH:
+            self.sort()
+
+    def sort(self) -> None:
+        """Count the fresh durations too."""
+        with _sorting:
+            fresh = self._fresh[:]
+            del self._fresh[: len(fresh)]  # others may have been added behind them
+            self.count += len(fresh)
+            self.total += sum(fresh)
+            self.longest = max(self.longest, *fresh, 0.0)
+            self.classes.update(
+                math.floor(math.log2(max(seconds, _SHORTEST)) * _PER_DOUBLING) for seconds in fresh
+            )
+
+    def merge(self, other: Durations) -> None:
+        """Count those of another one too."""
+        other.sort()
+        self.count += other.count
+        self.total += other.total
+        self.longest = max(self.longest, other.longest)
+        self.classes.update(dict(other.classes))  # a copy: another thread may sort
 
     def latency(self) -> Latency:
+        self.sort()
         if not self.count:
             return Latency(count=0, mean=math.nan, p50=math.nan, p95=math.nan, p99=math.nan, max=math.nan)  # fmt: skip
         classes = sorted(self.classes.items())
-        counted = sum(count for _, count in classes)  # `count` may be one ahead: another thread
+        counted = sum(count for _, count in classes)  # another thread may sort
 
         def percentile(share: float) -> float:
             left = math.ceil(share * counted)
@@ -58,19 +85,37 @@ class Durations:
 
 
 @define
-class _Requests:
+class Requests:
+    """Requests of one operation of the contract, each attempt for itself."""
+
     attempts: int = 0
     failed: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
     durations: Durations = field(factory=Durations)
+    """Of those with a response."""
+
+    def merge(self, other: Requests) -> None:
+        self.attempts += other.attempts
+        self.failed += other.failed
+        self.bytes_sent += other.bytes_sent
+        self.bytes_received += other.bytes_received
+        self.durations.merge(other.durations)
 
 
 @define
-class _Operations:
+class Operations:
+    """Operations of one name that have ended."""
+
     failed: int = 0
     cancelled: int = 0
     durations: Durations = field(factory=Durations)
+    """Of those that are done."""
+
+    def merge(self, other: Operations) -> None:
+        self.failed += other.failed
+        self.cancelled += other.cancelled
+        self.durations.merge(other.durations)
 
 
 class Recorder:
@@ -79,24 +124,23 @@ class Recorder:
     def __init__(self) -> None:
         self.under_way = 0
         self.polls = 0
-        self._began = time.monotonic()
-        self._requests: dict[str, _Requests] = {}
-        self._operations: dict[str, _Operations] = {}
-        self._retries: dict[str, int] = {}
-        self._waited: dict[Cause, float] = dict.fromkeys(
+        self.requests: defaultdict[str, Requests] = defaultdict(Requests)
+        self.operations: defaultdict[str, Operations] = defaultdict(Operations)
+        self.retries: Counter[tuple[str, str]] = Counter()
+        """By operation and cause."""
+        self.waiting: dict[Cause, float] = dict.fromkeys(
             ("server", "queue", "rate_limit", "billing", "retry"), 0.0
         )
+        self._began = time.monotonic()
 
     def request(
-        self, operation: str, seconds: float, *, status: int | None, sent: int, received: int
+        self, operation: str, seconds: float, status: int | None, sent: int, received: int
     ) -> None:
         """One attempt has ended; `status` is None if there was no response."""
-        found = self._requests.get(operation)
-        if found is None:
-            found = self._requests[operation] = _Requests()
+        found = self.requests[operation]
         found.attempts += 1
         found.bytes_sent += sent
-        self._waited["server"] += seconds
+        self.waiting["server"] += seconds
         if status is None:
             found.failed += 1
             return
@@ -104,14 +148,10 @@ class Recorder:
         found.failed += status >= 400
         found.durations.add(seconds)
 
-    def operation(
-        self, name: str, seconds: float, outcome: Literal["done", "failed", "cancelled"]
-    ) -> None:
+    def operation(self, name: str, seconds: float, outcome: Outcome) -> None:
         """One operation has ended."""
         self.under_way -= 1
-        found = self._operations.get(name)
-        if found is None:
-            found = self._operations[name] = _Operations()
+        found = self.operations[name]
         if outcome == "done":
             found.durations.add(seconds)
         elif outcome == "failed":
@@ -119,30 +159,42 @@ class Recorder:
         else:
             found.cancelled += 1
 
-    def retry(self, cause: str) -> None:
-        self._retries[cause] = self._retries.get(cause, 0) + 1
-
     def waited(self, cause: Cause, seconds: float) -> None:
-        self._waited[cause] += seconds
+        self.waiting[cause] += seconds
 
     def waited_in_queue(self, state: str, seconds: float) -> None:
         """A poll, counted among the server's time so far, was held by a queue in this state."""
-        self._waited["server"] -= seconds
-        self._waited["rate_limit" if "rate_limit" in state else "queue"] += seconds
+        self.waiting["server"] -= seconds
+        self.waiting["rate_limit" if "rate_limit" in state else "queue"] += seconds
+
+    def merge(self, other: Recorder) -> None:
+        """Count what another one has counted too."""
+        self.under_way += other.under_way
+        self.polls += other.polls
+        for name, requests in tuple(other.requests.items()):
+            self.requests[name].merge(requests)
+        for name, operations in tuple(other.operations.items()):
+            self.operations[name].merge(operations)
+        self.retries.update(dict(other.retries))
+        for cause, seconds in other.waiting.items():
+            self.waiting[cause] += seconds
 
     def stats(self, encoding: str | None) -> ClientStats:
         """All of it, as it is now."""
+        retries: Counter[str] = Counter()
+        for (_, cause), count in tuple(self.retries.items()):
+            retries[cause] += count
         return ClientStats(
             seconds=time.monotonic() - self._began,
             under_way=self.under_way,
             operations={
                 name: OperationStats(
-                    done=one.durations.count,
+                    done=(latency := one.durations.latency()).count,
                     failed=one.failed,
                     cancelled=one.cancelled,
-                    latency=one.durations.latency(),
+                    latency=latency,
                 )
-                for name, one in tuple(self._operations.items())
+                for name, one in tuple(self.operations.items())
             },
             requests={
                 name: RequestStats(
@@ -152,10 +204,51 @@ class Recorder:
                     bytes_received=one.bytes_received,
                     latency=one.durations.latency(),
                 )
-                for name, one in tuple(self._requests.items())
+                for name, one in tuple(self.requests.items())
             },
-            retries=dict(self._retries),
+            retries=dict(retries),
             polls=self.polls,
             encoding=encoding,
-            waited=Waited(**self._waited),
+            waited=Waited(**self.waiting),
         )
+
+
+# ---- all clients of this process -------------------------------------------------------------
+
+_totals = threading.Lock()
+_counting: dict[Recorder, None] = {}
+_ended: deque[Recorder] = deque()
+"""Recorders whose owners are gone, and which are still among those that count."""
+_of_the_ended = Recorder()
+
+
+def keep(recorder: Recorder, owner: object) -> None:
+    """Count a recorder in the totals of this process, also after its owner is gone."""
+    _counting[recorder] = None
+    weakref.finalize(owner, _end, recorder).atexit = False
+
+
+def _end(recorder: Recorder) -> None:
+    _ended.append(recorder)
+    if _totals.acquire(blocking=False):  # the garbage collector may run this while `total` has it
+        try:
+            _settle()
+        finally:
+            _totals.release()
+
+
+def _settle() -> None:
+    while _ended:
+        recorder = _ended.popleft()
+        del _counting[recorder]
+        _of_the_ended.merge(recorder)
+
+
+def total() -> Recorder:
+    """What all clients of this process have counted so far; never less than before."""
+    with _totals:
+        _settle()
+        found = Recorder()
+        for recorder in (_of_the_ended, *_counting):
+            found.merge(recorder)
+        return found

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 import httpx
 
 from tinker import _log, events
+from tinker._protocol import recorder
 from tinker._protocol.progress import Progress
-from tinker._protocol.recorder import Cause, Recorder
 
 if TYPE_CHECKING:
     from tinker._protocol import otel
@@ -26,21 +26,27 @@ PollState = Literal["pending", "ready", "failed", "done"]
 SECONDS = "tinker_seconds"
 """Extension of a response: how long it took."""
 
+_tracing: otel.Telemetry | None = None
+
 
 def open_telemetry() -> otel.Telemetry | None:
-    """The way to OpenTelemetry, if this program has imported its API and has set up a provider, or works in a span."""
-    if "opentelemetry.trace" not in sys.modules and "opentelemetry.metrics" not in sys.modules:
-        return None
-    from tinker._protocol import otel  # noqa: PLC0415  # needs the API
+    """OpenTelemetry, if this program has imported its API."""
+    global _tracing  # noqa: PLW0603
+    if _tracing is None and (
+        "opentelemetry.trace" in sys.modules or "opentelemetry.metrics" in sys.modules
+    ):
+        from tinker._protocol import otel  # noqa: PLC0415  # needs the API
 
-    return otel.current()
+        _tracing = otel.Telemetry()
+    return _tracing
 
 
 class Telemetry:
     """Used on the library's event loop, apart from `observe`."""
 
     def __init__(self) -> None:
-        self.recorder = Recorder()
+        self.recorder = recorder.Recorder()
+        recorder.keep(self.recorder, self)
         self._observers: tuple[events.Observer, ...] = ()
         self._reported: set[int] = set()
 
@@ -80,33 +86,31 @@ class Telemetry:
         """An operation begins. In the context in which it will run: its span becomes the current one."""
         self.recorder.under_way += 1
         if (tracing := open_telemetry()) is not None:
-            progress.span = tracing.begin_operation(progress)
-        progress.is_begun = True
-        progress.attributes = None  # which may hold a prompt
+            tracing.begin_operation(progress)
+        progress.is_untraced = progress.span is None and not progress.trace_headers
 
     def ended(self, progress: Progress, value: object, error: BaseException | None) -> None:
         """It has ended; called before anybody who waits for it goes on."""
         seconds = progress.waited
-        cancelled = isinstance(error, asyncio.CancelledError)
-        outcome: Literal["done", "failed", "cancelled"] = (
-            "done" if error is None else "cancelled" if cancelled else "failed"
-        )
+        outcome: recorder.Outcome = "done"
+        if error is not None:
+            outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
         self.recorder.operation(progress.operation, seconds, outcome)
-        if progress.span is not None and (tracing := open_telemetry()) is not None:
-            tracing.end_operation(progress.span, progress, seconds, value, error)
-        progress.span = None
+        if (tracing := open_telemetry()) is not None:
+            tracing.end_operation(progress, seconds, value, error)
+        progress.span = progress.attributes = progress.prompt_length = None  # some hold a prompt
         if _log.OPERATION_ENDED.is_on:
             _log.OPERATION_ENDED(operation=progress.name(), outcome=outcome, seconds=seconds)
         if self._observers:
             self._tell(
                 events.Result(
-                    operation=progress.operation,
-                    ids=dict(progress.ids),
-                    seq_ids=tuple(progress.seq_ids),
-                    request_ids=tuple(progress.request_ids),
-                    value=value,
-                    error=error,
-                    seconds=seconds,
+                    progress.operation,
+                    dict(progress.ids),
+                    tuple(progress.seq_ids),
+                    tuple(progress.request_ids),
+                    value,
+                    error,
+                    seconds,
                 )
             )
 
@@ -132,10 +136,10 @@ class Telemetry:
             attempt: Which attempt it is, from 1.
             stream: Whether its response is one.
         """
-        tracing = None if progress.is_begun and progress.span is None else open_telemetry()
+        tracing = open_telemetry()
         span = None
-        if tracing is not None:
-            span = tracing.begin_request(request, operation, attempt, progress.span)
+        if tracing is not None and not progress.is_untraced:
+            span = tracing.begin_request(request, operation, attempt, progress)
         response: httpx.Response | None = None
         failure: BaseException | None = None
         began = time.perf_counter()
@@ -149,51 +153,45 @@ class Telemetry:
             raise
         finally:
             seconds = time.perf_counter() - began
-            if response is not None:
-                response.extensions[SECONDS] = seconds
             if tracing is not None:
                 tracing.end_request(span, request, operation, seconds, response, failure)
+            status, sent, received = None, len(request.content), 0
+            if response is not None:
+                response.extensions[SECONDS] = seconds
+                status = response.status_code
+                if response.is_closed:  # otherwise it is a stream, which is still to come
+                    received = len(response.content)
             if not isinstance(failure, asyncio.CancelledError):
-                self._attempted(request, operation, progress, attempt, seconds, response, failure)
+                self.recorder.request(operation, seconds, status, sent, received)
+                if self._observers or _log.REQUEST.is_on:
+                    error_name = None if failure is None else type(failure).__name__
+                    self._attempted(
+                        events.Request(
+                            operation,
+                            progress.operation,
+                            dict(progress.ids),
+                            attempt,
+                            status,
+                            error_name,
+                            seconds,
+                            sent,
+                            received,
+                        ),
+                        progress,
+                    )
 
-    def _attempted(
-        self,
-        request: httpx.Request,
-        operation: str,
-        progress: Progress,
-        attempt: int,
-        seconds: float,
-        response: httpx.Response | None,
-        failure: BaseException | None,
-    ) -> None:
-        status = None if response is None else response.status_code
-        sent = _length(request)
-        received = 0 if response is None else _length(response)
-        self.recorder.request(operation, seconds, status=status, sent=sent, received=received)
+    def _attempted(self, event: events.Request, progress: Progress) -> None:
         if _log.REQUEST.is_on:
             _log.REQUEST(
-                operation=operation,
+                operation=event.operation,
                 purpose=progress.name(),
-                attempt=attempt,
-                status=status or type(failure).__name__,
-                seconds=seconds,
-                bytes_sent=sent,
-                bytes_received=received,
+                attempt=event.attempt,
+                status=event.status or event.error,
+                seconds=event.seconds,
+                bytes_sent=event.bytes_sent,
+                bytes_received=event.bytes_received,
             )
-        if self._observers:
-            self._tell(
-                events.Request(
-                    operation=operation,
-                    purpose=progress.operation,
-                    ids=dict(progress.ids),
-                    attempt=attempt,
-                    status=status,
-                    error=None if failure is None else type(failure).__name__,
-                    seconds=seconds,
-                    bytes_sent=sent,
-                    bytes_received=received,
-                )
-            )
+        self._tell(event)
 
     def retrying(
         self,
@@ -205,19 +203,11 @@ class Telemetry:
         error: Exception | None = None,
     ) -> None:
         """A request is sent again after a pause; `cause` is a status code or a phrase."""
-        self.recorder.retry(cause)
-        if (tracing := open_telemetry()) is not None:
-            tracing.count_retry(operation, cause)
+        self.recorder.retries[operation, cause] += 1
         if self._observers:
             self._tell(
                 events.Retry(
-                    operation=operation,
-                    purpose=progress.operation,
-                    ids=dict(progress.ids),
-                    attempt=attempt,
-                    cause=cause,
-                    error=error,
-                    pause=pause,
+                    operation, progress.operation, dict(progress.ids), attempt, cause, error, pause
                 )
             )
 
@@ -231,7 +221,9 @@ class Telemetry:
 
     def waited(self, seconds: float, cause: str) -> None:
         """Before another attempt was made, because of a status or for another cause."""
-        kind: Cause = "rate_limit" if cause == "429" else "billing" if cause == "402" else "retry"
+        kind: recorder.Cause = (
+            "rate_limit" if cause == "429" else "billing" if cause == "402" else "retry"
+        )
         self.recorder.waited(kind, seconds)
 
     # ---- polls ------------------------------------------------------------------------------
@@ -252,13 +244,13 @@ class Telemetry:
         if self._observers:
             self._tell(
                 events.Poll(
-                    operation=progress.operation,
-                    ids=dict(progress.ids),
-                    request_id=request_id,
-                    state=state,
-                    queue_state=progress.queue_state,
-                    queue_reason=progress.queue_reason,
-                    seconds=seconds,
+                    progress.operation,
+                    dict(progress.ids),
+                    request_id,
+                    state,
+                    progress.queue_state,
+                    progress.queue_reason,
+                    seconds,
                 )
             )
 
@@ -267,19 +259,7 @@ class Telemetry:
         state, reason = progress.queue_state, progress.queue_reason
         if _log.QUEUE_STATE.is_on:
             _log.QUEUE_STATE(operation=progress.name(), state=state, reason=reason)
-        if progress.span is not None and (tracing := open_telemetry()) is not None:
-            tracing.queued(progress.span, state)
+        if progress.span is not None:
+            progress.span.add_event("tinker.queue_state", {"tinker.queue_state": state})
         if self._observers:
-            self._tell(
-                events.QueueState(
-                    operation=progress.operation, ids=dict(progress.ids), state=state, reason=reason
-                )
-            )
-
-
-def _length(message: httpx.Request | httpx.Response) -> int:
-    """Bytes of a body that was read; 0 for one that was not."""
-    try:
-        return len(message.content)
-    except (httpx.RequestNotRead, httpx.ResponseNotRead):
-        return 0
+            self._tell(events.QueueState(progress.operation, dict(progress.ids), state, reason))

@@ -104,11 +104,11 @@ def _agree(weighted: Sequence[Weighted]) -> bool:
 def _mean(weighted: Sequence[Weighted]) -> float:
     if len(weighted) == 1 or _agree(weighted):
         return weighted[0][1]
-    heard = [(weight, value) for weight, value in weighted if weight > 0]
-    total = math.fsum(weight for weight, _ in heard)
+    counted = [(weight, value) for weight, value in weighted if weight > 0]
+    total = math.fsum(weight for weight, _ in counted)
     if total == 0:
         return math.nan
-    return _fsum([weight / total * value for weight, value in heard])
+    return _fsum([weight / total * value for weight, value in counted])
 
 
 def _sum(weighted: Sequence[Weighted]) -> float:

@@ -66,7 +66,7 @@ class Numbers:
             if seq_ids[-1] != self._sequencer.next_seq_id - 1:  # others have been used behind it
                 self._poison(turn, seq_ids[0], first_failure)
             elif last_accepted + 1 < len(seq_ids):
-                turn.give_back(seq_ids[last_accepted + 1 :])
+                turn.return_numbers(seq_ids[last_accepted + 1 :])
             if not self._sequencer.is_poisoned:
                 record.refused(first_failure, self._sequencer.next_seq_id)
         if accepted:

@@ -136,6 +136,6 @@ async def begin(
         try:
             await asyncio.to_thread(journal.submitted, call)
         except OSError:
-            turn.give_back(seq_ids)
+            turn.return_numbers(seq_ids)
             raise
     return JournalRecord(journal, call)

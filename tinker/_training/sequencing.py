@@ -108,7 +108,7 @@ class Turn:
         """Draw the next `count` consecutive numbers. Only inside the turn."""
         return self._sequencer._draw(count)
 
-    def give_back(self, seq_ids: list[int]) -> None:
+    def return_numbers(self, seq_ids: list[int]) -> None:
         """Return numbers that the server has rejected; they must be the last ones drawn."""
         assert seq_ids[-1] == self._sequencer._next_seq_id - 1
         self._sequencer._next_seq_id = seq_ids[0]

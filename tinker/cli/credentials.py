@@ -66,8 +66,6 @@ def _client(key: str, base_url: str | None) -> AuthenticatedClient:
     return AuthenticatedClient(
         base_url=settings.base_url,
         token=settings.api_key,
-        prefix="",
-        auth_header_name="X-API-Key",
         timeout=_TIMEOUT,
     )
 

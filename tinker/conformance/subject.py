@@ -163,9 +163,9 @@ class Subject(Server):
         self.samplers += 1
         return Numbered(self.call("create_sampling_session", body)["sampling_session_id"], 0)
 
-    def sample(self, sampler: Numbered | None = None, **members: Any) -> Any:
+    def sample(self, sampler: Numbered | None = None, **fields: Any) -> Any:
         """Samples as JSON has them."""
-        body = self.sample_body(sampler or self.sampler, **members)
+        body = self.sample_body(sampler or self.sampler, **fields)
         return self.sampled(self.call("asample", body))
 
     def sampled(
@@ -178,7 +178,7 @@ class Subject(Server):
         return self.parsed("asample", exchange)
 
     def sample_body(
-        self, sampler: Numbered, tokens: tuple[int, ...] = TOKENS, **members: Any
+        self, sampler: Numbered, tokens: tuple[int, ...] = TOKENS, **fields: Any
     ) -> dict[str, Any]:
         return {
             "sampling_session_id": sampler.id,
@@ -195,5 +195,5 @@ class Subject(Server):
             "prompt_logprobs": False,
             "topk_prompt_logprobs": 0,
             "type": "sample",
-            **members,
+            **fields,
         }

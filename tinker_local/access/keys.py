@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from tinker_api import security
 from tinker_local.access.signing import Expired, Forged, Signer
 from tinker_local.errors import Refusal
 from tinker_local.state.store import Store
@@ -59,7 +60,7 @@ class Keys:
     def user(self, key: str | None) -> str:
         """The user of a credential; raises a 401 otherwise."""
         if not key:
-            raise _refused("Missing X-API-Key header")
+            raise _refused(f"Missing {security.HEADER} header")
         if key.startswith("eyJ"):
             return self._bearer(key)
         if self._file.users is None:

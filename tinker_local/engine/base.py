@@ -140,7 +140,7 @@ class SampleSpec:
     """Number of tokens to score at the end of the prompt, also by top-k; None means all except the first."""
     target_prompt_logprobs: PromptTargets | None = None
     prompt_alt_tokens_k: int = 0
-    heard: Listener | None = None
+    listener: Listener | None = None
     is_cancelled: Callable[[], bool] = lambda: False
     """Called before each token. If it returns true, the sequences of the request end, and are not read."""
 

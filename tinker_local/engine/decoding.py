@@ -160,8 +160,8 @@ class Row:
         self.tokens.append(token)
         self.logprobs.append(logprob)
         self.drawn.append(drawn)
-        if self.spec.heard is not None:
-            self.spec.heard(self.index, token, logprob)
+        if self.spec.listener is not None:
+            self.spec.listener(self.index, token, logprob)
         if topk is not None:
             self.topk.append(topk)
         if token in self.stop_tokens or (self.stop_strings and self._completes_a_stop(token)):

@@ -14,6 +14,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from tinker._codec import media_types
+from tinker_api import security
 from tinker_local.access.keys import Keys, KeysFile
 from tinker_local.access.signing import Signer
 from tinker_local.engine.base import Engine
@@ -35,6 +36,9 @@ SECONDS_BETWEEN_FLUSHES = 1.0
 """Seconds between two moves of the database's journal into the database."""
 
 
+IDEMPOTENCY_KEY = "X-Idempotency-Key"
+
+
 @frozen
 class Call:
     """One request, as handlers see it."""
@@ -53,6 +57,20 @@ class Call:
     """Base URL of this server for the client, without a trailing slash."""
     stream: AsyncIterator[bytes] | None = None
     """The stream of the body, for an operation that takes bytes."""
+
+    @property
+    def credential(self) -> str:
+        return self.headers[security.HEADER]
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """Of all attempts of one call."""
+        return self.headers.get(IDEMPOTENCY_KEY)
+
+
+def reused(what: str) -> Refusal:
+    """The refusal of a number or a key that belongs to another request."""
+    return Refusal(409, f"{what} was used by a different request")
 
 
 class Backend:
@@ -148,7 +166,7 @@ class Backend:
     def check_base_model(self, name: str) -> None:
         if name not in self.engine.models:
             raise Refusal(
-                400, f"Unknown base_model {name!r}; on offer: {', '.join(self.engine.models)}"
+                400, f"Unknown base_model {name!r}; available: {', '.join(self.engine.models)}"
             )
 
     # ---- promises ---------------------------------------------------------------------------
@@ -160,7 +178,7 @@ class Backend:
             return False
         self.repetitions[request_id] += 1
         if known.digest != digest:
-            raise Refusal(409, f"{what} was used by a different request")
+            raise reused(what)
         return True
 
     def promise(
@@ -214,7 +232,7 @@ class Backend:
         return request.finished < now - self.options.keep_unread_results_seconds
 
     def cancel(self, request: Request, message: str) -> None:
-        """End a sample that nobody wants any more, unless it is finished."""
+        """End a sample that nobody waits for any more, unless it is finished."""
         current = self.store.request(request.id)
         if request.operation != "asample" or current is None or current.state != PENDING:
             return

@@ -45,11 +45,11 @@ class Drawing:
         """The sample as JSON, once `tokens` has ended."""
         loop = asyncio.get_running_loop()
 
-        def heard(index: int, token: int, logprob: float) -> None:  # on the engine's thread
+        def listener(index: int, token: int, logprob: float) -> None:  # on the engine's thread
             with contextlib.suppress(RuntimeError):  # the loop is closed: the server is going down
                 loop.call_soon_threadsafe(self._drawn.put_nowait, Token(index, token, logprob))
 
-        backend.operations.listeners[request_id] = heard
+        backend.operations.listeners[request_id] = listener
         try:
             self.base_model = promise()
         except BaseException:

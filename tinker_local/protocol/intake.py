@@ -84,7 +84,7 @@ class Intake:
                 pieces.append(piece)
             return b"".join(pieces)
         finally:
-            self._receiving.give_back(size)
+            self._receiving.release(size)
 
     async def stream(self, request: Request) -> AsyncIterator[bytes]:
         """The pieces of a body as they arrive; 408 when none comes for too long."""
@@ -106,7 +106,7 @@ def _decode(
     operation_id: str, content: bytes, encoding: str, media_type: str, untagged: bool
 ) -> tuple[bytes, Any]:
     if encoding not in ("", "identity") and media_type != media_types.PROTOBUF:
-        raise Refusal(415, "Content-Encoding is for application/x-protobuf; send JSON without it")
+        raise Refusal(415, f"Content-Encoding is for {media_types.PROTOBUF}; send JSON without it")
     content = bodies.decompress(content, encoding)
     if media_type == media_types.PROTOBUF:
         limits.check_batch(content)

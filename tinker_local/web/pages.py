@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tinker._codec import media_types
+from tinker_api import security
 from tinker_local.errors import Refusal
 from tinker_local.protocol import contract
 from tinker_local.protocol.backend import Backend
@@ -110,7 +111,7 @@ def _file(
 
 def _user(request: Request) -> str:
     backend: Backend = request.app.state.backend
-    return backend.keys.user(request.headers.get("x-api-key"))
+    return backend.keys.user(request.headers.get(security.HEADER))
 
 
 def _refused(refusal: Refusal) -> Response:

@@ -73,7 +73,7 @@ def test_a_difference_is_found(theirs: Any, ours: Any) -> None:
     assert differences(facts[0], facts[0]) == {}
 
 
-def test_what_is_missing_is_said_once() -> None:
+def test_what_is_missing_is_reported_once() -> None:
     facts = {"a.B": "class", "a.B.c()": "callable", "a.Bc": "class"}
     assert differences(facts, {"a.Bc": "class"}) == {"a.B": "missing"}
 

@@ -91,5 +91,5 @@ def test_no_page_installs_the_official_package_by_mistake() -> None:
             assert not re.match(r"'?tinker(\[|$)", line), f"{page.name}: {line}"
 
 
-def test_a_copy_that_is_not_from_an_index_is_told_where_it_came_from() -> None:
+def test_the_hint_for_a_copy_that_is_not_from_an_index_says_where_it_came_from() -> None:
     assert re.fullmatch(r"pip install (-e )?'.+\[local\]( @ .+)?(==.+)?'", _extras.install("local"))

@@ -275,7 +275,7 @@ def test_external_weights_for_age_recipients(anna: Raw) -> None:
     assert anna.send("GET", route, 200).content == anna.send("GET", route, 200).content
 
 
-def test_an_age_recipient_that_is_none(anna: Raw) -> None:
+def test_an_invalid_age_recipient(anna: Raw) -> None:
     model_id = anna.model()
     good = str(pyrage.x25519.Identity.generate().to_public())
     body = external(model_id, 1, age_encryption_recipients=[good, "age1nobody"])
@@ -319,7 +319,7 @@ def test_no_training_run_leads_out_of_the_checkpoint_folder(run: str) -> None:
     ["%2e%2e", "..%2f..%2fstate.sqlite", "%2fetc%2fpasswd", "a%00b", "-a", "a b", "a%5cb", "%25"],
 )
 @pytest.mark.parametrize("kind", ["weights", "sampler_weights", "external_weights"])
-def test_names_that_are_none_are_refused(anna: Raw, kind: str, name: str) -> None:
+def test_invalid_names_are_rejected(anna: Raw, kind: str, name: str) -> None:
     route = f"{anna.http.base_url}training_runs/{anna.model()}/checkpoints/{kind}/{name}"
     for method, end in (("DELETE", ""), ("GET", "/download"), ("POST", "/publish")):
         # A slash, even an encoded one, ends a segment of the path: there is no such route.
@@ -329,7 +329,7 @@ def test_names_that_are_none_are_refused(anna: Raw, kind: str, name: str) -> Non
         assert answer.json()["detail"]
 
 
-def test_a_kind_that_is_none_is_refused(anna: Raw) -> None:
+def test_an_unknown_kind_is_rejected(anna: Raw) -> None:
     route = f"training_runs/{anna.model()}/checkpoints/secrets/a"
     assert "Invalid checkpoint identifier" in anna.send("DELETE", route, 400).json()["detail"]
 

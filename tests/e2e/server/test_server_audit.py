@@ -94,7 +94,7 @@ def test_a_day_is_from_midnight_to_midnight(timed: Raw, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("day", ["yesterday", "2026-02-30", "2026-1-1", "20260101", ""])
-def test_a_day_that_is_none(anna: Raw, day: str) -> None:
+def test_an_invalid_day(anna: Raw, day: str) -> None:
     (issue,) = anna.get(f"audit?day={day}", 422)["detail"]
     assert issue["loc"] == ["query", "day"]
 

@@ -117,7 +117,7 @@ def test_pages_give_each_checkpoint_once(size: int) -> None:
         assert read == everything
 
 
-def test_a_cursor_that_is_none(anna: Raw) -> None:
+def test_an_invalid_cursor(anna: Raw) -> None:
     time = "2026-11-23T11:58:49Z"
     for cursor in (
         {"last_created_at": time, "last_checkpoint_uuid": "x"},

@@ -82,7 +82,7 @@ def test_names_that_are_fine(raw: Raw, name: str) -> None:
         "file:///x",
     ],
 )
-def test_paths_that_are_none_are_refused(raw: Raw, path: str) -> None:
+def test_invalid_paths_are_rejected(raw: Raw, path: str) -> None:
     model_id = raw.model()
     body = {"path": path, "optimizer": False, "model_id": model_id, "seq_id": 1}
     status = 400 if path != "tinker://../weights/x" else 200
@@ -136,8 +136,8 @@ def test_loading_with_the_optimizer_goes_on_exactly(raw: Raw) -> None:
     assert train(raw, created["model_id"], 1, 2) == went_on
     assert raw.post("get_info", {"model_id": created["model_id"]})["lora_rank"] == 4
 
-    afresh = load(raw, path, optimizer=False, session_id=session_id, model_seq_id=1)["model_id"]
-    first, _, then, _ = train(raw, afresh, 1, 2)
+    loaded = load(raw, path, optimizer=False, session_id=session_id, model_seq_id=1)["model_id"]
+    first, _, then, _ = train(raw, loaded, 1, 2)
     assert first == went_on[0]
     assert then != went_on[2]
 

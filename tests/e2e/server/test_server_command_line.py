@@ -92,7 +92,7 @@ def refused(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize("port", ["70000", "-1", "http", "8000.5", ""])
-def test_a_port_that_is_none(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_port(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([f"--port={port}"])
     assert ended.value.code == 2
@@ -100,7 +100,7 @@ def test_a_port_that_is_none(port: str, capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr() == ("", expected)
 
 
-def test_a_fault_that_is_none() -> None:
+def test_an_invalid_fault() -> None:
     why = refused("--fault", "optim_stop:drop=before")
     assert why.endswith("the contract has no operation 'optim_stop'")
 
@@ -112,7 +112,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert why.startswith(f"cannot listen on 127.0.0.1:{port}: Address already in use")
 
 
-def test_a_folder_that_is_none(tmp_path: Path) -> None:
+def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     assert refused("--data", str(file)).startswith(f"cannot use {file}: ")
@@ -142,7 +142,7 @@ def test_a_folder_that_is_used(running: ServerProcess, tmp_path: Path) -> None:
     assert why == f"{tmp_path / 'data'} is used by another server"
 
 
-def test_a_keys_file_that_is_none(tmp_path: Path) -> None:
+def test_an_invalid_keys_file(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text("tml-a\nsecret\n")
     why = refused("--data", str(tmp_path / "data"), "--keys", str(keys))

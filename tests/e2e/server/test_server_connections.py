@@ -49,7 +49,7 @@ def test_half_a_request_is_given_up(sent: bytes) -> None:
         assert b'{"detail":"No' in answer
 
 
-def test_a_body_that_does_not_come_is_told_as_the_contract_says() -> None:
+def test_a_body_that_does_not_arrive_is_reported_as_the_contract_says() -> None:
     """By every operation that takes one."""
     takes_body = [one for one in contract.operations() if one.media_types]
     with (
@@ -107,7 +107,7 @@ def test_a_long_poll_is_not_given_up() -> None:
         assert raw.poll(promise).json()["type"] == "try_again"
 
 
-def test_too_many_connections_are_told_so() -> None:
+def test_too_many_connections_get_a_503() -> None:
     with (
         LocalServer(options=Options(max_connections=5)) as running,
         contextlib.ExitStack() as stack,

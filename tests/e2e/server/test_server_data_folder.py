@@ -187,7 +187,7 @@ def test_files_of_a_save_or_a_delete_that_was_cut_short_are_removed_at_the_next_
         assert not orphans[1].parent.exists()
 
 
-def test_a_cut_checkpoint_is_told_in_words(tmp_path: Path) -> None:
+def test_a_cut_checkpoint_is_reported_in_words(tmp_path: Path) -> None:
     with LocalServer(data=tmp_path) as running, Raw(running.url) as raw:
         model_id, _ = raw.saved()
         (file,) = tmp_path.glob("checkpoints/*/weights/a/*/adapter_model.safetensors")

@@ -180,7 +180,7 @@ def test_a_time_to_live_can_be_set_counts_from_then_and_can_be_cleared(
 @pytest.mark.parametrize(
     "body", [{}, {"ttl_seconds": 0}, {"ttl_seconds": 1.5}, {"ttl_seconds": "1"}]
 )
-def test_a_time_to_live_that_is_none(anna: Raw, body: Any) -> None:
+def test_an_invalid_time_to_live(anna: Raw, body: Any) -> None:
     _, route = anna.saved()
     (issue,) = anna.send("PUT", f"{route}/ttl", 422, body).json()["detail"]
     assert "ttl_seconds" in f"{issue['loc']} {issue['msg']}"

@@ -172,7 +172,7 @@ def test_a_rank_that_is_not_a_power_of_two_is_refused(raw: Raw) -> None:
     assert raw.post("create_model", model(session_id, rank=1))["model_id"]
 
 
-def test_what_of_a_prompt_cannot_be_scored_is_said(raw: Raw) -> None:
+def test_positions_of_a_prompt_that_cannot_be_scored_are_reported(raw: Raw) -> None:
     sampler_id = raw.sampler(raw.session())
 
     def targets(*data: float, dtype: str = "int64", **layout: object) -> Body:
@@ -200,8 +200,8 @@ def test_what_of_a_prompt_cannot_be_scored_is_said(raw: Raw) -> None:
         ({"prompt_logprobs_last_n": 1}, "needs prompt_logprobs"),
         ({"prompt_logprobs_last_n": 3, "prompt_logprobs": True}, "3 tokens it must be from 1 to 2"),
     ]
-    for number, (members, text) in enumerate(cases):
-        failed(raw.do("asample", sample(sampler_id, number, "abc", **members)), text)
+    for number, (fields, text) in enumerate(cases):
+        failed(raw.do("asample", sample(sampler_id, number, "abc", **fields)), text)
 
 
 def test_what_is_recorded_belongs_to_a_session(raw: Raw) -> None:
@@ -210,7 +210,7 @@ def test_what_is_recorded_belongs_to_a_session(raw: Raw) -> None:
     failed(raw.do("asample", {**without, "base_model": MODEL}), "needs a sampling_session_id")
 
 
-def test_training_on_what_is_not_sampled(gated: Raw, engine: Gate) -> None:
+def test_training_on_tokens_that_were_not_sampled(gated: Raw, engine: Gate) -> None:
     session_id = gated.session()
     model_id, sampler_id = gated.model(session_id), gated.sampler(session_id)
 

@@ -1,4 +1,4 @@
-"""A disk that is full: told by every answer, and over by itself, with nothing lost and nothing done twice."""
+"""A disk that is full: every response says so, and it ends without help, with nothing lost and nothing done twice."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def until_degraded(raw: Raw) -> str:
             return str(answer.json()["detail"])
 
 
-def test_a_full_disk_is_told_and_passes(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_passes(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "data") as server, Raw(server.url) as raw:
         model_id = raw.model()
         before = raw.do("forward_backward", forward_backward(model_id, 1))

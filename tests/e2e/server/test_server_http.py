@@ -49,7 +49,7 @@ def test_content_types_that_are_not_taken(raw: Raw, media_type: str | None) -> N
     assert detail(httpx.post(url, content=b"{}", headers=headers), 415)
 
 
-def test_a_charset_is_no_other_content_type(raw: Raw) -> None:
+def test_a_charset_does_not_change_the_content_type(raw: Raw) -> None:
     media_type = "application/json; charset=utf-8"
     model_id = raw.model()
     info = raw.post("get_info", {"model_id": model_id}, **{"Content-Type": media_type})
@@ -88,11 +88,11 @@ def test_what_does_not_fit_is_named(raw: Raw) -> None:
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"5"])
-def test_json_that_is_no_object(raw: Raw, body: bytes) -> None:
+def test_json_that_is_not_an_object(raw: Raw, body: bytes) -> None:
     assert detail(raw.http.post("optim_step", content=body), 422)
 
 
-def test_unknown_members_and_nulls_are_taken_and_true_is_no_number(raw: Raw) -> None:
+def test_unknown_fields_and_nulls_are_accepted_and_true_is_not_a_number(raw: Raw) -> None:
     model_id = raw.model()
     raw.do("optim_step", {**optim_step(model_id, None), "unknown": {"a": [1]}, "adam_params": None})
     whole = b'{"model_id": "%s", "seq_id": 2.0}' % model_id.encode()

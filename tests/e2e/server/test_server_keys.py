@@ -118,7 +118,7 @@ def test_a_nameless_key_keeps_what_it_owns_when_the_file_changes(tmp_path: Path)
         (b"\xff\xfe\x00", "is not a text file"),
     ],
 )
-def test_a_keys_file_that_is_none(tmp_path: Path, content: bytes, text: str) -> None:
+def test_an_invalid_keys_file(tmp_path: Path, content: bytes, text: str) -> None:
     file = tmp_path / "keys"
     file.write_bytes(content)
     with pytest.raises(KeysFileError, match=text) as refused:

@@ -139,7 +139,7 @@ def test_a_waiting_sample_can_be_cancelled(gated: Raw, engine: Gate) -> None:
     assert gated.result(kept)["type"] == "sample"
 
 
-def test_what_is_done_or_is_no_sample_cannot_be_cancelled(gated: Raw, engine: Gate) -> None:
+def test_what_is_done_or_not_a_sample_cannot_be_cancelled(gated: Raw, engine: Gate) -> None:
     session_id = gated.session()
     model_id, sampler_id = gated.model(session_id), gated.sampler(session_id)
     done = gated.post("asample", sample(sampler_id, 0))

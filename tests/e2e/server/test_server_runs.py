@@ -40,7 +40,7 @@ def test_colons_may_be_percent_encoded(anna: Raw) -> None:
     anna.send("DELETE", route, 404)
 
 
-def test_what_does_not_exist_is_no_training_run(anna: Raw) -> None:
+def test_what_does_not_exist_is_not_a_training_run(anna: Raw) -> None:
     for route in ("training_runs/{}", "training_runs/{}/checkpoints", "models/{}/checkpoints"):
         detail = anna.get(route.format("nowhere:train:0"), 404)["detail"]
         assert detail == "Unknown training run: nowhere:train:0"
@@ -126,7 +126,7 @@ def test_a_query_off_the_contract_is_422(anna: Raw, query: str, kind: str) -> No
     assert issue["type"] == kind
 
 
-def test_everything_wrong_with_a_query_is_said_at_once(anna: Raw) -> None:
+def test_everything_wrong_with_a_query_is_reported_at_once(anna: Raw) -> None:
     issues = anna.get("training_runs?limit=0&access_scope=all&project_id=", 422)["detail"]
     assert {tuple(issue["loc"]) for issue in issues} == {
         ("query", "limit"),

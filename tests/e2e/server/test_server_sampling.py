@@ -27,8 +27,8 @@ def test_only_the_last_places_of_a_prompt_are_scored(
     raw: Raw, sampler_id: str, last_n: int
 ) -> None:
     whole = raw.do("asample", sample(sampler_id, 0, "abcd", prompt_logprobs=True))
-    members = {"prompt_logprobs": True, "prompt_logprobs_last_n": last_n}
-    promise = raw.post("asample", sample(sampler_id, 1, "abcd", **members))
+    fields = {"prompt_logprobs": True, "prompt_logprobs_last_n": last_n}
+    promise = raw.post("asample", sample(sampler_id, 1, "abcd", **fields))
     part = raw.result(promise)
     assert whole["prompt_logprobs"][0] is None
     assert part["prompt_logprobs"] == [None] * (4 - last_n) + whole["prompt_logprobs"][-last_n:]

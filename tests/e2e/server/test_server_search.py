@@ -281,7 +281,7 @@ def test_a_session_whose_training_run_could_not_be_created_has_failed(
     assert (told["type"], told["reason"], told["message"]) == ("failed", reason, message)
 
 
-def test_a_cancelled_sample_is_no_failure(engine: Gate, clock: Clock, tmp_path: Path) -> None:
+def test_a_cancelled_sample_is_not_a_failure(engine: Gate, clock: Clock, tmp_path: Path) -> None:
     options = Options(clock=clock)
     with (
         LocalServer(tmp_path, engine=engine, options=options) as running,

@@ -15,7 +15,7 @@ def test_heartbeats_go_on_until_the_session_is_over(raw: Raw) -> None:
     heartbeat = {"session_id": session_id}
     assert raw.post("session_heartbeat", heartbeat) == {"type": "session_heartbeat"}
     finish(raw, session_id)
-    finish(raw, session_id, "errored")  # the first one counts, and another is no error
+    finish(raw, session_id, "errored")  # the first one counts, and another is not an error
     assert "finished" in raw.post("session_heartbeat", heartbeat, 410)["detail"]
 
 

@@ -27,7 +27,7 @@ def test_usage_is_counted_once_from_what_was_done(tmp_path: Path) -> None:
             for datum in body["forward_backward_input"]["data"]
             for chunk in datum["model_input"]["chunks"]
         )
-        for _ in range(3):  # a repetition is no second use
+        for _ in range(3):  # a repetition is not counted again
             raw.do("forward_backward", body)
         drawn = raw.do("asample", sample(sampler_id, 0))
         raw.do("save_weights", save(model_id, 2, "a"))
@@ -57,5 +57,5 @@ def test_usage_is_counted_once_from_what_was_done(tmp_path: Path) -> None:
         ("starting_on=2026-01-01", 422),
     ],
 )
-def test_a_window_that_is_none(anna: Raw, query: str, status: int) -> None:
+def test_an_invalid_window(anna: Raw, query: str, status: int) -> None:
     anna.get(f"billing/usage/events?{query}", status)

@@ -25,7 +25,7 @@ def datum(values: Any) -> types.Datum:
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)
-def test_a_batch_with_what_is_not_finite_is_refused_by_name(value: float) -> None:
+def test_a_batch_with_a_value_that_is_not_finite_is_rejected_by_name(value: float) -> None:
     wanted = rf"data\[1\]\.loss_fn_inputs\['weights'\]\.data\[2\] is {value}"
     with pytest.raises(ValueError, match=wanted):
         json_codec.training_input([datum([1]), datum([0, 1, value, value])], "ppo", None)
@@ -61,7 +61,7 @@ def test_a_null_in_a_result_is_a_nan(values: np.ndarray[Any, Any]) -> None:
     assert decoded.metrics == {"a:sum": 1}
 
 
-def test_a_null_among_whole_numbers_is_an_error() -> None:
+def test_a_null_among_integers_is_an_error() -> None:
     body = b'{"loss_fn_outputs": [{"x": {"data": [1, null], "dtype": "int64"}}]}'
     with pytest.raises(ValueError, match=r"data\[1\] is None"):
         json_codec.forward_backward_output(body)

@@ -151,7 +151,7 @@ def test_a_request_is_the_one_of_protobufs_own_encoder(
     )
     sent = pb.ForwardBackwardRequest.FromString(content)
     wanted = by_protobuf(seq_id, data, config, forward_only)
-    # As bytes, because a NaN is no other NaN's equal.
+    # As bytes, because a NaN is not equal to another NaN.
     assert sent.SerializeToString(deterministic=True) == wanted.SerializeToString(
         deterministic=True
     )
@@ -534,7 +534,7 @@ MESSAGES = st.recursive(
 
 
 def full_results() -> tuple[bytes, bytes]:
-    """A result of training and one of sampling, with every member."""
+    """A result of training and one of sampling, with every field."""
     outputs = [
         {"logprobs": np.arange(20, dtype=np.float32), "x": np.ones(3, np.float32)} for _ in range(3)
     ]
@@ -587,7 +587,7 @@ def test_one_wrong_byte_is_a_value_error_or_a_message(content: bytes, at: int, b
     decode_as_either(content[:at] + bytes([byte]) + content[at + 1 :])
 
 
-def test_what_is_cut_short_is_a_value_error_or_lacks_a_member() -> None:
+def test_what_is_cut_short_is_a_value_error_or_lacks_a_field() -> None:
     for cut in range(len(TRAINED)):
         try:
             decoded = protobuf.decode_forward_backward_output(TRAINED[:cut])

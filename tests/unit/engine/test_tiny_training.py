@@ -184,7 +184,7 @@ def test_refused_settings(engine: TinyEngine, field: str, value: float) -> None:
         engine.optim_step(adapter, evolve(AdamSpec(), **{field: value}))
 
 
-def test_divergence_is_said(engine: TinyEngine, make_example: MakeExample) -> None:
+def test_divergence_is_reported(engine: TinyEngine, make_example: MakeExample) -> None:
     adapter = engine.new_adapter(MODEL, LoraSpec(rank=1))
     data = [make_example(8)]
     with pytest.raises(EngineError, match="diverged"):

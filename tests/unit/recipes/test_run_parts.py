@@ -121,7 +121,7 @@ def test_checkpoints_are_replaced_by_name(tmp_path: Path) -> None:
     assert first.keys() >= {"name", "batch", "epoch", "state_path", "sampler_path"}
 
 
-def test_a_line_cut_by_a_crash_is_dropped_and_one_in_the_middle_is_told(tmp_path: Path) -> None:
+def test_a_line_cut_by_a_crash_is_dropped_and_one_in_the_middle_is_reported(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     for step in range(4):
         folder.add_metrics({"step": step})

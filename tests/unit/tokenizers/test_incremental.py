@@ -22,7 +22,7 @@ def test_a_text_comes_character_by_character(text: str) -> None:
 
 
 @given(st.lists(st.integers(0, 255), max_size=30))
-def test_what_is_no_text_reads_as_decoded_whole(ids: list[int]) -> None:
+def test_tokens_without_text_read_as_decoded_whole(ids: list[int]) -> None:
     assert "".join(pieces(ids)) == TOKENIZER.decode(ids)
 
 

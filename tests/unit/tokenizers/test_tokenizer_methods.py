@@ -44,7 +44,7 @@ def test_decode_can_leave_special_tokens_out(tokenizer: Tokenizer) -> None:
 
 
 @pytest.mark.parametrize("ids", ["text", None, 1.5])
-def test_decode_refuses_what_is_no_ids(tokenizer: Tokenizer, ids: Any) -> None:
+def test_decode_rejects_what_is_not_ids(tokenizer: Tokenizer, ids: Any) -> None:
     with pytest.raises(TypeError, match="Token ids are ints"):
         tokenizer.decode(ids)
 

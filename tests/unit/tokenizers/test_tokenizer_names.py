@@ -58,12 +58,12 @@ def test_tokenizers_that_are_not_public(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a/b/c/d", "org/", "/model", ""])
-def test_names_that_are_none(name: str) -> None:
+def test_invalid_names(name: str) -> None:
     with pytest.raises(TokenizerError):
         get_tokenizer(name)
 
 
 @pytest.mark.parametrize("name", [None, 1, b"name"])
-def test_things_that_are_no_names(name: object) -> None:
+def test_things_that_are_not_names(name: object) -> None:
     with pytest.raises(TypeError, match="a model's name or a path"):
         get_tokenizer(name)  # type: ignore[arg-type]

@@ -11,12 +11,13 @@ from tinker.conformance.checks import check
 from tinker.conformance.exchange import Exchange
 from tinker.conformance.outcomes import Failed, expect
 from tinker.conformance.subject import Subject
+from tinker_api import security
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
-def _chat(s: Subject, **members: Any) -> dict[str, Any]:
-    return {"model": s.base_model, "messages": HELLO, "max_tokens": 8, **members}
+def _chat(s: Subject, **fields: Any) -> dict[str, Any]:
+    return {"model": s.base_model, "messages": HELLO, "max_tokens": 8, **fields}
 
 
 def _events(s: Subject, operation: str, body: dict[str, Any]) -> list[str]:
@@ -50,7 +51,7 @@ def _error(exchange: Exchange, *path: str) -> Any:
 def list_models(s: Subject) -> None:
     """Lists the models that can be named; the key may come as `Authorization: Bearer`."""
     s.call("list_models")
-    key = s.http.headers.get("x-api-key", "")
+    key = s.http.headers.get(security.HEADER, "")
     exchange = s.send("list_models", key=False, headers={"authorization": f"Bearer {key}"})
     expect(exchange.status == 200, f"with Bearer: expected status 200, found {exchange.status}")
 

@@ -91,10 +91,10 @@ def load_weights(s: Subject) -> None:
     )
 
 
-def _saved(s: Subject, operation: str, **members: Any) -> str:
+def _saved(s: Subject, operation: str, **fields: Any) -> str:
     """The path of a checkpoint under our name."""
     body = {"model_id": s.model.id, "seq_id": s.model.next_seq_id, "path": s.name}
-    promise = s.call(operation, {**body, "type": operation, **members})
+    promise = s.call(operation, {**body, "type": operation, **fields})
     s.model.take()  # only now: a route that is missing takes no number
     path: str = s.result(operation, promise).get("path") or ""
     expect(bool(path), "the result has no path")

@@ -32,7 +32,7 @@ _WEIGHTED = (
 
 
 def _agree(what: str, found: Sequence[float], expected: Sequence[float], source: str) -> None:
-    """Fail unless two series of log-probabilities are the same but for low precision."""
+    """Fail unless two series of log-probabilities are the same except for low precision."""
     expect(
         len(found) == len(expected),
         f"{what}: expected {len(expected)} values, found {len(found)}",
@@ -225,7 +225,7 @@ def _as_scored(s: Subject, what: str, tokens: Sequence[int], logprobs: Sequence[
 
 
 def _prompt_logprobs(s: Subject, sampler: Numbered, tokens: tuple[int, ...]) -> list[float]:
-    """One a token but for the first, where the place is null."""
+    """One for each token; null for the first."""
     values: list[float] = s.sample(sampler, tokens=tokens, prompt_logprobs=True)["prompt_logprobs"]
     return values
 

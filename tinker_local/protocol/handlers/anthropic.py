@@ -295,7 +295,7 @@ class _Blocks:
         return _event("content_block_delta", index=self._index, delta=delta)
 
 
-def _event(kind: str, **members: Any) -> bytes:
+def _event(kind: str, **fields: Any) -> bytes:
     return (
-        b"event: " + kind.encode() + b"\ndata: " + bodies.dumps({"type": kind, **members}) + b"\n\n"
+        b"event: " + kind.encode() + b"\ndata: " + bodies.dumps({"type": kind, **fields}) + b"\n\n"
     )

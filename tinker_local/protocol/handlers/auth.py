@@ -18,14 +18,14 @@ async def auth_token(backend: Backend, call: Call) -> dict[str, Any]:
         "user": call.user,
         "org_id": ORGANIZATION,
         "email": f"{call.user}@localhost",
-        "key": backend.keys.behind(call.headers["x-api-key"]),
+        "key": backend.keys.behind(call.credential),
     }
     return {"jwt": backend.signer.sign("credential", backend.options.jwt_seconds, **claims)}
 
 
 async def get_api_key(backend: Backend, call: Call) -> dict[str, Any]:
     return {
-        "key_id": int(fingerprint(call.headers["x-api-key"])[:7], 16),
+        "key_id": int(fingerprint(call.credential)[:7], 16),
         "name": call.user,
         "note": "",
         "details": {
@@ -36,5 +36,5 @@ async def get_api_key(backend: Backend, call: Call) -> dict[str, Any]:
 
 
 async def revoke_api_key(backend: Backend, call: Call) -> Response:
-    backend.keys.revoke(call.headers["x-api-key"])
+    backend.keys.revoke(call.credential)
     return Response(status_code=204)

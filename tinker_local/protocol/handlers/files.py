@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from email.utils import formatdate
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
@@ -59,13 +59,18 @@ def expiry(backend: Backend) -> tuple[str, str]:
     return timestamp(end), formatdate(end, usegmt=True)
 
 
-async def get_file(backend: Backend, call: Call) -> Response:
+def signed(backend: Backend, call: Call, audience: str, *, when_expired: str) -> dict[str, Any]:
+    """What a signed URL says. Raises 403 if this server did not sign it, 410 if it has expired."""
     try:
-        claims = backend.signer.verify(_AUDIENCE, call.parameters["token"])
+        return backend.signer.verify(audience, call.parameters["token"])
     except Expired:
-        raise Refusal(410, "This URL has expired; ask for a new one") from None
+        raise Refusal(410, f"This URL has expired; {when_expired}") from None
     except Forged:
         raise Refusal(403, "This URL was not signed by this server") from None
+
+
+async def get_file(backend: Backend, call: Call) -> Response:
+    claims = signed(backend, call, _AUDIENCE, when_expired="ask for a new one")
     if "trace" in claims:
         return await send(call, backend.traces / claims["trace"], OCTET_STREAM)
     checkpoint = backend.catalog.get(claims["path"])

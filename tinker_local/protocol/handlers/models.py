@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinker_local.errors import Refusal
-from tinker_local.protocol.backend import Backend, Call, digest_of, unload_id
+from tinker_local.protocol.backend import Backend, Call, digest_of, reused, unload_id
 from tinker_local.state.store import Row
 
 
@@ -49,7 +49,7 @@ def begin_model(
     if backend.repeated(request_id, digest, f"model_seq_id {number}"):
         return promise
     if backend.store.get("models", model_id) is not None:  # it holds a copy
-        raise Refusal(409, f"model_seq_id {number} was used by a different request")
+        raise reused(f"model_seq_id {number}")
     if session["finish"] is not None:
         raise Refusal(410, f"The session {session_id} is finished")
     now = backend.store.now()

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from tinker._codec.media_types import JSON
 from tinker_local.errors import OperationFailed, Refusal
 from tinker_local.model_names import ModelName, are_variants
-from tinker_local.protocol.backend import Backend, Call, digest_of
+from tinker_local.protocol.backend import Backend, Call, digest_of, reused
 from tinker_local.protocol.drawing import Drawing, Token, event_stream
 from tinker_local.protocol.wire import bodies
 
@@ -33,7 +33,7 @@ async def create_sampling_session(backend: Backend, call: Call) -> dict[str, Any
         base_model, path = known["base_model"], known["model_path"]
         given = {(base_model, path)} | ({(None, path)} if path is not None else set())
         if asked not in given or known["model_id"] is not None:
-            raise Refusal(409, f"sampling_session_seq_id {number} was used by a different request")
+            raise reused(f"sampling_session_seq_id {number}")
         return response
     base_model, model_path = source(backend, call.user, _model(call))
     backend.open_session(session_id, call.user)

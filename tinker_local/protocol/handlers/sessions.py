@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from tinker_local import perfetto
 from tinker_local.errors import Refusal
-from tinker_local.protocol.backend import Backend, Call
+from tinker_local.protocol.backend import IDEMPOTENCY_KEY, Backend, Call, reused
 from tinker_local.protocol.handlers.files import url_of_trace
 from tinker_local.protocol.handlers.lists import owner_urn, page
 from tinker_local.state import disk
@@ -32,14 +32,14 @@ PROJECT = f"coalesce(nullif(json_extract(sessions.facts, '$.project_id'), ''), '
 async def create_session(backend: Backend, call: Call) -> dict[str, Any]:
     kept = ("tags", "user_metadata", "sdk_version", "project_id", "display_name")
     facts = {name: call.body.get(name) for name in kept}
-    if (key := call.headers.get("x-idempotency-key")) is None:
+    if (key := call.idempotency_key) is None:
         open_session(backend, call.user, facts, session_id := str(uuid.uuid4()))
     else:
         session_id = str(uuid.uuid5(_SESSIONS, f"{call.user}\n{key}"))
         if (session := backend.store.get("sessions", session_id)) is None:
             open_session(backend, call.user, facts, session_id)
         elif session["facts"] != facts:
-            raise Refusal(409, "X-Idempotency-Key was used by a different request")
+            raise reused(IDEMPOTENCY_KEY)
     return {
         "type": "create_session",
         "session_id": session_id,

@@ -15,10 +15,9 @@ from attrs import asdict, evolve
 from starlette.responses import Response
 
 from tinker._codec.media_types import JSON, OCTET_STREAM
-from tinker_local.access.signing import Expired, Forged
 from tinker_local.errors import Refusal
 from tinker_local.protocol.backend import Backend, Call
-from tinker_local.protocol.handlers.files import expiry
+from tinker_local.protocol.handlers.files import expiry, signed
 from tinker_local.protocol.handlers.models import check_lora
 from tinker_local.protocol.handlers.weights import add_run_for
 from tinker_local.protocol.wire import bodies
@@ -70,12 +69,7 @@ def _reads_objects(version: str | None) -> bool:
 
 
 async def put_file(backend: Backend, call: Call) -> Response:
-    try:
-        claims = backend.signer.verify(_AUDIENCE, call.parameters["token"])
-    except Expired:
-        raise Refusal(410, "This URL has expired; start the upload again") from None
-    except Forged:
-        raise Refusal(403, "This URL was not signed by this server") from None
+    claims = signed(backend, call, _AUDIENCE, when_expired="start the upload again")
     for name, value in claims["headers"].items():
         if call.headers.get(name) != value:
             raise Refusal(403, f"The request must have the header {name}: {value}")

@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from tinker_local.errors import Refusal
-from tinker_local.protocol.backend import Backend, Call, digest_of
+from tinker_local.protocol.backend import IDEMPOTENCY_KEY, Backend, Call, digest_of, reused
 from tinker_local.protocol.handlers.models import begin_model
 from tinker_local.protocol.handlers.sessions import open_session, project_of
 from tinker_local.protocol.handlers.training import submit_json
@@ -61,7 +61,7 @@ async def copy_weights(backend: Backend, call: Call) -> dict[str, Any]:
         raise Refusal(
             403, "This server does not issue weights access tokens, so it cannot accept one"
         )
-    key = call.headers.get("x-idempotency-key")
+    key = call.idempotency_key
     digest = digest_of("copy_weights", call)
     known = _known_copy(backend, call.user, key, digest)
     if known is not None:
@@ -110,7 +110,7 @@ def _known_copy(backend: Backend, user: str, key: str | None, digest: bytes) -> 
     query = "SELECT * FROM copies WHERE key = ?"
     for known in backend.store.select(query, f"{user} {key}") if key is not None else ():
         if known["digest"] != digest:
-            raise Refusal(409, "X-Idempotency-Key was used by a different request")
+            raise reused(IDEMPOTENCY_KEY)
         path: str = known["path"]
         return path
     return None
@@ -130,7 +130,7 @@ def _place_of_copy(backend: Backend, call: Call) -> tuple[str, int]:
             400, f"destination_project_id is {project}; the session is in {project_of(session)}"
         )
     if backend.store.get("models", f"{session_id}:train:{int(number)}") is not None:
-        raise Refusal(409, f"model_seq_id {int(number)} was used by a different request")
+        raise reused(f"model_seq_id {int(number)}")
     return session_id, int(number)
 
 
@@ -164,7 +164,7 @@ def add_run_for(
         backend.store.finish_session(session_id, finish)
     model_id = f"{session_id}:train:{number}"
     if backend.store.get("models", model_id) is not None:
-        raise Refusal(409, f"model_seq_id {number} was used by a different request")
+        raise reused(f"model_seq_id {number}")
     now = backend.store.now()
     backend.store.insert(
         "models",

@@ -99,7 +99,7 @@ class Sampling:
             raise OperationFailed(_CANCELLED)
         spec = evolve(
             sample_spec(body, self._context.engine.models[source.base_model]),
-            heard=self.listeners.get(request.id),
+            listener=self.listeners.get(request.id),
             is_cancelled=lambda: request.id in self.cancelled,
         )
         self._context.engine.check_sample(source.base_model, spec)

@@ -94,7 +94,7 @@ def decompressed_size(content: bytes, encoding: str) -> int:
     return announced
 
 
-_TAG_OF_MEMBER = {
+_TAG_OF_FIELD = {
     "tokens": "encoded_text",
     "location": "image_asset_pointer",
     "data": "image",
@@ -110,7 +110,7 @@ def add_chunk_tags(body: Any) -> bool:
     added = False
     for chunk in _chunks(body):
         if isinstance(chunk, dict) and "type" not in chunk:
-            tag = next((tag for member, tag in _TAG_OF_MEMBER.items() if member in chunk), None)
+            tag = next((tag for field, tag in _TAG_OF_FIELD.items() if field in chunk), None)
             if tag is not None:
                 chunk["type"] = tag
                 added = True

@@ -62,23 +62,23 @@ class Budget:
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
-                    self.give_back(size)
+                    self.release(size)
                 raise
         else:
             self._free -= size
         try:
             yield
         finally:
-            self.give_back(size)
+            self.release(size)
 
     def take(self, size: int) -> bool:
-        """Take so many bytes if they are free. The caller must give them back."""
+        """Take so many bytes if they are free. The caller must release them."""
         if size > self._free:
             return False
         self._free -= size
         return True
 
-    def give_back(self, size: int) -> None:
+    def release(self, size: int) -> None:
         self._free += size
         while self._waiting:
             size, turn = self._waiting[0]
