@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 TEXT ?= README.md
 # Processes that run tests at once.
 JOBS ?= auto
+# Compiled files make the many processes of the tests start sooner.
+unexport PYTHONDONTWRITEBYTECODE
 CONSTRAINTS := constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 PYTEST := $(BIN)/python -m pytest
@@ -18,7 +20,8 @@ help:
 	@echo "make demo MODEL=smollm2   fine-tune a real chat model, or that of a folder, to answer in a persona"
 	@echo
 	@echo "make unit            run the unit tests, which start no server: seconds"
-	@echo "make test            run all tests that need nothing but Python packages (ARGS=tests/e2e for some)"
+	@echo "make test            run the tests that need nothing but Python packages (ARGS=tests/e2e for some)"
+	@echo "make test LONG=1     … and those that take long by nature, as CI does"
 	@echo "make test-all        fetch what the other tests need, and run everything"
 	@echo "make coverage        run the tests and print which branches of tinker/ they reach"
 	@echo "make lint            check contract, format, lint, import order and types"
@@ -80,7 +83,7 @@ unit: $(VENV)/.dev
 	$(PYTEST) -q -n $(JOBS) tests/unit $(ARGS)
 
 test: $(VENV)/.dev
-	$(PYTEST) -n $(JOBS) --dist worksteal $(ARGS)
+	$(PYTEST) -n $(JOBS) --dist worksteal $(if $(LONG),,-m "not long") $(ARGS)
 
 test-all: torch tokenizer-files official-sdk
 	INTEROP=1 $(PYTEST) -n $(JOBS) --dist worksteal $(ARGS)
@@ -109,7 +112,7 @@ check: $(VENV)/.dev
 	$(MAKE) typescript
 	$(MAKE) torch tokenizer-files official-sdk
 	$(MAKE) bench-smoke
-	$(MAKE) test
+	$(MAKE) test LONG=1
 
 torch: $(VENV)/.dev
 	@$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0

@@ -13,6 +13,10 @@ from hypothesis import settings
 settings.register_profile("default", deadline=None, derandomize=True)
 settings.load_profile("default")
 
+# Threads of BLAS and torch wait for each other by spinning. Workers and servers share the cores: one thread each.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
 for name in list(os.environ):
     if name.startswith("TINKER_"):
         del os.environ[name]
@@ -52,6 +56,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
         known = [group for part, group in GROUPS.items() if part in reason]
         groups[known[0] if known else reason.removeprefix("Skipped: ")] += 1
-    if groups:
-        listed = "; ".join(f"{count} tests of {group}" for group, count in groups.most_common())
-        terminalreporter.write_line(f"Skipped: {listed}. make test-all runs them all.")
+    listed = [f"{count} tests of {group}" for group, count in groups.most_common()]
+    if "not long" in terminalreporter.config.option.markexpr:
+        listed.append("those that take long by nature (make test LONG=1)")
+    if listed:
+        terminalreporter.write_line(f"Skipped: {'; '.join(listed)}. make test-all runs them all.")

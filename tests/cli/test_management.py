@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import stat
+import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import tinker
-from tests.support.command import Cli
+from tests.support.command import COMMAND, Cli, environment
 from tinker_local import LocalServer
 
 
@@ -45,11 +47,13 @@ def test_one_checkpoint(cli: Cli, saved: tuple[str, str]) -> None:
 
 def test_publish_unpublish_and_expiry(cli: Cli, saved: tuple[str, str]) -> None:
     path = saved[1]
-    cli.ok("checkpoint", "publish", path)
+    said = cli.ok("-f", "json", "checkpoint", "publish", path)
+    assert said.json == {"tinker_path": path, "public": True}
     assert cli.ok("-f", "json", "checkpoint", "info", path).json["public"] is True
     cli.ok("checkpoint", "unpublish", path)
     assert cli.ok("-f", "json", "checkpoint", "info", path).json["public"] is False
-    cli.ok("checkpoint", "set-ttl", path, "--ttl", "86400")
+    said = cli.ok("-f", "json", "checkpoint", "set-ttl", path, "--ttl", "86400")
+    assert said.json == {"tinker_path": path, "ttl_seconds": 86400}
     assert cli.ok("-f", "json", "checkpoint", "info", path).json["expires_at"] is not None
     cli.ok("checkpoint", "set-ttl", path, "--remove")
     assert cli.ok("-f", "json", "checkpoint", "info", path).json["expires_at"] is None
@@ -198,6 +202,29 @@ def test_usage_is_added_up(tmp_path: Path) -> None:
         } == {"local"}
 
 
+def test_usage_as_csv_has_a_column_for_each_fact(
+    cli: Cli, server: str, saved: tuple[str, str]
+) -> None:
+    """The columns are those of the official command: what was counted has columns of its own, and objects are JSON."""
+    with tinker.ServiceClient(base_url=server, user_metadata={"note": 'a,"b"'}) as service:
+        training = service.create_lora_training_client("tinker-local/tiny", rank=2).result()
+        training.save_state("one").result()
+        session = training.model_id.split(":")[0]
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    hours = [time.isoformat() for time in (now - timedelta(hours=1), now + timedelta(hours=1))]
+    done = cli.ok("billing", "usage", *hours, "--csv", "-", "--sessions-csv", "sessions.csv")
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert list(rows[0])[:3] == ["bucket_start", "bucket_end", "base_model"]
+    (saving,) = [
+        row for row in rows if row["session_id"] == session and row["type"] == "checkpoint"
+    ]
+    assert saving["count"] == "1"
+    with (cli.folder / "sessions.csv").open() as file:
+        metadata = {row["session_id"]: row["user_metadata"] for row in csv.DictReader(file)}
+    assert json.loads(metadata[session]) == {"note": 'a,"b"'}
+    assert "sessions.csv" in done.stderr
+
+
 def test_billing_as_csv(cli: Cli, saved: tuple[str, str]) -> None:
     day = ("2026-11-27T00:00:00Z", "2026-11-28T00:00:00Z")
     assert set(cli.ok("-f", "json", "billing", "usage", *day).json) >= {"data", "sessions"}
@@ -205,6 +232,7 @@ def test_billing_as_csv(cli: Cli, saved: tuple[str, str]) -> None:
         csv.DictReader(cli.ok("billing", "checkpoint-storage", "--csv", "-").stdout.splitlines())
     )
     assert int(rows[0]["checkpoint_count"]) >= 2
+    assert next(iter(rows[0])) == "effective_rate_usd_per_gigabyte_month"
     wrong = cli("billing", "usage", "yesterday", day[1])
     assert wrong.status == 1
     assert "yesterday" in wrong.stderr
@@ -221,10 +249,13 @@ def test_log_in_and_out_with_the_official_file(cli: Cli, server: str) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "tml-local" not in done.stdout + done.stderr.replace("tml-local\n", "")
     assert cli("auth", "login", stdin="tml-local\n").status == 1
+    assert "GetPassWarning" not in done.stderr
     assert cli.ok("-f", "json", "auth", "status").json == {"credentials": True, "accessible": True}
     assert cli.ok("-f", "json", "auth", "whoami").json["org_urn"]
     cli.ok("auth", "logout")
     assert json.loads(path.read_text()) == {"version": 1, "default": None, "keys": {}}
+    empty = cli("auth", "login", stdin="")
+    assert (empty.status, "no API key" in empty.stderr) == (1, True)
 
 
 def test_doctor_shows_no_secret(cli: Cli) -> None:
@@ -273,10 +304,6 @@ def test_a_failure_is_one_sentence_and_debug_shows_more(cli: Cli) -> None:
     assert done.status == 1
     assert done.stderr.startswith("Error: ")
     assert "unknown" in done.stderr
-    import subprocess
-
-    from tests.support.command import COMMAND, environment
-
     more = subprocess.run(
         [*COMMAND, "--debug", "run", "info", "unknown"],
         capture_output=True,
@@ -295,6 +322,38 @@ def test_a_server_that_is_down_is_named(cli: Cli) -> None:
     assert "http://127.0.0.1:9" in done.stderr
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
+def test_a_stream_that_the_shell_has_closed(cli: Cli, closed: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f'"$@" {closed}', "bash", *COMMAND, "doctor"],
+        capture_output=True,
+        text=True,
+        env=environment(cli.url, cli.folder),
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, "Error" in done.stderr) == (0, False), done.stderr
+
+
+def test_output_is_utf_8_in_every_locale(cli: Cli) -> None:
+    (cli.folder / "data.jsonl").write_text('{"text": "İstanbul 東京"}\n', encoding="utf-8")
+    for locale in ({"PYTHONIOENCODING": "latin-1"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}):
+        done = cli("-f", "json", "data", "show", "data.jsonl", env=locale)
+        assert "İstanbul 東京" in done.json["rows"][0]["text"], done.stderr
+
+
+def test_the_reader_of_a_pipe_may_leave(cli: Cli) -> None:
+    done = subprocess.run(
+        ["bash", "-c", '"$@" | head -c 1', "bash", *COMMAND, "train", "--help"],
+        capture_output=True,
+        text=True,
+        env=environment(cli.url, cli.folder),
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("U", "")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(cli: Cli, shell: str) -> None:
     assert "_TINKER_COMPLETE" in cli.ok("completion", shell).stdout
@@ -309,6 +368,39 @@ def test_completion_of_subcommands(cli: Cli) -> None:
         }
     )
     assert {"plain,publish", "plain,push-hf"} <= set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("tinker che", "checkpoint"),
+        ("tinker train --lr-schedule co", "cosine constant"),
+        ("tinker train da", "files"),  # by bash itself
+        ("tinker chat --against ru", "files"),
+    ],
+)
+def test_completion_in_bash(cli: Cli, typed: str, found: str) -> None:
+    """The script is sourced, and its function called as bash calls it."""
+    command = cli.folder / "tinker"
+    command.write_text(f'#!/bin/sh\nexec "{COMMAND[0]}" -m tinker.cli "$@"\n')
+    command.chmod(0o755)
+    words = typed.split()
+    script = f"""
+        eval "$({command} completion bash)"
+        compopt() {{ echo files; }}
+        COMP_WORDS=({typed}) COMP_CWORD={len(words) - 1}
+        _tinker_completion {command} {words[-1]} {words[-2]}
+        echo "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        env=environment(cli.url, cli.folder),
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.strip() == found, done.stderr
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])

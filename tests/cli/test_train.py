@@ -12,10 +12,13 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 import tinker
 from tests.support.command import COMMAND, Cli, environment
+from tinker.recipes import RunFolder
+from tinker_local import LocalServer
 
 
 def sums(path: Path, count: int = 24) -> Path:
@@ -203,6 +206,55 @@ def test_a_resumed_run_is_the_one_that_began(cli: Cli) -> None:
     assert other.status == 1
     assert "SHA-256" in other.stderr
     assert cli("train", "--resume", "nowhere").status == 1
+
+
+def test_a_run_that_is_refused_leaves_nothing_to_resume(cli: Cli) -> None:
+    data = sums(cli.folder / "sums.jsonl")
+    refused = cli("train", str(data), "--rank", "9999999", "-o", "run")
+    assert refused.status == 1
+    assert "rank" in refused.stderr
+    assert "--resume" not in refused.stderr
+    cli.ok("train", str(data), "--rank", "4", "--max-steps", "1", "-o", "run")
+    (cli.folder / "file").touch()
+    nowhere = cli("train", str(data), "-o", "file/run")
+    assert nowhere.status == 1
+    assert "file/run cannot be created" in nowhere.stderr
+
+
+def test_a_run_that_goes_on_is_left_alone(cli: Cli) -> None:
+    """Resuming it a second time, meanwhile, is refused and changes nothing."""
+    data = sums(cli.folder / "sums.jsonl")
+    cli.ok("train", str(data), *ARGUMENTS, "--max-steps", "8", "-o", "run")
+    run = RunFolder(cli.folder / "run")
+    (first, *_) = run.checkpoints()
+    run.write("checkpoints.jsonl", json.dumps(attrs.asdict(first) | {"deleted": False}).encode())
+    before = run.metrics()
+    with run.locked():
+        refused = cli("train", "--resume", "run")
+    assert refused.status == 1
+    assert "in use by another process" in refused.stderr
+    assert run.metrics() == before
+
+
+def test_a_run_that_fails_says_how_to_go_on(cli: Cli) -> None:
+    data = sums(cli.folder / "sums.jsonl")
+    with LocalServer(faults=["optim_step:status=400"]) as refusing:
+        failed = cli(
+            "train", str(data), *ARGUMENTS, "-o", "run", env={"TINKER_BASE_URL": refusing.url}
+        )
+    assert failed.status == 1
+    assert "Go on with: tinker train --resume run" in failed.stderr
+
+
+def test_a_run_from_standard_input(cli: Cli) -> None:
+    rows = sums(cli.folder / "sums.jsonl").read_text()
+    command = ("train", "-", *ARGUMENTS, "--max-steps", "2", "-o", "run")
+    assert "standard input: 24 rows" in cli.ok(*command, stdin=rows).stderr
+    assert "standard input is empty" in cli("train", "--resume", "run").stderr
+    cli.ok("train", "--resume", "run", stdin=rows)
+    asked = cli.in_terminal("train", "--resume", "run")
+    assert asked[0] == 2
+    assert "--resume run < DATA" in asked[1]
 
 
 def test_limits_end_a_run_with_a_checkpoint(cli: Cli) -> None:
@@ -395,6 +447,10 @@ def test_chats_are_rendered_by_the_template_and_the_model_answers(cli: Cli) -> N
     assert scores["loss"] < 0.2
     base = cli.ok("-f", "json", "eval", "tinker-local/tiny", str(data)).json
     assert base["loss"] > 3
+    lines = cli("-f", "json", "chat", "run", "--temperature", "0", stdin="11?\n12?\n").stdout
+    answered = [json.loads(line) for line in lines.splitlines()]
+    assert [one["prompt"] for one in answered] == ["11?", "12?"]
+    assert answered[0]["answer"] == "Forty-two."
 
 
 def test_many_prompts_are_answered_once_each(cli: Cli) -> None:
@@ -421,7 +477,13 @@ def test_many_prompts_are_answered_once_each(cli: Cli) -> None:
     path.write_bytes(whole[: whole.index(b"\n") + 10])  # cut in the second answer
     again = cli.ok(*command)
     assert path.read_bytes() == whole
-    assert "has 1 answers already" in again.stderr
+    assert "has 1 answer already" in again.stderr
+    # Answers to other prompts are not mixed with these.
+    rows[3]["prompt"] = "another"
+    (cli.folder / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    other = cli(*command)
+    assert (other.status, path.read_bytes()) == (1, whole)
+    assert "line 4" in other.stderr
 
 
 def test_a_run_is_exported_for_peft(cli: Cli) -> None:

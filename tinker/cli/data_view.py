@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from rich.markup import escape
 from rich.text import Text
 
 from tinker.cli import texts
@@ -25,7 +26,9 @@ _TRAINED, _UNTRAINED = "bold green", "dim"
 def show_report(state: State, report: DataReport, plan: Plan | None, base_model: str) -> None:
     """The numbers, on stderr."""
     say = state.console(stderr=True).print
-    say(f"[bold]{report.source}[/]: {report.rows:,} rows, {report.format} ({report.reason})")
+    say(
+        f"[bold]{escape(report.source)}[/]: {texts.count(report.rows, 'row')}, {report.format} ({report.reason})"
+    )
     share = report.trained_tokens / report.tokens if report.tokens else 0.0
     say(
         f"  tokens     {report.tokens:,}, of which {report.trained_tokens:,} are trained on ({share:.0%})"
@@ -35,7 +38,7 @@ def show_report(state: State, report: DataReport, plan: Plan | None, base_model:
     longest = ", ".join(f"line {line} ({count:,})" for line, count in report.longest)
     say(f"  longest    {longest}")
     if report.held_out:
-        say(f"  held out   {report.held_out:,} rows, for evaluation")
+        say(f"  held out   {texts.count(report.held_out, 'row')}, for evaluation")
     _problems(state, "truncated", report.truncated)
     _problems(state, "dropped", report.dropped)
     if report.duplicates:
@@ -57,8 +60,10 @@ def show_report(state: State, report: DataReport, plan: Plan | None, base_model:
         if plan.last_batch != plan.batch_size
         else ""
     )
-    say(f"[bold]{base_model}[/]: {plan.steps:,} steps of {plan.batch_size} rows{last}")
-    steps = "1 step" if plan.steps_per_epoch == 1 else f"{plan.steps_per_epoch:,} steps"
+    say(
+        f"[bold]{escape(base_model)}[/]: {texts.count(plan.steps, 'step')} of {texts.count(plan.batch_size, 'row')}{last}"
+    )
+    steps = texts.count(plan.steps_per_epoch, "step")
     say(f"  per epoch  {steps}, {plan.tokens_per_epoch:,} tokens")
     say(f"  in all     {plan.tokens:,} tokens, evaluation included")
     say(f"  rate       {plan.learning_rate:g} at its peak")
@@ -70,9 +75,9 @@ def _problems(state: State, name: str, problems: Sequence[Problem]) -> None:
     if not problems:
         return
     say = state.console(stderr=True).print
-    say(f"  [yellow]{name}[/] {len(problems):,} rows")
+    say(f"  [yellow]{name}[/] {texts.count(len(problems), 'row')}")
     for problem in problems[:_LINES]:
-        say(f"    {problem}")
+        say(f"    {escape(str(problem))}")
     if len(problems) > _LINES:
         say(f"    … and {len(problems) - _LINES:,} more")
 

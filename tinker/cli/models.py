@@ -6,9 +6,9 @@ from pathlib import Path
 
 from tinker import SamplingClient
 from tinker.cli.state import State
+from tinker.recipes.base_model import served_name
 from tinker.recipes.errors import RecipeError
 from tinker.recipes.run_folder import CheckpointRecord, RunFolder
-from tinker.recipes.supervised import served_name
 
 
 def checkpoint_of(folder: Path) -> CheckpointRecord:
@@ -17,13 +17,12 @@ def checkpoint_of(folder: Path) -> CheckpointRecord:
         raise RecipeError(
             f"{folder} is neither the path of a checkpoint (tinker://…) nor the folder of a run."
         )
-    present = [c for c in RunFolder(folder).checkpoints() if not c.deleted]
-    if not present:
+    run = RunFolder(folder)
+    best = run.best
+    found = best if best is not None and best.sampler_path is not None else run.last
+    if found is None:
         raise RecipeError(f"{folder} has no checkpoint yet.")
-    scored = [c for c in present if c.eval_loss is not None and c.sampler_path is not None]
-    if scored:
-        return min(scored, key=lambda c: c.eval_loss or 0.0)
-    return max(present, key=lambda c: (c.batch, c.final))
+    return found
 
 
 def _run(model: str) -> RunFolder | None:

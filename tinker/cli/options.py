@@ -11,6 +11,9 @@ import click
 
 from tinker.recipes.settings import TrainSettings, read_config
 
+PATH = click.Path()
+"""A path, or what stands in its place: shells complete it; whether it exists is checked where it is used."""
+_PATHS = ("chat_template", "eval_data", "log_path")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SHORT = {
@@ -52,7 +55,7 @@ def _option(attribute: Any, hint: Any) -> Callable[[F], F]:
     elif get_origin(wanted) is Literal:
         settings["type"] = click.Choice(get_args(wanted))
     else:
-        settings["type"] = wanted
+        settings["type"] = PATH if attribute.name in _PATHS else wanted
     return click.option(*flags, **settings)
 
 

@@ -120,6 +120,12 @@ class State:
         """Print a message to stderr; stdout is for results."""
         click.echo(text, err=True)
 
+    def print_text(self, text: str, *, nl: bool = True) -> None:
+        """Print what a model wrote; on a terminal without control characters, in a pipe as it is."""
+        from tinker.cli.texts import printable  # noqa: PLC0415
+
+        click.echo(printable(text) if sys.stdout.isatty() else text, nl=nl)
+
     def print_json(self, value: Any) -> None:
         import orjson  # noqa: PLC0415
 

@@ -49,10 +49,17 @@ def optional(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def count(number: int, noun: str) -> str:
+    """As `1 row` or `1,200 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def money(dollars: float) -> str:
     return f"${dollars:,.2f}" if dollars >= 0.01 else "less than $0.01"
 
 
 def printable(text: str) -> str:
     """A model's text without control characters, which a terminal would execute."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )

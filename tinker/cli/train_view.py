@@ -16,11 +16,12 @@ from tinker.cli import texts
 from tinker.cli.state import State
 from tinker.errors import TinkerError
 from tinker.recipes import answers, curve, trackers
+from tinker.recipes.events import Evaluation, Event, Finished, Saved, Step
 from tinker.recipes.run_folder import CURVE
-from tinker.recipes.supervised import Evaluation, Event, Finished, Saved, Step, Training
+from tinker.recipes.supervised import Training
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderResult
 
 _BARS = "▁▂▃▄▅▆▇█"
 _RATE_STEPS = 20
@@ -61,7 +62,7 @@ class View:
         seconds = sum(step.seconds for step in self._recent)
         return sum(step.tokens for step in self._recent) / seconds if seconds else 0.0
 
-    def __rich_console__(self, console: Console, options: Any) -> Any:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = max(20, min(options.max_width, 100))
         if self._last is None:
             doing = self._waiting() or "starting"
@@ -121,6 +122,8 @@ def watch(state: State, training: Training, *, resume: bool) -> None:
     live = sys.stderr.isatty() and not state.is_json
     console = state.console(stderr=True)
     finished: Finished | None = None
+    if not resume:
+        training.folder.make()
     tracker = trackers.open_all(settings, training)
     prompts = answers.prompts(training)
     before = answers.stored(training) if resume else answers.ask(training, prompts, None)
@@ -138,6 +141,10 @@ def watch(state: State, training: Training, *, resume: bool) -> None:
     except KeyboardInterrupt:
         _interrupted(state, training)
         raise
+    except (TinkerError, OSError):
+        if training.folder.exists and not resume:
+            _say_how_to_go_on(state, training)
+        raise
     finally:
         tracker.close()
         if training.folder.metrics():
@@ -147,13 +154,18 @@ def watch(state: State, training: Training, *, resume: bool) -> None:
 
 
 def _interrupted(state: State, training: Training) -> None:
-    folder = training.folder.path
+    if not training.folder.exists:  # it has not begun
+        return
     state.say("Interrupted: saving a checkpoint (Ctrl-C again leaves at once) …")
     try:
         training.interrupt()
     except (TinkerError, TimeoutError, KeyboardInterrupt) as error:
         state.say(f"No checkpoint was saved ({error or type(error).__name__}).")
-    state.say(f"Go on with: tinker train --resume {shlex.quote(str(folder))}")
+    _say_how_to_go_on(state, training)
+
+
+def _say_how_to_go_on(state: State, training: Training) -> None:
+    state.say(f"Go on with: tinker train --resume {shlex.quote(str(training.folder.path))}")
 
 
 def _event(event: Event) -> dict[str, Any]:
@@ -178,7 +190,7 @@ def _conclude(
         console.print(Text.assemble(("after   ", "green"), texts.printable(last)))
     folder = shlex.quote(str(training.folder.path))
     early = "" if finished.reason == "done" else f" ({finished.reason})"
-    steps = "1 step" if finished.steps == 1 else f"{finished.steps:,} steps"
+    steps = texts.count(finished.steps, "step")
     state.say(f"Finished after {steps}{early}, {finished.tokens:,} tokens.")
     state.say(f"  checkpoint  {finished.checkpoint.state_path}")
     if best.name != finished.checkpoint.name:

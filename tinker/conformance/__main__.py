@@ -40,6 +40,13 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "--time-limit", type=float, default=600.0, metavar="SECONDS", help="default %(default)g"
     )
     parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="CHECK",
+        help="run this check and those it needs; may be given more than once",
+    )
+    parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write all results, with requests and responses"
     )
     parser.add_argument(
@@ -73,7 +80,10 @@ def main(argv: list[str] | None = None) -> int:
             api_key=settings.api_key,
             base_model=args.base_model,
             time_limit=args.time_limit,
+            only=args.only,
         )
+    except ValueError as error:
+        return _fail(str(error))
     except httpx.TransportError as error:
         return _fail(f"cannot connect to {settings.base_url}: {error}")
     _write(args, report)

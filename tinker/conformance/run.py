@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Collection
 
 import httpx
 
@@ -49,6 +50,7 @@ def run(
     api_key: str = "tml-conformance",
     base_model: str = "",
     time_limit: float = 600.0,
+    only: Collection[str] = (),
     transport: httpx.BaseTransport | None = None,
 ) -> Report:
     """Test a server.
@@ -58,11 +60,14 @@ def run(
         api_key: The credential of all requests.
         base_model: What to train and sample; the first trainable model the server offers by default.
         time_limit: Seconds after which no further check begins.
+        only: Names of checks; only these run, and those they need. All checks by default.
         transport: For tests.
 
     Raises:
+        ValueError: `only` names a check that does not exist.
         httpx.TransportError: The server cannot be reached.
     """
+    checks = _in_order(only)
     begun = time.monotonic()
     headers = {security.HEADER: api_key, "user-agent": "tinker-conformance"}
     with httpx.Client(
@@ -72,7 +77,7 @@ def run(
         subject = Subject(http, begun + time_limit, base_model=base_model)
         outcomes: dict[str, Outcome] = {}
         results = []
-        for check in _in_order():
+        for check in checks:
             result = _one(check, subject, outcomes)
             outcomes[check.name] = result.outcome
             results.append(result)
@@ -89,9 +94,12 @@ def run(
     return Report(str(http.base_url).rstrip("/"), version, time.monotonic() - begun, results)
 
 
-def _in_order() -> list[Check]:
+def _in_order(only: Collection[str]) -> list[Check]:
     """By area, but each check after those it needs, and `_LAST` at the end."""
     by_name = {check.name: check for check in sorted(CHECKS, key=lambda one: _place(one.area))}
+    if unknown := [name for name in only if name not in by_name]:
+        raise ValueError(f"There is no check {unknown[0]!r}; the checks are {', '.join(by_name)}.")
+    wanted = only or by_name
     ordered: dict[str, Check] = {}
 
     def add(check: Check) -> None:
@@ -100,10 +108,11 @@ def _in_order() -> list[Check]:
         ordered.setdefault(check.name, check)
 
     for check in by_name.values():
-        if check.name not in _LAST:
+        if check.name in wanted and check.name not in _LAST:
             add(check)
     for name in _LAST:
-        add(by_name[name])
+        if name in wanted:
+            add(by_name[name])
     return list(ordered.values())
 
 

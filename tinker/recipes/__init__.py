@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from tinker.recipes.errors import DataError, Problem, RecipeError
 from tinker.recipes.evaluation import Scores, evaluate
+from tinker.recipes.events import Evaluation, Event, Finished, Saved, Step
 from tinker.recipes.examples import (
     Completion,
     Conversation,
@@ -32,7 +33,7 @@ from tinker.recipes.rows import Row, Rows, read
 from tinker.recipes.run_folder import CheckpointRecord, RunFolder
 from tinker.recipes.schedules import Schedule, default_learning_rate, scale
 from tinker.recipes.settings import TrainSettings, read_config
-from tinker.recipes.supervised import Evaluation, Event, Finished, Saved, Step, Training
+from tinker.recipes.supervised import Training
 
 __all__ = [
     "CheckpointRecord",

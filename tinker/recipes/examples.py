@@ -169,10 +169,21 @@ def _format_of_all(rows: Rows) -> tuple[Format, str]:
     return name, next(kind[1] for kind in found.values() if kind)
 
 
+_KINDS = {
+    type(None): "null",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "a list",
+}
+"""JSON's names of what is not an object."""
+
+
 def _shape(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"has the keys {', '.join(map(str, value)) or '(none)'}"
-    return f"is a {type(value).__name__}"
+    return f"is {_KINDS.get(type(value), type(value).__name__)}"
 
 
 def _format_of(value: Any) -> tuple[Format, str] | None:
@@ -326,7 +337,7 @@ def _string(value: Mapping[str, Any], name: str) -> str:
     if text is None:
         return ""
     if not isinstance(text, str):
-        raise _RowError(f"`{name}` must be a string, not {type(text).__name__}")
+        raise _RowError(f"`{name}` {_shape(text)}; it must be a string")
     return text
 
 
@@ -397,7 +408,7 @@ def _of_objects(
 ) -> Callable[[int, Any], Example]:
     def checked(line: int, value: Any) -> Example:
         if not isinstance(value, Mapping):
-            raise _RowError(f"the row is a {type(value).__name__}; it must be an object")
+            raise _RowError(f"the row {_shape(value)}; it must be an object")
         return parse(line, value)
 
     return checked

@@ -165,6 +165,15 @@ def _notes(examples: Examples) -> list[str]:
     )
     if without_user:
         notes.append(f"{without_user} of {count} conversations have no message of the user.")
+    silent = sum(
+        any(
+            m["role"] == "assistant" and not m["content"] and not m.get("tool_calls")
+            for m in c.messages
+        )
+        for c in conversations
+    )
+    if silent:
+        notes.append(f"{silent} of {count} conversations have an empty message of the assistant.")
     unanswered = sum(c.messages[-1]["role"] != "assistant" for c in conversations)
     if unanswered:
         notes.append(f"{unanswered} of {count} conversations do not end with the assistant.")

@@ -33,7 +33,8 @@ class Row:
     """One row of a data file."""
 
     line: int
-    """Line it begins at, from 1; in JSON arrays, parquet and hub datasets the number of the row."""
+    """Line it begins at, from 1; the number of the row where rows have no lines of their own, as in a JSON array on one
+    line, parquet and hub datasets."""
     value: Any
     """The parsed JSON value, a dict of columns, or the text of a paragraph."""
 
@@ -43,7 +44,7 @@ class Rows:
     """All rows of one source."""
 
     source: str
-    """The path as given, `-`, or the `hf://` name."""
+    """The path as given, `standard input`, or the `hf://` name."""
     container: str
     """How the rows are stored: `jsonl`, `json`, `csv`, `txt`, `parquet` or `hub`."""
     rows: Sequence[Row]
@@ -64,7 +65,7 @@ def read(source: str | Path) -> Rows:
     if name.startswith(HUB):
         return _read_hub(name)
     if name == STDIN:
-        return _parse(name, "", sys.stdin.buffer.read())
+        return _parse("standard input", "", sys.stdin.buffer.read())
     path = Path(name)
     try:
         content = path.read_bytes()
@@ -152,6 +153,8 @@ def _json_array(source: str, text: str) -> list[Row]:
         counted = position
         _, position = decoder.raw_decode(text, position)
         rows.append(Row(line, value))
+    if len({row.line for row in rows}) < len(rows):
+        return [Row(number, value) for number, value in enumerate(values, 1)]
     return rows
 
 
@@ -202,7 +205,7 @@ def _read_hub(name: str) -> Rows:
     try:
         import datasets  # noqa: PLC0415  # optional
     except ModuleNotFoundError as error:
-        raise missing_extra("hf:// datasets", error, "data") from None
+        raise missing_extra("reading hf:// datasets", error, "data") from None
     dataset, _, split = name.removeprefix(HUB).partition(":")
     try:
         rows = list(datasets.load_dataset(dataset, split=split or "train"))

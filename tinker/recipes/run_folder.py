@@ -60,11 +60,11 @@ class RunFolder:
         """Whether a run has begun here."""
         return (self.path / CONFIG).exists()
 
-    def create(self, config: Mapping[str, Any]) -> None:
-        """Begin a run.
+    def make(self) -> None:
+        """Make the folder, for a run that is to begin in it.
 
         Raises:
-            RecipeError: A run has begun here before, or the folder cannot be made.
+            RecipeError: A run has begun here before, or the folder cannot be made or written to.
         """
         if self.exists:
             raise RecipeError(
@@ -75,6 +75,16 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RecipeError(f"{self.path} cannot be created: {error.strerror}.") from None
+        if not os.access(self.path, os.W_OK):
+            raise RecipeError(f"{self.path} cannot be written to; choose another folder.")
+
+    def create(self, config: Mapping[str, Any]) -> None:
+        """Begin a run.
+
+        Raises:
+            RecipeError: See `make`.
+        """
+        self.make()
         self._replace(CONFIG, orjson.dumps(config, option=orjson.OPT_INDENT_2) + b"\n")
 
     def config(self) -> dict[str, Any]:
@@ -107,6 +117,22 @@ class RunFolder:
             record = CheckpointRecord(**{key: value for key, value in row.items() if key in names})
             records[record.name] = record
         return list(records.values())
+
+    @property
+    def present(self) -> list[CheckpointRecord]:
+        """The checkpoints that the run has not deleted, oldest first."""
+        return [record for record in self.checkpoints() if not record.deleted]
+
+    @property
+    def best(self) -> CheckpointRecord | None:
+        """The checkpoint with the lowest held-out loss, if any was scored."""
+        scored = [record for record in self.present if record.eval_loss is not None]
+        return min(scored, key=lambda record: record.eval_loss or 0.0, default=None)
+
+    @property
+    def last(self) -> CheckpointRecord | None:
+        """The final checkpoint, or the newest one."""
+        return max(self.present, key=lambda record: (record.batch, record.final), default=None)
 
     def record(self, checkpoint: CheckpointRecord) -> None:
         """Add a checkpoint, or replace the one of that name."""
@@ -162,22 +188,29 @@ class RunFolder:
                 yield row
 
     def _append(self, name: str, row: Mapping[str, Any]) -> None:
-        path = self.path / name
-        with path.open("ab") as file:
+        with self._writing(name), (self.path / name).open("ab") as file:
             file.write(orjson.dumps(row) + b"\n")
 
     def _replace(self, name: str, content: bytes) -> None:
-        descriptor, temporary = tempfile.mkstemp(dir=self.path, prefix=f".{name}-")
+        with self._writing(name):
+            descriptor, temporary = tempfile.mkstemp(dir=self.path, prefix=f".{name}-")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.chmod(temporary, 0o644)
+                os.replace(temporary, self.path / name)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+
+    @contextlib.contextmanager
+    def _writing(self, name: str) -> Iterator[None]:
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, self.path / name)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+            yield
+        except OSError as error:
+            raise RecipeError(f"{self.path / name} cannot be written: {error.strerror}.") from None
 
 
 def _row(record: CheckpointRecord) -> dict[str, Any]:

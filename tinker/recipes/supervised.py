@@ -15,25 +15,25 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve
 
 import tinker
 from tinker import types
 from tinker.futures import APIFuture
-from tinker.recipes import preference, prices, rows as row_files, schedules
+from tinker.recipes import base_model, preference, prices, rows as row_files, schedules
 from tinker.recipes.errors import RecipeError
+from tinker.recipes.events import Evaluation, Event, Finished, Saved, Step
 from tinker.recipes.examples import Examples, recognize
 from tinker.recipes.rendering import Rendered, RenderedData, render, template_of
 from tinker.recipes.report import DataReport, Plan, plan, report
 from tinker.recipes.run_folder import CheckpointRecord, RunFolder
 from tinker.recipes.settings import TrainSettings
-from tinker.tokenizers import Tokenizer
 
 RECIPE = "tinker.recipes.supervised"
 AHEAD = 2
@@ -44,57 +44,6 @@ _EVALUATIONS = 20
 _CHECKPOINTS = 10
 _SAVE_SECONDS = 60.0
 _BETA1, _BETA2 = 0.9, 0.95
-
-
-@frozen
-class Step:
-    """A step is done."""
-
-    step: int
-    """From 0."""
-    steps: int
-    epoch: int
-    loss: float
-    """Mean negative log-likelihood of the trained tokens, in nats; of pairs, the DPO loss."""
-    tokens: int
-    trained_tokens: int
-    rows: int
-    learning_rate: float
-    seconds: float
-    """Since the step before."""
-    metrics: Mapping[str, float] = field(factory=dict)
-
-
-@frozen
-class Evaluation:
-    """The held-out rows were scored after `step` steps."""
-
-    step: int
-    loss: float
-    best: bool
-
-
-@frozen
-class Saved:
-    """A checkpoint was saved."""
-
-    checkpoint: CheckpointRecord
-
-
-@frozen
-class Finished:
-    """The run is over."""
-
-    reason: str
-    """Why it ended: `done`, `max_steps`, `max_tokens` or `patience`, in words."""
-    steps: int
-    checkpoint: CheckpointRecord
-    best: CheckpointRecord | None
-    """The checkpoint with the lowest held-out loss, where one was computed at a checkpoint."""
-    tokens: int
-
-
-Event: TypeAlias = Step | Evaluation | Saved | Finished
 
 
 @define
@@ -132,7 +81,7 @@ class Training:
         folder: RunFolder | None = None,
     ) -> None:
         self.service = service
-        self.base_model, self.tokenizer, context = _model(service, settings)
+        self.base_model, self.tokenizer, context = base_model.resolve(service, settings)
         self.settings = settings
         self.examples = recognize(row_files.read(settings.data), settings.input_format)
         max_length = min(settings.max_length or context, context)
@@ -168,6 +117,7 @@ class Training:
         self._client: tinker.TrainingClient | None = None
         self._reference: preference.Reference | None = None
         self._pending: deque[_Pending] = deque()
+        self._submitted = 0
         self._kept: dict[str, bytes] = {}
         self._tokens = 0
         self._best_loss = math.inf
@@ -268,19 +218,23 @@ class Training:
             RecipeError: The folder holds another run, or (to resume) the data or the settings have changed.
             TinkerError: An operation failed; what was recorded can be resumed.
         """
-        first = self._resume_step() if resume else 0
-        if not resume:
-            self.folder.create(self._config())
-            for name, content in self._kept.items():
-                self.folder.write(name, content)
+        if resume:
+            self.folder.config()  # there is a run, before a lock makes it look so
+        else:
+            self.folder.make()
         with self.folder.locked():
-            last = self._last_checkpoint() if resume else None
+            first = self._resume_step() if resume else 0
+            last = self.folder.last if resume else None
             if last is not None and last.final:
                 yield Finished(
-                    "it was already finished", last.batch, last, self._best(), self._tokens
+                    "it was already finished", last.batch, last, self.folder.best, self._tokens
                 )
                 return
             self._client = self._create(last)
+            if not resume:  # only now: a run that the server refuses can begin again here
+                self.folder.create(self._config())
+                for name, content in self._kept.items():
+                    self.folder.write(name, content)
             if self.data.pairs:
                 self._reference = preference.Reference.load_or_score(
                     self.folder, self._client, self.data, self._eval_data, last is None
@@ -334,7 +288,7 @@ class Training:
             last = evolve(last, final=True)
             self._keep_forever(last)
             self.folder.record(last)
-        yield Finished(reason, step, last, self._best(), self._tokens)
+        yield Finished(reason, step, last, self.folder.best, self._tokens)
 
     def _over_limit(self, step: int) -> str | None:
         if self._token_limit is None:
@@ -475,15 +429,11 @@ class Training:
             if path is not None:
                 rest.set_checkpoint_ttl_from_tinker_path(path, None).result()
 
-    def _best(self) -> CheckpointRecord | None:
-        scored = [c for c in self.folder.checkpoints() if c.eval_loss is not None and not c.deleted]
-        return min(scored, key=lambda c: c.eval_loss or 0.0, default=None)
-
     def _prune(self) -> None:
         """Delete on the server what is neither among the newest nor the best."""
-        present = [c for c in self.folder.checkpoints() if not c.deleted and not c.final]
+        present = [c for c in self.folder.present if not c.final]
         kept = {c.name for c in present[-self.settings.keep_checkpoints :]}
-        if (best := self._best()) is not None:
+        if (best := self.folder.best) is not None:
             kept.add(best.name)
         rest = self.service.create_rest_client()
         for record in present:
@@ -521,10 +471,6 @@ class Training:
             "settings": settings,
         }
 
-    def _last_checkpoint(self) -> CheckpointRecord | None:
-        records = [c for c in self.folder.checkpoints() if not c.deleted]
-        return max(records, key=lambda c: (c.batch, c.final), default=None)
-
     def _resume_step(self) -> int:
         """Check that the run in the folder is this one, and return the step to go on with."""
         config, mine = self.folder.config(), self._config()
@@ -538,7 +484,7 @@ class Training:
             raise RecipeError(
                 f"The run in {self.folder.path} trains {config.get('model_name')}, not {self.base_model}."
             )
-        last = self._last_checkpoint()
+        last = self.folder.last
         step = last.batch if last is not None else 0
         self.folder.forget_after(step)
         for row in self.folder.metrics():
@@ -569,43 +515,6 @@ class Training:
             train_unembed=settings.train_unembed,
             user_metadata=metadata,
         ).result()
-
-
-def _model(service: tinker.ServiceClient, settings: TrainSettings) -> tuple[str, Tokenizer, int]:
-    """The base model, its tokenizer, and its context in tokens."""
-    rest = service.create_rest_client()
-    name = settings.model_name
-    if settings.load_checkpoint_path:
-        info = rest.get_weights_info_by_tinker_path(settings.load_checkpoint_path).result()
-        if name is not None and name != info.base_model:
-            raise RecipeError(
-                f"{settings.load_checkpoint_path} is of {info.base_model}; model_name is {name!r}."
-            )
-        name = info.base_model
-    served = {
-        model.model_name: model
-        for model in rest.get_server_capabilities().result().supported_models
-        if model.model_name
-    }
-    if name is None:
-        if len(served) != 1:
-            raise RecipeError(
-                f"model_name is missing; the server offers {', '.join(sorted(served)) or 'none'}."
-            )
-        name = next(iter(served))
-    elif served and (name := served_name(name)) not in served:
-        raise RecipeError(
-            f"The server does not offer {name!r}; it offers {', '.join(sorted(served))}."
-        )
-    length = getattr(served.get(name), "max_context_length", None)
-    tokenizer = service.create_sampling_client(base_model=name).result().get_tokenizer()
-    return name, tokenizer, length or 32768
-
-
-def served_name(model: str) -> str:
-    """The name under which a server offers the model of a folder or GGUF file; other names stay as they are."""
-    path = Path(model)
-    return path.resolve().name.removesuffix(".gguf") if path.exists() else model
 
 
 def _split(count: int, settings: TrainSettings) -> tuple[list[int], list[int]]:
@@ -656,4 +565,4 @@ def _default_folder(settings: TrainSettings, base_model: str) -> Path:
     return Path("tinker-runs") / f"{data}-{model}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-__all__ = ["AHEAD", "Evaluation", "Event", "Finished", "Saved", "Step", "Training", "served_name"]
+__all__ = ["AHEAD", "Training"]

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tinker.recipes.errors import RecipeError
+from tinker.recipes.events import Evaluation, Event, Step
 from tinker.recipes.settings import Logger, TrainSettings
-from tinker.recipes.supervised import Evaluation, Event, Step, Training
+from tinker.recipes.supervised import Training
 
 Log = Callable[[int, Mapping[str, float]], object]
 

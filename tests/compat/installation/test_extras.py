@@ -43,6 +43,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "environment"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_command_of_an_error_brings_what_is_missing(environment: Path) -> None:
     use = "import tinker; print(tinker.ServiceClient(base_url='local').get_server_capabilities())"

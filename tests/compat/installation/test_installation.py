@@ -96,6 +96,7 @@ def install(environment: Path, *what: str | Path) -> str:
     return python(environment, *PIP, "install", "--no-compile", "--no-deps", *what)
 
 
+@pytest.mark.long
 def test_each_replaces_the_other(environment: Path, ours: Path) -> None:
     assert "Successfully installed" in install(environment, official.wheel())
     assert python(environment, "-c", REPORT) == "0.38.0 [] [] False\n"
@@ -111,6 +112,7 @@ def test_each_replaces_the_other(environment: Path, ours: Path) -> None:
     assert python(environment, "-c", REPORT) == "0.38.0 [] [] False\n"
 
 
+@pytest.mark.long
 def test_type_checkers_see_what_users_write(environment: Path, ours: Path, tmp_path: Path) -> None:
     install(environment, ours)
     # What it requires is found where the tests have it.

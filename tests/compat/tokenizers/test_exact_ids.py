@@ -20,6 +20,8 @@ from tests.support import original_tokenizers as original
 from tests.support.mixed_text import invented_text
 from tinker.tokenizers import Tokenizer, get_tokenizer
 
+pytestmark = pytest.mark.long
+
 # Nothing else may load these on Hugging Face's own library: then there would be nothing to prove.
 BACKEND = "ByteLevelBackend"
 SPLIT_AT_CONTRACTION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"

@@ -97,6 +97,8 @@ def test_containers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         rows = read(path)
         assert (rows.container, [row.value for row in rows.rows]) == (container, [CHAT, CHAT])
     assert [row.line for row in read(array).rows] == [2, 14]
+    array.write_text(json.dumps([CHAT, CHAT]))  # on one line: the number of the row says more
+    assert [row.line for row in read(array).rows] == [1, 2]
 
     class Stdin:
         buffer = io.BytesIO(lines.read_bytes())
@@ -140,6 +142,7 @@ def test_a_separator_inside_a_string_is_not_the_end_of_a_line(tmp_path: Path) ->
         (b"", "empty"),
         (b"  \n", "empty"),
         (b"[]\n", "is a list"),
+        (b'null\n{"text": "a"}\n', "line 1: this row is null"),
         ('{"text": "ä"}'.encode("latin-1"), "not UTF-8"),
         (b'{"text": "a"}\n{"text": \n', "line 2: not valid JSON"),
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from tinker.cli.groups import Group
@@ -14,7 +16,7 @@ def auth() -> None:
     """Log in and out. Credentials are stored in ~/.tinker/credentials.json, as the official command stores them."""
 
 
-@auth.command("login", epilog="\b\nExample:\n  tinker auth login")
+@auth.command("login", epilog="\b\nExamples:\n  tinker auth login\n  tinker auth login < key.txt")
 @click.pass_obj
 def login(state: State) -> None:
     """Store an API key, after the server has confirmed it."""
@@ -24,7 +26,7 @@ def login(state: State) -> None:
     if store.default is not None:
         raise click.ClickException("You are logged in already; run `tinker auth logout` first.")
     state.say(f"Create an API key: {credentials.new_key_url()}")
-    key = click.prompt("Paste your API key", hide_input=True, err=True).strip()
+    key = _key()
     details = credentials.check(key, state.base_url)
     store.add(key, details)
     owner = details.details
@@ -40,6 +42,19 @@ def login(state: State) -> None:
                 "organization": organization,
             }
         )
+
+
+def _key() -> str:
+    """The key that a person pastes, or the first line of a pipe."""
+    if sys.stdin.isatty():
+        pasted: str = click.prompt("Paste your API key", hide_input=True, err=True)
+        return pasted.strip()
+    key = sys.stdin.readline().strip()
+    if not key:
+        raise click.ClickException(
+            "Standard input has no API key; run this in a terminal to paste one."
+        )
+    return key
 
 
 @auth.command("logout", epilog="\b\nExample:\n  tinker auth logout")

@@ -32,8 +32,13 @@ Examples:
   tinker chat tinker://RUN_ID/sampler_weights/final --against Qwen/Qwen3-8B
 """,
 )
-@click.argument("model")
-@click.option("--against", metavar="MODEL", help="Answer with this model too, below the first.")
+@click.argument("model", type=click.Path(), metavar="MODEL")
+@click.option(
+    "--against",
+    type=click.Path(),
+    metavar="MODEL",
+    help="Answer with this model too, below the first.",
+)
 @click.option("--system", help="System message.")
 @sampling_options(max_tokens=512)
 @click.pass_obj
@@ -42,7 +47,7 @@ def chat(
 ) -> None:
     """Chat with MODEL: a base model, a checkpoint's path, or the folder of a run. /help lists what can be typed.
 
-    Where standard input is not a terminal, each of its lines is a message.
+    Where standard input is not a terminal, each of its lines is a message. With --format json, each answer is a line of JSON.
     """
     names = [model] if against is None else [model, against]
     samplers = [sampler(state, name) for name in names]
@@ -77,11 +82,12 @@ def chat(
             continue
         for name, one, history, room in zip(names, samplers, histories, rooms, strict=True):
             history.append({"role": "user", "content": text})
-            if len(names) > 1:
+            if len(names) > 1 and not state.is_json:
                 state.say(f"[{name}]")
-            history.append(
-                {"role": "assistant", "content": _answer(one, system, history, given, room)}
-            )
+            answer = _answer(state, one, system, history, given, room)
+            history.append({"role": "assistant", "content": answer})
+            if state.is_json:
+                state.print_json_line({"model": name, "prompt": text, "answer": answer})
 
 
 def _command(
@@ -113,6 +119,7 @@ def _command(
 
 
 def _answer(
+    state: State,
     client: SamplingClient,
     system: str | None,
     history: list[dict[str, str]],
@@ -132,8 +139,10 @@ def _answer(
             for event in stream:
                 if event.token and event.token_id not in special:
                     parts.append(event.token)
-                    click.echo(event.token, nl=False)
+                    if not state.is_json:
+                        state.print_text(event.token, nl=False)
     except KeyboardInterrupt:
         click.echo(" [stopped]", nl=False, err=True)
-    click.echo()
+    if not state.is_json:
+        click.echo()
     return "".join(parts).strip()

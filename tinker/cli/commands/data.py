@@ -8,7 +8,7 @@ import click
 
 from tinker.cli import data_view
 from tinker.cli.groups import Group
-from tinker.cli.options import settings_of, settings_options
+from tinker.cli.options import PATH, settings_of, settings_options
 from tinker.cli.state import State
 
 _RENDERING = ("model_name", "input_format", "train_on", "chat_template", "max_length", "long_rows")
@@ -23,7 +23,7 @@ def data() -> None:
     "check",
     epilog="\b\nExamples:\n  tinker data check chats.jsonl --model Qwen/Qwen3-8B\n  tinker -f json data check chats.jsonl",
 )
-@click.argument("data_file", metavar="DATA")
+@click.argument("data_file", metavar="DATA", type=PATH)
 @settings_options(_RENDERING)
 @click.pass_obj
 def check(state: State, /, data_file: str, **given: Any) -> None:
@@ -44,7 +44,7 @@ def check(state: State, /, data_file: str, **given: Any) -> None:
     "show",
     epilog="\b\nExample:\n  tinker data show chats.jsonl --model Qwen/Qwen3-8B --line 17",
 )
-@click.argument("data_file", metavar="DATA")
+@click.argument("data_file", metavar="DATA", type=PATH)
 @click.option(
     "--line",
     type=click.IntRange(min=1),

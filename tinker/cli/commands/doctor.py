@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,12 +28,15 @@ def doctor(state: State) -> int:
 
     No secret is shown. The exit status is 1 if something is wrong.
     """
+    from rich.markup import escape  # noqa: PLC0415  # imported when used
+
     found = []
     for name, status, text in _checks(state):
         found.append({"check": name, "status": status, "text": text})
         if not state.is_json:
             color = {_OK: "green", _WARN: "yellow", _FAIL: "red", _INFO: "dim"}[status]
-            state.console().print(f"[{color}]{status:8}[/] {name:12} {text}", soft_wrap=True)
+            line = f"[{color}]{status:8}[/] {name:12} {escape(text)}"
+            state.console().print(line, soft_wrap=True)
     if state.is_json:
         state.print_json({"checks": found})
     return 1 if any(one["status"] == _FAIL for one in found) else 0
@@ -69,8 +72,9 @@ def _checks(state: State) -> Iterator[tuple[str, str, str]]:
     except (ValueError, tinker.TinkerError) as error:
         yield "settings", _FAIL, str(error)
         return
-    yield from _reach(url)
-    yield from _server(state)
+    reached = yield from _reach(url)
+    if reached:
+        yield from _server(state)
 
 
 def _key(credentials: Any) -> tuple[str, str, str]:
@@ -92,7 +96,8 @@ def _key(credentials: Any) -> tuple[str, str, str]:
     return "credential", _WARN, "none; only a server on this machine works without one"
 
 
-def _reach(url: str) -> Iterator[tuple[str, str, str]]:
+def _reach(url: str) -> Generator[tuple[str, str, str], None, bool]:
+    """Check the connection, and return whether there is one."""
     import httpx  # noqa: PLC0415
 
     began = time.monotonic()
@@ -100,7 +105,7 @@ def _reach(url: str) -> Iterator[tuple[str, str, str]]:
         response = httpx.get(f"{url}/api/v1/healthz", timeout=10)
     except httpx.HTTPError as error:
         yield "connection", _FAIL, f"{url} does not respond: {error}"
-        return
+        return False
     milliseconds = (time.monotonic() - began) * 1000
     status = _OK if response.is_success else _FAIL
     yield "connection", status, f"health check: {response.status_code} in {milliseconds:.0f} ms"
@@ -112,6 +117,7 @@ def _reach(url: str) -> Iterator[tuple[str, str, str]]:
             yield "clock", _OK, "agrees with the server's"
     if server := response.headers.get("server"):
         yield "software", _INFO, server
+    return True
 
 
 def _server(state: State) -> Iterator[tuple[str, str, str]]:

@@ -10,7 +10,7 @@ import click
 from tinker import types
 from tinker.cli.groups import Command
 from tinker.cli.models import sampler
-from tinker.cli.options import settings_options
+from tinker.cli.options import PATH, settings_options
 from tinker.cli.state import State
 
 _RENDERING = ("input_format", "train_on", "chat_template", "max_length", "long_rows")
@@ -22,8 +22,8 @@ _RENDERING = ("input_format", "train_on", "chat_template", "max_length", "long_r
     epilog="\b\nExamples:\n  tinker eval tinker-runs/my-run test.jsonl\n"
     "  tinker eval Qwen/Qwen3-8B test.jsonl --exact-match --limit 100",
 )
-@click.argument("model")
-@click.argument("data", metavar="DATA")
+@click.argument("model", type=PATH, metavar="MODEL")
+@click.argument("data", type=PATH, metavar="DATA")
 @click.option(
     "--exact-match", is_flag=True, help="Generate answers too, and compare them with those of DATA."
 )

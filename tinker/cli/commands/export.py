@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tinker.cli.commands.checkpoint import download_to
+from tinker.cli.checkpoints import download_to
 from tinker.cli.groups import Command
 from tinker.cli.models import checkpoint_of
 from tinker.cli.state import State
@@ -22,7 +22,7 @@ Examples:
   tinker export tinker-runs/my-run --merge ./Qwen3-8B --output merged
 """,
 )
-@click.argument("path")
+@click.argument("path", type=click.Path(), metavar="PATH")
 @click.option(
     "-o",
     "--output",

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from tinker import types
+from tinker import APIFuture, SamplingClient, types
 from tinker.cli.groups import Command
 from tinker.cli.models import sampler
 from tinker.cli.sampling_options import params, sampling_options
 from tinker.cli.state import State
+from tinker.cli.texts import count
 from tinker.recipes.errors import DataError, Problem
 from tinker.recipes.rows import read
 from tinker.tokenizers import Tokenizer
@@ -34,7 +35,7 @@ Examples:
   tinker sample tinker-runs/my-run --prompts prompts.jsonl --output answers.jsonl
 """,
 )
-@click.argument("model")
+@click.argument("model", type=click.Path(), metavar="MODEL")
 @click.argument("prompt", required=False)
 @click.option(
     "--prompt-file",
@@ -43,6 +44,7 @@ Examples:
 )
 @click.option(
     "--prompts",
+    type=click.Path(),
     metavar="FILE",
     help="JSON Lines with `prompt`, `messages` or `tokens`; needs --output.",
 )
@@ -107,14 +109,14 @@ def sample(
     for number, answer in enumerate(answers, 1):
         if num_samples > 1:
             state.say(f"[{number}]")
-        click.echo(answer["text"])
+        state.print_text(answer["text"])
         if answer["mean_logprob"] is not None:
             state.say(
                 f"{len(answer['tokens'])} tokens, {answer['stop_reason']}, mean log-probability {answer['mean_logprob']:.3f}"
             )
 
 
-def _file(path: Path) -> Any:
+def _file(path: Path) -> str | list[Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -134,9 +136,9 @@ def _tokens(tokenizer: Tokenizer, row: Any, chat: bool) -> list[int]:
         raise DataError("a row must be an object with `prompt`, `messages` or `tokens`")
     if "tokens" in row:
         tokens = row["tokens"]
-        if not tokens or not all(isinstance(token, int) and token >= 0 for token in tokens):
+        if not (tokens and isinstance(tokens, list) and all(map(_is_token, tokens))):
             raise DataError("`tokens` must be a non-empty list of token ids")
-        return list(tokens)
+        return tokens
     messages = row.get("messages")
     if messages is None and isinstance(row.get("prompt"), list):
         messages = row["prompt"]
@@ -149,6 +151,10 @@ def _tokens(tokenizer: Tokenizer, row: Any, chat: bool) -> list[int]:
         messages = [{"role": "user", "content": text}]
     rendered: list[int] = tokenizer.apply_chat_template(messages, add_generation_prompt=True)
     return rendered
+
+
+def _is_token(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _answer(tokenizer: Tokenizer, sequence: types.SampledSequence) -> dict[str, Any]:
@@ -165,7 +171,7 @@ def _answer(tokenizer: Tokenizer, sequence: types.SampledSequence) -> dict[str, 
 
 def _many(
     state: State,
-    client: Any,
+    client: SamplingClient,
     tokenizer: Tokenizer,
     source: str,
     output: Path,
@@ -186,17 +192,13 @@ def _many(
         raise DataError(
             f"{len(problems)} of {len(rows)} rows of {source} are not prompts.", problems
         )
-    done = _done(output)
-    if done > len(rows):
-        raise click.ClickException(
-            f"{output} has {done} answers, and {source} only {len(rows)} prompts."
-        )
+    done = _done(output, [_shown(row.value) for row in rows], source)
     if done:
-        state.say(f"{output} has {done} answers already; going on with prompt {done + 1}.")
+        state.say(f"{output} has {count(done, 'answer')} already; going on with prompt {done + 1}.")
     sampling = params(**given)
 
     def answers() -> Iterator[tuple[int, types.SampleResponse]]:
-        waiting: deque[tuple[int, Any]] = deque()
+        waiting: deque[tuple[int, APIFuture[types.SampleResponse]]] = deque()
         for number in range(done, len(rows)):
             waiting.append(
                 (
@@ -214,21 +216,43 @@ def _many(
         for number, response in answers():
             row = rows[number].value
             answer = {
-                "prompt": row.get("prompt", row.get("messages", row.get("text"))),
+                "prompt": _shown(row),
                 "samples": [_answer(tokenizer, sequence) for sequence in response.sequences],
             }
             file.write(orjson.dumps(answer) + b"\n")
             file.flush()
             progress(number + 1, len(rows))
-    state.say(f"{len(rows)} answers in {output}.")
+    state.say(f"{count(len(rows), 'answer')} in {output}.")
 
 
-def _done(output: Path) -> int:
-    """Answers that a file has; what a crash has left of another is cut off."""
-    if not output.exists():
+def _shown(row: dict[str, Any]) -> Any:
+    """What an answer names as its prompt."""
+    return row.get("prompt", row.get("messages", row.get("text", row.get("tokens"))))
+
+
+def _done(output: Path, prompts: Sequence[Any], source: str) -> int:
+    """The number of answers in a file; what a crash has left of another is cut off.
+
+    Raises:
+        click.ClickException: They are not the answers to these prompts.
+    """
+    try:
+        content = output.read_bytes()
+    except FileNotFoundError:
         return 0
-    content = output.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
+    answers = whole.splitlines()
+    for number, line in enumerate(answers):
+        try:
+            answered = orjson.loads(line)["prompt"]
+        except (ValueError, KeyError, TypeError):
+            raise click.ClickException(
+                f"{output} is not a file of answers: line {number + 1} has no prompt. Choose another --output."
+            ) from None
+        if number >= len(prompts) or answered != prompts[number]:
+            raise click.ClickException(
+                f"{output} has answers to other prompts than {source}, from line {number + 1} on. Choose another --output."
+            )
     if len(whole) != len(content):
         output.write_bytes(whole)
-    return whole.count(b"\n")
+    return len(answers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 
 from tinker.cli import data_view
 from tinker.cli.groups import Command
-from tinker.cli.options import settings_of, settings_options
+from tinker.cli.options import PATH, settings_of, settings_options
 from tinker.cli.state import State
 
 if TYPE_CHECKING:
@@ -27,12 +28,18 @@ Examples:
   TINKER_BASE_URL=local tinker train chats.jsonl
 """,
 )
-@click.argument("data", metavar="DATA", required=False)
+@click.argument("data", metavar="DATA", type=PATH, required=False)
 @click.option(
-    "--config", metavar="FILE", help="Settings in TOML, JSON or YAML; flags come before them."
+    "--config",
+    type=PATH,
+    metavar="FILE",
+    help="Settings in TOML, JSON or YAML; flags come before them.",
 )
 @click.option(
-    "--resume", metavar="DIR", help="Go on with the run in this folder, from its last checkpoint."
+    "--resume",
+    type=PATH,
+    metavar="DIR",
+    help="Go on with the run in this folder, from its last checkpoint.",
 )
 @click.option(
     "--dry-run", is_flag=True, help="Report on the data and stop; nothing is sent that costs."
@@ -69,6 +76,7 @@ def train(
 def _training(
     state: State, data: str, config: str | None, resume: str | None, given: dict[str, Any]
 ) -> Training:
+    from tinker.recipes.rows import STDIN  # noqa: PLC0415
     from tinker.recipes.run_folder import RunFolder  # noqa: PLC0415
     from tinker.recipes.settings import TrainSettings  # noqa: PLC0415
     from tinker.recipes.supervised import Training  # noqa: PLC0415
@@ -80,6 +88,10 @@ def _training(
     folder = RunFolder(Path(resume))
     stored = folder.config().get("settings")
     settings = TrainSettings.of(stored if isinstance(stored, dict) else {}, str(folder.path))
+    if settings.data == STDIN and sys.stdin.isatty():
+        raise click.UsageError(
+            f"The run reads its data from standard input: give it the same again, as in `tinker train --resume {resume} < DATA`."
+        )
     changed = {
         name: value
         for name, value in {**given, **({"data": data} if data else {})}.items()

@@ -46,7 +46,7 @@ from tinker_local.engine.hf.lora import (
     new as new_adapter,
     save as save_adapter,
 )
-from tinker_local.engine.hf.model import DTYPES, BaseModel, choose_device, load
+from tinker_local.engine.hf.model import DTYPES, BaseModel, choose_device, load, reasons
 
 
 class HfEngine:
@@ -75,11 +75,11 @@ class HfEngine:
         names = [folder.name for folder in folders]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ModelError(f"two models are called {min(twice)}: give one a name, NAME=PATH")
-        self._bases: dict[str, BaseModel] = {
-            folder.name: load(folder, chosen, precision) for folder in folders
-        }
-        for base in self._bases.values():
-            logprobs.check(base)
+        self._bases: dict[str, BaseModel] = {}
+        for folder in folders:
+            base = self._bases[folder.name] = load(folder, chosen, precision)
+            with reasons(folder):
+                logprobs.check(base)
         self._matrices = {name: AdaptedMatrices(base) for name, base in self._bases.items()}
         self._models = {name: base.spec for name, base in self._bases.items()}
 
