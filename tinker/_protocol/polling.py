@@ -252,10 +252,10 @@ def _control_message(response: httpx.Response) -> dict[str, Any] | None:
     if len(content) > 65536 or not content.startswith(b"{"):
         return None
     try:
-        answer = loads(content)
+        body = loads(content)
     except orjson.JSONDecodeError:
         return None
-    return answer if isinstance(answer, dict) else None
+    return body if isinstance(body, dict) else None
 
 
 def _refused(error: APIStatusError, request_id: str, progress: Progress) -> RequestFailedError:
