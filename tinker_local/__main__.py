@@ -27,7 +27,10 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"tinker_local: {message}\n")
 
 
-def arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
+PROGRAM = "python -m tinker_local"
+
+
+def arguments(argv: list[str] | None, prog: str = PROGRAM) -> argparse.Namespace:
     parser = _Parser(
         prog=prog,
         description="A server of the Tinker training API for this machine, with a small model that really trains.",
@@ -142,7 +145,7 @@ def _bounded() -> Callable[[logging.LogRecord], bool]:
 MAX_WARNINGS_A_MINUTE = 10
 
 
-def main(argv: list[str] | None = None, prog: str = "python -m tinker_local") -> int:
+def main(argv: list[str] | None = None, prog: str = PROGRAM) -> int:
     args = arguments(argv, prog)
     level = logging.INFO if args.verbose else logging.WARNING
     handler = logging.StreamHandler()

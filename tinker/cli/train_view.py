@@ -7,6 +7,7 @@ import sys
 import time
 from collections import deque
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.live import Live
@@ -208,6 +209,9 @@ def _conclude(
     state.say("Next:")
     state.say(f"  tinker chat {folder}")
     state.say(f"  tinker export {folder}")
-    state.say(f"  tinker train DATA --load-checkpoint-path {finished.checkpoint.state_path}")
+    given = training.settings.model_name
+    # A server inside the command has to be given the folder of the model again.
+    model = f" --model {shlex.quote(given)}" if given and Path(given).exists() else ""
+    state.say(f"  tinker train DATA{model} --load-checkpoint-path {finished.checkpoint.state_path}")
     if not state.is_json:
         print(finished.checkpoint.sampler_path or finished.checkpoint.state_path)

@@ -20,7 +20,10 @@ _EPILOG = """Exit status: 0 if nothing failed, 1 if a check failed or did not ru
 argument is invalid. An operation that a server does not offer is not a failure."""
 
 
-def arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
+PROGRAM = "python -m tinker.conformance"
+
+
+def arguments(argv: list[str] | None, prog: str = PROGRAM) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=prog,
         description="Test any server of the Tinker training API against the contract. Works in a session of its own, "
@@ -61,7 +64,7 @@ def arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     return args
 
 
-def main(argv: list[str] | None = None, prog: str = "python -m tinker.conformance") -> int:
+def main(argv: list[str] | None = None, prog: str = PROGRAM) -> int:
     args = arguments(argv, prog)
     try:
         from tinker.conformance.run import run  # noqa: PLC0415  # --help needs nothing of it

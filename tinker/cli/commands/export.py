@@ -9,7 +9,7 @@ import click
 
 from tinker.cli.checkpoints import download_to
 from tinker.cli.groups import Command
-from tinker.cli.models import checkpoint_of
+from tinker.cli.models import base_of, checkpoint_of
 from tinker.cli.state import State
 
 
@@ -60,6 +60,7 @@ def export(state: State, path: str, output: Path | None, base: Path | None, vllm
         adapter = Path(path)
         if not (adapter / exporting.ADAPTER).exists():
             source = path if path.startswith("tinker://") else checkpoint_of(adapter).state_path
+            state.offer(base_of(path))
             adapter = download_to(state, source, Path(temporary), force=False)
         notes: list[str] = []
         if base is not None:
