@@ -127,7 +127,7 @@ class _Poll(Generic[T]):
     """One poll, and its outcome. After a 200 that is neither a result nor a known message, the client polls again."""
 
     connection: Connection
-    request: Request[Any]
+    request: Request[object]
     request_id: str
     takes_metadata: bool
     decode: Decoder[T]
