@@ -70,6 +70,7 @@ NAMES = {
         "auth": "tinker.auth",
         "events": "tinker.events",
         "results": "tinker.futures",
+        "results_async": "tinker.futures",
         "types": "tinker.types",
     },
     "tinker.types": {
