@@ -137,7 +137,7 @@ def test_a_rejection_by_the_hub_is_reported_without_the_token(
     env = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_TOKEN": "hf_test"}
     done = cli("checkpoint", "push-hf", saved[0], "--repo", "me/x", env=env)
     assert done.status == 1
-    assert "The hub did not take the adapter" in done.stderr
+    assert "The hub rejected the adapter" in done.stderr
     assert "hf_test" not in done.stderr
     none = cli(
         "checkpoint", "push-hf", saved[0], "--repo", "me/x", env={"HF_ENDPOINT": env["HF_ENDPOINT"]}

@@ -104,8 +104,8 @@ def test_an_exception_has_no_credential(keys: Path, base_url: str | None) -> Non
 def test_a_key_is_exchanged_and_the_token_goes_with_every_request(exchanging: str) -> None:
     with tinker.ServiceClient(base_url=exchanging, api_key="tml-anna") as service:
         training = service.create_lora_training_client("tinker-local/tiny", rank=1).result()
-        assert service.holder.connection._exchange is not None
-        token = service.holder.connection._exchange._token
+        assert service.holder.connection.exchange is not None
+        token = service.holder.connection.exchange._token
         assert token is not None
         assert token.text not in repr(token)
         headers = service.holder.connection.http.headers
@@ -122,7 +122,7 @@ def test_a_token_the_server_no_longer_takes_is_replaced_once(
     caplog.set_level(logging.DEBUG, "tinker")
     with tinker.ServiceClient(base_url=exchanging, api_key="tml-anna") as service:
         training = service.create_lora_training_client("tinker-local/tiny", rank=1).result()
-        exchange = service.holder.connection._exchange
+        exchange = service.holder.connection.exchange
         assert exchange is not None
         forged = jwt(exp=time.time() + 3600, iat=time.time())
         exchange._token = credentials._Token.of(forged)

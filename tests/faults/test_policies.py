@@ -81,7 +81,11 @@ def test_an_attempt_without_a_response_ends_when_the_policy_says() -> None:
     with Held() as server:
         client = training(server, attempt_timeout=0.2, **QUICK)
         assert client.optim_step().result(timeout=10).metrics == {"a": 1.0}
-        assert [request["seq_id"] for request in server.seen["optim_step"]] == [1, 1]
+        sent = [request["seq_id"] for request in server.seen["optim_step"]]
+        assert (
+            len(sent) >= 2
+        )  # a busy machine may take longer than one attempt for the response too
+        assert set(sent) == {1}
         server.let_go.set()
 
 

@@ -207,7 +207,7 @@ def test_folders_that_cannot_be_offered(
         ([str(empty)], "does not contain a model: it has no config.json"),
         ([str(weightless)], "has no weights"),
         ([str(bert)], "is a clip model, not a causal language model"),
-        ([str(moe)], "is not the matrix of a linear layer"),
+        ([str(moe)], "it is a mixture of experts"),
         ([str(broken)], "cannot read this GGUF file"),
         ([f"a={folders['qwen3']}", "--model", f"a={folders['llama']}"], "two models are called a"),
         ([str(folders["qwen3"]), "--device", "cuda:99"], "the device 'cuda:99' cannot be used"),
@@ -239,26 +239,50 @@ def test_too_little_memory_is_reported_before_loading(
         HfEngine([(None, folders["qwen3"])], device="cpu")
 
 
-def test_without_a_tokenizer_tokens_still_work(tmp_path: Path, folders: dict[str, Path]) -> None:
+def test_without_a_tokenizer_or_template_tokens_still_work(
+    tmp_path: Path, folders: dict[str, Path]
+) -> None:
+    """Chat is rejected with the reason, which names what the user of the server knows, not its files."""
     from tinker_local.engine.hf.engine import HfEngine
 
-    bare = shutil.copytree(folders["qwen3"], tmp_path / "bare")
+    bare, plain_text = (
+        shutil.copytree(folders["qwen3"], tmp_path / name) for name in ("bare", "plain")
+    )
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (bare / name).unlink()
-    engine = HfEngine([(None, bare)], device="cpu")
+    (plain_text / "tokenizer_config.json").write_text("{}")
+    engine = HfEngine([(None, bare), (None, plain_text)], device="cpu")
     with (
         LocalServer(engine=engine) as server,
         tinker.ServiceClient(base_url=server.url) as service,
+        httpx.Client(base_url=server.url, headers={"Authorization": "Bearer tml-local"}) as http,
     ):
-        sampler = service.create_sampling_client(base_model="bare").result(timeout=60)
         params = tinker.SamplingParams(max_tokens=4, seed=1, stop=[])
         prompt = tinker.ModelInput.from_ints([5, 6])
-        assert len(sampler.sample(prompt, 1, params).result(timeout=60).sequences[0].tokens) == 4
+        for model in ("bare", "plain"):
+            sampler = service.create_sampling_client(base_model=model).result(timeout=60)
+            sampled = sampler.sample(prompt, 1, params).result(timeout=60)
+            assert len(sampled.sequences[0].tokens) == 4
+        sampler = service.create_sampling_client(base_model="bare").result(timeout=60)
         with pytest.raises(tinker.TinkerError, match="No tokenizer in"):
-            service.create_lora_training_client("bare", rank=1).result(timeout=60).get_tokenizer()
+            sampler.get_tokenizer()
         with pytest.raises(tinker.TinkerError, match="stop token ids"):
             stops = tinker.SamplingParams(max_tokens=4, stop=["a"])
             sampler.sample(prompt, 1, stops).result(timeout=60)
+
+        for model, reason in {
+            "bare": "bare takes token ids only, by the sampling API: No tokenizer in bare",
+            "plain": "plain has no chat template, so it cannot chat: send the whole prompt as text",
+        }.items():
+            for route in ("/oai/api/v1/chat/completions", "/anthropic/api/v1/messages"):
+                messages = [{"role": "user", "content": "Hello"}]
+                body = {"model": model, "max_tokens": 4, "messages": messages}
+                response = http.post(route, json=body)
+                assert response.status_code == 400
+                assert reason in response.json()["error"]["message"]
+                assert str(tmp_path) not in response.text
+        body = {"model": "plain", "max_tokens": 4, "prompt": "Hello"}
+        assert http.post("/oai/api/v1/completions", json=body).status_code == 200
 
 
 def test_local_models_are_named_in_the_environment(

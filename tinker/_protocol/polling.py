@@ -32,11 +32,13 @@ from tinker import _log
 from tinker._codec.media_types import ResultType
 from tinker._protocol import outcome
 from tinker._protocol.byte_budget import ByteBudget
-from tinker._protocol.connection import Connection, detail_of
+from tinker._protocol.connection import Connection
+from tinker._protocol.failures import detail_of
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import is_final
-from tinker._protocol.telemetry import SECONDS, PollState
+from tinker._protocol.telemetry import SECONDS
 from tinker.errors import APIStatusError, RequestErrorCategory, RequestFailedError
+from tinker.events import PollState
 from tinker.retry_policy import RetryPolicy
 from tinker_api.api.futures import retrieve_future
 from tinker_api.models import FutureRetrieveRequest
@@ -100,7 +102,7 @@ async def poll(
             )
             asked = time.monotonic()
             if progress.seconds_left() <= 0:
-                raise connection.too_late(progress)
+                raise connection.failures.too_late(progress)
             poll = await _Poll(
                 connection, request, request_id, size is None, decode, progress
             ).outcome()
@@ -126,7 +128,7 @@ class _Poll(Generic[T]):
     """One poll, and its outcome. After a 200 that is neither a result nor a known message, the client polls again."""
 
     connection: Connection
-    request: Request[Any]
+    request: Request[object]
     request_id: str
     takes_metadata: bool
     decode: Decoder[T]
@@ -206,7 +208,7 @@ class _Poll(Generic[T]):
             message = _control_message(response.raw) or {}
             if is_final(408, message):
                 self._tell(response.raw, "failed")
-                refusal = self.connection.refusal(response.raw, self.progress)
+                refusal = self.connection.failures.refusal(response.raw, self.progress)
                 raise _refused(refusal, self.request_id, self.progress)
             self._wait(response.raw, message)
         return self
@@ -251,10 +253,10 @@ def _control_message(response: httpx.Response) -> dict[str, Any] | None:
     if len(content) > 65536 or not content.startswith(b"{"):
         return None
     try:
-        answer = loads(content)
+        body = loads(content)
     except orjson.JSONDecodeError:
         return None
-    return answer if isinstance(answer, dict) else None
+    return body if isinstance(body, dict) else None
 
 
 def _refused(error: APIStatusError, request_id: str, progress: Progress) -> RequestFailedError:

@@ -60,7 +60,7 @@ REFUSALS_OF_A_ROUTE = (404, 405)
 """Status codes of servers that do not know a route."""
 REFUSALS_OF_A_FORM = frozenset({400, 404, 405, 422})
 """Status codes of servers that do not know a route or a form of a request."""
-DISPENSABLE_MEMBERS = frozenset({"display_name", "user_metadata", "prompt_logprobs_last_n"})
+DISPENSABLE_FIELDS = frozenset({"display_name", "user_metadata", "prompt_logprobs_last_n"})
 """Fields that only inform or save work: leaving them out is better than failing."""
 
 _NO_ROUTE = frozenset({"", "not found", "method not allowed"})
@@ -93,7 +93,7 @@ def is_final(status: int, body: object) -> bool:
     return status in _FINAL_STATUSES or bool(_FINAL_WORDS.search(str(_detail(body))))
 
 
-def unknown_members(body: object) -> list[str]:
+def unknown_fields(body: object) -> list[str]:
     """The fields of a request that a 422 calls extra."""
     return [where[-1] for where in _issues(body, "extra_forbidden")]
 

@@ -270,7 +270,7 @@ class Sampler:
 
         response = await session.backpressure.send(once, size_of(prompt), progress)
         if response.status_code == 402:
-            raise session.connection.refusal(response.raw, progress)
+            raise session.connection.failures.refusal(response.raw, progress)
         return response
 
     # ---- results ----------------------------------------------------------------------------

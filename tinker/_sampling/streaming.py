@@ -14,7 +14,8 @@ from tinker import _log, types
 from tinker._codec.media_types import EVENT_STREAM
 from tinker._http.sse import SSEDecoder
 from tinker._protocol import loop, retry
-from tinker._protocol.connection import Stream, hide_credentials
+from tinker._protocol.connection import Stream
+from tinker._protocol.failures import hide_credentials
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
 from tinker._sampling.sampler import NO_QUEUE, SDK, Sampler
@@ -104,7 +105,7 @@ async def _open(
         return None
     if EVENT_STREAM not in response.headers.get("content-type", ""):
         await response.raw.aread()
-        raise connection.unexpected(response.raw, progress, None)
+        raise connection.failures.unexpected(response.raw, progress, None)
     hide_credentials(response.raw.request)  # for exceptions that are raised from here on
     progress.doing = "waiting for tokens"
     return response

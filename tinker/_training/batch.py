@@ -101,13 +101,13 @@ async def _learn(
     except ValueError as unsayable:
         if may_be_taken:
             return await _persist(session, batch, seq_id, progress, guess)
-        refusal = session.connection.refusal(first.raw, progress).message
+        refusal = session.connection.failures.refusal(first.raw, progress).message
         raise _unsayable(refusal, guess, unsayable) from None
     except APIError as failed:
         failed.outcome_unknown |= may_be_taken
         raise
     if second.status_code < 300:
-        reason = session.connection.refusal(first.raw, progress).message.rstrip(".")
+        reason = session.connection.failures.refusal(first.raw, progress).message.rstrip(".")
         _log.ENCODING_LEARNED(error=reason, encoding=other)
         traits.training_encoding = other
         return second
@@ -121,7 +121,7 @@ async def _learn(
     was_read = [(e, r) for e, r in responses if r.status_code not in (404, 405, 415)]
     in_json = [pair for pair in was_read if pair[0] is Encoding.JSON]
     _, response = (in_json or was_read or responses)[0]
-    raise session.connection.refusal(response.raw, progress)
+    raise session.connection.failures.refusal(response.raw, progress)
 
 
 async def _insist(

@@ -76,5 +76,5 @@ def push(
     except LocalTokenNotFoundError:
         raise RecipeError("No Hugging Face token: run `hf auth login`, or set HF_TOKEN.") from None
     except (HfHubHTTPError, OSError) as error:
-        raise RecipeError(f"The hub did not take the adapter: {error}") from None
+        raise RecipeError(f"The hub rejected the adapter: {error}") from None
     return str(commit.pr_url or commit.commit_url)

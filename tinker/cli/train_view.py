@@ -21,7 +21,7 @@ from tinker.recipes.run_folder import CURVE
 from tinker.recipes.supervised import Training
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderResult
 
 _BARS = "▁▂▃▄▅▆▇█"
 _RATE_STEPS = 20
@@ -62,7 +62,7 @@ class View:
         seconds = sum(step.seconds for step in self._recent)
         return sum(step.tokens for step in self._recent) / seconds if seconds else 0.0
 
-    def __rich_console__(self, console: Console, options: Any) -> Any:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = max(20, min(options.max_width, 100))
         if self._last is None:
             doing = self._waiting() or "starting"

@@ -57,13 +57,21 @@ def assembler(
     return Assembler((decoder.push, decoder.finish), frozenset(ends), stops, **parts)
 
 
-def tokenizer_of(spec: ModelSpec) -> Tokenizer:
-    """The tokenizer of a base model."""
+def tokenizer_of(spec: ModelSpec, *, for_chat: bool) -> Tokenizer:
+    """The tokenizer of a base model; for a chat, it must have a chat template."""
     try:
-        return get_tokenizer(spec.tokenizer_id)
+        tokenizer = get_tokenizer(spec.tokenizer_id)
     except (TokenizerError, ImportError) as error:
-        text = f"Model '{spec.name}' is not supported here: {error}"
+        reason = str(error).replace(spec.tokenizer_id, spec.name)  # paths are the server's own
+        text = f"{spec.name} takes token ids only, by the sampling API: {reason}"
         raise Refusal(400, text, parameter="model") from None
+    if for_chat and tokenizer.chat_template is None:
+        text = (
+            f"{spec.name} has no chat template, so it cannot chat: send the whole prompt as text to the "
+            "completions of the OpenAI routes, or as token ids by the sampling API"
+        )
+        raise Refusal(400, text, parameter="model")
+    return tokenizer
 
 
 def render(
@@ -99,7 +107,8 @@ def render(
         )
         tokens = tokenizer.encode(text, add_special_tokens=False)
     except (TokenizerError, ImportError) as error:
-        raise Refusal(400, str(error), parameter="messages") from None
+        reason = str(error).replace(str(tokenizer.name_or_path), "this model")
+        raise Refusal(400, reason, parameter="messages") from None
     return Conversation(
         tokenizer=tokenizer, template=template, text=text, tokens=tokens, has_tools=bool(tools)
     )

@@ -46,7 +46,7 @@ from tinker_local.engine.hf.lora import (
     new as new_adapter,
     save as save_adapter,
 )
-from tinker_local.engine.hf.model import DTYPES, BaseModel, choose_device, load
+from tinker_local.engine.hf.model import DTYPES, BaseModel, choose_device, load, reasons
 
 
 class HfEngine:
@@ -75,11 +75,11 @@ class HfEngine:
         names = [folder.name for folder in folders]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ModelError(f"two models are called {min(twice)}: give one a name, NAME=PATH")
-        self._bases: dict[str, BaseModel] = {
-            folder.name: load(folder, chosen, precision) for folder in folders
-        }
-        for base in self._bases.values():
-            logprobs.check(base)
+        self._bases: dict[str, BaseModel] = {}
+        for folder in folders:
+            base = self._bases[folder.name] = load(folder, chosen, precision)
+            with reasons(folder):
+                logprobs.check(base)
         self._matrices = {name: AdaptedMatrices(base) for name, base in self._bases.items()}
         self._models = {name: base.spec for name, base in self._bases.items()}
 
@@ -111,7 +111,7 @@ class HfEngine:
         backward: bool,
     ) -> tuple[LossResult, HfAdapter]:
         base = self._base(adapter.base_model)
-        with _memory_errors(base):
+        with _MemoryErrors(base):
             return training.loss_and_gradient(
                 base,
                 self._matrices[adapter.base_model],
@@ -147,7 +147,7 @@ class HfEngine:
         for spec in specs:
             self.check_sample(base_model, spec)
         used = None if adapter is None else in_precision(adapter, base.dtype)
-        with _memory_errors(base), self._matrices[base_model].using(used):
+        with _MemoryErrors(base), self._matrices[base_model].using(used):
             results: list[SampleResult] = sampling.sample(base, Head.of(base, used), specs)
             return results
 
@@ -158,7 +158,7 @@ class HfEngine:
         return base
 
 
-class _memory_errors:  # noqa: N801  # reads as the function it stands for
+class _MemoryErrors:
     """Turn running out of device memory into a failure of the operation; others go on."""
 
     def __init__(self, base: BaseModel) -> None:

@@ -119,10 +119,14 @@ class _TargetLogProbs(torch.autograd.Function):
 def check(model: BaseModel) -> None:
     """Raise ModelError if the model computes its logits differently from `Head`."""
     tokens = torch.arange(4, device=model.device)[None]
+    refused = f"{model.spec.name} ({model.spec.arch}) cannot be offered: "
     expected = model.network(input_ids=tokens, use_cache=False).logits[0].float()
     hidden = model.hidden(input_ids=tokens).last_hidden_state[0]
+    if not expected.isfinite().all():
+        raise ModelError(
+            f"{refused}its logits are not finite in {model.dtype}".replace("torch.", "")
+        )
     if not torch.allclose(Head.of(model, None).logits(hidden), expected, rtol=1e-2, atol=1e-2):
         raise ModelError(
-            f"{model.spec.name} ({model.spec.arch}) cannot be offered: its logits are more than the unembedding "
-            "of its last hidden state"
+            f"{refused}its logits are more than the unembedding of its last hidden state"
         )

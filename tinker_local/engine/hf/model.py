@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,6 +22,9 @@ logger = logging.getLogger("tinker_local")
 
 ATTENTION, MLP, UNEMBED = "attn", "mlp", "unembed"
 _PARTS = {"attn": ATTENTION, "attention": ATTENTION, "mlp": MLP, "feed_forward": MLP, "ffn": MLP}
+_EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
+"""Settings that only mixtures of experts have."""
+_POSSIBLE = "dense decoders such as Llama, Qwen 2 and 3, Gemma, SmolLM, Mistral and Phi can be"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -89,12 +93,12 @@ def load(folder: Folder, device: torch.device, dtype: torch.dtype) -> BaseModel:
     memory.
     """
     from transformers import AutoModelForCausalLM  # noqa: PLC0415 - takes seconds
-    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
-    disable_progress_bar()
-    with torch.device("meta"):
+    with torch.device("meta"), reasons(folder):
         shape = AutoModelForCausalLM.from_config(folder.config)
     parts = _parts(shape, folder)
+    with reasons(folder, "tokenizer.json"):
+        tokenizer = text.read(folder)
     parameters = sum(one.numel() for one in shape.parameters())
     size = torch.empty(0, dtype=dtype).element_size()
     free = memory.available(device)
@@ -104,7 +108,8 @@ def load(folder: Folder, device: torch.device, dtype: torch.dtype) -> BaseModel:
             f"{_name(dtype)} take {memory.gigabytes(parameters * size)}, and {device} has "
             f"{memory.gigabytes(free)} free"
         )
-    network = AutoModelForCausalLM.from_pretrained(folder.path, dtype=dtype).to(device)
+    with reasons(folder):
+        network = _read(folder, dtype).to(device)
     network.eval().requires_grad_(False)
     head = next(name for name, part in parts.items() if part == UNEMBED)
     return BaseModel(
@@ -115,7 +120,7 @@ def load(folder: Folder, device: torch.device, dtype: torch.dtype) -> BaseModel:
             tokenizer_id=str(folder.path),
             arch=folder.config.model_type,
         ),
-        text=text.read(folder),
+        text=tokenizer,
         network=network,
         matrices={name: network.get_submodule(name) for name in parts},
         parts=parts,
@@ -129,14 +134,56 @@ def load(folder: Folder, device: torch.device, dtype: torch.dtype) -> BaseModel:
     )
 
 
+@contextmanager
+def reasons(folder: Folder, file: str = "") -> Iterator[None]:
+    """Turn what libraries raise for a damaged folder, which may be anything, into a ModelError."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        where = f"{file}: " if file else ""
+        raise ModelError(f"{folder.name} cannot be loaded: {where}{reason}") from error
+
+
+def _read(folder: Folder, dtype: torch.dtype) -> Any:
+    """The model with its weights. Raises ModelError if some are not there: transformers would draw them at random."""
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415
+    from transformers.utils import logging as reports  # noqa: PLC0415
+
+    verbosity = reports.get_verbosity()
+    reports.disable_progress_bar()
+    reports.set_verbosity_error()
+    try:
+        network, found = AutoModelForCausalLM.from_pretrained(
+            folder.path, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    finally:
+        reports.set_verbosity(verbosity)
+    for name, given, expected in sorted(found["mismatched_keys"]):
+        raise ModelError(
+            f"{folder.name} cannot be loaded: {name} has shape {list(given)} in its files, and {list(expected)} by "
+            "its config.json"
+        )
+    if missing := sorted(found["missing_keys"]):
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ModelError(
+            f"{folder.name} cannot be loaded: its files do not have {missing[0]}{more}"
+        )
+    return network
+
+
 def _parts(shape: Any, folder: Folder) -> dict[str, str]:
     """The matrices by name, and the part of the model that each belongs to. Raises ModelError if one belongs to no part."""
     refused = f"{folder.name} ({folder.config.model_type}) cannot be offered: "
+    if any(getattr(folder.config, name, None) for name in _EXPERTS):
+        raise ModelError(f"{refused}it is a mixture of experts; {_POSSIBLE}")
     layers = getattr(shape.base_model, "layers", None)
     head = shape.get_output_embeddings()
     if not isinstance(layers, nn.ModuleList) or not isinstance(head, nn.Linear):
         raise ModelError(
-            f"{refused}it is not a sequence of decoder layers with a linear unembedding"
+            f"{refused}it is not a sequence of decoder layers with a linear unembedding; {_POSSIBLE}"
         )
     parts: dict[str, str] = {}
     for name, module in shape.named_modules():
@@ -155,10 +202,7 @@ def _parts(shape: Any, folder: Folder) -> dict[str, str]:
             matrices.add(f"{name}.weight")
     for name, parameter in layers.named_parameters():
         if parameter.dim() > 1 and name not in matrices:
-            raise ModelError(
-                f"{refused}{name} is not the matrix of a linear layer. Dense decoders such as Llama, Qwen 2 "
-                "and 3, Gemma, SmolLM, Mistral and Phi can be"
-            )
+            raise ModelError(f"{refused}{name} is not the matrix of a linear layer; {_POSSIBLE}")
     return parts
 
 

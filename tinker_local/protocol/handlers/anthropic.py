@@ -68,7 +68,7 @@ async def count_message_tokens(backend: Backend, call: Call) -> dict[str, Any]:
 async def _conversation(
     backend: Backend, base_model: str, asked: Mapping[str, Any]
 ) -> Conversation:
-    tokenizer = await tokenizer_for(backend, base_model)
+    tokenizer = await tokenizer_for(backend, base_model, for_chat=True)
     messages = []
     if system := text_of("system", asked.get("system")):
         messages.append({"role": "system", "content": system})

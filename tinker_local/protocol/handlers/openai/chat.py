@@ -48,7 +48,8 @@ async def create_chat_completion(backend: Backend, call: Call) -> dict[str, Any]
     check_parameters("ChatCompletionRequest", asked, IGNORED, NEUTRAL)
     asked.setdefault("max_tokens", asked.get("max_completion_tokens"))
     model, base_model = base_model_of(backend, call)
-    conversation = await _conversation(await tokenizer_for(backend, base_model), asked)
+    tokenizer = await tokenizer_for(backend, base_model, for_chat=True)
+    conversation = await _conversation(tokenizer, asked)
     topk = asked.get("top_logprobs") or 0
     if topk and not asked.get("logprobs"):
         raise Refusal(400, "top_logprobs needs logprobs", parameter="top_logprobs")

@@ -57,8 +57,9 @@ def base_model_of(backend: Backend, call: Call) -> tuple[dict[str, Any], str]:
     return {"base_model": base_model, "model_path": path}, base_model
 
 
-async def tokenizer_for(backend: Backend, base_model: str) -> Tokenizer:
-    return await asyncio.to_thread(tokenizer_of, backend.engine.models[base_model])
+async def tokenizer_for(backend: Backend, base_model: str, *, for_chat: bool = False) -> Tokenizer:
+    spec = backend.engine.models[base_model]
+    return await asyncio.to_thread(tokenizer_of, spec, for_chat=for_chat)
 
 
 def stops_of(asked: Mapping[str, Any]) -> list[str]:
