@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CON
 PYTEST := $(BIN)/python -m pytest
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep faults-deep fault-table outages bench bench-smoke torch tokenizer-files official-sdk interop release-check typescript mock clean
+.PHONY: help demo unit test test-all coverage check lint format docs pictures codegen codegen-check codegen-diff contract-lint contract-diff contract-deep faults-deep fault-table outages bench bench-smoke torch tokenizer-files official-sdk interop release-check typescript mock prism-version clean
 
 help:
 	@echo "make demo            fine-tune on a text with the embedded server (TEXT=file, default README.md)"
@@ -153,12 +153,18 @@ $(NODE_MODULES): examples/typescript/package-lock.json
 	@codegen/node.sh npm ci --prefix examples/typescript --no-audit --no-fund --silent
 	@touch $@
 
-# tests/docs/test_typescript.py runs what this builds.
-typescript: $(NODE_MODULES)
+PRISM := codegen/node.sh npx --yes --loglevel=error @stoplight/prism-cli@5.16.0
+PORT ?= 4010
+
+# tests/docs/test_typescript.py runs what this builds, and test_mock_server.py what it fetches.
+typescript: $(NODE_MODULES) prism-version
 	@codegen/node.sh npm run check --prefix examples/typescript --silent
 
 mock:
-	@codegen/node.sh npx --yes @stoplight/prism-cli@5.16.0 mock openapi.yaml --port 4010
+	@$(PRISM) mock openapi.yaml --port $(PORT)
+
+prism-version:
+	@$(PRISM) --version
 
 contract-lint:
 	codegen/redocly.sh lint --extends recommended-strict openapi.yaml

@@ -98,27 +98,31 @@ def start(url: str) -> Figures:
 # ---- training -----------------------------------------------------------------------------------
 
 
-def batch(datums: int, tokens: int, kind: str, loss: str) -> Callable[[], list[Any]]:
-    """How to build a batch from what a training script has in its hands; the building is measured."""
+def arrays(datums: int, tokens: int, loss: str) -> tuple[list[list[int]], dict[str, Any]]:
+    """What a training script has in its hands: prompts as lists, and the other inputs of the loss as arrays."""
     import numpy as np
-
-    import tinker
-    from tinker import types
 
     rng = np.random.default_rng(5)
     # As in text, few tokens are frequent and most are rare; a target is the next token.
     ranks = rng.zipf(1.3, (datums, tokens + 1)) % 150_000
     ids = rng.permutation(150_000)[ranks]
-    inputs, targets = ids[:, :-1], ids[:, 1:]
     weights = np.ones((datums, tokens), np.float32)
     weights[:, : tokens // 8] = 0  # the prompt
-    columns: dict[str, Any] = {"target_tokens": targets}
+    columns: dict[str, Any] = {"target_tokens": ids[:, 1:]}
     if loss == "cross_entropy":
         columns["weights"] = weights
     else:
         columns["logprobs"] = -rng.exponential(1.0, weights.shape).astype(np.float32)
         columns["advantages"] = weights * rng.normal(size=(datums, 1)).astype(np.float32)
-    prompts = inputs.tolist()
+    return ids[:, :-1].tolist(), columns
+
+
+def batch(datums: int, tokens: int, kind: str, loss: str) -> Callable[[], list[Any]]:
+    """How to build a batch from `arrays`; the building is measured."""
+    import tinker
+    from tinker import types
+
+    prompts, columns = arrays(datums, tokens, loss)
     if kind == "lists":
         columns = {name: column.tolist() for name, column in columns.items()}
         return lambda: [
@@ -169,6 +173,55 @@ def forward_backward(
     middle = sorted(cpus)[len(cpus) // 2], sorted(walls)[len(walls) // 2]
     # Later calls find memory that earlier ones have left: the first one shows what a call needs.
     return {"cpu": middle[0], "wall": middle[1], "peak": peaks[0]}
+
+
+def by_hand(url: str, datums: int, tokens: int) -> Figures:
+    """The first `forward_backward` of a program that has only httpx and numpy: the least that any client in Python needs.
+
+    It packs the same arrays into two bodies, sends them, and cuts the two results into arrays, without a check, a
+    model of a datum, or a retry.
+    """
+    import struct
+
+    import httpx
+    import numpy as np
+
+    prompts, columns = arrays(datums, tokens, "cross_entropy")
+    http = httpx.Client(base_url=url, headers={"X-API-Key": "tml-bench"})
+    http.post("/api/v1/create_session", json={})
+    with Meter().running() as meter:
+        pack = struct.Struct(f"={tokens}i").pack
+        promises = []
+        for part in np.array_split(np.arange(datums), 2):
+            pieces = [b"\x0a\x0bS:train:0:0"]  # field 1, the model; each datum is a field 3
+            for n in part.tolist():
+                datum = [pack(*prompts[n]), *(column[n].tobytes() for column in columns.values())]
+                size = sum(map(len, datum))
+                pieces += [
+                    b"\x1a",
+                    bytes([size & 127 | 128, size >> 7 & 127 | 128, size >> 14]),
+                    *datum,
+                ]
+            promises.append(
+                http.post(
+                    "/api/v1/forward_backward",
+                    content=b"".join(pieces),
+                    headers={"Content-Type": "application/x-protobuf"},
+                ).json()
+            )
+        outputs = []
+        for promise in promises:
+            content = http.post(
+                "/api/v1/retrieve_future",
+                json=promise,
+                headers={"Accept": "application/x-protobuf"},
+            ).content
+            # Not all of it is numbers, and where they are does not matter for how long it takes.
+            numbers = np.frombuffer(content, np.float32, datums // 2 * tokens).copy()
+            outputs += [{"logprobs": row} for row in numbers.reshape(-1, tokens)]
+        read = [output["logprobs"][0] for output in outputs]
+    assert len(read) == datums // 2 * 2
+    return {"cpu": meter.cpu}
 
 
 def growth(url: str, datums: int, tokens: int, calls: int) -> Figures:
@@ -367,7 +420,7 @@ def tiny_engine(url: str, tokens: int, steps: int) -> Figures:
 SCENARIOS = {
     function.__name__: function
     for function in (
-        *(start, forward_backward, growth, pipelined, handover, many_clients),
+        *(start, forward_backward, by_hand, growth, pipelined, handover, many_clients),
         *(sampling, checkpoints, tiny_engine),
     )
 }

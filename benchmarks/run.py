@@ -118,16 +118,23 @@ SCENARIOS = [
         "forward_backward 1024x512, RL, numpy", 1024, 512, [cpu("≤ 0.4"), Figure("wall", "wall"), *BYTES], loss=RL
     ),
     batch(
-        "forward_backward 128x4096, numpy, first call of a process", 128, 4096, [cpu("≤ 0.35")], calls=1,
+        "forward_backward 128x4096, numpy, first call of a process", 128, 4096, [cpu("≤ 0.6")], calls=1,
         cold=True,
     ),
     batch(
-        "forward_backward 1024x512, numpy, first call of a process", 1024, 512, [cpu("≤ 0.4")], calls=1,
+        "forward_backward 1024x512, numpy, first call of a process", 1024, 512, [cpu("≤ 0.6")], calls=1,
         cold=True,
     ),
     batch(
-        "forward_backward 1024x512, RL, numpy, first call of a process", 1024, 512, [cpu("≤ 0.4")], calls=1,
+        "forward_backward 1024x512, RL, numpy, first call of a process", 1024, 512, [cpu("≤ 0.6")], calls=1,
         cold=True, loss=RL,
+    ),
+    *(
+        Scenario(
+            f"forward_backward {datums}x{tokens}, numpy, first call of a process, by hand with httpx and numpy",
+            "by_hand", [cpu("")], {"datums": datums, "tokens": tokens}, {"tokens": tokens}, {"datums": 4}, alone=True,
+        )
+        for datums, tokens in [(128, 4096), (1024, 512)]
     ),
     batch(
         "forward_backward 128x4096, numpy, zstd", 128, 4096, [cpu(""), Figure("wall", "wall"), *BYTES],

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from tinker.futures import (
         APIFuture as APIFuture,
         results as results,
+        results_async as results_async,
     )
     from tinker.request_options import RequestOptions as RequestOptions
     from tinker.rest import (

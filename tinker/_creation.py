@@ -304,7 +304,7 @@ class Creation:
             session_id = journal.run.session_id or session_id
             if (info.last_seq_id or 0) >= next_seq_id:
                 raise JournalError(
-                    f"The training run {run_id} has come to seq_id {info.last_seq_id}, and {journal.path} only to "
+                    f"The training run {run_id} is at seq_id {info.last_seq_id}, and {journal.path} ends at "
                     f"{next_seq_id - 1}: another program has gone on with the run. Go on from a checkpoint, with "
                     "another journal."
                 )

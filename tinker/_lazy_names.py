@@ -70,6 +70,7 @@ NAMES = {
         "auth": "tinker.auth",
         "events": "tinker.events",
         "results": "tinker.futures",
+        "results_async": "tinker.futures",
         "types": "tinker.types",
     },
     "tinker.types": {
@@ -246,5 +247,10 @@ NAMES = {
         "UserSearchOwner": "tinker_api.models",
         "WeightsInfoResponse": "tinker_api.models",
         "WhoamiResponse": "tinker.types.whoami_response",
+    },
+    "tinker._codec.protobuf": {
+        "decode_forward_backward_output": "tinker._codec.protobuf.outputs",
+        "decode_sample_response": "tinker._codec.protobuf.samples",
+        "encode_forward_backward": "tinker._codec.protobuf.requests",
     },
 }

@@ -80,7 +80,7 @@ class ClientStats:
     retries: Mapping[str, int]
     """By cause: a status code, `no response`, `timeout`, `unusable response`, `sample failed`."""
     polls: int
-    """Answers to polls for results."""
+    """Responses to polls for results."""
     encoding: str | None
     """In which batches are sent, `json` or `protobuf`; None before the first one."""
     waited: Waited

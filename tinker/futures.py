@@ -74,36 +74,48 @@ class APIFuture(Generic[T_co]):
             TimeoutError: It is not done in time; the message says what it waits for.
             TinkerError: It failed.
         """
+        end = _end(timeout)
+        self._check_thread()
+        if progress:
+            _show_until_done([self], timeout)
+        return self._until(end, timeout)
+
+    async def result_async(self, timeout: float | None = None) -> T_co:
+        """Wait for the result in an event loop; as `result`, without blocking it."""
+        return await self._until_async(_end(timeout), timeout)
+
+    def _check_thread(self) -> None:
         if not self._future.done() and loop.is_current_thread():
             raise RuntimeError(
                 "result() would block the thread that it waits for: await the future instead."
             )
-        limit = timeout
-        try:
-            if progress:
-                began = time.monotonic()
-                _show_until_done([self], timeout)
-                if timeout is not None:
-                    timeout = max(0.0, timeout - (time.monotonic() - began))
-            return Future.result(self._future, timeout)
-        except TimeoutError:
-            if self._future.done() or self._progress is None:
-                raise
-            raise TimeoutError(
-                f"Not done after {limit:g} s: {self._progress.describe()}. "
-                "It goes on; call result() again to wait longer."
-            ) from None
 
-    async def result_async(self, timeout: float | None = None) -> T_co:
-        """Wait for the result in an event loop; as `result`, without blocking it."""
+    def _until(self, end: float | None, timeout: float | None) -> T_co:
+        """Wait until a time of `time.monotonic`, which is `timeout` seconds after the caller began to wait."""
+        self._check_thread()
         try:
-            return await asyncio.wait_for(asyncio.shield(self._awaitable()), timeout)
+            return Future.result(self._future, _left(end))
         except TimeoutError:
-            if self._future.done() or self._progress is None:
-                raise
+            self._raise_if_late(timeout)
+            raise
+
+    async def _until_async(self, end: float | None, timeout: float | None) -> T_co:
+        if (
+            self._future.done()
+        ):  # its `await` would take a round of the loop, and no time may be left
+            return Future.result(self._future)
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._awaitable()), _left(end))
+        except TimeoutError:
+            self._raise_if_late(timeout)
+            raise
+
+    def _raise_if_late(self, timeout: float | None) -> None:
+        """Say what is waited for, unless the operation itself has failed with a TimeoutError."""
+        if timeout is not None and self._progress is not None and not self._future.done():
             raise TimeoutError(
                 f"Not done after {timeout:g} s: {self._progress.describe()}. "
-                "It goes on; await it again to wait longer."
+                "It goes on; wait for it again to have its result."
             ) from None
 
     def __await__(self) -> Generator[Any, None, T_co]:
@@ -158,13 +170,54 @@ def results(
         TimeoutError: They are not done in time; the message says what the first of them waits for. All go on.
         TinkerError: One has failed: the first one in the order of `futures`.
     """
-    waited_for = list(futures)
-    end = None if timeout is None else time.monotonic() + timeout
+    waited_for, end = list(futures), _end(timeout)
     if progress:
         _show_until_done(waited_for, timeout)
-    return [
-        one.result(None if end is None else max(0.0, end - time.monotonic())) for one in waited_for
-    ]
+    return [one._until(end, timeout) for one in waited_for]
+
+
+async def results_async(
+    futures: Iterable[APIFuture[T]], timeout: float | None = None, *, progress: bool = False
+) -> list[T]:
+    """As `results`, without blocking the event loop.
+
+        async def sample() -> list[tinker.SampleResponse]:
+            params = tinker.SamplingParams(max_tokens=4)
+            futures = [client.sample(prompt, 1, params) for _ in range(8)]
+            return await tinker.results_async(futures, progress=True)
+
+    Args:
+        futures: What to wait for. They go on if this coroutine is cancelled.
+        timeout: Seconds to wait for all of them.
+        progress: Show a line on stderr, as `results` does.
+
+    Raises:
+        TimeoutError: They are not done in time; the message says what the first of them waits for. All go on.
+        TinkerError: One has failed: the first one in the order of `futures`.
+    """
+    waited_for, end, line = list(futures), _end(timeout), ProgressLine()
+
+    async def in_order() -> list[T]:
+        return [await one._until_async(end, timeout) for one in waited_for]
+
+    waiting = asyncio.ensure_future(in_order())
+    try:
+        while progress and line.is_seen and not waiting.done():
+            await asyncio.wait([waiting], timeout=INTERVAL)
+            done = sum(one.future().done() for one in waited_for)
+            line.show(partial(_how_far, waited_for, done, line, math.inf if end is None else end))
+        return await waiting
+    finally:
+        waiting.cancel()
+        line.close()
+
+
+def _end(timeout: float | None) -> float | None:
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _left(end: float | None) -> float | None:
+    return None if end is None else max(0.0, end - time.monotonic())
 
 
 def _show_until_done(futures: Sequence[APIFuture[Any]], timeout: float | None) -> None:

@@ -8,9 +8,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import httpx
 import orjson
 from attrs import asdict, evolve, frozen
 
@@ -20,23 +18,17 @@ from tinker._compat.client_futures import BackcompatClientFuture
 from tinker._compat.deprecated import awaited, submitted
 from tinker._compat.holder import HasHolder
 from tinker._http.credentials import without_credentials
-from tinker._protocol import arguments, retry
-from tinker._protocol.connection import HELD_TIMEOUT
-from tinker._protocol.failures import decode_body
+from tinker._protocol import arguments
 from tinker._protocol.joining import join
 from tinker._protocol.progress import Progress
-from tinker._protocol.results import result_of
-from tinker._protocol.server_traits import REFUSALS_OF_A_ROUTE
 from tinker._protocol.session import Session, describe
-from tinker._sampling import checks
+from tinker._sampling import checks, on_server
 from tinker._sampling.options import SampleOptions
 from tinker._sampling.sampler import Sampler
-from tinker.errors import APIStatusError, TinkerError
+from tinker.errors import TinkerError
 from tinker.futures import APIFuture, SampleFuture
 from tinker.retry_config import RetryConfig
 from tinker_api import models
-from tinker_api.api.models import get_info
-from tinker_api.api.sampling import create_sampling_session, get_sampler
 
 if TYPE_CHECKING:
     from tinker.sample_stream import SampleStream
@@ -118,8 +110,10 @@ class SamplingClient(HasHolder):
                         base_model=base_model,
                         model_path=model_path,
                     )
-                    sampler_id = await _sampler_id(holder, request, progress)
-                name = base_model or await _base_model(holder, sampler_id, model_path or "")
+                    sampler_id = await on_server.create(holder, request, progress)
+                name = base_model or await on_server.base_model(
+                    holder, sampler_id, model_path or ""
+                )
             return cls(
                 holder,
                 sampling_session_id=sampler_id,
@@ -281,7 +275,7 @@ class SamplingClient(HasHolder):
         known = self.holder.tokenizer_ids
         if self._base_model not in known:
             progress = Progress("get_sampler", {"sampler_id": self.sampling_session_id})
-            asked = _tokenizer_id(self.holder, self.sampling_session_id, progress)
+            asked = on_server.tokenizer_id(self.holder, self.sampling_session_id, progress)
             known[self._base_model] = APIFuture.start(asked, progress, session=self.holder).result()
         return known[self._base_model]
 
@@ -390,64 +384,6 @@ class SamplingClient(HasHolder):
     get_base_model_async = submitted(get_base_model)
 
 
-async def _base_model(session: Session, sampler_id: str, model_path: str) -> str | None:
-    """The base model of a sampler, or of the run whose weights it uses: not all servers return both."""
-    connection = session.connection
-    response = await connection.call(
-        get_sampler.request(sampler_id=sampler_id),
-        (progress := Progress("get_sampler", {"sampler_id": sampler_id})),
-        passed=REFUSALS_OF_A_ROUTE,
-    )
-    if response.status_code < 300:
-        return connection.parse(response, progress).base_model
-    run = urlsplit(model_path).netloc
-    if not run:
-        return None
-    try:
-        info = await connection.fetch(
-            get_info.request(body=models.GetInfoRequest(model_id=run)),
-            Progress("get_info", {"model_id": run}),
-        )
-    except APIStatusError:
-        return None  # needed only for the tokenizer
-    return info.model_data.model_name or info.model_name
-
-
-async def _tokenizer_id(session: Session, sampler_id: str, progress: Progress) -> str | None:
-    """The tokenizer of a sampler, if the server names it."""
-    connection = session.connection
-    request = get_sampler.request(sampler_id=sampler_id)
-    response = await connection.call(request, progress, passed=REFUSALS_OF_A_ROUTE)
-    if response.status_code >= 300:
-        return None
-    return connection.parse(response, progress).tokenizer_id
-
-
-async def _sampler_id(
-    session: Session, request: models.CreateSamplingSessionRequest, progress: Progress
-) -> str:
-    """Create a sampler. Some servers return a promise of it."""
-    connection = session.connection
-    sent = create_sampling_session.request(body=request)
-
-    def read(response: httpx.Response) -> models.CreateSamplingSessionResponse | str:
-        """The sampler, or the promise's id."""
-        body = decode_body(response.content)
-        if isinstance(body, dict) and "sampling_session_id" not in body and "request_id" in body:
-            return models.UntypedAPIFuture.from_dict(body).request_id
-        return sent.read(response)
-
-    response = await connection.call(
-        sent, progress, policy=retry.CREATION, timeout=HELD_TIMEOUT, read=read
-    )
-    created = read(response.raw)
-    if isinstance(created, str):
-        promise = models.UntypedAPIFuture(request_id=created)
-        decode = result_of(models.CreateSamplingSessionResponse, "create_sampling_session")
-        created = await session.result(promise, decode, progress, kind="CreateSamplingSession")
-    return created.sampling_session_id
-
-
 @frozen(kw_only=True)
 class _SamplerHandle:
     """The address of a sampler for other processes. Without credentials."""
@@ -492,5 +428,5 @@ def _sendable(params: types.SamplingParams) -> types.SamplingParams:
 class BackcompatSamplingClientFuture(BackcompatClientFuture[SamplingClient], SamplingClient):
     """The future of a `SamplingClient`."""
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Any, ...]:
         return self.result().__reduce__()

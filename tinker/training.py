@@ -13,7 +13,7 @@ from tinker._compat.deprecated import awaited, in_thread, submitted
 from tinker._compat.holder import HasHolder
 from tinker._passes import Passes
 from tinker._protocol import arguments
-from tinker._protocol.connection import ANSWER_TIMEOUT, HELD_TIMEOUT, sdk_headers
+from tinker._protocol.connection import HELD_TIMEOUT, RESPONSE_TIMEOUT, sdk_headers
 from tinker._protocol.progress import Progress
 from tinker._protocol.results import result_of
 from tinker._protocol.server_traits import documented_path, wants_a_name
@@ -175,7 +175,7 @@ class TrainingClient(HasHolder, _Additions):
             optim_step.request,
             body,
             models.OptimStepResponse,
-            timeout=ANSWER_TIMEOUT,
+            timeout=RESPONSE_TIMEOUT,
         )
 
     def forward_backward_custom(
@@ -295,11 +295,11 @@ class TrainingClient(HasHolder, _Additions):
             types.SaveWeightsForSamplerResponse,
         )
 
-        async def answer() -> types.SaveWeightsForSamplerResponse:
+        async def documented() -> types.SaveWeightsForSamplerResponse:
             found = await saved
             return evolve(found, path=documented_path(found.path, "sampler_weights"))
 
-        return APIFuture.start(answer(), saved.progress, session=self.session)
+        return APIFuture.start(documented(), saved.progress, session=self.session)
 
     def save_weights_external(
         self,
@@ -341,7 +341,7 @@ class TrainingClient(HasHolder, _Additions):
         name: str | None = None,
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
-        kind: Literal["snapshot", "inflight"] = "snapshot",
+        kind: types.SamplingClientKind = "snapshot",
     ) -> BackcompatSamplingClientFuture:
         """A client that samples from the current weights, without saving a named checkpoint.
 
@@ -380,7 +380,7 @@ class TrainingClient(HasHolder, _Additions):
         return BackcompatSamplingClientFuture.start(client(), progress, session=self.session)
 
     def _save_for_sampler(
-        self, kind: Literal["snapshot", "inflight"], progress: Progress
+        self, kind: types.SamplingClientKind, progress: Progress
     ) -> Awaitable[list[models.SaveWeightsForSamplerResponse]]:
         """Save the current weights without a name, or under one where the server needs one."""
         number = next(self._sampler_numbers)

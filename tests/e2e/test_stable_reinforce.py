@@ -1,4 +1,4 @@
-"""`stable_reinforce`: training on samples that were recorded when they were drawn, and what is said when they were not."""
+"""`stable_reinforce`: training on samples that were recorded when they were drawn, and the error when they were not."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def test_two_targets_a_position(training: tinker.TrainingClient) -> None:
         for name, tensor in one.loss_fn_inputs.items()
     }
     with pytest.raises(
-        tinker.TinkerError, match="target_tokens is of shape .*needs one a position"
+        tinker.TinkerError, match="target_tokens is of shape .*needs one for each position"
     ):
         train(training, [with_inputs(one, **twice)])
 

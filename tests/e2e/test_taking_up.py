@@ -334,7 +334,7 @@ def test_a_run_that_another_program_has_gone_on_with(server: str, journal: Path)
         step(training)
     with client(server) as service:
         service.reattach_training_client(training.model_id).result(60).optim_step(ADAM).result(60)
-        with pytest.raises(tinker.JournalError, match="has come to seq_id 3, .* only to 2"):
+        with pytest.raises(tinker.JournalError, match="is at seq_id 3, .* ends at 2"):
             new(service, journal)
 
 

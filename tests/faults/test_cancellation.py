@@ -1,4 +1,4 @@
-"""Whoever gives up a sample, the server is told once, and of no other."""
+"""The server is told of each cancelled sample once, and of no other."""
 
 from __future__ import annotations
 

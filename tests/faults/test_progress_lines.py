@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
@@ -57,7 +58,18 @@ def ask(client: tinker.SamplingClient, count: int) -> list[tinker.APIFuture[Any]
     return [client.sample(tinker.ModelInput.from_ints([n]), 1, params) for n in range(count)]
 
 
-def test_a_batch_of_samples_says_how_many_are_done(terminal: Terminal) -> None:
+def in_async_code(
+    futures: list[tinker.APIFuture[Any]], timeout: float | None = None, *, progress: bool = False
+) -> list[Any]:
+    return asyncio.run(tinker.results_async(futures, timeout, progress=progress))
+
+
+BOTH = pytest.mark.parametrize("results", [tinker.results, in_async_code])
+"""`tinker.results` and its form for async code."""
+
+
+@BOTH
+def test_a_batch_of_samples_says_how_many_are_done(terminal: Terminal, results: Any) -> None:
     with holding() as server:
         futures = ask(server.sampler(), 3)
         server.wait_until(lambda: len(server.unfinished) == 3)
@@ -72,7 +84,7 @@ def test_a_batch_of_samples_says_how_many_are_done(terminal: Terminal) -> None:
             return monitor(text)
 
         terminal.write = write  # type: ignore[method-assign]
-        found = tinker.results(futures, timeout=10, progress=True)
+        found = results(futures, timeout=10, progress=True)
     assert [list(one.sequences[0].tokens) for one in found] == [[0], [1], [2]]
     first, *_ = terminal.lines()
     assert first.startswith("1 of 3 done, ")
@@ -99,26 +111,51 @@ def test_waiting_in_a_queue_says_why_and_how_long_still(
     assert queued[0].startswith("optim_step, 0 s: paused_capacity, no room, gives up in ")
 
 
-def test_a_failure_is_not_waited_past(terminal: Terminal) -> None:
+@BOTH
+def test_a_failure_is_not_waited_past(terminal: Terminal, results: Any) -> None:
     with holding() as server:
         futures = ask(server.sampler(), 2)
         server.wait_until(lambda: len(server.unfinished) == 2)
         server.fail(next(name for name, tokens in server.unfinished.items() if tokens == [0]))
         with pytest.raises(tinker.RequestFailedError, match="out of luck"):
-            tinker.results(futures, timeout=10, progress=True)
+            results(futures, timeout=10, progress=True)
 
 
+@BOTH
 @pytest.mark.parametrize("progress", [False, True])
-def test_what_is_not_done_in_time_goes_on(progress: bool, terminal: Terminal) -> None:
+def test_what_is_not_done_in_time_goes_on(progress: bool, terminal: Terminal, results: Any) -> None:
     with holding() as server:
         futures = ask(server.sampler(), 2)
         with pytest.raises(TimeoutError, match=r"Not done after 0\.05 s: asample .*It goes on"):
             futures[0].result(timeout=0.05, progress=progress)
-        with pytest.raises(TimeoutError, match="Not done after"):
-            tinker.results(futures, timeout=0.05, progress=progress)
+        with pytest.raises(TimeoutError, match=r"Not done after 0\.05 s: asample .*It goes on"):
+            results(futures, timeout=0.05, progress=progress)
         server.wait_until(lambda: len(server.unfinished) == 2)
         server.finish(2)
-        assert len(tinker.results(futures, timeout=10)) == 2
+        assert len(results(futures, timeout=10)) == 2
+        assert len(results(futures, timeout=0)) == 2  # they are there
+
+
+def test_async_code_goes_on_meanwhile_and_a_cancelled_wait_leaves_the_operations() -> None:
+    async def main(futures: list[tinker.APIFuture[Any]]) -> list[Any]:
+        waiting = asyncio.create_task(tinker.results_async(futures, progress=True))
+        await asyncio.sleep(0)  # this runs while it waits
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        server.finish(2)
+        return await tinker.results_async(futures, 10)
+
+    with holding() as server:
+        futures = ask(server.sampler(), 2)
+        server.wait_until(lambda: len(server.unfinished) == 2)
+        found = asyncio.run(main(futures))
+    assert [list(one.sequences[0].tokens) for one in found] == [[0], [1]]
+
+
+@BOTH
+def test_no_futures_have_no_results(results: Any) -> None:
+    assert results([], progress=True) == []
 
 
 def test_where_there_is_no_terminal_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:

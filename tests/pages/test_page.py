@@ -329,6 +329,32 @@ def test_fifty_long_runs(page: Page, tmp_path: Path) -> None:
         ready(page, 1)
 
 
+def test_a_run_of_one_step_is_a_dot(page: Page) -> None:
+    with LocalServer() as running, Raw(running.url) as raw:
+        model_id = raw.model()
+        raw.do("forward_backward", forward_backward(model_id, 1))
+        raw.do("optim_step", optim_step(model_id, 2))
+        page.goto(running.url)
+        ready(page, 1)
+        assert page.evaluate("plot.series[1].points.show(plot, 1)")
+
+
+def test_the_contract_shows_every_operation(page: Page, server: str) -> None:
+    """On a phone, where the contents are behind a button. The viewer's errors fail the test."""
+    page.set_viewport_size({"width": 360, "height": 700})
+    page.goto(f"{server}/docs")
+    operations = page.locator("nav [part~=section-navbar-path]")
+    operations.first.wait_for(state="attached")
+    page.locator("#contents").click()
+    operations.nth(4).click()
+    operations.nth(4).wait_for(state="hidden")
+    names = [operations.nth(i).get_attribute("data-content-id") for i in range(operations.count())]
+    assert len(names) > 50
+    for name in names:
+        page.evaluate("name => document.querySelector('rapi-doc').scrollToPath(name)", name)
+        page.locator(f"[id='{name}'] api-response [part~=btn-response-status]").first.wait_for()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_it_fits_every_screen(

@@ -78,7 +78,21 @@ def try_out(python: str, file: Path, work: Path, loop: str) -> None:
         raise SystemExit(f"{file.name} on {python}: the loop printed\n{output}")
 
 
+def check_changelog() -> None:
+    """The changelog says what is new in this version."""
+    version = re.findall(r'__version__ = "(.+)"', (REPOSITORY / "tinker/_version.py").read_text())[
+        0
+    ]
+    sections = re.split(
+        r"^## ", (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    entries = {title: text for title, _, text in (one.partition("\n") for one in sections)}
+    if "\n- " not in entries.get(version, ""):
+        raise SystemExit(f'CHANGELOG.md has no entries for {version}: rename its "Unreleased".')
+
+
 def main() -> None:
+    check_changelog()
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     loop = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[0]
     pythons = interpreters()

@@ -6,10 +6,13 @@ import ast
 import importlib
 import inspect
 import json
+import pydoc
+import re
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -122,3 +125,21 @@ def test_a_training_client_defines_no_future_that_the_official_one_lacks() -> No
         }
         assert own <= names
     assert callable(tinker.TrainingClient.unload_model)
+
+
+@pytest.mark.parametrize(
+    "client",
+    [tinker.TrainingClient, tinker.SamplingClient, tinker.ServiceClient, tinker.RestClient],
+)
+def test_help_lists_deprecated_methods_last(client: type) -> None:
+    text = pydoc.plain(pydoc.render_doc(client))
+    heading = r"Methods inherited from (?:tinker\.admin\.)?Deprecated:"
+    current, *deprecated = re.split(heading, text)
+    names = [name for name in dir(client) if name.endswith("_async")]
+    assert names
+    for name in names:
+        assert f"{name}(" not in current
+        assert any(f"{name}(" in part for part in deprecated)
+        assert inspect.iscoroutinefunction(getattr(client, name))
+    assert not [part for part in deprecated if "inherited from" in part]
+    assert set(names) <= set(dir(MagicMock(spec=client)))

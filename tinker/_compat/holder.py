@@ -20,6 +20,15 @@ class HasHolder:
     session: Session
     """The connection and the session, shared with other clients."""
 
+    def __init_subclass__(cls) -> None:
+        """Move the deprecated methods into a base of their own, so that `help()` lists them last, under that name."""
+        names = {name: one for name, one in vars(cls).items() if is_deprecated(one)}
+        if names:
+            for name in names:
+                delattr(cls, name)
+            base = type("Deprecated", (), {**names, "__module__": cls.__module__})
+            cls.__bases__ = (*cls.__bases__, base)
+
     def __dir__(self) -> list[str]:
         """Without the deprecated methods, so that completion proposes those that replace them."""
         names = super().__dir__()

@@ -30,7 +30,7 @@ from tinker_api.types import Message, Request, Response, StreamRequest
 T = TypeVar("T")
 R = TypeVar("R")
 
-ANSWER_TIMEOUT = 60.0
+RESPONSE_TIMEOUT = 60.0
 """Timeout of a response in seconds."""
 HELD_TIMEOUT = 600.0
 """Timeout in seconds of a response that may wait until a model is loaded or saved: some servers hold the request."""
@@ -122,7 +122,7 @@ class Connection:
             Progress("auth_token"),
         )
         delivery = _Delivery(
-            self, request, progress, retry.DEFAULT, ANSWER_TIMEOUT, key=self.settings.api_key
+            self, request, progress, retry.DEFAULT, RESPONSE_TIMEOUT, key=self.settings.api_key
         )
         return self.parse(
             await delivery.response(partial(Response, parse=request.read)), progress
@@ -140,7 +140,7 @@ class Connection:
         progress: Progress,
         *,
         policy: RetryPolicy = retry.DEFAULT,
-        timeout: float = ANSWER_TIMEOUT,
+        timeout: float = RESPONSE_TIMEOUT,
     ) -> T:
         """Send a request and return the parsed body of its 2xx; arguments as for `call`."""
         return self.parse(
@@ -153,7 +153,7 @@ class Connection:
         progress: Progress,
         *,
         policy: RetryPolicy = retry.DEFAULT,
-        timeout: float = ANSWER_TIMEOUT,
+        timeout: float = RESPONSE_TIMEOUT,
         passed: Collection[int] = (),
         read: Reader | None = None,
     ) -> Coroutine[Any, Any, Response[T]]:
@@ -180,7 +180,7 @@ class Connection:
         progress: Progress,
         *,
         policy: RetryPolicy = retry.DEFAULT,
-        timeout: float = ANSWER_TIMEOUT,
+        timeout: float = RESPONSE_TIMEOUT,
         passed: Collection[int] = (),
     ) -> Coroutine[Any, Any, Stream[T]]:
         """As `call`, for a stream of events. When it returns, only the headers of a 2xx have arrived."""

@@ -62,7 +62,7 @@ class Progress:
     """What its requests say of its trace, if its span is not recorded."""
 
     def in_queue(self, state: str, reason: str | None) -> bool:
-        """The server says where the operation is in its queue. Returns whether that is new."""
+        """Record the state of the server's queue. Returns whether it has changed."""
         told = (reason and f"{state}, {reason}") or (state if state != "active" else None)
         if told == self.queue:
             return False

@@ -11,15 +11,14 @@ Lines of JSON are appended, each an object with one field:
     {"finished": {"call": 0, "path": …, "kept": […]}}                               the result has arrived; of a save, where it is
     {"step": {"loop": [1, 0, 0], "step": 3, "call": 6}}                             a step of a loop begins with this call
 
-`call` counts the calls of the program. A call of the program that runs again is the recorded one of that number, if it is
-the same call. Whoever was killed between "submitted" and "accepted" does not know whether the server has the request: it is
-sent again under its seq_ids, by which the server knows it.
+Calls are numbered from 0, in the order in which the program makes them. When it runs again, its call n must be the recorded
+call n. A process that was killed between "submitted" and "accepted" leaves it open whether the server has the request, so it is
+sent again under the same seq_ids, by which the server recognizes it.
 
-Results are kept beside it, in a folder, until the step that they belong to is over: a server may forget a result that was read.
-`kept` has the CRC-32 of each file, by which one that a power cut has spoiled is known.
+Results are kept in a folder beside the file until their step is over: a server may forget a result that was read. `kept` has
+the CRC-32 of each, so that one that a power cut has spoiled is recognized.
 
-A last line that was not written whole is cut off. What is lost of lines that were not on disk yet (a power cut) is found out
-again in the same way.
+A last line that is incomplete is cut off. If a power cut has lost more lines, what they said is found out again in the same way.
 """
 
 from __future__ import annotations

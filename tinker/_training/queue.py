@@ -10,7 +10,7 @@ import orjson
 
 from tinker._codec.media_types import JSON, ResultType
 from tinker._protocol import retry
-from tinker._protocol.connection import ANSWER_TIMEOUT, HELD_TIMEOUT, sdk_headers
+from tinker._protocol.connection import HELD_TIMEOUT, RESPONSE_TIMEOUT, sdk_headers
 from tinker._protocol.polling import Decoder
 from tinker._protocol.progress import Progress
 from tinker._protocol.results import result_of
@@ -198,7 +198,7 @@ class RunQueue:
         self,
         request: Request[models.UntypedAPIFuture],
         progress: Progress,
-        timeout: float = ANSWER_TIMEOUT,
+        timeout: float = RESPONSE_TIMEOUT,
     ) -> models.UntypedAPIFuture:
         """Send one request, whose response is a promise."""
         progress.doing = "waiting for the server to accept the request"

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 from attrs import evolve, frozen
 
-from tinker import SamplingClient, types
+from tinker import APIFuture, SamplingClient, types
 from tinker.recipes.errors import RecipeError
 from tinker.recipes.examples import Examples
 from tinker.recipes.rendering import Rendered, render, template_of
@@ -106,7 +106,9 @@ def _answer_start(row: Rendered) -> int:
     return start
 
 
-def _generate(client: SamplingClient, row: Rendered, params: types.SamplingParams) -> Any:
+def _generate(
+    client: SamplingClient, row: Rendered, params: types.SamplingParams
+) -> APIFuture[types.SampleResponse]:
     prompt = types.ModelInput.from_ints(row.tokens[: max(1, _answer_start(row))].tolist())
     return client.sample(prompt, 1, params)
 

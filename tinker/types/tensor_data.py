@@ -271,7 +271,7 @@ def _indices(
     col = tensor_array(sparse_col_indices, "int64", "sparse_col_indices").reshape(-1)
     if len(crow) != rows + 1 or crow[0] != 0 or crow[-1] != len(col) or (np.diff(crow) < 0).any():
         raise ValueError(
-            f"sparse_crow_indices must be {rows + 1} numbers for {rows} rows, that rise from 0 to "
+            f"sparse_crow_indices must be {rows + 1} numbers for {rows} rows, increasing from 0 to "
             f"the {len(col)} of sparse_col_indices; it is {brief(crow)}."
         )
     if len(col) != values.size:

@@ -77,13 +77,13 @@ class UploadURL(Model):
         if not response.is_success:
             kind = status_error_class(response.status_code)
             text = f"{path.name} was rejected with status code {response.status_code}: {_reason(response)}"
-            answer = httpx.Response(
+            shown = httpx.Response(
                 response.status_code,
                 headers=response.headers,
                 content=response.content,
                 request=bare,
             )
-            raise kind(text, answer, response.text)
+            raise kind(text, shown, response.text)
 
 
 def _reason(response: httpx.Response) -> str:

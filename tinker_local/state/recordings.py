@@ -97,7 +97,7 @@ def _drawn_logprobs(
     if targets is None or targets.ndim != 1:
         shape = "missing" if targets is None else f"of shape {list(targets.shape)}"
         raise EngineError(
-            f"{where}: target_tokens is {shape}; stable_reinforce needs one a position."
+            f"{where}: target_tokens is {shape}; stable_reinforce needs one for each position."
         )
     for name, span, part, tokens in _parts(
         f"{where}.model_input_spans", provenance.model_input, example.tokens, reader

@@ -73,7 +73,7 @@ MISTAKES: dict[str, tuple[Body, str]] = {
     "no tokens": ({**datum("a"), "model_input": {"chunks": []}}, "data[0]"),
     "a shape that does not hold": (
         tensor("target_tokens", data=[1, 2, 3], shape=[2, 2]),
-        "target_tokens has 3 values, which its shape [2, 2] does not hold.",
+        "target_tokens has 3 values, which do not fit its shape [2, 2].",
     ),
     "fractions": (tensor("target_tokens", data=[0.5, 1, 2, 3]), "numbers that are not integers"),
     "half a sparse array": (
@@ -187,7 +187,7 @@ def test_positions_of_a_prompt_that_cannot_be_scored_are_reported(raw: Raw) -> N
             targets(1, 2, 3, shape=[3, 1]),
             "has shape [3, 1]; with a prompt of 3 tokens it must be [2, K]",
         ),
-        (targets(1, 2, 3), "3 values, which its shape [2, 1] does not hold"),
+        (targets(1, 2, 3), "3 values, which do not fit its shape [2, 1]"),
         (targets(-1, -1), "has no token ids"),
         (targets(1, 257), "has 257, which is neither -1 nor in the vocabulary of 257"),
         (targets(1, -2), "has -2"),

@@ -78,6 +78,8 @@ def _checks(state: State) -> Iterator[tuple[str, str, str]]:
 
 
 def _key(credentials: Any) -> tuple[str, str, str]:
+    from tinker.cli.credentials import Store  # noqa: PLC0415  # imported when used
+
     try:
         if key := os.environ.get("TINKER_API_KEY"):
             credentials.check_shape(key, "TINKER_API_KEY")
@@ -85,13 +87,13 @@ def _key(credentials: Any) -> tuple[str, str, str]:
             return "credential", _OK, f"{kind}, from TINKER_API_KEY"
         if credentials.command():
             return "credential", _INFO, f"what {credentials.COMMAND_VARIABLE} prints (not run)"
-        if credentials.stored():
+        if Store.open().default is not None and credentials.stored():
             return (
                 "credential",
                 _OK,
                 f"stored by `tinker auth login` in {credentials.credentials_file()}",
             )
-    except ValueError as error:
+    except (ValueError, tinker.TinkerError) as error:
         return "credential", _FAIL, str(error)
     return "credential", _WARN, "none; only a server on this machine works without one"
 

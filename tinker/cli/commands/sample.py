@@ -12,7 +12,7 @@ from typing import Any
 import click
 import orjson
 
-from tinker import types
+from tinker import APIFuture, SamplingClient, types
 from tinker.cli.groups import Command
 from tinker.cli.models import sampler
 from tinker.cli.sampling_options import params, sampling_options
@@ -116,7 +116,7 @@ def sample(
             )
 
 
-def _file(path: Path) -> Any:
+def _file(path: Path) -> str | list[Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -136,9 +136,9 @@ def _tokens(tokenizer: Tokenizer, row: Any, chat: bool) -> list[int]:
         raise DataError("a row must be an object with `prompt`, `messages` or `tokens`")
     if "tokens" in row:
         tokens = row["tokens"]
-        if not tokens or not all(isinstance(token, int) and token >= 0 for token in tokens):
+        if not (tokens and isinstance(tokens, list) and all(map(_is_token, tokens))):
             raise DataError("`tokens` must be a non-empty list of token ids")
-        return list(tokens)
+        return tokens
     messages = row.get("messages")
     if messages is None and isinstance(row.get("prompt"), list):
         messages = row["prompt"]
@@ -151,6 +151,10 @@ def _tokens(tokenizer: Tokenizer, row: Any, chat: bool) -> list[int]:
         messages = [{"role": "user", "content": text}]
     rendered: list[int] = tokenizer.apply_chat_template(messages, add_generation_prompt=True)
     return rendered
+
+
+def _is_token(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _answer(tokenizer: Tokenizer, sequence: types.SampledSequence) -> dict[str, Any]:
@@ -167,7 +171,7 @@ def _answer(tokenizer: Tokenizer, sequence: types.SampledSequence) -> dict[str, 
 
 def _many(
     state: State,
-    client: Any,
+    client: SamplingClient,
     tokenizer: Tokenizer,
     source: str,
     output: Path,
@@ -194,7 +198,7 @@ def _many(
     sampling = params(**given)
 
     def answers() -> Iterator[tuple[int, types.SampleResponse]]:
-        waiting: deque[tuple[int, Any]] = deque()
+        waiting: deque[tuple[int, APIFuture[types.SampleResponse]]] = deque()
         for number in range(done, len(rows)):
             waiting.append(
                 (

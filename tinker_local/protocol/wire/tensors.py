@@ -54,7 +54,7 @@ def shaped(name: str, values: Array, shape: Iterable[int] | None) -> Array:
     wanted = sizes_of(name, shape)
     if math.prod(wanted) != values.size:
         raise OperationFailed(
-            f"{name} has {values.size} values, which its shape {wanted} does not hold."
+            f"{name} has {values.size} values, which do not fit its shape {wanted}."
         )
     return values.reshape(wanted)
 
