@@ -54,6 +54,7 @@ def test_a_missing_folder_is_reported(cli: Cli) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_folder_with_a_model_needs_no_server_either(cli: Cli, tmp_path: Path) -> None:
     pytest.importorskip("torch")

@@ -264,13 +264,21 @@ def test_doctor_shows_no_secret(cli: Cli) -> None:
     secret = "tml-not-for-eyes"
     done = cli(
         "doctor",
-        env={"TINKER_API_KEY": secret, "HTTPS_PROXY": "http://user:hunter2@proxy.example:3128"},
+        env={
+            "TINKER_API_KEY": secret,
+            "HTTPS_PROXY": "http://user:hunter2@proxy.example:3128",
+            "TINKER_TAGS": "one,two",
+            "HF_TOKEN": "hf_not-for-eyes",
+        },
     )
     assert done.status == 0, done.stdout
     assert "TINKER_API_KEY" in done.stdout
     assert "proxy.example:3128" in done.stdout
     assert secret not in done.stdout + done.stderr
     assert "hunter2" not in done.stdout + done.stderr
+    assert "hf_not-for-eyes" not in done.stdout + done.stderr
+    assert "TINKER_TAGS=one,two" in done.stdout
+    assert "training batches are sent as protobuf" in done.stdout
 
 
 def test_doctor_names_a_damaged_file_of_credentials(cli: Cli) -> None:

@@ -63,10 +63,10 @@ def test_a_run_from_a_data_file(cli: Cli) -> None:
     data = sums(cli.folder / "sums.jsonl")
     done = cli.ok("train", str(data), *ARGUMENTS, "-o", "run")
     folder = cli.folder / "run"
-    # 24 rows: 2 held out, 22 in batches of 5, so 5 steps an epoch; the last batch of 2 is trained on, too.
+    # 24 rows: 3 held out, 21 in batches of 5, so 5 steps an epoch; the last batch of 1 is trained on, too.
     rows = metrics(folder)
     assert [row["step"] for row in rows] == list(range(15))
-    assert [row["num_sequences"] for row in rows] == [5, 5, 5, 5, 2] * 3
+    assert [row["num_sequences"] for row in rows] == [5, 5, 5, 5, 1] * 3
     assert rows[-1]["train_mean_nll"] < rows[0]["train_mean_nll"] / 2
     assert [row["step"] + 1 for row in rows if "test/nll" in row] == [4, 8, 12, 15]
     config = json.loads((folder / "config.json").read_text())
@@ -77,7 +77,9 @@ def test_a_run_from_a_data_file(cli: Cli) -> None:
     # stdout has the result alone: the sampler of the final checkpoint.
     path = done.stdout.strip()
     assert path == saved[-1]["sampler_path"]
-    assert "before" in done.stderr
+    # The three held-out prompts are answered, before and after.
+    beginnings = [line.partition(" ")[0] for line in done.stderr.splitlines()]
+    assert [beginnings.count(word) for word in ("prompt", "before", "after")] == [3, 3, 3]
     assert "tinker chat run" in done.stderr
     # What the run says it deleted is gone, and the rest is there.
     run = path.removeprefix("tinker://").split("/")[0]
