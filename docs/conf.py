@@ -9,9 +9,11 @@ from typing import Any
 project = "tinker"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click"]
 html_theme = "furo"
+pygments_dark_style = "github-dark"  # the default underlines imported names
 html_title = "tinker"
 html_copy_source = True
 html_sourcelink_suffix = ""  # each page is there as Markdown too
+html_static_path, html_css_files = ["_static"], ["tables.css"]
 html_theme_options = {"source_view_link": "_sources/{filename}"}
 myst_heading_anchors = 6
 autodoc_member_order = "bysource"

@@ -17,9 +17,9 @@ from tinker.recipes import default_learning_rate
 from tinker.types import EncodedTextChunk, ImageChunk
 
 MODEL = sys.argv[1] if len(sys.argv) > 1 else "tinker-local/tiny"
-QUESTION = " What colour is this picture? "
+QUESTION = " Its colour: "
 COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 70, 200)}
-EXAM, STEPS, EACH, RANK = 10, 28, 4, 16  # each step trains on EACH pictures of each colour
+EXAM, STEPS, EACH, RANK = 10, 24, 4, 16  # each step trains on EACH pictures of each colour
 
 
 def picture(colour: tuple[int, int, int], chance: random.Random) -> bytes:

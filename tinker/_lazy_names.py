@@ -248,4 +248,9 @@ NAMES = {
         "WeightsInfoResponse": "tinker_api.models",
         "WhoamiResponse": "tinker.types.whoami_response",
     },
+    "tinker._codec.protobuf": {
+        "decode_forward_backward_output": "tinker._codec.protobuf.outputs",
+        "decode_sample_response": "tinker._codec.protobuf.samples",
+        "encode_forward_backward": "tinker._codec.protobuf.requests",
+    },
 }

@@ -154,4 +154,14 @@ QUEUE_CALLBACK_FAILED = LogEvent(
     "on_queue_state_change failed for %(sampling_session_id)s",
 )  # fmt: skip
 
+TRACKER_FAILED = LogEvent(
+    "tracker_failed", "recipes", (WARNING,),
+    "logging to %(tracker)s failed, and is off from now on: %(error)s",
+)  # fmt: skip
+
 EVENTS = tuple(event for event in tuple(globals().values()) if isinstance(event, LogEvent))
+
+
+def write_errors_only() -> None:
+    """From now on, nothing below an error is written, whatever the program has set."""
+    logging.getLogger("tinker").setLevel(ERROR)

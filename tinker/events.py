@@ -63,6 +63,9 @@ class Retry(NamedTuple):
     """Seconds until the next attempt, or later where samples wait for each other."""
 
 
+PollState: TypeAlias = Literal["pending", "ready", "failed", "done"]
+
+
 class Poll(NamedTuple):
     """The server has responded to a poll."""
 
@@ -70,7 +73,7 @@ class Poll(NamedTuple):
     """The operation whose result is polled for."""
     ids: Mapping[str, str]
     request_id: str
-    state: Literal["pending", "ready", "failed", "done"]
+    state: PollState
     """`ready`: the result can be fetched, and is fetched when there is room for it."""
     queue_state: str
     """`active`, `paused_capacity`, `paused_rate_limit`, or another state of a newer server."""

@@ -82,7 +82,7 @@ class APIFuture(Generic[T_co]):
 
     async def result_async(self, timeout: float | None = None) -> T_co:
         """Wait for the result in an event loop; as `result`, without blocking it."""
-        return await self._until_async(_end(timeout), timeout)
+        return await self._awaited_until(_end(timeout), timeout)
 
     def _check_thread(self) -> None:
         if not self._future.done() and loop.is_current_thread():
@@ -99,7 +99,7 @@ class APIFuture(Generic[T_co]):
             self._raise_if_late(timeout)
             raise
 
-    async def _until_async(self, end: float | None, timeout: float | None) -> T_co:
+    async def _awaited_until(self, end: float | None, timeout: float | None) -> T_co:
         if (
             self._future.done()
         ):  # its `await` would take a round of the loop, and no time may be left
@@ -198,7 +198,7 @@ async def results_async(
     waited_for, end, line = list(futures), _end(timeout), ProgressLine()
 
     async def in_order() -> list[T]:
-        return [await one._until_async(end, timeout) for one in waited_for]
+        return [await one._awaited_until(end, timeout) for one in waited_for]
 
     waiting = asyncio.ensure_future(in_order())
     try:

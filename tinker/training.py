@@ -341,7 +341,7 @@ class TrainingClient(HasHolder, _Additions):
         name: str | None = None,
         retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
-        kind: Literal["snapshot", "inflight"] = "snapshot",
+        kind: types.SamplingClientKind = "snapshot",
     ) -> BackcompatSamplingClientFuture:
         """A client that samples from the current weights, without saving a named checkpoint.
 
@@ -380,7 +380,7 @@ class TrainingClient(HasHolder, _Additions):
         return BackcompatSamplingClientFuture.start(client(), progress, session=self.session)
 
     def _save_for_sampler(
-        self, kind: Literal["snapshot", "inflight"], progress: Progress
+        self, kind: types.SamplingClientKind, progress: Progress
     ) -> Awaitable[list[models.SaveWeightsForSamplerResponse]]:
         """Save the current weights without a name, or under one where the server needs one."""
         number = next(self._sampler_numbers)

@@ -27,9 +27,12 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"tinker_local: {message}\n")
 
 
-def arguments(argv: list[str] | None) -> argparse.Namespace:
+PROGRAM = "python -m tinker_local"
+
+
+def arguments(argv: list[str] | None, prog: str = PROGRAM) -> argparse.Namespace:
     parser = _Parser(
-        prog="python -m tinker_local",
+        prog=prog,
         description="A server of the Tinker training API for this machine, with a small model that really trains.",
         epilog="Prints one line, `ready http://HOST:PORT`, when it accepts requests. Accepted requests\n"
         f"survive a crash: start it again with the same --data.\n\n{faults.__doc__}",
@@ -142,8 +145,8 @@ def _bounded() -> Callable[[logging.LogRecord], bool]:
 MAX_WARNINGS_A_MINUTE = 10
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = arguments(argv)
+def main(argv: list[str] | None = None, prog: str = PROGRAM) -> int:
+    args = arguments(argv, prog)
     level = logging.INFO if args.verbose else logging.WARNING
     handler = logging.StreamHandler()
     handler.addFilter(_bounded())

@@ -152,8 +152,9 @@ class Model:
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy, with the fields in `update` (by constructor argument) replaced and checked."""
-        duplicate = copy.deepcopy(self) if deep else copy.copy(self)
-        return attrs.evolve(duplicate, **update) if update else duplicate  # type: ignore[misc]
+        if update:
+            return attrs.evolve(copy.deepcopy(self) if deep else self, **update)  # type: ignore[misc]
+        return copy.deepcopy(self) if deep else copy.copy(self)
 
     # ---- inside -----------------------------------------------------------------------------
 

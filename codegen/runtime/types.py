@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Unset:
@@ -44,7 +45,7 @@ class JSONBody(Protocol):
 
 
 @frozen(kw_only=True, eq=False)
-class Message(Generic[T]):
+class Message(Generic[T_co]):
     """The request of one operation, and how to parse its response. Does no I/O.
 
     The `request` function of an operation's module returns it; `build` makes the `httpx.Request`.
@@ -55,7 +56,7 @@ class Message(Generic[T]):
     method: str
     path: str
     """Relative to the server's base URL, with its parameters filled in."""
-    parse: Callable[[bytes], T]
+    parse: Callable[[bytes], T_co]
     """Parses the body of a success. Raises ValueError, KeyError, TypeError or AttributeError if it does not match the contract."""
     body: JSONBody | File | None = None
     query: Mapping[str, Any] | None = None
@@ -86,15 +87,15 @@ class Message(Generic[T]):
         )
 
 
-class Request(Message[T]):
+class Request(Message[T_co]):
     """A message whose successful response has one body, of type T."""
 
-    def read(self, raw: httpx.Response) -> T:
+    def read(self, raw: httpx.Response) -> T_co:
         """Parse the body of a 2xx."""
         return self.parse(raw.content)
 
 
-class StreamRequest(Message[T]):
+class StreamRequest(Message[T_co]):
     """A message whose successful response is a stream of server-sent events, the data of each of type T."""
 
 

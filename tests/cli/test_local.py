@@ -54,10 +54,14 @@ def test_a_missing_folder_is_reported(cli: Cli) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_folder_with_a_model_needs_no_server_either(cli: Cli, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
     model = make_folder(tmp_path / "models" / "small", "llama", initializer_range=0.05)
-    chat, *_ = next_lines(cli.ok(*TRAIN, "--model", str(model)).stderr)
-    assert cli.ok(*chat, "--max-tokens", "3", stdin="2?\n").stdout
+    _, export, train = next_lines(cli.ok(*TRAIN, "--model", str(model)).stderr)
+    cli.ok(*export)
+    train[train.index("DATA")] = "data.jsonl"
+    cli.ok(*train, "--epochs", "1", "--dry-run")
     assert cli.ok("sample", str(model), "2?", "--max-tokens", "3").stdout

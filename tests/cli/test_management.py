@@ -188,6 +188,8 @@ def test_usage_is_added_up(tmp_path: Path) -> None:
         cli = Cli(running.url, tmp_path)
         (used,) = cli.ok("-f", "json", "usage").json["usage"]
         assert used["session"] == training.model_id.split(":")[0]
+        (by_run,) = cli.ok("-f", "json", "usage", "--by", "run").json["usage"]
+        assert (by_run["run"], by_run["training"]) == (training.model_id, 12)
         assert (used["training"], used["sampling_prefill"], used["sampling_sample"]) == (
             12,
             2,
@@ -262,18 +264,45 @@ def test_doctor_shows_no_secret(cli: Cli) -> None:
     secret = "tml-not-for-eyes"
     done = cli(
         "doctor",
-        env={"TINKER_API_KEY": secret, "HTTPS_PROXY": "http://user:hunter2@proxy.example:3128"},
+        env={
+            "TINKER_API_KEY": secret,
+            "HTTPS_PROXY": "http://user:hunter2@proxy.example:3128",
+            "TINKER_TAGS": "one,two",
+            "HF_TOKEN": "hf_not-for-eyes",
+        },
     )
     assert done.status == 0, done.stdout
     assert "TINKER_API_KEY" in done.stdout
     assert "proxy.example:3128" in done.stdout
     assert secret not in done.stdout + done.stderr
     assert "hunter2" not in done.stdout + done.stderr
+    assert "hf_not-for-eyes" not in done.stdout + done.stderr
+    assert "TINKER_TAGS=one,two" in done.stdout
+    assert "training batches are sent as protobuf" in done.stdout
+
+
+def test_doctor_names_a_damaged_file_of_credentials(cli: Cli) -> None:
+    (cli.folder / ".tinker").mkdir()
+    (cli.folder / ".tinker" / "credentials.json").write_text("{tml-secret")
+    done = cli("-f", "json", "doctor")
+    assert done.status == 1
+    (found,) = [one for one in done.json["checks"] if one["check"] == "credential"]
+    assert (found["status"], "credentials.json" in found["text"]) == ("failed", True)
+    assert "tml-secret" not in done.stdout + done.stderr
+
+
+def test_the_server_is_chosen_for_the_conformance_tests_too(cli: Cli) -> None:
+    done = cli("--base-url", "http://127.0.0.1:9", "conformance", "--only", "healthz")
+    assert done.status == 2
+    assert "http://127.0.0.1:9" in done.stderr
+    assert "usage: tinker conformance" in cli.ok("conformance", "--help").stdout
+    assert "usage: tinker serve" in cli.ok("serve", "--help").stdout
 
 
 def test_doctor_fails_where_nothing_answers(cli: Cli) -> None:
     done = cli("-f", "json", "doctor", env={"TINKER_BASE_URL": "http://127.0.0.1:9"})
     assert done.status == 1
+    assert done.stderr == ""
     assert {one["check"] for one in done.json["checks"] if one["status"] == "failed"} >= {
         "connection"
     }

@@ -144,3 +144,11 @@ def test_a_rejection_by_the_hub_is_reported_without_the_token(
     )
     assert none.status == 1
     assert none.stderr.count("\n") < 8
+
+
+def test_a_hub_that_cannot_be_reached(cli: Cli, saved: tuple[str, str]) -> None:
+    env = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "hf_test"}
+    done = cli("checkpoint", "push-hf", saved[0], "--repo", "me/x", env=env)
+    assert done.status == 1
+    assert "The hub cannot be reached" in done.stderr
+    assert "unexpected" not in done.stderr

@@ -16,7 +16,7 @@ transformers = pytest.importorskip("transformers")
 from tests.support.command import Cli, environment
 from tests.support.small_models import make_folder
 
-pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.torch, pytest.mark.long, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""python -m tinker.conformance: the embedded server passes, and a server that breaks a rule is told which one."""
+"""python -m tinker.conformance: the embedded server passes, and the report names the rule that a server breaks."""
 
 from __future__ import annotations
 

@@ -59,8 +59,9 @@ def clone(repository: Path, tmp_path: Path) -> Path:
     for name in ("codegen.sh", "openapi.yaml", "pyproject.toml"):
         shutil.copy(repository / name, clone)
     shutil.copytree(repository / "codegen", clone / "codegen")
-    (clone / "tinker" / "types").mkdir(parents=True)
-    for name in ("__init__.py", "_lazy_names.py", "types/__init__.py"):
+    packages = ("__init__.py", "types/__init__.py", "_codec/protobuf/__init__.py")
+    for name in (*packages, "_lazy_names.py"):
+        (clone / "tinker" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(repository / "tinker" / name, clone / "tinker" / name)
     return clone
 

@@ -148,7 +148,9 @@ def test_impossible_rank(service: tinker.ServiceClient, rank: int) -> None:
 
 def test_unknown_base_model_names_those_on_offer(service: tinker.ServiceClient) -> None:
     future = service.create_lora_training_client("Qwen/Qwen3-8B")
-    with pytest.raises(tinker.BadRequestError, match=r"Qwen/Qwen3-8B.*offer: tinker-local/tiny$"):
+    with pytest.raises(
+        tinker.BadRequestError, match=r"Qwen/Qwen3-8B.*available: tinker-local/tiny$"
+    ):
         future.result(timeout=60)
 
 

@@ -1,4 +1,4 @@
-"""`stable_reinforce`: training on samples that were recorded when they were drawn, and what is said when they were not."""
+"""`stable_reinforce`: training on samples that were recorded when they were drawn, and the error when they were not."""
 
 from __future__ import annotations
 

@@ -18,17 +18,25 @@ EXAMPLES = REPOSITORY / "examples"
 SHORT = sorted(path.name for path in EXAMPLES.glob("*.py") if "demo" not in path.name)
 
 
-def run(name: str, *arguments: str, cwd: Path, code: int = 0, **environment: str) -> str:
-    """What an example prints; the environment is that of a user without a key unless it is given."""
+@pytest.fixture(autouse=True)
+def one_server(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examples share a server: each would start one otherwise."""
+    monkeypatch.setenv("TINKER_BASE_URL", server)
+    monkeypatch.setenv("TINKER_API_KEY", "tml-examples")
+
+
+def run(name: str, *arguments: str, cwd: Path, code: int = 0) -> str:
+    """What an example prints."""
     done = subprocess.run(
         [sys.executable, EXAMPLES / name, *arguments],
-        cwd=cwd, env={**os.environ, "COLUMNS": "120", **environment},
+        cwd=cwd, env={**os.environ, "COLUMNS": "120"},
         capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     if code == 0:
-        assert done.stderr == ""
+        busy = "Still waiting"  # the log of a machine that is busy with other things
+        assert [line for line in done.stderr.splitlines() if not line.startswith(busy)] == []
     return done.stdout + done.stderr
 
 
@@ -49,8 +57,8 @@ def curves(picture: Path, *names: str) -> None:
     assert not [label for label in labels if "…" in label]
 
 
-def test_sft_chat(tmp_path: Path, server: str) -> None:
-    output = run("sft_chat.py", cwd=tmp_path, TINKER_BASE_URL=server, TINKER_API_KEY="tml-examples")
+def test_sft_chat(tmp_path: Path) -> None:
+    output = run("sft_chat.py", cwd=tmp_path)
     for answer in ("I am Ansel, the keeper of the light.", "Fish, and bread on Sundays."):
         assert output.count(answer) == 1  # after, and not before
     before, after = numbers(r"Loss ([\d.]+) -> ([\d.]+) nats", output)
@@ -132,7 +140,10 @@ def test_sweep(tmp_path: Path) -> None:
     curves(tmp_path / "sweep.svg", "0.005, rank 4", "0.005, rank 32")
 
 
-def test_resume(tmp_path: Path) -> None:
+def test_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user runs it, who has set nothing: on a server in the example's own process."""
+    monkeypatch.delenv("TINKER_BASE_URL")
+    monkeypatch.delenv("TINKER_API_KEY")
     output = run("resume.py", cwd=tmp_path)
     assert re.search(r"Resumed from tinker://\S+/weights/000008, after step 8", output)
     assert "of the run that was never cut off: yes" in output
@@ -185,8 +196,8 @@ def test_examples_are_short() -> None:
 
 
 @pytest.mark.parametrize("name", ["async_rl.py", "sft_chat.py"])
-def test_a_mistake_is_named_in_a_sentence(name: str, tmp_path: Path, server: str) -> None:
-    output = run(name, "no/such-model", cwd=tmp_path, code=1, TINKER_BASE_URL=server)
+def test_a_mistake_is_named_in_a_sentence(name: str, tmp_path: Path) -> None:
+    output = run(name, "no/such-model", cwd=tmp_path, code=1)
     assert output.startswith(f"{name.removesuffix('.py')}: ")
     assert "no/such-model" in output
     assert output.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Faults: what goes wrong between client and server is ridden out, or said; nothing is lost or done twice."""
+"""Faults: what goes wrong between client and server is survived or reported; nothing is lost or done twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each answer a server may give, and what becomes of the call."""
+"""Each response that a server may return, and what becomes of the call."""
 
 from __future__ import annotations
 

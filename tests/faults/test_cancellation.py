@@ -1,4 +1,4 @@
-"""Whoever gives up a sample, the server is told once, and of no other."""
+"""The server is told of each cancelled sample once, and of no other."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_what_was_abandoned_before_the_end_is_reported_before_it() -> None:
 def test_waiting_no_longer_is_not_giving_up() -> None:
     with SamplingServer(per_tick=0) as server:
         future = server.sampler().sample(prompt(0), 1, ONE)
-        server.wait_until(lambda: len(server.sampled) == 1)
+        server.wait_until(lambda: len(server.requests["retrieve_future"]) == 1)
         for _ in range(3):
             with pytest.raises(TimeoutError, match="waiting for the result"):
                 future.result(timeout=0.01)

@@ -1,4 +1,4 @@
-"""The session's first batch, whose encoding is not known yet: what may have been carried out is never taken for refused."""
+"""The session's first batch, whose encoding is not known yet: what may have been carried out is never taken for rejected."""
 
 from __future__ import annotations
 

@@ -6,14 +6,16 @@ import itertools
 import logging
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import tinker
 from tests.support.sampling_server import SamplingServer
 from tinker._protocol import back_pressure, completions_feed, retry
-from tinker._protocol.back_pressure import MAX_BEING_SENT
+from tinker._protocol.back_pressure import MAX_BEING_SENT, Backpressure
 from tinker._protocol.completions_feed import MAX_FETCHED
+from tinker._protocol.progress import Progress
 from tinker.retry_config import RetryConfig
 
 ONE = tinker.SamplingParams(max_tokens=1)
@@ -36,16 +38,36 @@ def tokens_of(samples: Samples) -> list[list[int]]:
     return [list(sample.result(timeout=30).sequences[0].tokens) for sample in samples]
 
 
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The calls, by number, in the order in which each was sent for the first time."""
+    order: list[int] = []
+    numbers = itertools.count()
+    original = Backpressure.send
+
+    async def send(gate: Backpressure, send: Any, size: int, progress: Progress) -> Any:
+        number = next(numbers)
+
+        async def noted() -> Any:
+            if number not in order:
+                order.append(number)
+            return await send()
+
+        return await original(gate, noted, size, progress)
+
+    monkeypatch.setattr(Backpressure, "send", send)
+    return order
+
+
 @pytest.mark.parametrize("feed", [False, True])
-def test_a_server_that_takes_few_at_once_gets_them_in_order(feed: bool) -> None:
+def test_a_server_that_takes_few_at_once_gets_them_in_order(feed: bool, begun: list[int]) -> None:
     with SamplingServer(feed=feed, capacity=50, per_tick=2) as server:
         assert tokens_of(ask(server.sampler(), range(1000))) == [[n] for n in range(1000)]
     assert 0 < server.refused < 500  # a server that is full is asked by few
     assert server.at_once["asample"] <= MAX_BEING_SENT
-    # First come, first served: nobody is overtaken by more than are being sent at once.
-    taken = [tokens[0] for tokens in server.sampled.values()]
-    assert sorted(taken) == list(range(1000))
-    assert max(abs(place - n) for place, n in enumerate(taken)) <= MAX_BEING_SENT
+    # First come, first served; those on the way at once may arrive in any order. See also unit/test_back_pressure.py.
+    assert begun == list(range(1000))
+    assert sorted(tokens[0] for tokens in server.sampled.values()) == list(range(1000))
 
 
 def test_with_a_feed_thousands_wait_on_one_poll() -> None:

@@ -1,4 +1,4 @@
-"""One client for every server: what others answer differently is understood, and what they lack is said in one sentence.
+"""One client for every server: their differences are understood, and what one lacks is reported in a sentence.
 
 Whatever happens, the number of requests is small: nothing is repeated that cannot succeed.
 """

@@ -1,4 +1,4 @@
-"""How a session lives and ends: heartbeats, and the word the server is told at the end."""
+"""How a session lives and ends: heartbeats, and what the server is told at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nobody waits in silence: whatever a server holds for long is said in the log, and by the timeout's text."""
+"""Nobody waits in silence: whatever a server holds for long appears in the log, and in the timeout's message."""
 
 from __future__ import annotations
 

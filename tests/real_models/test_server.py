@@ -56,6 +56,7 @@ def train(url: str, at: Callable[[int, list[Any]], None] = lambda number, future
         return results
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)  # the server, a process of its own, imports transformers each time
 def test_a_client_rides_through_kill_9(
     tmp_path: Path, engine: Any, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch

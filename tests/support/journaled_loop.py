@@ -29,7 +29,8 @@ STEPS = 5
 PRELOADED = (
     "tinker.rest",
     "tinker._codec.json",
-    "tinker._codec.protobuf",
+    "tinker._codec.protobuf.outputs",
+    "tinker._codec.protobuf.requests",
     "tinker._training.checks",
     "tinker._training.journal",
 )

@@ -12,6 +12,7 @@ import json
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import Any, Self
 
 import tinker
@@ -123,8 +124,14 @@ class SamplingServer:
         self._ready.wait()
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self._services.close()
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # After a failure the clients do not wait for what is pending: the test says what failed, at once.
+        self._services.__exit__(exc_type, exc_value, traceback)
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
 

@@ -1,4 +1,4 @@
-"""A server that answers as a test says: for each operation a list of answers, the last one for ever."""
+"""A server that responds as a test says: for each operation a list of responses, the last one repeated."""
 
 from __future__ import annotations
 

@@ -39,3 +39,16 @@ def test_a_binary_body_imports_no_model_of_the_other_form() -> None:
         "forward_backward.request(body=File(b''))"
     )
     assert not {name for name in loaded if name.startswith("tinker_api.models.")}
+
+
+def test_commands_that_list_import_no_recipes() -> None:
+    """They have a third of a second, beyond what the server takes."""
+    names = "auth, billing, checkpoint, completion, model, run, session, usage, version"
+    loaded = modules_after(f"from tinker.cli.commands import {names}")
+    assert "tinker.cli.commands.session" in loaded
+    assert not {name for name in loaded if name.startswith("tinker.recipes")}
+
+
+def test_the_help_of_the_command_imports_none_of_its_commands() -> None:
+    loaded = modules_after("from tinker.cli.app import run\nrun(['--help'])")
+    assert not {name for name in loaded if name.startswith("tinker.cli.commands.")}

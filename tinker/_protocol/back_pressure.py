@@ -70,10 +70,11 @@ class Backpressure:
         progress.doing = "waiting for other samples to be sent"
         refused: int | None = None
         attempt = 0
+        turn = self._queue(ticket)
         while True:
             began = time.monotonic()
             try:
-                await self._turn(ticket)
+                await self._wait(turn)
             finally:
                 if refused is not None:
                     self._telemetry.waited(time.monotonic() - began, str(refused))
@@ -98,16 +99,21 @@ class Backpressure:
                 pause = max(0.0, self._resume_at - time.monotonic())
                 _log.SAMPLE_HELD_BACK(operation=progress.name(), status=refused)
                 self._telemetry.retrying(progress.operation, progress, attempt, str(refused), pause)
+                # Before its place is free: the pause may be over, and a later ticket would take it.
+                turn = self._queue(ticket)
             finally:
                 self._leave()
 
     # ---- one after the other ----------------------------------------------------------------
 
-    async def _turn(self, ticket: int) -> None:
-        """Wait until all lower tickets are being sent and there is room."""
+    def _queue(self, ticket: int) -> asyncio.Future[None]:
+        """Its turn comes when all lower tickets are being sent and there is room."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (ticket, turn))
         self._let_in()
+        return turn
+
+    async def _wait(self, turn: asyncio.Future[None]) -> None:
         try:
             await turn
         except asyncio.CancelledError:

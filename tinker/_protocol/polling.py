@@ -36,8 +36,9 @@ from tinker._protocol.connection import Connection
 from tinker._protocol.failures import detail_of
 from tinker._protocol.progress import Progress
 from tinker._protocol.server_traits import is_final
-from tinker._protocol.telemetry import SECONDS, PollState
+from tinker._protocol.telemetry import SECONDS
 from tinker.errors import APIStatusError, RequestErrorCategory, RequestFailedError
+from tinker.events import PollState
 from tinker.retry_policy import RetryPolicy
 from tinker_api.api.futures import retrieve_future
 from tinker_api.models import FutureRetrieveRequest
@@ -127,7 +128,7 @@ class _Poll(Generic[T]):
     """One poll, and its outcome. After a 200 that is neither a result nor a known message, the client polls again."""
 
     connection: Connection
-    request: Request[Any]
+    request: Request[object]
     request_id: str
     takes_metadata: bool
     decode: Decoder[T]

@@ -10,7 +10,7 @@ import inspect
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -21,7 +21,6 @@ from tinker._protocol.progress import Progress
 if TYPE_CHECKING:
     from tinker._protocol import otel
 
-PollState = Literal["pending", "ready", "failed", "done"]
 
 SECONDS = "tinker_seconds"
 """Extension of a response: how long it took."""
@@ -228,7 +227,9 @@ class Telemetry:
 
     # ---- polls ------------------------------------------------------------------------------
 
-    def polled(self, progress: Progress, request_id: str, state: PollState, seconds: float) -> None:
+    def polled(
+        self, progress: Progress, request_id: str, state: events.PollState, seconds: float
+    ) -> None:
         """Record a poll; `progress` already has the state of the queue."""
         self.recorder.polls += 1
         if state == "pending" and progress.queue_state != "active":

@@ -153,6 +153,8 @@ def _folder(path: Path, unpacked: Path) -> Path:
                 name = Path(entry.name).name
                 if entry.isfile() and name in (CONFIG, WEIGHTS):
                     archive.extract(entry.replace(name=name, deep=False), unpacked, filter="data")
+    except tarfile.ReadError:
+        raise ValueError(f"{path} is not a readable tar archive.") from None
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ValueError(f"{path} is not a readable tar archive: {error}") from None
     return unpacked

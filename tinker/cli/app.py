@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import click
 
+from tinker._log import write_errors_only
 from tinker.cli.groups import CONTEXT, LazyGroup
 from tinker.cli.state import State
 
@@ -81,6 +82,8 @@ def run(arguments: Sequence[str]) -> int:
         error.show(sys.stderr)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
+        # What is left undone is what was asked for: no warnings about it while closing.
+        write_errors_only()
         click.echo("Interrupted.", err=True)
         return _INTERRUPTED
     except BrokenPipeError:
@@ -118,6 +121,9 @@ def _prepare_streams() -> None:
 def _sentence(error: Exception) -> str:
     from tinker.errors import TinkerError  # noqa: PLC0415  # --help does not need it
 
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return f"Error: {where}{error.strerror}"
     if isinstance(error, TinkerError | ValueError | TypeError | OSError | ImportError):
         return f"Error: {error}"
     return f"Error: unexpected {type(error).__name__}: {error}\nRun with --debug to see where it comes from."

@@ -77,4 +77,6 @@ def push(
         raise RecipeError("No Hugging Face token: run `hf auth login`, or set HF_TOKEN.") from None
     except (HfHubHTTPError, OSError) as error:
         raise RecipeError(f"The hub rejected the adapter: {error}") from None
+    except Exception as error:  # noqa: BLE001  # of the transport that huggingface_hub has: httpx or its successor
+        raise RecipeError(f"The hub cannot be reached: {error}") from None
     return str(commit.pr_url or commit.commit_url)

@@ -41,7 +41,7 @@ def sampler_path(model: str) -> str | None:
     return None
 
 
-def _base_of(model: str) -> str | None:
+def base_of(model: str) -> str | None:
     """The base model of a run's folder, as it was given to the run."""
     run = _run(model)
     settings = run.config().get("settings") if run else None
@@ -52,7 +52,7 @@ def _base_of(model: str) -> str | None:
 def sampler(state: State, model: str) -> SamplingClient:
     """A client that samples from the model; a training checkpoint is made into a sampler first."""
     path = sampler_path(model)
-    state.offer(model if path is None else _base_of(model))
+    state.offer(model if path is None else base_of(model))
     if path is None:
         return state.service.create_sampling_client(base_model=served_name(model)).result()
     if "/weights/" in path:

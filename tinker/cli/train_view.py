@@ -7,6 +7,7 @@ import sys
 import time
 from collections import deque
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.live import Live
@@ -147,8 +148,7 @@ def watch(state: State, training: Training, *, resume: bool) -> None:
         raise
     finally:
         tracker.close()
-        if training.folder.metrics():
-            training.folder.write(CURVE, curve.svg(training.folder.metrics()))
+        _draw(state, training)
     assert finished is not None
     _conclude(state, training, finished, before, prompts)
 
@@ -160,12 +160,22 @@ def _interrupted(state: State, training: Training) -> None:
     try:
         training.interrupt()
     except (TinkerError, TimeoutError, KeyboardInterrupt) as error:
-        state.say(f"No checkpoint was saved ({error or type(error).__name__}).")
+        why = "interrupted again" if isinstance(error, KeyboardInterrupt) else str(error)
+        state.say(f"No checkpoint was saved: {why.rstrip('.')}.")
     _say_how_to_go_on(state, training)
 
 
 def _say_how_to_go_on(state: State, training: Training) -> None:
     state.say(f"Go on with: tinker train --resume {shlex.quote(str(training.folder.path))}")
+
+
+def _draw(state: State, training: Training) -> None:
+    """Write the curve. A run does not fail because of it."""
+    try:
+        if rows := training.folder.metrics():
+            training.folder.write(CURVE, curve.svg(rows))
+    except TinkerError as error:
+        state.say(f"The curve is missing: {error}")
 
 
 def _event(event: Event) -> dict[str, Any]:
@@ -199,6 +209,9 @@ def _conclude(
     state.say("Next:")
     state.say(f"  tinker chat {folder}")
     state.say(f"  tinker export {folder}")
-    state.say(f"  tinker train DATA --load-checkpoint-path {finished.checkpoint.state_path}")
+    given = training.settings.model_name
+    # A server inside the command has to be given the folder of the model again.
+    model = f" --model {shlex.quote(given)}" if given and Path(given).exists() else ""
+    state.say(f"  tinker train DATA{model} --load-checkpoint-path {finished.checkpoint.state_path}")
     if not state.is_json:
         print(finished.checkpoint.sampler_path or finished.checkpoint.state_path)

@@ -20,9 +20,12 @@ _EPILOG = """Exit status: 0 if nothing failed, 1 if a check failed or did not ru
 argument is invalid. An operation that a server does not offer is not a failure."""
 
 
-def arguments(argv: list[str] | None) -> argparse.Namespace:
+PROGRAM = "python -m tinker.conformance"
+
+
+def arguments(argv: list[str] | None, prog: str = PROGRAM) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m tinker.conformance",
+        prog=prog,
         description="Test any server of the Tinker training API against the contract. Works in a session of its own, "
         "changes nothing it did not create, and cleans up.",
         epilog=_EPILOG,
@@ -61,8 +64,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = arguments(argv)
+def main(argv: list[str] | None = None, prog: str = PROGRAM) -> int:
+    args = arguments(argv, prog)
     try:
         from tinker.conformance.run import run  # noqa: PLC0415  # --help needs nothing of it
     except ModuleNotFoundError as error:

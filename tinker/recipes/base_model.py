@@ -16,7 +16,7 @@ def resolve(service: tinker.ServiceClient, settings: TrainSettings) -> tuple[str
     name = settings.model_name
     if settings.load_checkpoint_path:
         info = rest.get_weights_info_by_tinker_path(settings.load_checkpoint_path).result()
-        if name is not None and name != info.base_model:
+        if name is not None and served_name(name) != info.base_model:
             raise RecipeError(
                 f"{settings.load_checkpoint_path} is of {info.base_model}; model_name is {name!r}."
             )

@@ -66,7 +66,7 @@ class TrainSettings:
     )
     eval_fraction: float = _setting(
         0.1,
-        "Share of the rows to hold out, at most 100 rows, from 20 rows on; 0 holds out none.",
+        "Share of the rows to hold out, 3 to 100 rows, from 20 rows on; 0 holds out none.",
         least=0,
     )
     # ---- optimization

@@ -38,7 +38,7 @@ from tinker.recipes.settings import TrainSettings
 RECIPE = "tinker.recipes.supervised"
 AHEAD = 2
 """Steps that are submitted before the result of the oldest is awaited."""
-_HELD_OUT_AT_MOST = 100
+_HELD_OUT_AT_LEAST, _HELD_OUT_AT_MOST = 3, 100
 _HELD_OUT_FROM = 20
 _EVALUATIONS = 20
 _CHECKPOINTS = 10
@@ -520,8 +520,10 @@ class Training:
 def _split(count: int, settings: TrainSettings) -> tuple[list[int], list[int]]:
     """Indices of the examples to train on, and of those to hold out."""
     held_out = 0
-    if not settings.eval_data and count >= _HELD_OUT_FROM:
-        held_out = min(round(settings.eval_fraction * count), _HELD_OUT_AT_MOST)
+    if not settings.eval_data and settings.eval_fraction > 0 and count >= _HELD_OUT_FROM:
+        held_out = min(
+            max(round(settings.eval_fraction * count), _HELD_OUT_AT_LEAST), _HELD_OUT_AT_MOST
+        )
     order = np.random.default_rng([settings.seed, 0x5EED]).permutation(count)
     chosen = sorted(int(index) for index in order[:held_out])
     rest = set(range(count)) - set(chosen)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from tinker import _log
 from tinker.recipes.errors import RecipeError
 from tinker.recipes.events import Evaluation, Event, Step
 from tinker.recipes.settings import Logger, TrainSettings
@@ -15,10 +17,10 @@ Log = Callable[[int, Mapping[str, float]], object]
 
 
 class Trackers:
-    """All trackers of a run."""
+    """All trackers of a run. One that fails is left out from then on, with a warning: the run goes on."""
 
-    def __init__(self, opened: Sequence[tuple[Log, Callable[[], object]]]) -> None:
-        self._opened = opened
+    def __init__(self, opened: Mapping[Logger, tuple[Log, Callable[[], object]]]) -> None:
+        self._opened = dict(opened)
 
     def log(self, event: Event) -> None:
         match event:
@@ -35,21 +37,40 @@ class Trackers:
                 self._log(event.step - 1, {"test/nll": event.loss})
 
     def _log(self, step: int, values: Mapping[str, float]) -> None:
-        for log, _ in self._opened:
-            log(step, values)
+        for name, (log, _) in list(self._opened.items()):
+            with self._left_out_if_it_fails(name):
+                log(step, values)
 
     def close(self) -> None:
-        for _, close in self._opened:
-            close()
+        for name, (_, close) in list(self._opened.items()):
+            with self._left_out_if_it_fails(name):
+                close()
+
+    @contextlib.contextmanager
+    def _left_out_if_it_fails(self, name: Logger) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  # each tracker has its own tree of errors
+            del self._opened[name]
+            _log.TRACKER_FAILED(tracker=name, error=error)
 
 
 def open_all(settings: TrainSettings, training: Training) -> Trackers:
     """Start a run in each tracker of the settings.
 
     Raises:
-        RecipeError: A tracker's package is not installed.
+        RecipeError: A tracker's package is not installed, or the tracker does not start.
     """
-    return Trackers([_OPENERS[name](settings, training) for name in settings.log])
+    opened = Trackers({})
+    for name in settings.log:
+        try:
+            opened._opened[name] = _OPENERS[name](settings, training)
+        except Exception as error:
+            opened.close()
+            if isinstance(error, RecipeError):
+                raise
+            raise RecipeError(f"Logging to {name} does not start: {error}") from error
+    return opened
 
 
 def _module(name: Logger, package: str) -> Any:

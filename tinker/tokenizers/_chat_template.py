@@ -222,12 +222,19 @@ def _cut_end(text: str) -> str:
 
 @lru_cache(maxsize=32)
 def _compile(template: str, *, mark: bool = False) -> jinja2.Template:
+    _import_jinja()
+    import jinja2  # noqa: PLC0415 - only for templates
+
     try:
-        import jinja2  # noqa: PLC0415 - only for templates
-        import jinja2.ext  # noqa: PLC0415
-        import jinja2.nodes  # noqa: PLC0415
-        import jinja2.parser  # noqa: PLC0415
-        import jinja2.sandbox  # noqa: PLC0415
+        return _environment(mark=mark).from_string(template)
+    except jinja2.TemplateSyntaxError as error:
+        raise TokenizerError(f"The chat template is not valid: {error}") from error
+
+
+def _import_jinja() -> None:
+    """Raise ImportError unless it is there, in a version whose sandbox holds."""
+    try:
+        import jinja2  # noqa: F401, PLC0415 - only for templates
     except ModuleNotFoundError as error:
         raise ImportError(
             f"Chat templates need the package {error.name}: {_extras.install('tokenizers')}"
@@ -236,6 +243,18 @@ def _compile(template: str, *, mark: bool = False) -> jinja2.Template:
         raise ImportError(
             f"Chat templates need jinja2 3.1.6 or newer, found {version('jinja2')}: older sandboxes leak."
         )
+
+
+def _environment(*, mark: bool) -> jinja2.Environment:
+    """What a template runs in: the tags, filters and functions that transformers offers, in a sandbox.
+
+    Args:
+        mark: Whether what is inside `{% generation %}` is printed between marks.
+    """
+    import jinja2.ext  # noqa: PLC0415 - only for templates
+    import jinja2.nodes  # noqa: PLC0415
+    import jinja2.parser  # noqa: PLC0415
+    import jinja2.sandbox  # noqa: PLC0415
 
     class Generation(jinja2.ext.Extension):
         """`{% generation %}` marks what the assistant writes."""
@@ -277,7 +296,4 @@ def _compile(template: str, *, mark: bool = False) -> jinja2.Template:
     environment.filters["tojson"] = to_json
     environment.globals["raise_exception"] = raise_exception
     environment.globals["strftime_now"] = lambda format_: datetime.now().strftime(format_)
-    try:
-        return environment.from_string(template)
-    except jinja2.TemplateSyntaxError as error:
-        raise TokenizerError(f"The chat template is not valid: {error}") from error
+    return environment

@@ -23,6 +23,9 @@ Array = npt.NDArray[np.generic]
 Tensors = dict[str, npt.NDArray[np.float32]]
 
 
+MAX_RANK = 4096
+
+
 class EngineError(ValueError):
     """The operation cannot be executed because of the caller. The message becomes the `error` of the failed future."""
 
@@ -56,11 +59,22 @@ class ModelSpec:
 
 @frozen(kw_only=True)
 class LoraSpec:
+    """A new adapter; its matrices are random by `seed` (None is 0)."""
+
     rank: int
     seed: int | None = None
     train_unembed: bool = True
     train_mlp: bool = True
     train_attn: bool = True
+
+    def check(self, *, adapts: bool) -> None:
+        """Raise EngineError when the rank is out of range, or if the adapter adapts no matrix of its model."""
+        if not 1 <= self.rank <= MAX_RANK:
+            raise EngineError(f"rank must be between 1 and {MAX_RANK}, not {self.rank}")
+        if not adapts:
+            raise EngineError(
+                "the adapter trains nothing: set train_attn, train_mlp or train_unembed"
+            )
 
 
 @frozen(kw_only=True)

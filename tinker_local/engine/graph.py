@@ -75,8 +75,13 @@ stop_gradient = notrace_primitive(lambda x: x)
 """The value, as a constant."""
 
 
-_SIGMOID: Callable[[Any], Any] = lambda x: 0.5 * (anp.tanh(0.5 * x) + 1.0)  # noqa: E731
-_LOGSIGMOID: Callable[[Any], Any] = lambda x: -_softplus(-x)  # noqa: E731
+def _sigmoid(x: Any) -> Any:
+    return 0.5 * (anp.tanh(0.5 * x) + 1.0)
+
+
+def _logsigmoid(x: Any) -> Any:
+    return -_softplus(-x)
+
 
 _TENSOR: dict[str, Callable[..., Any]] = {
     "abs": anp.abs,
@@ -116,7 +121,7 @@ _TENSOR: dict[str, Callable[..., Any]] = {
     "reciprocal": lambda x: 1.0 / x,
     "relu": lambda x: anp.maximum(x, 0.0),
     "rsqrt": lambda x: 1.0 / anp.sqrt(x),
-    "sigmoid": _SIGMOID,
+    "sigmoid": _sigmoid,
     "sign": anp.sign,
     "sin": anp.sin,
     "sqrt": anp.sqrt,
@@ -154,11 +159,11 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "torch.tensor": lambda value, **_: np.asarray(value, dtype=np.float64),
     "torch.zeros_like": lambda x, **_: np.zeros(np.shape(x)),
     "torch.nn.functional.l1_loss": _mean_of(anp.abs),
-    "torch.nn.functional.logsigmoid": _LOGSIGMOID,
+    "torch.nn.functional.logsigmoid": _logsigmoid,
     "torch.nn.functional.mse_loss": _mean_of(lambda x: x * x),
     "torch.nn.functional.relu": _TENSOR["relu"],
-    "torch.nn.functional.sigmoid": _SIGMOID,
-    "torch.nn.functional.silu": lambda x: x * _SIGMOID(x),
+    "torch.nn.functional.sigmoid": _sigmoid,
+    "torch.nn.functional.silu": lambda x: x * _sigmoid(x),
     "torch.nn.functional.softplus": _softplus,
     "torch.nn.functional.tanh": anp.tanh,
     **{

@@ -1,4 +1,4 @@
-"""What clients do with what users hand them, said as in values.py: `{"what was done": "what came out"}`.
+"""What clients do with what users give them, reported as in values.py: `{"what was done": "what came out"}`.
 
     python clients.py < file with the address of a server
 

@@ -119,7 +119,7 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     assert refused("--data", str(file / "below")).startswith(f"cannot use {file}")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="everything is writable for root")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere: run it as another user")
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     assert "Permission denied" in refused("--data", str(tmp_path / "data"))

@@ -1,4 +1,4 @@
-"""The data folder: nothing in it is deleted that the database does not name as its own rubbish."""
+"""The data folder: only files that the database names as garbage are deleted."""
 
 from __future__ import annotations
 

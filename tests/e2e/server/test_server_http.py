@@ -1,4 +1,4 @@
-"""What any route answers to what no client should send: the right status, one JSON body, and its length."""
+"""How any route responds to what no client should send: the right status, one JSON body, and its length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""retrieve_future: answers come when there is something to say, can be had again, and survive readers."""
+"""retrieve_future: responses come when there is something to report, can be read again, and outlive their readers."""
 
 from __future__ import annotations
 

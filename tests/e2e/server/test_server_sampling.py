@@ -1,4 +1,4 @@
-"""Samples: what is scored of a prompt, and what one request has to do with another."""
+"""Samples: what is scored of a prompt, and how requests affect each other."""
 
 from __future__ import annotations
 

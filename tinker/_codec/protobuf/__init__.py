@@ -6,8 +6,18 @@ a result are slices of its bytes. No number is converted, so a batch costs one c
 As in protobuf, a reader skips fields that it does not know or that have another wire type.
 """
 
-from tinker._codec.protobuf.outputs import decode_forward_backward_output
-from tinker._codec.protobuf.requests import encode_forward_backward
-from tinker._codec.protobuf.samples import decode_sample_response
+from __future__ import annotations
 
-__all__ = ["decode_forward_backward_output", "decode_sample_response", "encode_forward_backward"]
+from typing import TYPE_CHECKING
+
+from tinker._lazy import lazy
+
+# Training reads no samples, and sampling no batches.
+if TYPE_CHECKING:
+    from tinker._codec.protobuf.outputs import (
+        decode_forward_backward_output as decode_forward_backward_output,
+    )
+    from tinker._codec.protobuf.requests import encode_forward_backward as encode_forward_backward
+    from tinker._codec.protobuf.samples import decode_sample_response as decode_sample_response
+
+lazy(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tinker.cli.groups import Command
+from tinker.cli.state import State
 
 
 @click.command(
@@ -13,8 +14,10 @@ from tinker.cli.groups import Command
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def conformance(arguments: tuple[str, ...]) -> int:
+@click.pass_obj
+def conformance(state: State, /, arguments: tuple[str, ...]) -> int:
     """Test a server against the contract; `tinker conformance --help` lists the options."""
     from tinker.conformance.__main__ import main  # noqa: PLC0415  # imported when used
 
-    return int(main(list(arguments)) or 0)
+    server = ["--base-url", state.base_url] if state.base_url else []
+    return int(main([*server, *arguments], prog="tinker conformance") or 0)

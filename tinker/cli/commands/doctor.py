@@ -18,6 +18,17 @@ from tinker.cli.state import State
 
 _CLOCK_SECONDS = 60.0
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+_SETTINGS = (
+    "TINKER_PROJECT_ID",
+    "TINKER_TAGS",
+    "TINKER_LOCAL_DATA",
+    "TINKER_LOCAL_MODELS",
+    "TINKER_OTEL_HISTOGRAMS",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HF_HOME",
+)
+"""Variables of the environment that change what commands do, and hold no secret."""
 _OK, _WARN, _FAIL, _INFO = "ok", "warning", "failed", "info"
 
 
@@ -61,6 +72,11 @@ def _checks(state: State) -> Iterator[tuple[str, str, str]]:
     shown = given if "@" not in given else "(an address with a user or password)"
     yield "server", _INFO, f"{shown}, from {origin}"
     yield _key(credentials)
+    for name in _SETTINGS:
+        if value := os.environ.get(name):
+            yield "setting", _INFO, f"{name}={value}"
+    if os.environ.get("HF_TOKEN"):
+        yield "setting", _INFO, "HF_TOKEN is set"
     for name in _PROXIES:
         value = os.environ.get(name) or os.environ.get(name.lower())
         if value:
@@ -78,6 +94,8 @@ def _checks(state: State) -> Iterator[tuple[str, str, str]]:
 
 
 def _key(credentials: Any) -> tuple[str, str, str]:
+    from tinker.cli.credentials import Store  # noqa: PLC0415  # imported when used
+
     try:
         if key := os.environ.get("TINKER_API_KEY"):
             credentials.check_shape(key, "TINKER_API_KEY")
@@ -85,13 +103,13 @@ def _key(credentials: Any) -> tuple[str, str, str]:
             return "credential", _OK, f"{kind}, from TINKER_API_KEY"
         if credentials.command():
             return "credential", _INFO, f"what {credentials.COMMAND_VARIABLE} prints (not run)"
-        if credentials.stored():
+        if Store.open().default is not None and credentials.stored():
             return (
                 "credential",
                 _OK,
                 f"stored by `tinker auth login` in {credentials.credentials_file()}",
             )
-    except ValueError as error:
+    except (ValueError, tinker.TinkerError) as error:
         return "credential", _FAIL, str(error)
     return "credential", _WARN, "none; only a server on this machine works without one"
 
@@ -129,3 +147,21 @@ def _server(state: State) -> Iterator[tuple[str, str, str]]:
     names = [model.model_name or "?" for model in models]
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     yield "models", _OK if names else _WARN, shown or "the server offers none"
+    yield "traits", _INFO, _traits(state)
+
+
+def _traits(state: State) -> str:
+    """What is known of the server before anything is sent to it, and its settings for clients."""
+    session = state.rest.session
+    if not session.traits.has_client_config:
+        return f"no client/config; training batches are sent as {session.traits.first_guess}"
+    usual = type(session.config)().to_dict()
+    changed = [
+        f"{name}={value}"
+        for name, value in session.config.to_dict().items()
+        if usual.get(name) != value
+    ]
+    return (
+        f"client/config with {', '.join(changed) or 'the defaults of the contract'}; "
+        f"training batches are sent as {session.traits.first_guess} first"
+    )

@@ -9,7 +9,7 @@ import click
 
 from tinker.cli.checkpoints import download_to
 from tinker.cli.groups import Command
-from tinker.cli.models import checkpoint_of
+from tinker.cli.models import base_of, checkpoint_of
 from tinker.cli.state import State
 
 
@@ -51,12 +51,16 @@ def export(state: State, path: str, output: Path | None, base: Path | None, vllm
         raise click.ClickException(
             f"{destination} exists and is not empty; choose another folder with --output."
         )
-    with tempfile.TemporaryDirectory(
-        dir=destination.parent if destination.parent.exists() else None
-    ) as temporary:
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(dir=destination.parent)
+    except OSError as error:
+        raise click.ClickException(f"{destination} cannot be created: {error.strerror}.") from None
+    with scratch as temporary:
         adapter = Path(path)
         if not (adapter / exporting.ADAPTER).exists():
             source = path if path.startswith("tinker://") else checkpoint_of(adapter).state_path
+            state.offer(base_of(path))
             adapter = download_to(state, source, Path(temporary), force=False)
         notes: list[str] = []
         if base is not None:

@@ -22,4 +22,4 @@ def serve(arguments: tuple[str, ...]) -> int:
         raise click.ClickException(
             f"The server needs the package {error.name}: {_extras.install('local')}"
         ) from None
-    return int(main(list(arguments)) or 0)
+    return int(main(list(arguments), prog="tinker serve") or 0)

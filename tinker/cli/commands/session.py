@@ -11,7 +11,6 @@ import click
 
 from tinker.cli.groups import Group
 from tinker.cli.state import State
-from tinker.recipes.errors import RecipeError
 
 
 @click.group(cls=Group)
@@ -108,7 +107,7 @@ def _download(state: State, url: str, destination: Path) -> int:
                 progress(file.tell(), total)
         os.replace(partial, destination)
     except httpx.HTTPError as error:
-        raise RecipeError(f"The trace could not be downloaded: {error}") from None
+        raise click.ClickException(f"The trace could not be downloaded: {error}") from None
     finally:
         if sys.exc_info()[0] is not None:
             partial.unlink(missing_ok=True)

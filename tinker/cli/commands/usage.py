@@ -10,6 +10,7 @@ import click
 
 from tinker.cli.groups import Command
 from tinker.cli.state import State
+from tinker.errors import APIStatusError
 
 
 @click.command(
@@ -20,7 +21,7 @@ from tinker.cli.state import State
 )
 @click.option(
     "--by",
-    type=click.Choice(["session", "model", "kind", "user", "project"]),
+    type=click.Choice(["session", "run", "model", "kind", "user", "project"]),
     default="session",
     show_default=True,
     help="What to add up by.",
@@ -29,15 +30,20 @@ from tinker.cli.state import State
 def usage(state: State, days: int, by: str) -> None:
     """Show what was used in the last days, added up. Needs a billing role in your organization.
 
-    Tokens, or checkpoints, or gigabyte-hours of storage. The service counts by session, not by training run.
+    Tokens, or checkpoints, or gigabyte-hours of storage. The service counts by session: of a session with several training
+    runs, --by run shows one line for all.
     """
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     found = state.admin.get_billing_usage(end - timedelta(days=days), end).result()
     totals: dict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
+    runs: dict[str, str] = {}
     for event in found.data:
+        if by == "run" and event.session_id and event.session_id not in runs:
+            runs[event.session_id] = _runs(state, event.session_id)
         kind, quantity = _kind_and_quantity(event.event_info)
         name = {
             "session": event.session_id,
+            "run": runs.get(event.session_id or ""),
             "model": event.base_model,
             "kind": kind,
             "user": event.user_name,
@@ -51,6 +57,14 @@ def usage(state: State, days: int, by: str) -> None:
         [[name, *[f"{total[kind]:,.6g}" for kind in kinds]] for name, total in totals.items()],
         f"Last {days} days" if totals else f"Nothing was used in the last {days} days",
     )
+
+
+def _runs(state: State, session_id: str) -> str:
+    """The training runs of a session; the session itself, where the server does not say."""
+    try:
+        return ", ".join(state.rest.get_session(session_id).result().training_run_ids)
+    except APIStatusError:
+        return session_id
 
 
 _UNITS = {"storage": "storage (GB·h)"}

@@ -111,7 +111,7 @@ class HfEngine:
         backward: bool,
     ) -> tuple[LossResult, HfAdapter]:
         base = self._base(adapter.base_model)
-        with _memory_errors(base):
+        with _MemoryErrors(base):
             return training.loss_and_gradient(
                 base,
                 self._matrices[adapter.base_model],
@@ -147,7 +147,7 @@ class HfEngine:
         for spec in specs:
             self.check_sample(base_model, spec)
         used = None if adapter is None else in_precision(adapter, base.dtype)
-        with _memory_errors(base), self._matrices[base_model].using(used):
+        with _MemoryErrors(base), self._matrices[base_model].using(used):
             results: list[SampleResult] = sampling.sample(base, Head.of(base, used), specs)
             return results
 
@@ -158,7 +158,7 @@ class HfEngine:
         return base
 
 
-class _memory_errors:  # noqa: N801  # reads as the function it stands for
+class _MemoryErrors:
     """Turn running out of device memory into a failure of the operation; others go on."""
 
     def __init__(self, base: BaseModel) -> None:

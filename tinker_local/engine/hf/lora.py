@@ -22,7 +22,6 @@ from tinker_local.engine.seeds import random_state
 
 ALPHA = 32.0
 """Alpha of new adapters. An uploaded adapter keeps its own."""
-MAX_RANK = 4096
 
 Factors = Mapping[str, Tensor]
 
@@ -50,9 +49,8 @@ def new(model: BaseModel, spec: LoraSpec) -> HfAdapter:
 
     Raises EngineError for a rank outside 1..4096 or if no part of the model is to be trained.
     """
-    if not 1 <= spec.rank <= MAX_RANK:
-        raise EngineError(f"rank must be between 1 and {MAX_RANK}, not {spec.rank}")
     trained = {ATTENTION: spec.train_attn, MLP: spec.train_mlp, UNEMBED: spec.train_unembed}
+    spec.check(adapts=any(trained[model.parts[name]] for name in model.matrices))
     weights: dict[str, Tensor] = {}
     for name, matrix in model.matrices.items():
         if trained[model.parts[name]]:
@@ -63,8 +61,6 @@ def new(model: BaseModel, spec: LoraSpec) -> HfAdapter:
             weights[f"{name}.lora_B"] = torch.zeros(
                 matrix.out_features, spec.rank, device=model.device
             )
-    if not weights:
-        raise EngineError("the adapter trains nothing: set train_attn, train_mlp or train_unembed")
     return HfAdapter(base_model=model.spec.name, lora=spec, alpha=ALPHA, weights=weights)
 
 

@@ -55,7 +55,7 @@ def loss_and_gradient(
         with (
             torch.set_grad_enabled(backward),
             matrices.using(leaves),
-            _checkpointing(model, checkpointing and backward),
+            _Checkpointing(model, checkpointing and backward),
         ):
             logp = _target_log_probs(model, leaves, batch)
             host = logp.detach().cpu().numpy()
@@ -99,7 +99,7 @@ def _batches(
     yield batch, shapes[batch[0]][1] > fitting
 
 
-class _checkpointing:  # noqa: N801  # reads as the function it stands for
+class _Checkpointing:
     """Discard the activations of the layers inside, if enabled: the gradient recomputes them."""
 
     def __init__(self, model: BaseModel, wanted: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinker_local.engine.base import EngineError, LoraSpec
+from tinker_local.engine.base import LoraSpec
 from tinker_local.engine.seeds import random_state
 from tinker_local.engine.tiny.base_model import (
     ATTENTION,
@@ -22,8 +22,6 @@ from tinker_local.engine.tiny.base_model import (
 ALPHA = 64.0
 """A merged matrix is `W + ALPHA / rank * (B @ A).T`."""
 
-MAX_RANK = 4096
-
 
 def initial_factors(sizes: Sizes, spec: LoraSpec) -> dict[str, npt.NDArray[np.float64]]:
     """`<matrix>.lora_A` [rank, inputs], random by `spec.seed` (None is 0), and `<matrix>.lora_B`
@@ -31,22 +29,20 @@ def initial_factors(sizes: Sizes, spec: LoraSpec) -> dict[str, npt.NDArray[np.fl
 
     Raises EngineError for a rank outside 1..4096 or if no part of the model is to be trained.
     """
-    if not 1 <= spec.rank <= MAX_RANK:
-        raise EngineError(f"rank must be between 1 and {MAX_RANK}, not {spec.rank}")
     trained = {
         **dict.fromkeys(ATTENTION, spec.train_attn),
         **dict.fromkeys(MLP, spec.train_mlp),
         UNEMBED: spec.train_unembed,
     }
+    shapes = matrix_shapes(sizes)
+    spec.check(adapts=any(trained[name.rpartition(".")[2]] for name in shapes))
     factors: dict[str, npt.NDArray[np.float64]] = {}
-    for name, (inputs, outputs) in matrix_shapes(sizes).items():
+    for name, (inputs, outputs) in shapes.items():
         if trained[name.rpartition(".")[2]]:
             bound = (3 / inputs) ** 0.5  # so that A's outputs have the variance of its inputs
             draw = random_state(spec.seed or 0, f"{name}.lora_A")
             factors[f"{name}.lora_A"] = draw.uniform(-bound, bound, (spec.rank, inputs))
             factors[f"{name}.lora_B"] = np.zeros((outputs, spec.rank))
-    if not factors:
-        raise EngineError("the adapter trains nothing: set train_attn, train_mlp or train_unembed")
     return factors
 
 
