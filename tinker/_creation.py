@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import secrets
@@ -259,7 +258,7 @@ class Creation:
         """Of the journal's run; or of a new one, from the last checkpoint, if the server has forgotten it."""
         try:
             return await self.taken_up(run_id)
-        except RunLostError:
+        except RunLostError as lost:
             if (found := journal.last_checkpoint()) is None:
                 raise
             checkpoint, self._first_call = found
@@ -270,11 +269,13 @@ class Creation:
                 optimizer=True,
                 user_metadata=self._user_metadata,
             )
-            with contextlib.suppress(APIStatusError, RequestFailedError):  # it is gone too
+            try:
                 client = await self.from_checkpoint(request)
-                _log.RUN_LOST(model_id=run_id, checkpoint=checkpoint)
-                return client
-            raise
+            except (APIStatusError, RequestFailedError) as error:
+                lost.add_note(f"Its checkpoint {checkpoint} cannot be loaded: {error}")
+                raise lost from None
+            _log.RUN_LOST(model_id=run_id, checkpoint=checkpoint)
+            return client
 
     async def taken_up(self, run_id: str) -> TrainingClient:
         """Of a run that is there.
@@ -347,7 +348,7 @@ class Creation:
         checkpoint = None if self._journal is None else self._journal.checkpoint
         try:
             found = await RestClient(self._session).latest_checkpoint(run_id)
-        except TinkerError:  # said otherwise
+        except TinkerError:  # the error says less then
             pass
         else:
             checkpoint = checkpoint if found is None else found.tinker_path

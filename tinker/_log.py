@@ -1,7 +1,7 @@
-"""What the client writes to its log: every event with its logger, levels and fields. docs/logging-and-traces.md lists them.
+"""The events that the client logs, with their loggers, levels and fields. docs/logging-and-traces.md lists them.
 
-A record's text is made of its fields; `record.event` is the event's name, and `record.args` are the fields, for handlers that
-write JSON. The loggers are children of `tinker`, which a program configures for all of them.
+`record.event` is the event's name, and `record.args` are its fields, for handlers that write JSON. The loggers are children
+of `tinker`, so a program can configure all of them at once.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ _NAMED = re.compile(r"%\((\w+)\)")
 
 @frozen
 class LogEvent:
-    """One kind of log record. Call it to write one."""
+    """One kind of log record. A call writes one."""
 
     name: str
     logger: str
     """The logger below `tinker`."""
     levels: tuple[int, ...]
     text: str
-    """With its fields as `%(name)s`."""
+    """The message, with its fields as `%(name)s`."""
     more: tuple[str, ...] = ()
-    """Fields that are not in the text."""
+    """Fields that are not in the message."""
     _logger: logging.Logger = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -39,13 +39,13 @@ class LogEvent:
 
     @property
     def is_on(self) -> bool:
-        """Whether anybody reads it, for those whose fields cost something."""
+        """Whether it would be written: to check before fields are computed that cost something."""
         return self._logger.isEnabledFor(self.levels[0])
 
     def __call__(
         self, level: int | None = None, /, *, exc_info: bool = False, **fields: object
     ) -> None:
-        """Write a record; `level` is needed where there are several."""
+        """Write a record; an event with several levels needs `level`."""
         level = self.levels[0] if level is None else level
         if self._logger.isEnabledFor(level):
             self._logger.log(
@@ -154,4 +154,14 @@ QUEUE_CALLBACK_FAILED = LogEvent(
     "on_queue_state_change failed for %(sampling_session_id)s",
 )  # fmt: skip
 
+TRACKER_FAILED = LogEvent(
+    "tracker_failed", "recipes", (WARNING,),
+    "logging to %(tracker)s failed, and is off from now on: %(error)s",
+)  # fmt: skip
+
 EVENTS = tuple(event for event in tuple(globals().values()) if isinstance(event, LogEvent))
+
+
+def write_errors_only() -> None:
+    """From now on, nothing below an error is written, whatever the program has set."""
+    logging.getLogger("tinker").setLevel(ERROR)

@@ -28,34 +28,34 @@ class OperationStats:
     failed: int
     cancelled: int
     latency: Latency
-    """From the call to the result, of those that are done."""
+    """From the call to the result, of the calls that are done."""
 
 
 @frozen(kw_only=True)
 class RequestStats:
-    """Requests of one operation of the contract, each attempt for itself."""
+    """Requests of one operation of the contract; each attempt counts."""
 
     attempts: int
     failed: int
-    """Without a response, or with a status of 400 or more."""
+    """Attempts without a response, or with a status code of 400 or more."""
     bytes_sent: int
-    """Of bodies."""
+    """Size of the request bodies."""
     bytes_received: int
-    """Of bodies, decompressed; without those of streams."""
+    """Size of the response bodies, decompressed; streams are not included."""
     latency: Latency
-    """From the first byte sent to the last one received, of those with a response; long polls among them."""
+    """From the first byte sent to the last byte received, of the attempts with a response. Long polls are included."""
 
 
 @frozen(kw_only=True)
 class Waited:
-    """Seconds that were waited, by cause. Requests that wait side by side add up."""
+    """Seconds spent waiting, by cause. Concurrent waits add up."""
 
     server: float
-    """For responses, as far as the queue was not paused."""
+    """For responses, except while the queue was paused."""
     queue: float
-    """For results, while the server said that its queue was paused."""
+    """While the server reported that its queue was paused."""
     rate_limit: float
-    """Because of a rate limit: after a 429, or while the queue was paused for one."""
+    """After a 429, or while the queue was paused because of a rate limit."""
     billing: float
     """After a 402: while billing was paused."""
     retry: float
@@ -64,17 +64,17 @@ class Waited:
 
 @frozen(kw_only=True, repr=False)
 class ClientStats:
-    """What a client has done so far; `print` shows it as a table, and a notebook too.
+    """What a client has done so far. `print` and notebooks show it as a table.
 
     It counts all clients of one `ServiceClient`, which share a session. `attrs.asdict` makes a dict of it.
     """
 
     seconds: float
-    """Since the client was created."""
+    """Seconds since the client was created."""
     under_way: int
     """Operations that have not ended."""
     operations: Mapping[str, OperationStats]
-    """By name, as in errors and log lines."""
+    """By name, as errors and log lines have it."""
     requests: Mapping[str, RequestStats]
     """By operationId."""
     retries: Mapping[str, int]
@@ -82,17 +82,17 @@ class ClientStats:
     polls: int
     """Responses to polls for results."""
     encoding: str | None
-    """In which batches are sent, `json` or `protobuf`; None before the first one."""
+    """The encoding of batches, `json` or `protobuf`; None before the first batch."""
     waited: Waited
 
     @property
     def bytes_sent(self) -> int:
-        """Of the bodies of all requests."""
+        """Size of all request bodies."""
         return sum(one.bytes_sent for one in self.requests.values())
 
     @property
     def bytes_received(self) -> int:
-        """Of the bodies of all responses, decompressed."""
+        """Size of all response bodies, decompressed."""
         return sum(one.bytes_received for one in self.requests.values())
 
     def __repr__(self) -> str:

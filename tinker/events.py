@@ -1,7 +1,7 @@
 """Events that an observer receives while a client works: `client.observe(function)`.
 
-An observer is a function of one argument, an event. It is called on the library's own thread, in the order in which things
-happen, and must return at once; an exception is logged once and has no other effect. Without an observer, no event is made.
+An observer is a function of one argument, an event. The client calls it on its own thread, in the order in which things
+happen. It must return at once; an exception in it is logged once and has no other effect.
 
     from tinker import events
 
@@ -14,7 +14,7 @@ happen, and must return at once; an exception is logged once and has no other ef
 
     stop = client.observe(observer)
 
-No event has a credential; a `Result` holds what the caller gets, and so may hold text.
+No event contains a credential. A `Result` holds what the caller gets, which may be text.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ class Request(NamedTuple):
     purpose: str
     """The operation that it serves, such as `optim_step`; often the same."""
     ids: Mapping[str, str]
-    """What it is about, such as `{"model_id": …}`."""
+    """The objects it works on, such as `{"model_id": …}`."""
     attempt: int
     """From 1."""
     status: int | None
-    """Of the response; None if there was none."""
+    """Status code of the response; None if there was none."""
     error: str | None
-    """Why there was no response: the name of httpx's exception."""
+    """Why there was no response: the name of the exception."""
     seconds: float
     bytes_sent: int
-    """Of the body."""
+    """Size of the body."""
     bytes_received: int
-    """Of the body, decompressed; 0 for a stream."""
+    """Size of the body, decompressed; 0 for a stream."""
 
 
 class Retry(NamedTuple):
@@ -58,9 +58,9 @@ class Retry(NamedTuple):
     cause: str
     """A status code; `no response`, `timeout` or `unusable response`; `sample failed`."""
     error: Exception | None
-    """What is raised if it is given up."""
+    """What is raised if no further attempt succeeds."""
     pause: float
-    """Seconds until the next attempt; at least, where samples wait for each other."""
+    """Seconds until the next attempt, or later where samples wait for each other."""
 
 
 PollState: TypeAlias = Literal["pending", "ready", "failed", "done"]
@@ -74,9 +74,9 @@ class Poll(NamedTuple):
     ids: Mapping[str, str]
     request_id: str
     state: PollState
-    """`ready`: the result is there, and is fetched when there is room for it."""
+    """`ready`: the result can be fetched, and is fetched when there is room for it."""
     queue_state: str
-    """`active`, `paused_capacity`, `paused_rate_limit`, or what a newer server says."""
+    """`active`, `paused_capacity`, `paused_rate_limit`, or another state of a newer server."""
     queue_reason: str | None
     seconds: float
     """How long the server held it."""
@@ -102,9 +102,9 @@ class Result(NamedTuple):
     value: object
     """What the caller gets; None if it failed."""
     error: BaseException | None
-    """Why it failed; `asyncio.CancelledError` if it was cancelled."""
+    """The exception if it failed; `asyncio.CancelledError` if it was cancelled."""
     seconds: float
-    """Since the call."""
+    """Seconds since the call."""
 
 
 Event: TypeAlias = Request | Retry | Poll | QueueState | Result

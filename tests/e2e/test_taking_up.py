@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -425,6 +426,24 @@ def test_it_goes_on_from_the_last_checkpoint_at_the_step_that_follows(
         forgotten.add(third)
         fourth, nothing = program(server.url, 9)
         assert (fourth != third, nothing) == (True, undisturbed[4:])
+
+
+def test_a_checkpoint_that_is_gone_too_is_named_with_the_reason(
+    tmp_path: Path, journal: Path
+) -> None:
+    def program(url: str) -> None:
+        with client(url) as service:
+            training = new(service, journal)
+            for number in training.steps(2):
+                step(training)
+                training.save_state(f"{number}").result(60)
+
+    with LocalServer(tmp_path / "one") as server:
+        program(server.url)
+    with LocalServer(tmp_path / "another") as server, pytest.raises(tinker.RunLostError) as lost:
+        program(server.url)
+    (note,) = lost.value.__notes__
+    assert re.fullmatch(r"Its checkpoint tinker://\S+/weights/1 cannot be loaded: .*404.*", note)
 
 
 def test_a_mended_call_takes_the_place_of_one_that_was_refused(journal: Path) -> None:

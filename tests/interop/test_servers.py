@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,6 +14,7 @@ from pathlib import Path
 import pytest
 from attrs import field, frozen
 
+import tinker
 from tests.interop import hatchery, installed, session, skyrl, tuft
 from tests.support.command import Cli
 
@@ -98,7 +104,7 @@ CASES = {
             "get_training_run": NO_ROUTE,
             "iter_training_runs": NO_ROUTE,
             "get_sampler": NO_ROUTE,
-            "unload_model": "wants this in another form: query.model_id: Field required",
+            "unload_model": "expects another format: query.model_id: Field required",
         },
     ),
 }
@@ -120,6 +126,46 @@ def test_a_whole_session(name: str, tmp_path: Path) -> None:
     for call, words in case.refused.items():
         assert words in report.failed[call]
     assert len(report.passed) >= 30
+
+
+@pytest.mark.parametrize("name", ["SkyRL 0.4.0", "TuFT 0.2.2"])
+def test_a_killed_program_goes_on_with_its_journal(name: str, tmp_path: Path) -> None:
+    """In the step in which it was killed, whose result is the one it had: nothing was done twice, and nothing is made again."""
+    case = CASES[name]
+
+    def program(url: str, journal: str, *killed_at: int) -> list[tuple[int, list[float]]]:
+        module = "tests.interop.journal_session"
+        command = [sys.executable, "-m", module, url, installed.MODEL, str(tmp_path / journal)]
+        done = subprocess.run(
+            [*command, *map(str, killed_at)],
+            env={**os.environ, "TINKER_API_KEY": case.key},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == (-signal.SIGKILL if killed_at else 0), done.stderr
+        return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+
+    with case.running() as url:
+        first = program(url, "one", 1)
+        second = program(url, "one", 4)
+        third = program(url, "one")
+        assert [[step for step, _ in part] for part in (first, second, third)] == [
+            [0, 1], [1, 2, 3, 4], [4, 5],
+        ]  # fmt: skip
+        assert second[0] == first[-1]
+        assert third[0] == second[-1]
+        assert program(url, "one") == []
+        # Without its journal, the run is not gone on with, and the error names the checkpoint.
+        model_id = json.loads((tmp_path / "one").read_text().splitlines()[0])["run"]["run_id"]
+        with (
+            tinker.ServiceClient(base_url=url, api_key=case.key) as service,
+            pytest.raises(tinker.RunLostError, match="does not report its next seq_id") as lost,
+        ):
+            service.reattach_training_client(model_id).result(60)
+        assert str(lost.value.checkpoint).endswith("step-6")
+        if name.startswith("SkyRL"):  # TuFT ignores the seed
+            assert program(url, "undisturbed") == [*first, *second[1:], *third[1:]]
 
 
 def refused_listings(cli: Cli, key: str) -> dict[str, str]:

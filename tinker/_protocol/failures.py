@@ -148,8 +148,8 @@ def detail_of(body: object | None, status: int) -> str:
     if detail is None or detail == "" or server_traits.is_html(detail):
         return httpx.codes.get_reason_phrase(status) or "no reason given"
     # Some servers return tracebacks, which are for their own log.
-    said = str(detail).partition("Traceback (most recent call last)")[0] or str(detail)
-    text = " ".join(said.split())
+    shown = str(detail).partition("Traceback (most recent call last)")[0] or str(detail)
+    text = " ".join(shown.split())
     return text if len(text) <= 500 else text[:500] + "…"
 
 

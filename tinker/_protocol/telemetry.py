@@ -1,6 +1,6 @@
-"""What is told of the work of one session: to its counters, the log, observers, and OpenTelemetry.
+"""Passes what happens in one session on to its counters, the log, observers, and OpenTelemetry.
 
-The counters always run. Events are made only while there is an observer, spans only in a program that has set up OpenTelemetry.
+The counters always run. Events are made only while there is an observer, spans only in a program that has imported OpenTelemetry.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 
 import click
 
+from tinker._log import write_errors_only
 from tinker.cli.groups import CONTEXT, LazyGroup
 from tinker.cli.state import State
 
@@ -83,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         # What is left undone is what was asked for: no warnings about it while closing.
-        logging.getLogger("tinker").setLevel(logging.ERROR)
+        write_errors_only()
         click.echo("Interrupted.", err=True)
         return _INTERRUPTED
     except BrokenPipeError:

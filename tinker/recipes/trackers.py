@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from tinker import _log
 from tinker.recipes.errors import RecipeError
 from tinker.recipes.events import Evaluation, Event, Step
 from tinker.recipes.settings import Logger, TrainSettings
 from tinker.recipes.supervised import Training
 
-_log = logging.getLogger("tinker.recipes")
 Log = Callable[[int, Mapping[str, float]], object]
 
 
@@ -53,7 +52,7 @@ class Trackers:
             yield
         except Exception as error:  # noqa: BLE001  # each tracker has its own tree of errors
             del self._opened[name]
-            _log.warning("logging to %s failed, and is off from now on: %s", name, error)
+            _log.TRACKER_FAILED(tracker=name, error=error)
 
 
 def open_all(settings: TrainSettings, training: Training) -> Trackers:

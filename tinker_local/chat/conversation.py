@@ -135,7 +135,7 @@ def text_of(name: str, content: Any) -> str:
         place = f"{name}[{index}]"
         kind = part.get("type") if isinstance(part, dict) else None
         if kind != "text":
-            text = f"{place} is of type {kind!r}; this server reads text only"
+            text = f"{place} is of type {kind!r}; this route reads text only"
             raise Refusal(400, text, parameter=place)
         if not isinstance(part.get("text"), str):
             raise Refusal(400, f"{place}.text must be a string", parameter=place)

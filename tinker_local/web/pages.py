@@ -148,10 +148,13 @@ async def _changes(backend: Backend, snapshot: Snapshot) -> AsyncIterator[bytes]
     """Send each section, then each changed section, as server-sent events named after it."""
     sent: dict[str, bytes] = {}
     while not backend.scheduler.stopping:
+        changed = []
         for name, section in snapshot.sections.items():
             content = orjson.dumps(section())
             if sent.get(name) != content:
                 sent[name] = content
-                yield b"event: %s\ndata: %s\n\n" % (name.encode(), content)
+                changed.append(b"event: %s\ndata: %s\n\n" % (name.encode(), content))
+        if changed:
+            yield b"".join(changed)
         backend.operations.activity.sampling(backend.scheduler.active_samples())
         await asyncio.sleep(_SECONDS)
