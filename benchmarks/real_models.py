@@ -51,6 +51,19 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
             "tie_word_embeddings": True,
         },
     ),
+    "small": (
+        "llama",
+        {
+            "hidden_size": 288,
+            "intermediate_size": 768,
+            "num_hidden_layers": 8,
+            "num_attention_heads": 9,
+            "num_key_value_heads": 3,
+            "vocab_size": 49152,
+            "max_position_embeddings": 8192,
+            "tie_word_embeddings": True,
+        },
+    ),
     "tiny": (
         "llama",
         {

@@ -351,6 +351,16 @@ def test_a_server_that_is_down_is_named(cli: Cli) -> None:
     assert "http://127.0.0.1:9" in done.stderr
 
 
+def test_a_terminal_gets_no_control_characters_of_a_model(cli: Cli) -> None:
+    command = ("sample", "tinker-local/tiny", "a", "--max-tokens", "200", "--seed", "1")
+    (sampled,) = cli.ok("-f", "json", *command).json["samples"]
+    controls = {c for c in sampled["text"] if ord(c) < 32} - set("\r\n\t")
+    assert controls
+    status, printed = cli.in_terminal(*command)
+    assert (status, controls & set(printed)) == (0, set())
+    assert controls <= set(cli.ok(*command).stdout)  # a pipe gets the text as it is
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
 def test_a_stream_that_the_shell_has_closed(cli: Cli, closed: str) -> None:
     done = subprocess.run(

@@ -248,6 +248,18 @@ def test_a_run_that_fails_says_how_to_go_on(cli: Cli) -> None:
     assert "Go on with: tinker train --resume run" in failed.stderr
 
 
+def test_a_run_is_finished_even_if_nothing_can_be_sampled(cli: Cli, tmp_path: Path) -> None:
+    data = sums(cli.folder / "sums.jsonl")
+    with LocalServer(tmp_path / "state") as working:
+        env = {"TINKER_BASE_URL": working.url}
+        first = cli("train", str(data), *ARGUMENTS, "--max-steps", "2", "-o", "run", env=env)
+    with LocalServer(tmp_path / "state", faults=["asample:status=400"]) as refusing:
+        again = cli("train", "--resume", "run", env={"TINKER_BASE_URL": refusing.url})
+    assert (again.status, again.stdout) == (0, first.stdout)
+    assert "The answers after training are missing" in again.stderr
+    assert "tinker chat run" in again.stderr
+
+
 def test_a_run_from_standard_input(cli: Cli) -> None:
     rows = sums(cli.folder / "sums.jsonl").read_text()
     command = ("train", "-", *ARGUMENTS, "--max-steps", "2", "-o", "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -106,3 +107,20 @@ def test_a_client_whose_construction_failed_has_a_repr(name: str) -> None:
     """As debuggers and tracebacks with local variables show it."""
     client: Any = getattr(tinker, name)
     assert repr(client.__new__(client)) == f"<{name} (construction failed)>"
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("ftp://h", "base_url is 'ftp://h'; it must be an http:// or https:// address, or 'local'"),
+        ("http://user:secret@h", "must not contain a user or password; use api_key instead"),
+        ("http://h/?token=secret", "must not contain a query or a fragment"),
+        ("http://h/services#secret", "must not contain a query or a fragment"),
+    ],
+)
+def test_an_address_to_which_no_path_can_be_appended_is_rejected(
+    address: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as refused:
+        ServiceClient(base_url=address, api_key="tml-secret")
+    assert "secret" not in str(refused.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
 import tempfile
@@ -75,19 +76,42 @@ def outcomes(python: Path, folder: Path, parts: Sequence[str], **variables: str)
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "HF_HUB_OFFLINE": "1"}
     found = {}
     for number, part in enumerate(parts):
-        report = folder / f"{number}.xml"
+        report, temporary = folder / f"{number}.xml", folder / f"{number}"
         subprocess.run(
-            [python, "-m", "pytest", part, *_OPTIONS, f"--junitxml={report}"],
+            [
+                python,
+                "-m",
+                "pytest",
+                part,
+                *_OPTIONS,
+                f"--junitxml={report}",
+                f"--basetemp={temporary}",
+            ],
             cwd=sources(python),
             env={**environment, "PYTHONDONTWRITEBYTECODE": "1", **variables},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             check=False,
         )
+        end_daemons(folder)
         for case in ElementTree.parse(report).iter("testcase"):  # made above
             ended = next((one.tag for one in case if one.tag in _BADLY), "passed")
             found[_node_id(case.attrib)] = ended
     return found
+
+
+def end_daemons(folder: Path) -> list[int]:
+    """End the cookbook's capture daemons, which outlive the tests that start them; returns their process ids."""
+    ended = []
+    for file in folder.rglob("daemon.json"):
+        pid = json.loads(file.read_text())["pid"]
+        command = subprocess.run(
+            ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ).stdout
+        if "tinker_cookbook.capture.store.daemon" in command and str(file.parent) in command:
+            os.kill(pid, signal.SIGTERM)
+            ended.append(pid)
+    return ended
 
 
 def _node_id(case: Mapping[str, str]) -> str:

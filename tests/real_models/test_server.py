@@ -17,6 +17,7 @@ from tests.support import pauses
 from tests.support.outcomes import checkpoint_files, plain
 from tests.support.server_process import ServerProcess
 from tests.support.small_models import make_folder
+from tinker.recipes.base_model import served_name
 from tinker_local import LocalServer, embedded
 from tinker_local.__main__ import main
 
@@ -239,6 +240,25 @@ def test_too_little_memory_is_reported_before_loading(
         HfEngine([(None, folders["qwen3"])], device="cpu")
 
 
+def test_free_memory_is_that_of_the_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that were read and can be dropped do not count as used."""
+    import torch
+
+    from tinker_local.engine.hf import memory
+
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(memory, "_CONTAINER", tmp_path)
+    whole = memory.available(cpu)
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("700000\n")
+    (tmp_path / "memory.stat").write_text("anon 500000\ninactive_file 200000\nactive_file 7\n")
+    assert memory.available(cpu) == 500_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.available(cpu) == pytest.approx(whole, rel=0.5)
+
+
 def test_without_a_tokenizer_or_template_tokens_still_work(
     tmp_path: Path, folders: dict[str, Path]
 ) -> None:
@@ -286,14 +306,19 @@ def test_without_a_tokenizer_or_template_tokens_still_work(
 
 
 def test_local_models_are_named_in_the_environment(
-    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By the names given, or those of their folders; a link has its own."""
+    link = tmp_path / "linked"
+    link.symlink_to(folders["llama"])
     monkeypatch.setattr(embedded, "_server", None)
     monkeypatch.setenv("TINKER_BASE_URL", "local")
-    monkeypatch.setenv("TINKER_LOCAL_MODELS", f"{folders['qwen3']}, small={folders['llama']}")
+    models = f"{folders['qwen3']}, small={folders['llama']}, {link}"
+    monkeypatch.setenv("TINKER_LOCAL_MODELS", models)
     with tinker.ServiceClient() as service:
-        models = service.get_server_capabilities().supported_models
-        assert [model.model_name for model in models] == ["qwen3", "small"]
+        offered = service.get_server_capabilities().supported_models
+        assert [model.model_name for model in offered] == ["qwen3", "small", "linked"]
+    assert served_name(str(link)) == "linked"
     embedded._close()
 
 

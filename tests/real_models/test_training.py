@@ -13,8 +13,7 @@ import torch
 from attrs import evolve
 
 from tests.real_models.conftest import example, shake
-from tests.support.tiny_in_torch import loss_of
-from tinker_local.engine import losses
+from tests.support.tiny_in_torch import FORMULAS, loss_of
 from tinker_local.engine.base import AdamSpec, AdapterState, EngineError, Example, LoraSpec
 from tinker_local.state import peft as peft_form
 
@@ -132,7 +131,7 @@ def trained(engine: Any, folders: dict[str, Path], tmp_path_factory: pytest.Temp
 
 
 CONFIGS: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in losses.LOSSES),
+    *((name, {}) for name in FORMULAS),
     *(("stable_reinforce", {"kl_estimator": k, "kl_coeff": 0.7}) for k in ("k1", "k2", "k3")),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -72,24 +73,40 @@ def stable_reinforce(logp: Any, x: Any, kl_estimator: str = "k3", kl_coeff: floa
     return torch.zeros_like(logp).masked_scatter(sampled, own)
 
 
-def loss_of(loss_fn: str, logp: Any, x: Any, **config: Any) -> Any:
-    if loss_fn == "cross_entropy":
-        return -(x["weights"] * logp)
-    if loss_fn == "stable_reinforce":
-        return stable_reinforce(logp, x, **config)
-    q, a = x["logprobs"], x["advantages"]
-    ratio = torch.exp(logp - q)
-    if loss_fn == "importance_sampling":
-        return -(ratio * a)
-    if loss_fn == "ppo":
-        return -torch.minimum(ratio * a, ratio.clamp(0.8, 1.2) * a)
-    if loss_fn == "cispo":
-        return -(ratio.clamp(0.0, 4.0).detach() * logp * a)
-    if loss_fn == "dro":
-        return -(logp * a - 0.5 * 0.01 * (logp - q) ** 2)
-    mean = (logp.detach() - q)[x["sequence_ratio_mask"] != 0].mean()
+def _ratio(logp: Any, x: Any) -> Any:
+    return torch.exp(logp - x["logprobs"])
+
+
+def _ppo(logp: Any, x: Any) -> Any:
+    ratio, a = _ratio(logp, x), x["advantages"]
+    return -torch.minimum(ratio * a, ratio.clamp(0.8, 1.2) * a)
+
+
+def _dro(logp: Any, x: Any) -> Any:
+    return -(logp * x["advantages"] - 0.5 * 0.01 * (logp - x["logprobs"]) ** 2)
+
+
+def _gspo(logp: Any, x: Any) -> Any:
+    a = x["advantages"]
+    mean = (logp.detach() - x["logprobs"])[x["sequence_ratio_mask"] != 0].mean()
     sequence = torch.exp(mean + logp - logp.detach())
     return -torch.minimum(sequence * a, sequence.clamp(0.8, 1.2) * a)
+
+
+FORMULAS: dict[str, Callable[..., Any]] = {
+    "cross_entropy": lambda logp, x: -(x["weights"] * logp),
+    "importance_sampling": lambda logp, x: -(_ratio(logp, x) * x["advantages"]),
+    "ppo": _ppo,
+    "cispo": lambda logp, x: -(_ratio(logp, x).clamp(0.0, 4.0).detach() * logp * x["advantages"]),
+    "dro": _dro,
+    "gspo": _gspo,
+    "stable_reinforce": stable_reinforce,
+}
+"""Losses with their default settings. One that is added here is compared with the real engine's too."""
+
+
+def loss_of(loss_fn: str, logp: Any, x: Any, **config: Any) -> Any:
+    return FORMULAS[loss_fn](logp, x, **config)
 
 
 def metrics_of(logp: Any, x: Any) -> dict[str, float]:

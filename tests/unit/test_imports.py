@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import tinker.recipes
 
 
 def modules_after(code: str) -> set[str]:
@@ -52,3 +60,30 @@ def test_commands_that_list_import_no_recipes() -> None:
 def test_the_help_of_the_command_imports_none_of_its_commands() -> None:
     loaded = modules_after("from tinker.cli.app import run\nrun(['--help'])")
     assert not {name for name in loaded if name.startswith("tinker.cli.commands.")}
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    """The packages that code needs: what it imports, except where it says what to do if they are missing."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            yield (child.module or "").partition(".")[0]
+        elif not (isinstance(child, ast.Try) and "ModuleNotFoundError" in ast.unparse(child)):
+            yield from imported(child)
+
+
+def test_recipes_need_only_what_the_package_brings() -> None:
+    """Extras are for single functions, which name the extra when it is missing."""
+    project = tomllib.loads(
+        (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    )
+    required = project["project"]["dependencies"]
+    brought = {re.split(r"[^\w.-]", line)[0].lower() for line in required}
+    packages = metadata.packages_distributions()
+    (folder,) = tinker.recipes.__path__
+    for path in Path(folder).glob("*.py"):
+        for name in set(imported(ast.parse(path.read_text(encoding="utf-8")))):
+            if name in sys.stdlib_module_names or name in ("tinker", "tinker_api"):
+                continue
+            assert {one.lower() for one in packages[name]} & brought, f"{path.name} needs {name}"

@@ -58,6 +58,10 @@ def resolve(base_url: str | None, api_key: str | None) -> Settings:
         )
     if parts.username or parts.password:
         raise ValueError("base_url must not contain a user or password; use api_key instead.")
+    if parts.query or parts.fragment:  # not shown: it may be secret
+        raise ValueError(
+            "base_url must not contain a query or a fragment, which begin with '?' and '#'; paths are appended to it."
+        )
     key = credentials.find(api_key)
     if key is None:
         if not _is_loopback(url):

@@ -68,7 +68,7 @@ def show_report(state: State, report: DataReport, plan: Plan | None, base_model:
     say(f"  in all     {plan.tokens:,} tokens, evaluation included")
     say(f"  rate       {plan.learning_rate:g} at its peak")
     if plan.cost is not None:
-        say(f"  cost       about {texts.money(plan.cost)}, by prices of {plan.prices_as_of}")
+        say(f"  cost       {texts.money(plan.cost)}, by prices of {plan.prices_as_of}")
 
 
 def _problems(state: State, name: str, problems: Sequence[Problem]) -> None:

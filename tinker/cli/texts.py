@@ -55,7 +55,7 @@ def count(number: int, noun: str) -> str:
 
 
 def money(dollars: float) -> str:
-    return f"${dollars:,.2f}" if dollars >= 0.01 else "less than $0.01"
+    return f"about ${dollars:,.2f}" if dollars >= 0.01 else "less than $0.01"
 
 
 def printable(text: str) -> str:

@@ -193,7 +193,11 @@ def _conclude(
 ) -> None:
     best = finished.best or finished.checkpoint
     console = state.console(stderr=True)
-    after = answers.ask(training, prompts, finished.checkpoint.sampler_path)
+    after: list[str] = []
+    try:
+        after = answers.ask(training, prompts, finished.checkpoint.sampler_path)
+    except TinkerError as error:  # the run is finished all the same
+        state.say(f"The answers after training are missing: {error}")
     for prompt, first, last in zip(prompts, before, after, strict=False):
         console.print(Text.assemble(("prompt  ", "bold"), prompt.text))
         console.print(Text.assemble(("before  ", "dim"), texts.printable(first)))

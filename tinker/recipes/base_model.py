@@ -44,4 +44,7 @@ def resolve(service: tinker.ServiceClient, settings: TrainSettings) -> tuple[str
 def served_name(model: str) -> str:
     """The name under which a server offers the model of a folder or GGUF file; other names stay as they are."""
     path = Path(model)
-    return path.resolve().name.removesuffix(".gguf") if path.exists() else model
+    if not path.exists():
+        return model
+    named = path if path.name not in ("", "..") else path.resolve()
+    return named.name.removesuffix(".gguf")

@@ -56,7 +56,8 @@ def open_folder(name: str | None, path: Path) -> Folder:
 
     if not path.exists():
         raise ModelError(f"{path}: no such file or folder")
-    name = name or path.resolve().name.removesuffix(".gguf")
+    named = path if path.name not in ("", "..") else path.resolve()
+    name = name or named.name.removesuffix(".gguf")
     if file := gguf.find(path):
         try:
             path = gguf.converted(file)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 _MEMINFO = Path("/proc/meminfo")
+_CONTAINER = Path("/sys/fs/cgroup")
 
 
 def available(device: torch.device) -> int:
@@ -22,8 +23,19 @@ def available(device: torch.device) -> int:
     if _MEMINFO.exists():
         for line in _MEMINFO.read_text().splitlines():
             if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+                return min(int(line.split()[1]) * 1024, _left_in_container())
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _left_in_container() -> int:
+    """Bytes below the limit of memory of this process's container; as good as unlimited without one."""
+    limit = _CONTAINER / "memory.max"
+    if not limit.is_file() or limit.read_text().strip() == "max":
+        return 2**63
+    statistics = (_CONTAINER / "memory.stat").read_text().split()
+    reclaimable = int(statistics[statistics.index("inactive_file") + 1])
+    used = int((_CONTAINER / "memory.current").read_text()) - reclaimable
+    return int(limit.read_text()) - used
 
 
 def of_activations(layers: nn.Module, size: int) -> int:
