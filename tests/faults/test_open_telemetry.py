@@ -167,7 +167,9 @@ def test_a_sample_follows_the_genai_conventions_and_has_no_text(telemetry: Telem
     params = tinker.SamplingParams(max_tokens=5, temperature=0.5, seed=3, stop=["a secret word"])
     with SamplingServer() as server:
         sampler = server.sampler(base_model="some/model")
-        sampler.sample(tinker.ModelInput.from_ints([7, 8, 9]), 1, params).result(timeout=10)
+        prompt = tinker.ModelInput.from_ints([987_001, 987_002, 987_003])
+        sample = sampler.sample(prompt, 1, params).result(timeout=10)
+    assert sample.sequences[0].tokens == prompt.to_ints()  # as this server samples
     (span,) = telemetry.named("text_completion some/model")
     assert span.kind is SpanKind.CLIENT
     about = dict(span.attributes or {})
@@ -185,8 +187,11 @@ def test_a_sample_follows_the_genai_conventions_and_has_no_text(telemetry: Telem
         "gen_ai.usage.output_tokens": 3,
         "gen_ai.response.finish_reasons": ("stop",),
     }
-    everything = json.dumps([span.to_json() for span in telemetry.spans.get_finished_spans()])
-    assert "secret" not in everything
+    data = telemetry.metrics.get_metrics_data()
+    assert data is not None
+    for told in (data.to_json(), *(one.to_json() for one in telemetry.spans.get_finished_spans())):
+        assert "secret" not in told
+        assert not re.search(r"\b98700[123]\b", told)
 
 
 def test_metrics_are_the_counters_of_all_clients(

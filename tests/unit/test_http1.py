@@ -208,6 +208,7 @@ def test_requests_say_how_long_they_are(method: str, content: Any, length: bytes
         ("X-A", "1\nX-Injected: 2"),
         ("X-A", "1\rX-Injected: 2"),
         ("X-A", "nul\0"),
+        ("traceparent", "1\r\nX-Injected: 2"),
         ("X-A: 1\r\nX-Injected", "2"),
         ("X A", "1"),
         ("", "1"),
@@ -228,6 +229,30 @@ def test_headers_cannot_be_smuggled_in(
 
     run(main())
     assert received in ([], [b""])
+
+
+def test_requests_of_different_traces_share_a_head() -> None:
+    heads: list[bytes] = []
+
+    async def handler(peer: Peer) -> None:
+        while True:
+            head, _ = await peer.request()
+            heads.append(head)
+            await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async def main() -> int:
+        pool = Http1Transport()
+        async with serve(handler) as server, httpx.AsyncClient(transport=pool) as client:
+            for trace in ("00-1", "00-2", "00-3"):
+                await client.get(
+                    server.url, headers={"traceparent": trace, "tracestate": f"a={trace}"}
+                )
+        return pool._head.cache_info().currsize
+
+    assert run(main()) == 1
+    lines = [head.split(b"\r\n") for head in heads]
+    for trace, found in zip((b"00-1", b"00-2", b"00-3"), lines, strict=True):
+        assert {b"traceparent: " + trace, b"tracestate: a=" + trace} <= set(found)
 
 
 @given(st.binary(max_size=20), st.binary(max_size=20))

@@ -55,7 +55,10 @@ class Http1Transport(httpx.AsyncBaseTransport):
         # Read what has already arrived directly: going through the event loop costs more than the read.
         whole = isinstance(request.stream, httpx.SyncByteStream)
         body = request.read() if whole else await request.aread()
-        head = self._head(request.method, request.url.raw_path, tuple(request.headers.raw))
+        headers, trace = request.headers.raw, b""
+        while headers and headers[-1][0] in _OF_A_TRACE:
+            trace += _line(*headers.pop())
+        head = self._head(request.method, request.url.raw_path, tuple(headers)) + trace
         if body or request.method in _WITH_BODY:
             head += b"Content-Length: %d\r\n" % len(body)
         head += b"\r\n"
@@ -184,7 +187,16 @@ _HEAD = re.compile(
     rb"[!-~]+ [!-~]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)+"
 )
 _FRAMING = (b"content-length", b"transfer-encoding")
+_OF_A_TRACE = (b"traceparent", b"tracestate")
+"""Headers that differ from request to request, and are set last: a head that has them would not be used again."""
+_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _WITH_BODY = ("POST", "PUT", "PATCH")
+
+
+def _line(name: bytes, value: bytes) -> bytes:
+    if not _VALUE.fullmatch(value):
+        raise httpx.LocalProtocolError(f"{name.decode('ascii')} has a forbidden character")
+    return b"%s: %s\r\n" % (name, value)
 
 
 def _head(method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
