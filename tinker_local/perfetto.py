@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from tinker_local.state.store import FAILED, Row, Store
 
 
 def write(store: Store, session_id: str, folder: Path) -> str:
-    """Write a session's trace atomically; returns the file's name."""
+    """Write a session's trace atomically, also while others write it; returns the file's name."""
     name = f"{session_id}.json"
     folder.mkdir(exist_ok=True)
-    partial = folder / f"{name}.partial"
+    partial = folder / f"{name}.{uuid.uuid4().hex}.partial"
     partial.write_bytes(orjson.dumps(of_session(store, session_id)))
     now = store.now()
     os.utime(partial, (now, now))

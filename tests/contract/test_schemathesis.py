@@ -38,6 +38,7 @@ def test_a_field_under_its_old_name_is_found() -> None:
 
 
 # Bodies in protobuf, which it cannot make, are fuzzed in test_protobuf_bodies.py.
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:Skipped test cases with unsupported payload:UserWarning")
 @schema.parametrize()
 def test_every_operation(case: schemathesis.Case[Any], base_url: str) -> None:

@@ -95,9 +95,10 @@ def counts(telemetry: Telemetry, name: str) -> Counts:
 
 
 def since(before: Counts, now: Counts) -> Counts:
-    """What was counted meanwhile, without what clients of other tests do at their end."""
+    """What was counted meanwhile, without heartbeats and what clients of other tests do at their end."""
     grown = {key: value - before.get(key, 0) for key, value in now.items()}
-    return {key: value for key, value in grown.items() if value and "finish_session" not in key}
+    others = {"finish_session", "session_heartbeat"}
+    return {key: value for key, value in grown.items() if value and others.isdisjoint(key)}
 
 
 def traceparent(span: ReadableSpan) -> str:

@@ -35,7 +35,12 @@ class Ended:
 
 def environment(url: str, home: Path, **more: str) -> dict[str, str]:
     """An environment with nothing of this machine's user in it."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ("PATH", "LANG", "PYTHONPATH")
+        or name.startswith("COVERAGE_")  # which measures it
+    }
     return {
         **kept,
         "HOME": str(home),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -11,17 +12,19 @@ from tests.support import outages
 from tinker._protocol import retry
 from tinker._protocol.polling import GIVE_UP
 
+simulated = cache(outages.simulate)
+
 
 @pytest.mark.parametrize("outage", [5, 20, 60, 180, 600])
 def test_an_outage_is_not_a_storm_and_costs_little_more_than_it_lasts(outage: float) -> None:
-    outcome = outages.simulate(outage)
+    outcome = simulated(outage)
     assert outcome.peak <= 2 * outcome.steady
     assert len(outcome.delays) == outages.CLIENTS
     assert max(outcome.delays) <= 1.2 * outage
 
 
 def test_during_a_long_outage_there_are_few_requests() -> None:
-    outcome = outages.simulate(600)
+    outcome = simulated(600)
     late = outcome.rates[int(outages.BEFORE) + 120 : int(outages.BEFORE) + 600]
     assert max(late) < 0.25 * outcome.steady
 

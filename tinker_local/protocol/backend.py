@@ -85,6 +85,8 @@ class Backend:
         self.catalog = Catalog(store)
         self.snapshots = Snapshots(store)
         self.traces = store.folder / "traces"
+        for left in self.traces.glob("*.partial"):  # by a server that was killed while it wrote
+            left.unlink()
         self.operations = Operations(store, engine, self.catalog, self.snapshots, options)
         self.scheduler = Scheduler(self.operations.execute, gap_seconds=self.options.gap_seconds)
         self.repetitions: Counter[str] = Counter()

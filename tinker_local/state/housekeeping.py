@@ -43,6 +43,6 @@ def sweep(
         snapshots.delete(row["file"])
     for row in store.select("SELECT id FROM uploads WHERE path IS NULL AND expires < ?", now):
         shutil.rmtree(store.folder / "uploads" / row["id"], ignore_errors=True)
-    for file in traces.glob("*"):
+    for file in traces.glob("*.json"):
         if file.stat().st_mtime < now - options.url_seconds:
             file.unlink(missing_ok=True)

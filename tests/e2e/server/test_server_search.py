@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
@@ -363,6 +364,19 @@ def test_a_trace_of_what_is_still_to_be_done(gated: Raw, engine: Gate) -> None:
     (begin,) = (e for e in events if e["name"] == "forward_backward" and e["ph"] == "b")
     assert begin["args"]["state"] == "pending"
     assert [e["name"] for e in events if e["ph"] == "X"] == ["create_model"]
+
+
+def test_a_trace_is_exported_by_many_at_once_while_old_ones_are_deleted(
+    timed: Raw, clock: Clock
+) -> None:
+    session_id = timed.session()
+    clock.forward(
+        3601
+    )  # what is written now is older than all that is kept, by the files' own clock
+    with ThreadPoolExecutor(8) as threads:
+        urls = [threads.submit(timed.get, f"sessions/{session_id}/trace_export") for _ in range(40)]
+        told = [timed.http.get(url.result()["url"]).json() for url in urls]
+    assert all(one["displayTimeUnit"] == "ms" for one in told)
 
 
 def test_a_trace_is_a_file_with_ranges_until_its_url_expires(
