@@ -90,7 +90,7 @@ test-all: torch tokenizer-files official-sdk
 
 coverage: $(VENV)/.dev
 	$(PYTEST) -q -n $(JOBS) --dist worksteal --cov --cov-report=term-missing:skip-covered $(ARGS)
-	@$(BIN)/coverage json -q -o - | $(BIN)/python -c 'import json, sys; \
+	@$(BIN)/coverage json -q --fail-under=0 -o - | $(BIN)/python -c 'import json, sys; \
 	  t = json.load(sys.stdin)["totals"]; \
 	  print("Branches of tinker/: {covered_branches} of {num_branches} reached, {percent_branches_covered:.1f} %".format(**t))'
 
