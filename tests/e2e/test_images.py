@@ -114,6 +114,29 @@ def test_why_it_is_not_read(server: str, case: str) -> None:
         assert raw.do("forward_backward", body)["error"] == f"data[1]: {text}"
 
 
+@pytest.mark.parametrize("file_format", ["", "PNG", "eps"])
+def test_a_format_that_the_contract_does_not_have_is_not_read(
+    server: str, file_format: str
+) -> None:
+    with Raw(server) as raw:
+        image = pb.ImageChunk(data=file(quarters()), format=file_format)
+        request = pb.ForwardBackwardRequest(
+            model_id=raw.model(),
+            seq_id=1,
+            loss_fn="cross_entropy",
+            data=[pb.Datum(model_input=[pb.Chunk(image=image)])],
+        )
+        headers = {"Content-Type": "application/x-protobuf"}
+        answer = raw.http.post(
+            "forward_backward", content=request.SerializeToString(), headers=headers
+        )
+        failed = raw.result(answer.json())
+        assert failed["category"] == "user"
+        assert failed["error"] == (
+            f"data[0]: The format of an image is {file_format!r}; it must be one of jpeg, png."
+        )
+
+
 def test_a_model_of_text_says_so() -> None:
     model = ModelSpec(
         name="text", max_context_length=8, vocab_size=9, tokenizer_id="text", arch="text"

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from tinker_api.models.image_format import IMAGE_FORMAT_VALUES
 from tinker_local.engine.base import EngineError, Example, ModelSpec
 from tinker_local.errors import OperationFailed
 from tinker_local.protocol.wire import tensors
@@ -93,6 +94,11 @@ def _image(
 ) -> npt.NDArray[np.int64]:
     if model.image_tokens is None:
         raise _not_read("image", model)
+    if file_format not in IMAGE_FORMAT_VALUES:  # protobuf has no enumerations of strings
+        raise OperationFailed(
+            f"The format of an image is {file_format!r}; it must be one of "
+            f"{', '.join(sorted(IMAGE_FORMAT_VALUES))}."
+        )
     tokens = model.image_tokens(content, file_format)
     if expected is not None and expected != len(tokens):
         raise OperationFailed(
