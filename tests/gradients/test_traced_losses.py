@@ -88,7 +88,7 @@ def test_metrics_come_with_the_loss() -> None:
             {"logprobs": 1},
             "uses a get_attr; a loss can use only its inputs and functions",
         ),
-        (lambda logprobs: math.exp(logprobs), {"logprobs": 1}, "calls math.exp"),
+        (lambda logprobs: math.exp(logprobs) + 1, {"logprobs": 1}, "calls math.exp"),
         (
             lambda logprobs: torch.add(logprobs, 1j).sum(),
             {"logprobs": 1},
