@@ -113,7 +113,7 @@ def test_prune_keeps_the_newest_of_each_type(cli: Cli, server: str) -> None:
     )
     for age in ("soon", "-3d", "1e9d", "1e400d"):
         rejected = cli("checkpoint", "prune", "--keep", "0", f"--older-than={age}", "-y")
-        assert (rejected.code, f"'{age}' is not a duration" in rejected.stderr) == (2, True)
+        assert (rejected.status, f"'{age}' is not a duration" in rejected.stderr) == (2, True)
     cli.ok("checkpoint", "prune", "--keep", "1", "--run-id", run, "-y")
     left = cli.ok("-f", "json", "checkpoint", "list", "--run-id", run).json["checkpoints"]
     assert {one["tinker_path"] for one in left} == {paths[2], sampler}
