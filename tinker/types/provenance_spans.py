@@ -55,10 +55,8 @@ ProvenanceSpan: TypeAlias = PromptProvenanceSpan | SampledProvenanceSpan
 ProvenanceSpans: TypeAlias = list[ProvenanceSpan]
 
 
-def to_spans(spans: Sequence[ProvenanceSpan] | None) -> ProvenanceSpans | None:
+def to_spans(spans: Sequence[ProvenanceSpan]) -> ProvenanceSpans:
     """A list of spans, checked to be spans."""
-    if spans is None:
-        return None
     for position, span in enumerate(spans):
         if not isinstance(span, ProvenanceSpan):
             raise TypeError(
