@@ -100,9 +100,10 @@ class APIFuture(Generic[T_co]):
             raise
 
     async def _awaited_until(self, end: float | None, timeout: float | None) -> T_co:
-        if (
-            self._future.done()
-        ):  # its `await` would take a round of the loop, and no time may be left
+        # If it is done, its `await` would take a round of the loop, and no time may be left.
+        if self._future.cancelled():
+            raise asyncio.CancelledError
+        if self._future.done():
             return Future.result(self._future)
         try:
             return await asyncio.wait_for(asyncio.shield(self._awaitable()), _left(end))

@@ -111,6 +111,9 @@ def test_prune_keeps_the_newest_of_each_type(cli: Cli, server: str) -> None:
         ).json["deleted_count"]
         == 0
     )
+    for age in ("soon", "-3d", "1e9d", "1e400d"):
+        rejected = cli("checkpoint", "prune", "--keep", "0", f"--older-than={age}", "-y")
+        assert (rejected.status, f"'{age}' is not a duration" in rejected.stderr) == (2, True)
     cli.ok("checkpoint", "prune", "--keep", "1", "--run-id", run, "-y")
     left = cli.ok("-f", "json", "checkpoint", "list", "--run-id", run).json["checkpoints"]
     assert {one["tinker_path"] for one in left} == {paths[2], sampler}

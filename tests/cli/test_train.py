@@ -59,6 +59,15 @@ ARGUMENTS = [
 ]
 
 
+def test_a_name_that_the_server_offers_comes_before_a_folder_of_that_name(cli: Cli) -> None:
+    (cli.folder / "tinker-local" / "tiny").mkdir(parents=True)
+    data = sums(cli.folder / "sums.jsonl", 2)
+    cli.ok("train", str(data), "--model", "tinker-local/tiny", "--max-steps", "1", "-o", "run")
+    config = json.loads((cli.folder / "run" / "config.json").read_text())
+    assert config["model_name"] == "tinker-local/tiny"
+    cli.ok("sample", "tinker-local/tiny", "hi", "--max-tokens", "1")
+
+
 def test_a_run_from_a_data_file(cli: Cli) -> None:
     data = sums(cli.folder / "sums.jsonl")
     done = cli.ok("train", str(data), *ARGUMENTS, "-o", "run")

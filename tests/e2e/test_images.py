@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
+import zlib
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tinker
 from tests.support.raw_client import Body, Raw, datum, sample
 from tinker.types import EncodedTextChunk, ImageChunk, ModelInput
 from tinker_local import LocalServer
-from tinker_local.engine.base import ModelSpec
+from tinker_local.engine.base import EngineError, ModelSpec
+from tinker_local.engine.tiny.images import tokens_of_image
 from tinker_local.errors import OperationFailed
 from tinker_local.options import Options
 from tinker_local.protocol.wire import batches
@@ -57,6 +60,43 @@ def test_a_picture_reads_as_the_colours_of_its_parts(server: str, mode: str) -> 
         assert seen == sampler.compute_logprobs(ModelInput.from_ints([1, 2, *expected, 3])).result()
 
 
+@pytest.mark.parametrize("level", [0, 0x4000, 0x8000, 0xFFFF])
+def test_a_picture_of_16_bits_reads_as_one_of_8(level: int) -> None:
+    deep = pillow.fromarray(np.full((8, 8), level, np.uint16))
+    flat = pillow.new("L", (8, 8), level >> 8)
+    tokens = [tokens_of_image(file(picture), "png").tolist() for picture in (deep, flat)]
+    assert tokens[0] == tokens[1]
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [10_000, 20_000])
+def test_a_picture_that_would_fill_memory_is_not_decoded(side: int) -> None:
+    header = side.to_bytes(4) * 2 + bytes([1, 0, 0, 0, 0])
+    checked = b"IHDR" + header
+    content = b"\x89PNG\r\n\x1a\n" + len(header).to_bytes(4) + checked
+    content += zlib.crc32(checked).to_bytes(4) + b"\0\0\0\0IDAT" + zlib.crc32(b"IDAT").to_bytes(4)
+    with pytest.raises(EngineError, match="at most 16,777,216"):
+        tokens_of_image(content, "png")
+
+
+@pytest.mark.parametrize("form", ["", "gif", "other"])
+def test_a_format_that_the_contract_does_not_have(form: str) -> None:
+    """JSON is checked against the contract; in protobuf, the format is any string."""
+    model = ModelSpec(
+        name="m",
+        max_context_length=99,
+        vocab_size=256,
+        tokenizer_id="m",
+        arch="m",
+        image_tokens=tokens_of_image,
+    )
+    image = pb.ImageChunk(data=file(quarters(), "gif"), format=form)
+    request = pb.ForwardBackwardRequest(data=[pb.Datum(model_input=[pb.Chunk(image=image)])])
+    text = rf"data\[0\]: the format of an image is '{form}'; it must be 'jpeg' or 'png'"
+    with pytest.raises(OperationFailed, match=text):
+        batches.examples_from_protobuf(request, model)
+
+
 @pytest.mark.parametrize("protobuf", [True, False])
 def test_training_reads_pictures(protobuf: bool) -> None:
     with (
@@ -93,6 +133,7 @@ REFUSED: dict[str, tuple[Body, str]] = {
         "the image has 33,554,432 pixels; at most 16,777,216 are read",
     ),
     "not base64": (chunk() | {"data": "a"}, "The data of an image is not base64."),
+    "not ASCII": (chunk() | {"data": "é"}, "The data of an image is not base64."),
     "a pointer": (
         {"type": "image_asset_pointer", "location": "http://127.0.0.1/a.png", "format": "png"},
         "This server fetches no images: send the image itself, as an image chunk.",

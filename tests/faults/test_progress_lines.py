@@ -153,6 +153,21 @@ def test_async_code_goes_on_meanwhile_and_a_cancelled_wait_leaves_the_operations
     assert [list(one.sequences[0].tokens) for one in found] == [[0], [1]]
 
 
+@pytest.mark.parametrize(
+    "wait_for", [lambda f: f, lambda f: f.result_async(10), lambda f: tinker.results_async([f])]
+)
+def test_a_cancelled_sample_is_cancelled_in_async_code(wait_for: Any) -> None:
+    async def main(future: tinker.APIFuture[Any]) -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await wait_for(future)
+
+    with holding() as server:
+        (future,) = ask(server.sampler(), 1)
+        server.wait_until(lambda: len(server.unfinished) == 1)
+        assert future.future().cancel()
+        asyncio.run(main(future))
+
+
 @BOTH
 def test_no_futures_have_no_results(results: Any) -> None:
     assert results([], progress=True) == []

@@ -120,6 +120,10 @@ def test_its_data_need_a_key(tmp_path: Path) -> None:
         mine = httpx.get(curves, headers={"X-API-Key": "tml-a"}).json()
         assert mine["steps"] == [1]
         assert list(mine["values"]) == [model_id]
+        for number, runs in ((1, 1), (10**30, 1), (0, 0), (-1, 0), (-(10**30), 0)):
+            newest = f"{running.url}/page/curves?metric=loss:sum&newest={number}"
+            found = httpx.get(newest, headers={"X-API-Key": "tml-a"}).json()
+            assert len(found["values"]) == runs
 
 
 def test_a_curve_is_what_the_operations_returned() -> None:
@@ -162,6 +166,10 @@ def test_curves_share_their_steps(tmp_path: Path) -> None:
             connection.execute(
                 "SELECT step, total FROM metrics WHERE model_id = ? AND name = 'loss:sum'", (short,)
             )
+        )
+        del exact[20]
+        connection.execute(
+            "UPDATE metrics SET total = 9e999 WHERE model_id = ? AND step = 20", (short,)
         )
     connection.close()
     store = Store(DataFolder(tmp_path))

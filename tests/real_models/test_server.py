@@ -318,7 +318,7 @@ def test_local_models_are_named_in_the_environment(
     with tinker.ServiceClient() as service:
         offered = service.get_server_capabilities().supported_models
         assert [model.model_name for model in offered] == ["qwen3", "small", "linked"]
-    assert served_name(str(link)) == "linked"
+    assert served_name(str(link), ()) == "linked"
     embedded._close()
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import math
+import os
+import signal
+import threading
 
 import attrs
 import pytest
@@ -118,3 +121,44 @@ def test_the_totals_of_a_process_keep_what_clients_counted_that_are_gone() -> No
     assert grown() == expected
     counted.polls += 1  # too late: its owner is gone
     assert grown() == expected
+
+
+def test_a_client_may_be_collected_while_durations_are_sorted() -> None:
+    owner = [Owner()]
+    ended = Recorder()
+    recorder.keep(ended, owner[0])
+    ended.request("asample", 0.5, status=200, sent=10, received=0)
+
+    class Collecting(float):
+        def __radd__(self, other: float) -> float:
+            owner.clear()  # the garbage collector may free it at any time
+            return other + float(self)
+
+    before = recorder.total().requests["asample"].durations.count
+    durations = Durations()
+    durations.add(Collecting(1.0))
+    sorting = threading.Thread(target=durations.sort, daemon=True)
+    sorting.start()
+    sorting.join(10)
+    assert not sorting.is_alive()
+    assert (durations.count, durations.total) == (1, 1.0)
+    assert not owner
+    assert recorder.total().requests["asample"].durations.count == before
+
+
+def test_a_forked_process_counts_on_whatever_its_parent_was_counting() -> None:
+    owner, counted = Owner(), Recorder()
+    recorder.keep(counted, owner)
+    before = recorder.total()
+    counted.under_way += 1
+    counted.polls += 1
+    with recorder._totals, recorder._sorting:  # as another thread might, just then
+        child = os.fork()
+    if child == 0:
+        signal.alarm(10)  # a child that waits for ever is killed
+        counted.request("asample", 0.5, status=200, sent=10, received=0)
+        now = recorder.total()
+        grown = now.requests["asample"].durations.count - before.requests["asample"].durations.count
+        os._exit(0 if (grown, now.polls - before.polls, now.under_way) == (1, 1, 0) else 1)
+    counted.under_way -= 1
+    assert os.waitpid(child, 0)[1] == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -298,3 +300,14 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.Monk
     journal.submitted(call(0, 1))
     journal.close()
     assert Journal.open(tmp_path / "journal", SETTINGS).next_seq_id == 2
+
+
+def test_a_journal_that_cannot_be_opened_says_only_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    besides: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", besides.append)
+    with pytest.raises(FileNotFoundError):
+        Journal.open(tmp_path / "none" / "journal", SETTINGS)
+    gc.collect()
+    assert besides == []

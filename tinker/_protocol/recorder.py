@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 import weakref
@@ -21,7 +22,9 @@ _PER_DOUBLING = 16
 _SHORTEST = 1e-6
 _FRESH = 256
 """Durations that are kept as they are before they are sorted into classes, which is faster for many at once."""
-_sorting = threading.Lock()
+_sorting = (
+    threading.RLock()
+)  # the garbage collector may run `_end`, which sorts others, while it is held
 
 
 @define
@@ -252,3 +255,15 @@ def total() -> Recorder:
         for recorder in (_of_the_ended, *_counting):
             found.merge(recorder)
         return found
+
+
+def _begin_anew_after_fork() -> None:
+    """In a forked process: a thread of the parent may have held a lock, and the parent's operations go on there alone."""
+    global _sorting, _totals
+    _sorting, _totals = threading.RLock(), threading.Lock()
+    for recorder in (_of_the_ended, *_ended, *_counting):
+        recorder.under_way = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew_after_fork)

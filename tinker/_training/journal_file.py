@@ -31,6 +31,7 @@ class JournalFile:
         self.path = path
         self.lock = threading.RLock()
         self._size = 0
+        self._descriptor = -1
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

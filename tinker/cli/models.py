@@ -9,6 +9,7 @@ from tinker.cli.state import State
 from tinker.recipes.base_model import served_name
 from tinker.recipes.errors import RecipeError
 from tinker.recipes.run_folder import CheckpointRecord, RunFolder
+from tinker.types import SupportedModel
 
 
 def checkpoint_of(folder: Path) -> CheckpointRecord:
@@ -54,7 +55,8 @@ def sampler(state: State, model: str) -> SamplingClient:
     path = sampler_path(model)
     state.offer(model if path is None else base_of(model))
     if path is None:
-        return state.service.create_sampling_client(base_model=served_name(model)).result()
+        name = served_name(model, _served(state)) if Path(model).exists() else model
+        return state.service.create_sampling_client(base_model=name).result()
     if "/weights/" in path:
         client = state.service.create_training_client_from_state(path).result()
         return client.save_weights_and_get_sampling_client().result()
@@ -63,10 +65,12 @@ def sampler(state: State, model: str) -> SamplingClient:
 
 def context_of(state: State, client: SamplingClient) -> int | None:
     """Maximum number of tokens of prompt and completion, if the server reports it."""
-    name = client.get_base_model()
-    for model in (
-        state.service.create_rest_client().get_server_capabilities().result().supported_models
-    ):
-        if model.model_name == name:
-            return model.max_context_length
-    return None
+    model = _served(state).get(client.get_base_model())
+    return None if model is None else model.max_context_length
+
+
+def _served(state: State) -> dict[str, SupportedModel]:
+    """The models that the server offers, by name."""
+    rest = state.service.create_rest_client()
+    found = rest.get_server_capabilities().result().supported_models
+    return {model.model_name: model for model in found if model.model_name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 import tinker
@@ -16,7 +17,7 @@ def resolve(service: tinker.ServiceClient, settings: TrainSettings) -> tuple[str
     name = settings.model_name
     if settings.load_checkpoint_path:
         info = rest.get_weights_info_by_tinker_path(settings.load_checkpoint_path).result()
-        if name is not None and served_name(name) != info.base_model:
+        if name is not None and served_name(name, (info.base_model,)) != info.base_model:
             raise RecipeError(
                 f"{settings.load_checkpoint_path} is of {info.base_model}; model_name is {name!r}."
             )
@@ -32,7 +33,7 @@ def resolve(service: tinker.ServiceClient, settings: TrainSettings) -> tuple[str
                 f"model_name is missing; the server offers {', '.join(sorted(served)) or 'none'}."
             )
         name = next(iter(served))
-    elif served and (name := served_name(name)) not in served:
+    elif served and (name := served_name(name, served)) not in served:
         raise RecipeError(
             f"The server does not offer {name!r}; it offers {', '.join(sorted(served))}."
         )
@@ -41,10 +42,10 @@ def resolve(service: tinker.ServiceClient, settings: TrainSettings) -> tuple[str
     return name, tokenizer, length or 32768
 
 
-def served_name(model: str) -> str:
-    """The name under which a server offers the model of a folder or GGUF file; other names stay as they are."""
+def served_name(model: str, served: Container[str]) -> str:
+    """The name under which a server offers the model of a folder or GGUF file; other names, and those served, stay."""
     path = Path(model)
-    if not path.exists():
+    if model in served or not path.exists():
         return model
     named = path if path.name not in ("", "..") else path.resolve()
     return named.name.removesuffix(".gguf")

@@ -83,7 +83,9 @@ class Curves:
             {*thin, *(step for step in (first, *ends.values()) if first <= step <= last)}
         )
         # One row for a run: Python is asked once, however many steps there are.
-        query = """SELECT json_group_array(CASE weight WHEN 0 THEN total ELSE total / weight END) FROM
+        # JSON has no number for a sum that has overflowed.
+        query = """SELECT json_group_array(CASE WHEN abs(total) < 9e999 THEN
+            CASE weight WHEN 0 THEN total ELSE total / weight END END) FROM
             (SELECT total, weight FROM json_each(?)
              LEFT JOIN metrics ON model_id = ? AND name = ? AND step = value ORDER BY key)"""
         wanted = _json(steps)

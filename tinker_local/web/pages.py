@@ -136,7 +136,7 @@ async def _curves(request: Request) -> Response:
     curves = Curves(backend.store)
 
     def read() -> bytes:
-        runs = asked.getlist("run") or curves.newest(user, min(newest, MAX_ROWS))
+        runs = asked.getlist("run") or curves.newest(user, max(0, min(newest, MAX_ROWS)))
         metric = asked.get("metric") or next(iter(curves.names(user)), "")
         points = max(_MIN_POINTS, _MAX_POINTS // max(1, len(runs)))
         return orjson.dumps(curves.table(user, runs, metric, first, last, points))

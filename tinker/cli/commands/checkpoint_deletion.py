@@ -120,8 +120,11 @@ def _days(value: str | None) -> timedelta | None:
         return None
     units = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
     try:
-        return float(value[:-1]) * units[value[-1:].lower()]
-    except (ValueError, KeyError):
+        age = float(value[:-1]) * units[value[-1:].lower()]
+        if age < timedelta(0):
+            raise ValueError
+        return age
+    except (ValueError, KeyError, OverflowError):
         raise click.BadParameter(
             f"{value!r} is not a duration such as 12h, 30d or 2w.", param_hint="--older-than"
         ) from None

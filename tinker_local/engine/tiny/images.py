@@ -7,11 +7,15 @@ green and 2 of blue. What such a byte means is learned, as with the bytes of tex
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from tinker_local.engine.base import EngineError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 GRID = 4
 MAX_PIXELS = 2**24
@@ -28,8 +32,13 @@ def tokens_of_image(content: bytes, file_format: str) -> npt.NDArray[np.int64]:
         with Image.open(io.BytesIO(content), formats=[file_format]) as picture:
             pixels = picture.width * picture.height
             if pixels <= MAX_PIXELS:
-                small = picture.convert("RGB").resize((GRID, GRID), Image.Resampling.BOX)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+                colours = _grey(picture) if picture.mode.startswith("I") else picture
+                small = colours.convert("RGB").resize((GRID, GRID), Image.Resampling.BOX)
+    except Image.DecompressionBombError:
+        raise EngineError(
+            f"the image has too many pixels; at most {MAX_PIXELS:,} are read"
+        ) from None
+    except (OSError, SyntaxError, ValueError):
         raise EngineError(
             f"the image is not a {file_format.upper()} file that can be read"
         ) from None
@@ -37,3 +46,10 @@ def tokens_of_image(content: bytes, file_format: str) -> npt.NDArray[np.int64]:
         raise EngineError(f"the image has {pixels:,} pixels; at most {MAX_PIXELS:,} are read")
     red, green, blue = np.asarray(small, np.int64).reshape(-1, 3).T
     return red >> 5 << 5 | green >> 5 << 2 | blue >> 6
+
+
+def _grey(picture: Image) -> Image:
+    """Grey of 16 bits in 8, as Pillow reads colours of 16 bits; its own conversion turns all above 255 white."""
+    from PIL.Image import fromarray  # noqa: PLC0415  # slow
+
+    return fromarray((np.asarray(picture) >> 8).astype(np.uint8))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from tinker_api.models.image_format import ImageFormat
 from tinker_local.engine.base import EngineError, Example, ModelSpec
 from tinker_local.errors import OperationFailed
 from tinker_local.protocol.wire import tensors
@@ -17,6 +17,7 @@ from tinker_local.state.recordings import Provenance, Span
 from tinker_proto import tinker_pb2 as pb
 
 T = TypeVar("T")
+_FORMATS = get_args(ImageFormat)
 
 
 def examples_from_json(body: Mapping[str, Any], model: ModelSpec) -> list[Example]:
@@ -42,7 +43,7 @@ def tokens_from_json(model_input: Mapping[str, Any], model: ModelSpec) -> npt.ND
         elif kind == "image":
             try:
                 content = base64.b64decode(chunk["data"], validate=True)
-            except binascii.Error:
+            except ValueError:
                 raise OperationFailed("The data of an image is not base64.") from None
             parts.append(_image(content, chunk["format"], chunk.get("expected_tokens"), model))
         else:
@@ -72,6 +73,10 @@ def _tokens_from_protobuf(chunks: Iterable[pb.Chunk], model: ModelSpec) -> npt.N
             parts.append(ids.astype(np.int64))
         elif kind == "image":
             image = chunk.image
+            if image.format not in _FORMATS:
+                raise OperationFailed(
+                    f"the format of an image is {image.format!r}; it must be {' or '.join(map(repr, _FORMATS))}"
+                )
             expected = image.expected_tokens if image.HasField("expected_tokens") else None
             parts.append(_image(image.data, image.format, expected, model))
         else:
