@@ -55,8 +55,10 @@ ProvenanceSpan: TypeAlias = PromptProvenanceSpan | SampledProvenanceSpan
 ProvenanceSpans: TypeAlias = list[ProvenanceSpan]
 
 
-def to_spans(spans: Sequence[ProvenanceSpan]) -> ProvenanceSpans:
+def to_spans(spans: Sequence[ProvenanceSpan] | None) -> ProvenanceSpans | None:
     """A list of spans, checked to be spans."""
+    if spans is None:
+        return None
     for position, span in enumerate(spans):
         if not isinstance(span, ProvenanceSpan):
             raise TypeError(
