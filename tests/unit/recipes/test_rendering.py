@@ -99,7 +99,7 @@ def test_rows_without_anything_to_train_on(tokenizer: Tokenizer) -> None:
         (flagged, {"chat_template": "{{ messages[0].content }}"}, "cannot be trained on"),
     ):
         with pytest.raises(DataError, match=words):
-            render(recognize(rows(value)), tokenizer, **options)  # type: ignore[arg-type]
+            render(recognize(rows(value)), tokenizer, **options)
 
 
 def test_parts_of_a_message_are_looked_for_one_by_one(tokenizer: Tokenizer) -> None:

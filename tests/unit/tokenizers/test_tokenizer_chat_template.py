@@ -146,8 +146,9 @@ def test_templates_and_tools_that_cannot_be_used(folder: Folder) -> None:
     for template in ("{{ 1 // 0 }}", "{{ messages[0].content + 1 }}"):
         with pytest.raises(TokenizerError, match="cannot render the messages: (Zero|Type)"):
             tokenizer.apply_chat_template(HI, chat_template=template)
+    bad: Any = ["f"]
     with pytest.raises(TypeError, match="A tool is a JSON schema in a dict, not 'f'"):
-        tokenizer.apply_chat_template(HI, chat_template="{{ tools }}", tools=["f"])
+        tokenizer.apply_chat_template(HI, chat_template="{{ tools }}", tools=bad)
     with pytest.raises(TokenizerError, match="has no default chat template: choose one of.*other"):
         tokenizer.apply_chat_template(HI)
 
