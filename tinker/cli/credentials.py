@@ -38,7 +38,8 @@ def check(key: str, base_url: str | None) -> models.ApiKeyInfo:
     """
     client = _client(key, base_url)
     try:
-        response = get_api_key.sync_detailed(client=client)
+        with client:
+            response = get_api_key.sync_detailed(client=client)
     except httpx.TransportError as error:
         raise TinkerError(f"{client._base_url} cannot be reached: {error}") from None
     return _parsed(response, "The server does not accept this API key")
@@ -48,7 +49,8 @@ def delete_on_server(key: str, base_url: str | None) -> None:
     """Revoke a key, which is its own credential for that."""
     client = _client(key, base_url)
     try:
-        response = revoke_api_key.sync_detailed(client=client)
+        with client:
+            response = revoke_api_key.sync_detailed(client=client)
     except httpx.TransportError as error:
         raise TinkerError(
             f"The key was removed from this machine, but {client._base_url} cannot be reached to delete it "
@@ -71,10 +73,13 @@ def _client(key: str, base_url: str | None) -> AuthenticatedClient:
 
 
 def _parsed(response: Response[Any], what: str) -> models.ApiKeyInfo:
+    try:
+        parsed = response.parsed
+    except (ValueError, KeyError, TypeError, AttributeError):  # such as the page of a proxy
+        parsed = None
     if response.status_code >= 300:
-        detail = getattr(response.parsed, "detail", None)
+        detail = getattr(parsed, "detail", None)
         raise TinkerError(f"{what} (status {response.status_code}): {detail or 'no reason given'}")
-    parsed = response.parsed
     if not isinstance(parsed, models.ApiKeyInfo):
         raise TinkerError(f"{what}: its response is not that of a Tinker server.")
     return parsed
