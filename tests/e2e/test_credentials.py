@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
@@ -64,6 +65,43 @@ def test_the_order_of_sources(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert credentials.find(None) == "tml-environment"
     assert credentials.find("tml-argument") == "tml-argument"
     assert tinker.auth.tinker_has_credentials()
+
+
+def test_providers_of_the_same_sources(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def token(api_key: str | None = None, *, enforce_cmd: bool = False) -> str:
+        provider = tinker.auth.resolve_auth_provider(api_key, enforce_cmd)
+        return asyncio.run(provider.get_token())
+
+    for enforce_cmd in (False, True):
+        with pytest.raises(tinker.TinkerError, match="No credential: set TINKER_API_KEY or"):
+            token(enforce_cmd=enforce_cmd)
+    assert token("tml-argument") == "tml-argument"
+    with pytest.raises(ValueError, match="api_key must begin with 'tml-'"):
+        token("sk-argument")
+    monkeypatch.setenv("TINKER_CREDENTIAL_CMD", "echo tml-command")
+    assert token() == "tml-command"
+    assert token("tml-argument") == "tml-argument"
+    assert token("tml-argument", enforce_cmd=True) == "tml-command"
+    monkeypatch.setenv("TINKER_API_KEY", "sk-not-a-key")
+    assert tinker.auth.get_tinker_token() is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", '{"default": "k"}', '{"default": "k", "keys": {"k": {"key": 7}}}'],
+)
+def test_a_damaged_credentials_file_holds_no_credential(home: Path, content: str) -> None:
+    (home / ".tinker").mkdir(parents=True)
+    (home / ".tinker" / "credentials.json").write_text(content)
+    assert credentials.find(None) is None
+    assert not tinker.auth.tinker_has_credentials()
+
+
+@pytest.mark.parametrize(
+    "token", ["", "tml-x", "eyJ.x", "eyJ.%%%.x", "eyJ.bm90IGpzb24.x", "eyJ.WzFd.x", "eyJ.é.x"]
+)
+def test_what_is_no_jwt_has_no_claims(token: str) -> None:
+    assert credentials.claims_of(token) == {}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import tarfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -165,6 +166,12 @@ def cut(folder: Path) -> None:
     (folder / WEIGHTS).write_bytes(content[:-5])
 
 
+def header(content: bytes, length: int | None = None) -> Callable[[Path], object]:
+    """Files that hold a header alone, and say it is of this length."""
+    said = struct.pack("<Q", len(content) if length is None else length)
+    return lambda folder: (folder / WEIGHTS).write_bytes(said + content)
+
+
 NAME = "base_model.model.layers.0.q_proj.lora_A.weight"
 
 
@@ -183,6 +190,12 @@ NAME = "base_model.model.layers.0.q_proj.lora_A.weight"
             ValueError,
             "not a complete safetensors",
         ),
+        (header(b"[]"), ValueError, "not a complete safetensors"),
+        (header(b'{"a": {"data_offsets": [], "shape": [1]}}'), ValueError, "not a complete"),
+        (header(b'{"a": {"data_offsets": [0, 0], "shape": 1}}'), ValueError, "not a complete"),
+        (header(b"{}", 2**40), ValueError, "its header is too long"),
+        (header(b"{}"), ValueError, f"{WEIGHTS} has no tensors"),
+        (lambda folder: (folder / CONFIG).write_text("[]"), ValueError, "is not a JSON object"),
         (
             spoil_tensors(lambda all_: all_.pop(NAME)),
             ValueError,

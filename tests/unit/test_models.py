@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import dataclasses
 import datetime
+import inspect
 import json
 import pickle
+import typing
 from typing import Any
 from xml.etree import ElementTree
 
@@ -158,6 +160,14 @@ def test_a_member_of_a_users_pydantic_model() -> None:
     assert mine.model_validate_json(made.model_dump_json()) == made
     with pytest.raises(pydantic.ValidationError, match="AdamParams has no field 'lr'"):
         mine.model_validate({"adam": {"lr": 1}})
+
+
+def test_type_hints_can_be_resolved() -> None:
+    """Libraries that check or convert by type hints resolve those of the types they are given."""
+    classes = [value for name in dir(types) if inspect.isclass(value := getattr(types, name))]
+    hints = {one: typing.get_type_hints(one) for one in classes}
+    assert hints[tinker.Datum]["model_input"] is tinker.ModelInput
+    assert hints[tinker.ModelInput]["chunks"] == list[types.ModelInputChunk]
 
 
 def test_notebooks_show_models_as_tables() -> None:

@@ -224,8 +224,8 @@ def _shapes(file: Path) -> dict[str, list[int]]:
                 raise ValueError(
                     f"it has {file.stat().st_size} bytes instead of {8 + length + end}"
                 )
-        return {name: one["shape"] for name, one in header.items() if name != "__metadata__"}
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        return {name: list(one["shape"]) for name, one in header.items() if name != "__metadata__"}
+    except (struct.error, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{file.name} is not a complete safetensors file: {error}") from None
 
 

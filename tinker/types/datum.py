@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import attrs
 import numpy as np
@@ -11,12 +11,10 @@ import numpy as np
 from tinker.types._arrays import is_torch
 from tinker.types.loss_fn_inputs import LossFnInputs
 from tinker.types.model_input import ModelInput
+from tinker.types.provenance_spans import ProvenanceSpan, ProvenanceSpans, to_spans
 from tinker.types.tensor_data import TensorData, to_tensor_data
 from tinker.types.tensor_dtype import TensorDtype
 from tinker_api.model import Model
-
-if TYPE_CHECKING:
-    from tinker.types.provenance_spans import ProvenanceSpan, ProvenanceSpans
 
 _DTYPES: Mapping[str, TensorDtype] = {
     "target_tokens": "int64",
@@ -75,14 +73,6 @@ def _dtype_of_list(name: str) -> TensorDtype:
     return _DTYPES[name]
 
 
-def _to_spans(spans: Sequence[ProvenanceSpan] | None) -> ProvenanceSpans | None:
-    if spans is None:
-        return None
-    from tinker.types.provenance_spans import to_spans  # noqa: PLC0415  # few batches have any
-
-    return to_spans(spans)
-
-
 @attrs.frozen
 class Datum(Model):
     """A model input, and the other inputs of the loss.
@@ -107,8 +97,8 @@ class Datum(Model):
 
     model_input: ModelInput = attrs.field(converter=_to_model_input)
     loss_fn_inputs: LossFnInputs = attrs.field(factory=dict, converter=_to_loss_fn_inputs)
-    model_input_spans: ProvenanceSpans | None = attrs.field(default=None, converter=_to_spans)
-    loss_fn_input_spans: ProvenanceSpans | None = attrs.field(default=None, converter=_to_spans)
+    model_input_spans: ProvenanceSpans | None = attrs.field(default=None, converter=to_spans)
+    loss_fn_input_spans: ProvenanceSpans | None = attrs.field(default=None, converter=to_spans)
 
     def __attrs_post_init__(self) -> None:
         if (self.model_input_spans is None) != (self.loss_fn_input_spans is None):
@@ -134,7 +124,7 @@ class Datum(Model):
 
 
 def _check_cover(name: str, spans: Sequence[ProvenanceSpan], length: int) -> None:
-    covered = sum(span.length for span in _to_spans(spans) or ())
+    covered = sum(span.length for span in to_spans(spans) or ())
     if covered != length:
         raise ValueError(
             f"the provenance spans cover {covered} positions; {name} has {length}, "

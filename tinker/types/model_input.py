@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
 import attrs
 import numpy as np
 
 from tinker.types._arrays import token_array
 from tinker.types.encoded_text_chunk import EncodedTextChunk, Tokens
+from tinker.types.model_input_chunk import ModelInputChunk, to_chunk
 from tinker_api.model import Model
-
-if TYPE_CHECKING:
-    from tinker.types.model_input_chunk import ModelInputChunk
 
 
 class _HasTokenizer(Protocol):
@@ -22,8 +20,6 @@ class _HasTokenizer(Protocol):
 
 
 def _to_chunks(chunks: Iterable[ModelInputChunk]) -> list[ModelInputChunk]:
-    from tinker.types.model_input_chunk import to_chunk  # noqa: PLC0415  # with images and audio
-
     return [to_chunk(chunk) for chunk in chunks]
 
 

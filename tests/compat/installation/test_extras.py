@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,46 @@ def test_no_page_installs_the_official_package_by_mistake() -> None:
 
 def test_the_hint_for_a_copy_that_is_not_from_an_index_says_where_it_came_from() -> None:
     assert re.fullmatch(r"pip install (-e )?'.+\[local\]( @ .+)?(==.+)?'", _extras.install("local"))
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        (None, "pip install 'tinker[age]==1.2'"),
+        (
+            {"url": "file:///home/a%20b/t", "dir_info": {"editable": True}},
+            "pip install -e '/home/a b/t[age]'",
+        ),
+        ({"url": "file:///home/t", "dir_info": {}}, "pip install '/home/t[age]'"),
+        (
+            {"url": "https://host/t.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
+            "pip install 'tinker[age] @ git+https://host/t.git@abc'",
+        ),
+        (
+            {"url": "https://host/t.whl", "archive_info": {}},
+            "pip install 'tinker[age] @ https://host/t.whl'",
+        ),
+    ],
+)
+def test_the_hint_follows_how_the_copy_was_installed(
+    origin: dict[str, object] | None,
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PEP 610: an installer leaves where a copy came from beside its metadata."""
+    (tmp_path / "METADATA").write_text("Metadata-Version: 2.1\nName: tinker\nVersion: 1.2\n")
+    if origin is not None:
+        (tmp_path / "direct_url.json").write_text(json.dumps(origin))
+    monkeypatch.setattr(metadata, "distribution", lambda name: metadata.PathDistribution(tmp_path))
+    assert _extras.install("age") == command
+
+
+def test_the_hint_for_a_copy_that_is_not_installed_names_its_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(name: str) -> None:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "distribution", missing)
+    assert _extras.install("age") == f"pip install -e '{REPOSITORY}[age]'"
