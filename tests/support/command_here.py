@@ -24,6 +24,8 @@ class CliHere:
         self.folder, self.patch = folder, patch
         patch.setenv("TINKER_BASE_URL", url)
         patch.setenv("HOME", str(folder))
+        for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):  # of the terminal that the tests run in
+            patch.delenv(name, raising=False)
         patch.chdir(folder)
 
     def __call__(self, *arguments: str, stdin: str = "", typed: str | None = None) -> Ended:
