@@ -7,15 +7,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import pytest
 
+import tinker
 from tests.support.command_here import CliHere
 from tests.support.scripted_server import Answer, ScriptedServer
 from tinker.cli import texts
+from tinker.cli.hub import push
+from tinker.recipes.errors import RecipeError
+from tinker.recipes.events import Event
+from tinker.recipes.supervised import Training
 
 TINY = "tinker-local/tiny"
 NOWHERE = "http://127.0.0.1:9"
@@ -422,6 +428,7 @@ def test_a_trace_that_cannot_be_downloaded_leaves_nothing(here: CliHere) -> None
         ("TINKER_BASE_URL", "http://someone:secret@127.0.0.1:9", "an address with a user"),
         ("TINKER_API_KEY", "secret", "TINKER_API_KEY"),
         ("TINKER_API_KEY", "eyJ.secret.x", "a JWT, from TINKER_API_KEY"),
+        ("HTTPS_PROXY", "http://me:secret@proxy.example", "HTTPS_PROXY: proxy.example\n"),
         ("TINKER_CREDENTIAL_CMD", "echo secret", "TINKER_CREDENTIAL_CMD prints (not run)"),
     ],
 )
@@ -446,6 +453,13 @@ def test_doctor_tells_where_a_credential_comes_from(
                 ]
             },
             "m4 and 2 more",
+        ),
+        (
+            {
+                "config": [(404, {})],
+                "get_server_capabilities": [(200, {"supported_models": [{"model_name": "m"}]})],
+            },
+            "no client/config; training batches are sent as ",
         ),
         ({"get_server_capabilities": [(401, {"detail": "bad key"})]}, "bad key"),
     ],
@@ -556,3 +570,177 @@ def test_rows_that_are_too_long_are_listed(here: CliHere, rows: str) -> None:
 )
 def test_values_for_people(shown: str, text: str) -> None:
     assert shown == text
+
+
+def test_an_output_in_a_folder_that_does_not_exist(here: CliHere) -> None:
+    (here.folder / "p.jsonl").write_text('{"prompt": "a"}\n')
+    done = here("sample", TINY, "--prompts", "p.jsonl", "--output", "no/o.jsonl")
+    assert (done.status, done.stderr) == (1, "Error: no/o.jsonl: No such file or directory\n")
+
+
+def test_publishing_says_so(here: CliHere) -> None:
+    path = here.ok("checkpoint", "create", "--base-model", TINY).stdout.strip()
+    for command in ("publish", "unpublish"):
+        done = here.ok("checkpoint", command, path)
+        assert (done.stdout, f"ublished {path}." in done.stderr) == ("", True)
+    for command, public in (("publish", True), ("unpublish", False)):
+        said = here.ok("-f", "json", "checkpoint", command, path).json
+        assert said == {"tinker_path": path, "public": public}
+    run = path.removeprefix("tinker://").split("/")[0]
+    nothing = ("checkpoint", "delete", "--run-id", run, "--type", "external_weights")
+    assert here.ok(*nothing).stderr == "No checkpoints to delete.\n"
+    assert here.ok("-f", "json", *nothing).json == {"deleted_count": 0, "failed": []}
+    later = ("--after", "2999-01-01", "--before", "2999-01-02T00:00:00Z")
+    assert here.ok("checkpoint", "delete", "--run-id", run, *later).stdout == ""
+
+
+def test_a_folder_that_cannot_be_made(here: CliHere) -> None:
+    (here.folder / "file").touch()
+    done = here("export", "tinker://r/weights/a", "--output", "file/x")
+    assert done.status == 1
+    assert "file/x cannot be created: " in done.stderr
+
+
+def test_a_folder_to_start_from(here: CliHere) -> None:
+    made = here.ok("-f", "json", "init", "new").json
+    assert sorted(made["files"]) == sorted(one.name for one in (here.folder / "new").iterdir())
+    again = here("init", "new")
+    assert (again.status, "nothing was written" in again.stderr) == (1, True)
+
+
+def test_a_run_without_checkpoints_has_its_metadata(here: CliHere, server: str) -> None:
+    with tinker.ServiceClient(base_url=server) as service:
+        run = service.create_lora_training_client(TINY, rank=2, user_metadata={"note": "mine"})
+        shown = here.ok("run", "info", run.result().model_id).stdout
+    assert "Metadata: note" in shown
+    assert "mine" in shown
+    assert "Last Training Checkpoint" not in shown
+
+
+def billed(info: dict[str, object]) -> dict[str, object]:
+    hours = {"bucket_start": "2026-11-27T00:00:00Z", "bucket_end": "2026-11-27T01:00:00Z"}
+    return {**hours, "session_id": "s1", "event_info": info}
+
+
+def test_usage_of_a_session_that_the_server_has_forgotten(here: CliHere) -> None:
+    events = [
+        billed({"type": "training", "token_count": 3}),
+        billed({"type": "training", "token_count": 4}),
+        billed({"type": "storage", "gigabyte_hours": 0.5}),
+        billed({"type": "sampling_prefill", "token_count": 2, "cached": True}),
+    ]
+    with ScriptedServer(events=[(200, {"data": events, "sessions": {}})]) as other:
+        found = here.ok("-f", "json", "--base-url", other.url, "usage", "--by", "run").json
+        table = here.ok("--base-url", other.url, "usage", "--by", "user").stdout
+    (line,) = found["usage"]
+    assert line == {"run": "s1", "training": 7, "storage": 0.5, "cached sampling_prefill": 2}
+    assert "(none)" in table
+    assert "storage (GB·h)" in table
+
+
+def test_many_duplicates_and_a_long_row_are_cut(here: CliHere) -> None:
+    text = "a" * 900
+    row = json.dumps({"prompt": "b", "completion": text})
+    (here.folder / "p.jsonl").write_text(f"{row}\n" * 8)
+    done = here.ok("data", "check", "p.jsonl", "--model", TINY, "--max-length", "2000")
+    assert "duplicates 7: line 2 repeats 1, " in done.stderr
+    assert "line 6 repeats 1 and 2 more" in done.stderr
+    assert f"{'a' * 199} … {'a' * 100}" in done.stderr
+    assert text not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (tinker.TinkerError("the server is gone."), "the server is gone"),
+        (TimeoutError("too late"), "too late"),
+        (KeyboardInterrupt(), "interrupted again"),
+    ],
+)
+def test_a_run_that_cannot_be_saved_when_interrupted(
+    here: CliHere, error: BaseException, why: str
+) -> None:
+    def run(training: Training, *, resume: bool) -> Iterator[Event]:
+        yield from islice(original(training, resume=resume), 1)
+        raise KeyboardInterrupt
+
+    def interrupt(_: Training) -> None:
+        raise error
+
+    original = Training.run
+    here.patch.setattr(Training, "run", run)
+    here.patch.setattr(Training, "interrupt", interrupt)
+    chats(here.folder)
+    done = here("train", "c.jsonl", "--model", TINY, "--rank", "2", "-o", "run")
+    assert done.status == 130
+    assert f"No checkpoint was saved: {why}.\n" in done.stderr
+    assert "Go on with: tinker train --resume run" in done.stderr
+
+
+def test_a_terminal_shows_what_a_run_waits_for(here: CliHere) -> None:
+    here.patch.setattr(Training, "waiting_for", "a place in the queue")
+    chats(here.folder)
+    done = here.ok("train", "c.jsonl", "--model", TINY, "--rank", "2", "-o", "run", typed="")
+    assert "a place in the queue" in done.stderr
+    assert done.stdout.startswith("tinker://")
+
+
+def test_a_run_is_finished_without_its_curve(here: CliHere) -> None:
+    def fail(_: object) -> str:
+        raise tinker.TinkerError("no room")
+
+    here.patch.setattr("tinker.recipes.curve.svg", fail)
+    chats(here.folder)
+    done = here.ok("train", "c.jsonl", "--model", TINY, "--rank", "2", "-o", "run")
+    assert "The curve is missing: no room" in done.stderr
+    assert "Finished after " in done.stderr
+
+
+def test_a_server_that_exports_nothing_gives_its_own_files(here: CliHere) -> None:
+    def refuse(_: object, name: str) -> None:
+        raise tinker.NotFoundError(
+            "no such operation",
+            response=httpx.Response(404, request=httpx.Request("POST", NOWHERE)),
+            body=None,
+        )
+
+    here.patch.setattr("tinker.TrainingClient.save_weights_external", refuse)
+    path = here.ok("checkpoint", "create", "--base-model", TINY).stdout.strip()
+    done = here.ok("checkpoint", "download", path)
+    assert "This server exports no weights; its own files" in done.stderr
+    folder = here.folder / done.stdout.strip()
+    assert any(folder.iterdir())
+    assert here.ok("checkpoint", "download", path, "--force").stdout == done.stdout
+    again = here("checkpoint", "download", path)
+    assert (again.status, "pass --force to replace it" in again.stderr) == (1, True)
+
+
+def test_an_export_that_has_no_path(here: CliHere) -> None:
+    here.patch.setattr(
+        "tinker.TrainingClient.save_weights_external",
+        lambda *_: SimpleNamespace(result=lambda: SimpleNamespace(path=None)),
+    )
+    path = here.ok("checkpoint", "create", "--base-model", TINY).stdout.strip()
+    done = here("checkpoint", "download", path)
+    assert (done.status, f"exported {path} and did not say where" in done.stderr) == (1, True)
+
+
+def test_only_an_adapter_is_pushed_to_the_hub(here: CliHere) -> None:
+    (here.folder / "a").mkdir()
+    (here.folder / "a" / "adapter_config.json").write_text("{}")
+    with pytest.raises(
+        RecipeError, match=r"has no adapter_model.safetensors, .* nothing was pushed"
+    ):
+        push(
+            here.folder / "a",
+            "me/mine",
+            source="s",
+            base_model="m",
+            private=True,
+            revision=None,
+            commit_message=None,
+            create_pr=False,
+            allow=(),
+            ignore=(),
+            model_card=True,
+        )
