@@ -73,10 +73,13 @@ def _client(key: str, base_url: str | None) -> AuthenticatedClient:
 
 
 def _parsed(response: Response[Any], what: str) -> models.ApiKeyInfo:
+    try:
+        parsed = response.parsed
+    except (ValueError, KeyError, TypeError, AttributeError):  # such as the page of a proxy
+        parsed = None
     if response.status_code >= 300:
-        detail = getattr(response.parsed, "detail", None)
+        detail = getattr(parsed, "detail", None)
         raise TinkerError(f"{what} (status {response.status_code}): {detail or 'no reason given'}")
-    parsed = response.parsed
     if not isinstance(parsed, models.ApiKeyInfo):
         raise TinkerError(f"{what}: its response is not that of a Tinker server.")
     return parsed

@@ -9,12 +9,14 @@ def size(count: int | None) -> str:
     """Bytes, as `151.8 KB`."""
     if count is None:
         return "unknown"
-    value, unit = float(count), "B"
-    for unit in ("B", "KB", "MB", "GB", "TB"):
-        if value < 1024 or unit == "TB":
-            break
+    if count < 1024:
+        return f"{count} B"
+    value = count / 1024
+    for unit in ("KB", "MB", "GB"):
+        if value < 1024:
+            return f"{value:.1f} {unit}"
         value /= 1024
-    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+    return f"{value:.1f} TB"
 
 
 def ago(time: datetime | None, now: datetime | None = None) -> str:
@@ -24,12 +26,10 @@ def ago(time: datetime | None, now: datetime | None = None) -> str:
     seconds = ((now or datetime.now(UTC)) - time).total_seconds()
     if abs(seconds) < 60:
         return "just now" if seconds >= 0 else "in less than a minute"
-    for name, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        count = round(abs(seconds) / length)
-        if abs(seconds) >= length:
-            text = f"{count} {name}{'s' if count != 1 else ''}"
-            return f"{text} ago" if seconds > 0 else f"in {text}"
-    return "just now"
+    units = (("day", 86400), ("hour", 3600), ("minute", 60))
+    name, length = next(unit for unit in units if abs(seconds) >= unit[1])
+    text = count(round(abs(seconds) / length), name)
+    return f"{text} ago" if seconds > 0 else f"in {text}"
 
 
 def duration(seconds: float) -> str:

@@ -55,8 +55,7 @@ class View:
                 return f"step {event.step}  held-out loss {event.loss:.4f}{'  (best)' if event.best else ''}"
             case Saved():
                 return f"saved {event.checkpoint.state_path}"
-            case Finished():
-                return None
+        return None
 
     @property
     def _tokens_per_second(self) -> float:
@@ -106,8 +105,6 @@ class View:
 
 
 def _sparkline(values: list[float], width: int) -> str:
-    if not values:
-        return ""
     size = max(1, -(-len(values) // max(1, width)))
     groups = [values[n : n + size] for n in range(0, len(values), size)]
     means = [sum(group) / len(group) for group in groups]

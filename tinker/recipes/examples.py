@@ -275,10 +275,18 @@ def _message(value: Any, place: str) -> Message:
         raise _RowError(f"{place} has no `content`")
     if not isinstance(content, str | list):
         raise _RowError(f"{place}: `content` must be a string or a list of parts")
+    if isinstance(content, list) and not all(map(_is_part, content)):
+        raise _RowError(
+            f"{place}: each part of `content` must be an object, and its `text` a string"
+        )
     trained = _flag(message, place)
     if trained is not None:
         message["train"] = trained
     return message
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("text", ""), str)
 
 
 def _flag(message: Message, place: str) -> bool | None:
@@ -304,7 +312,7 @@ def _sharegpt(line: int, value: Mapping[str, Any]) -> Conversation:
         place = f"conversations[{number}]"
         if not isinstance(turn, Mapping) or "from" not in turn or "value" not in turn:
             raise _RowError(f"{place} must have `from` and `value`")
-        role = _SHAREGPT_ROLES.get(turn["from"])
+        role = _SHAREGPT_ROLES.get(str(turn["from"]))
         if role is None:
             raise _RowError(
                 f"{place}: `from` is {turn['from']!r}; it is one of {', '.join(_SHAREGPT_ROLES)}"
@@ -396,8 +404,8 @@ def _shared(
     return chosen[:same], [chosen[same:], rejected[same:]]
 
 
-def _text(line: int, value: Any) -> Document:
-    text = value if isinstance(value, str) else _string(value, "text")
+def _text(line: int, value: Mapping[str, Any]) -> Document:
+    text = _string(value, "text")
     if not text.strip():
         raise _RowError("`text` is empty")
     return Document(line, text)
@@ -420,7 +428,9 @@ _PARSERS: dict[Format, Callable[[int, Any], Example]] = {
     "alpaca": _of_objects(_alpaca),
     "completion": _of_objects(_completion),
     "preference": _of_objects(_preference),
-    "text": lambda line, value: _text(line, value if isinstance(value, str | Mapping) else {}),
+    "text": lambda line, value: _of_objects(_text)(
+        line, {"text": value} if isinstance(value, str) else value
+    ),
 }
 __all__ = [
     "Completion",

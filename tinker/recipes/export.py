@@ -128,9 +128,12 @@ def _scale(config: Mapping[str, Any]) -> float:
     ]
     if unsupported:
         raise RecipeError(f"Adapters with {', '.join(unsupported)} are not merged.")
-    rank = config["r"]
-    root = rank**0.5 if config.get("use_rslora") else rank
-    return float(config["lora_alpha"] / root)
+    rank, alpha = config.get("r"), config.get("lora_alpha")
+    if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, int | float):
+        raise RecipeError(
+            f"The adapter's r is {rank!r} and its lora_alpha {alpha!r}; they must be a positive integer and a number."
+        )
+    return float(alpha / (rank**0.5 if config.get("use_rslora") else rank))
 
 
 def _factors(path: Path) -> dict[str, tuple[Array, Array]]:
@@ -209,7 +212,8 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header = orjson.loads(file.read(length))
+            # Files of other kinds, such as a pointer of Git LFS, begin with any number.
+            header = orjson.loads(file.read(min(length, path.stat().st_size)))
     except (OSError, orjson.JSONDecodeError) as error:
         raise RecipeError(f"{path} is not a safetensors file: {error}.") from None
     header.pop("__metadata__", None)
@@ -222,6 +226,8 @@ def _tensors(path: Path) -> Iterator[tuple[str, Stored]]:
     content = np.memmap(path, dtype=np.uint8, mode="r")
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
+        if start + end > len(content):
+            raise RecipeError(f"{path} is incomplete: it ends before {name} does.")
         yield name, (entry["dtype"], content[start + begin : start + end], entry["shape"])
 
 
@@ -274,6 +280,11 @@ def _write(path: Path, tensors: Mapping[str, Stored]) -> None:
         from safetensors import TensorSpec, serialize_file  # noqa: PLC0415  # optional
     except ModuleNotFoundError as error:
         raise missing_extra("merging", error, "local") from None
+    for name, (dtype, _, _) in tensors.items():
+        if dtype not in _NAMES:
+            raise RecipeError(
+                f"{name} is stored as {dtype}; models with such tensors are not merged."
+            )
     specs = {
         name: TensorSpec(
             dtype=_NAMES[dtype], shape=shape, data_ptr=values.ctypes.data, data_len=values.nbytes

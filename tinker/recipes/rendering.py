@@ -15,7 +15,6 @@ from tinker.recipes.examples import (
     Completion,
     Conversation,
     Document,
-    Example,
     Examples,
     Preference,
 )
@@ -143,19 +142,18 @@ def render(
 
 
 def _render(
-    example: Example, tokenizer: Tokenizer, train_on: TrainOn | None, chat_template: str | None
+    example: Conversation | Completion | Document,
+    tokenizer: Tokenizer,
+    train_on: TrainOn | None,
+    chat_template: str | None,
 ) -> Rendered:
-    row: Rendered
-    match example:
-        case Conversation():
-            row = _conversation(example, tokenizer, train_on, chat_template)
-        case Completion():
-            row = _completion(example, tokenizer, train_on)
-        case Document():
-            tokens = _closed(tokenizer.encode(example.text), tokenizer)
-            row = _rendered(example.line, tokens, [True] * len(tokens))
-        case _:
-            raise TypeError(f"{type(example).__name__} is not an example of one text.")
+    if isinstance(example, Conversation):
+        row = _conversation(example, tokenizer, train_on, chat_template)
+    elif isinstance(example, Completion):
+        row = _completion(example, tokenizer, train_on)
+    else:
+        tokens = _closed(tokenizer.encode(example.text), tokenizer)
+        row = _rendered(example.line, tokens, [True] * len(tokens))
     if len(row.tokens) < 2 or not row.trained_count:
         raise DataError("it has no token to train on")
     return row

@@ -20,6 +20,8 @@ from tinker.recipes import (
     read,
     recognize,
 )
+from tinker.recipes.examples import Format
+from tinker.recipes.rows import Row, Rows
 
 CHAT = {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}
 SHAREGPT = {"conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "hello"}]}
@@ -74,8 +76,6 @@ def test_formats_are_recognized_with_the_reason(
 
 def test_the_same_conversation_in_three_formats() -> None:
     def messages(value: Any) -> list[dict[str, Any]]:
-        from tinker.recipes.rows import Row, Rows
-
         (example,) = recognize(Rows("x", "jsonl", [Row(1, value)], "")).examples
         assert isinstance(example, Conversation)
         return example.messages
@@ -194,6 +194,132 @@ def test_a_bad_row_is_named_by_line_and_reason(tmp_path: Path, row: Any, words: 
     assert "1 of 3 rows" in str(failure.value)
 
 
+MESSAGE = {"role": "assistant", "content": "a"}
+PAIR = {"chosen": "a", "rejected": "b"}
+
+
+@pytest.mark.parametrize(
+    ("input_format", "value", "words"),
+    [
+        ("chat", {"messages": ["hi"]}, r"messages\[0\] must be an object"),
+        ("chat", {"messages": [{**MESSAGE, "tool_calls": "f"}]}, "`tool_calls` must be a list"),
+        (
+            "chat",
+            {"messages": [{**MESSAGE, "content": ["a"]}]},
+            "part of `content` must be an object",
+        ),
+        ("chat", {"messages": [{**MESSAGE, "content": [{"text": 1}]}]}, "its `text` a string"),
+        ("chat", {"messages": [MESSAGE], "tools": ["f"]}, "`tools` must be a list of objects"),
+        ("chat", {"messages": [MESSAGE], "tools": 7}, "`tools` must be a list of objects"),
+        ("sharegpt", {"conversations": []}, "non-empty list"),
+        ("sharegpt", {"conversations": [{"from": "gpt"}]}, "must have `from` and `value`"),
+        ("sharegpt", {"conversations": [{"from": ["gpt"], "value": "a"}]}, "`from` is"),
+        ("sharegpt", {"conversations": [{"from": "human", "value": "a"}]}, "no message of the ass"),
+        ("alpaca", {"instruction": "", "output": "a"}, "`instruction` is empty"),
+        ("alpaca", {"instruction": 7, "output": "a"}, "`instruction` is a number"),
+        ("alpaca", {"instruction": {"a": 1}, "output": "a"}, "`instruction` has the keys a"),
+        ("alpaca", ["a"], "the row is a list; it must be an object"),
+        ("completion", {"prompt": 7, "completion": "a"}, "`prompt` must be a string or a list"),
+        (
+            "completion",
+            {"prompt": "", "completion": [CHAT["messages"][0]]},
+            "no message of the ass",
+        ),
+        ("preference", {**PAIR, "prompt": True}, "`prompt` must be a string or a list"),
+        ("preference", {"chosen": [MESSAGE], "rejected": [MESSAGE]}, "are the same"),
+        ("text", {"txt": "a"}, "`text` is empty"),
+        ("text", ["a"], "the row is a list; it must be an object"),
+    ],
+)
+def test_a_row_that_does_not_fit_the_format_given(
+    input_format: Format, value: Any, words: str
+) -> None:
+    with pytest.raises(DataError, match=words) as failure:
+        recognize(Rows("x", "jsonl", [Row(3, value)], ""), input_format)
+    assert [problem.line for problem in failure.value.problems] == [3]
+
+
+def test_formats_that_are_not_known_and_sources_without_rows() -> None:
+    with pytest.raises(DataError, match="'cvs' is not known; it is one of chat, sharegpt"):
+        recognize(Rows("x", "jsonl", [Row(1, TEXT)], ""), "cvs")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="x has no rows"):
+        recognize(Rows("x", "parquet", [], ""))
+
+
+def test_what_rows_may_hold_beside_the_answer() -> None:
+    """System prompts, tools as JSON in a string, prompts of messages, and whole conversations as a pair."""
+    system = {"role": "system", "content": "be kind"}
+    tool = {"type": "function", "function": {"name": "f"}}
+
+    def example(value: Any) -> Any:
+        return recognize(Rows("x", "jsonl", [Row(1, value)], "")).examples[0]
+
+    sharegpt = example({**SHAREGPT, "system": "be kind", "tools": json.dumps([tool])})
+    assert sharegpt == Conversation(1, [system, *CHAT["messages"]], [tool])
+    assert example({**SHAREGPT, "tools": ""}).tools is None
+    assert example({**ALPACA, "input": None, "system": "be kind"}).messages == [
+        system,
+        {"role": "user", "content": "add"},
+        {"role": "assistant", "content": "3"},
+    ]
+    ask, good = CHAT["messages"]
+    asked, bad = {**ask, "train": False}, {"role": "assistant", "content": "no"}
+    told = Conversation(1, [asked, {**good, "train": True}])
+    assert example({"prompt": [ask], "response": "hello"}) == told
+    whole = example({"chosen": [ask, good], "rejected": [ask, bad]})
+    assert whole == Preference(1, told, Conversation(1, [asked, {**bad, "train": True}]))
+    assert example(PAIR) == Preference(1, Completion(1, "", "a"), Completion(1, "", "b"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.json", b"[1, 2", "a.json is not valid JSON"),
+        ("a.json", b"[ ]", "is an empty list"),
+        ("a.csv", b"a,b\n1\n", "the header names 2 columns"),
+        ("a.csv", b"a,b\n1,2,3\n", "line 2: the header names 2 columns"),
+        ("a.csv", b'a,b\n"1,2\n', "is not valid CSV"),
+        ("a.jsonl", b'{"a": 1}\n{"b"\n', "line 2: not valid JSON"),
+        ("a.json", b"{\n1\n", "has lines that are not JSON"),
+    ],
+)
+def test_damaged_files(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        read(tmp_path / name)
+
+
+def test_a_damaged_parquet_file(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataError, match="not a valid parquet file"):
+        read(tmp_path / "a.parquet")
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="none does not exist"):
+        read(tmp_path / "none")
+    with pytest.raises(DataError, match="is a folder; give the path of a data file"):
+        read(tmp_path)
+    (tmp_path / "a").write_text("x")
+    with pytest.raises(DataError, match="cannot be read: Not a directory"):
+        read(tmp_path / "a" / "b")
+
+
+def test_rows_of_arrays_and_one_value_over_several_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("".join(json.dumps(CHAT["messages"]) + "\n" for _ in range(2)))
+    assert [(row.line, row.value) for row in read(path).rows] == [
+        (1, CHAT["messages"]),
+        (2, CHAT["messages"]),
+    ]
+    path.write_text(json.dumps(CHAT, indent=2))
+    assert [row.value for row in read(path).rows] == [CHAT]
+    path = tmp_path / "none"
+    path.write_text("no ending, so paragraphs\n")
+    assert read(path).container == "txt"
+
+
 def test_the_format_can_be_given(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", {**COMPLETION, **TEXT})
     assert recognize(read(path)).format == "completion"
@@ -201,8 +327,6 @@ def test_the_format_can_be_given(tmp_path: Path) -> None:
 
 
 def test_flags_of_messages() -> None:
-    from tinker.recipes.rows import Row, Rows
-
     messages = [
         {"role": "user", "content": "hi"},
         {"role": "assistant", "content": "a", "weight": 0},

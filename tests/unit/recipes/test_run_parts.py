@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,11 @@ def test_the_default_rate_falls_with_the_size_in_the_name() -> None:
     assert default_learning_rate("Qwen3-8B", 64) == default_learning_rate("Qwen3-8B", 8)
 
 
+def test_schedules_that_are_not_known() -> None:
+    with pytest.raises(RecipeError, match="'step' is not one of linear, cosine, constant"):
+        scale("step", 0, 1)  # type: ignore[arg-type]
+
+
 def test_money_only_from_the_table() -> None:
     assert training_cost("unknown/model", 10**6) is None
     assert training_cost("thinkingmachines/Inkling", 2 * 10**6) == pytest.approx(2 * 5.61)
@@ -73,6 +79,10 @@ def test_every_setting_is_checked_by_name() -> None:
         ({"lr_schedule": "step"}, "linear, cosine, constant"),
         ({"learning_rate": float("nan")}, "finite"),
         ({"train_mlp": 1}, "true or false"),
+        ({"learning_rate": 0}, "must be more than 0"),
+        ({"learning_rate": True}, "must be a finite number"),
+        ({"something": 1}, "'something' is not a setting\\.$"),
+        ({"log": ["wandb", "paper"]}, "log is 'paper'; it must be one of wandb, trackio"),
     ]
     for values, words in wrong:
         with pytest.raises(RecipeError, match=words):
@@ -92,6 +102,70 @@ def test_configuration_files(tmp_path: Path, name: str, text: str) -> None:
         pytest.importorskip("yaml")
     (tmp_path / name).write_text(text)
     assert read_config(tmp_path / name) == {"data": "d", "batch_size": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.toml", "data = ", "cannot be parsed"),
+        ("a.json", "{", "cannot be parsed"),
+        ("a.json", "[]", "must hold keys and values"),
+        ("a.yaml", "a: [", "cannot be parsed"),
+        ("none.json", None, "cannot be read: No such file"),
+    ],
+)
+def test_configuration_files_that_cannot_be_used(
+    tmp_path: Path, name: str, text: str | None, words: str
+) -> None:
+    if name.endswith(".yaml"):
+        pytest.importorskip("yaml")
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(RecipeError, match=words):
+        read_config(tmp_path / name)
+
+
+def test_yaml_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    (tmp_path / "a.yml").write_text("data: d\n")
+    with pytest.raises(RecipeError, match="need the package PyYAML"):
+        read_config(tmp_path / "a.yml")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "it has no config.json"), (b"{", "is damaged"), (b"[]", "it is not an object")],
+)
+def test_folders_without_a_run(tmp_path: Path, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(RecipeError, match=words):
+        RunFolder(tmp_path).config()
+
+
+def test_folders_that_cannot_be_made_or_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecipeError, match="cannot be created"):
+        RunFolder(tmp_path / "file" / "run").create({})
+    folder = RunFolder(tmp_path)
+    (tmp_path / "metrics.jsonl").mkdir()
+    with pytest.raises(RecipeError, match=r"metrics\.jsonl cannot be written: Is a directory"):
+        folder.add_metrics({"step": 0})
+    with pytest.raises(RecipeError, match=r"metrics\.jsonl cannot be written"):
+        folder.write("metrics.jsonl", b"")
+    assert [path.name for path in tmp_path.glob(".metrics*")] == []  # no temporary file is left
+
+
+def test_the_best_and_the_last_checkpoint(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert (folder.best, folder.last, folder.metrics()) == (None, None, [])
+    worse = evolve(RECORD, name="000020", batch=20, eval_loss=1.7)
+    final = evolve(RECORD, name="final", batch=20, eval_loss=None, final=True)
+    for record in (RECORD, final, worse):
+        folder.record(record)
+    assert (folder.best, folder.last) == (RECORD, final)
+    folder.record(evolve(RECORD, deleted=True))
+    assert folder.best == worse
 
 
 def test_the_configuration_of_a_run_is_one_too(tmp_path: Path) -> None:
