@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from tinker.recipes import DataError, recognize, render
+from tinker.recipes import DataError, RecipeError, recognize, render
+from tinker.recipes.rendering import template_of
 from tinker.recipes.rows import Row, Rows
 from tinker.recipes.settings import LongRows
 from tinker.tokenizers import Tokenizer, TrainOn, get_tokenizer
@@ -78,6 +81,43 @@ def test_a_template_that_trains_on_the_wrong_text_is_refused_by_line(
     with pytest.raises(DataError, match=words) as failure:
         render(recognize(rows(chat("a", "b"), value)), tokenizer, chat_template=template)
     assert 2 in [problem.line for problem in failure.value.problems]
+
+
+def test_rows_without_anything_to_train_on(tokenizer: Tokenizer) -> None:
+    flagged = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": ""}]}
+    for value, options, words in (
+        (
+            {"prompt": "a" * 9, "completion": "b"},
+            {"max_length": 4},
+            "cut to 4 tokens it has nothing",
+        ),
+        (
+            {"prompt": "a" * 9, "completion": "b"},
+            {"max_length": 4, "long_rows": "drop"},
+            "No row of",
+        ),
+        (flagged, {"chat_template": "{{ messages[0].content }}"}, "cannot be trained on"),
+    ):
+        with pytest.raises(DataError, match=words):
+            render(recognize(rows(value)), tokenizer, **options)
+
+
+def test_parts_of_a_message_are_looked_for_one_by_one(tokenizer: Tokenizer) -> None:
+    template = PLAIN.replace("m.content", "m.content if m.content is string else m.content[0].text")
+    parts = [{"type": "text", "text": "b"}, {"type": "text", "text": "kept?"}]
+    value = {
+        "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": parts}]
+    }
+    with pytest.raises(DataError, match=r"leaves out what messages\[1\] says \('kept\?'\)"):
+        render(recognize(rows(value)), tokenizer, chat_template=template)
+
+
+def test_the_template_of_a_file(tmp_path: Path) -> None:
+    assert template_of(None) is None
+    (tmp_path / "a.jinja").write_text("{{ 1 }}")
+    assert template_of(str(tmp_path / "a.jinja")) == "{{ 1 }}"
+    with pytest.raises(RecipeError, match=r"The chat template .*none cannot be read"):
+        template_of(str(tmp_path / "none"))
 
 
 @pytest.mark.parametrize("policy", ["truncate", "drop", "refuse"])

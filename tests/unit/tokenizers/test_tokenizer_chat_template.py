@@ -40,6 +40,7 @@ TOOL {{ tool | tojson }}
 {%- if add_generation_prompt %}
     {{- "[assistant]" }}
 {%- endif %}"""
+NAMED = [{"name": "other", "template": "x"}]
 HI = [{"role": "user", "content": " hi <é>"}]
 
 
@@ -138,6 +139,24 @@ def test_messages_that_are_refused(
 def test_templates_that_are_not_valid(folder: Folder) -> None:
     with pytest.raises(TokenizerError, match="not valid"):
         get_tokenizer(folder(chat_template="{% if %}")).apply_chat_template(HI)
+
+
+def test_templates_and_tools_that_cannot_be_used(folder: Folder) -> None:
+    tokenizer = get_tokenizer(folder(tokenizer_config={"chat_template": NAMED}))
+    for template in ("{{ 1 // 0 }}", "{{ messages[0].content + 1 }}"):
+        with pytest.raises(TokenizerError, match="cannot render the messages: (Zero|Type)"):
+            tokenizer.apply_chat_template(HI, chat_template=template)
+    bad: Any = ["f"]
+    with pytest.raises(TypeError, match="A tool is a JSON schema in a dict, not 'f'"):
+        tokenizer.apply_chat_template(HI, chat_template="{{ tools }}", tools=bad)
+    with pytest.raises(TokenizerError, match="has no default chat template: choose one of.*other"):
+        tokenizer.apply_chat_template(HI)
+
+
+def test_a_sandbox_that_leaks_is_not_used(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinker.tokenizers._chat_template.version", lambda name: "3.1.5")
+    with pytest.raises(ImportError, match=r"jinja2 3\.1\.6 or newer, found 3\.1\.5"):
+        get_tokenizer(path).apply_chat_template(HI, chat_template="{{ compiled_in_none }}")
 
 
 def test_templates_run_in_a_sandbox(folder: Folder) -> None:
@@ -248,6 +267,25 @@ def test_the_open_field_has_a_name(folder: Folder) -> None:
         assert text == "<so I "
     with pytest.raises(TokenizerError, match="'name'.*it has 'thinking'.*'role'"):
         tokenizer.apply_chat_template(messages, continue_final_message="name")
+
+
+def test_the_open_field_may_have_parts(folder: Folder) -> None:
+    template = "{% for m in messages %}{% for part in m.content %}{{ part.text }}{% endfor %}[end]{% endfor %}"
+    tokenizer = get_tokenizer(folder(chat_template=template))
+
+    def left_open(*parts: dict[str, Any], **options: Any) -> Any:
+        messages = [{"role": "assistant", "content": list(parts)}]
+        return tokenizer.apply_chat_template(
+            messages, tokenize=False, continue_final_message=True, **options
+        )
+
+    text, image = {"type": "text", "text": "so I"}, {"type": "image"}
+    assert left_open(text, text) == "so Iso I"
+    assert left_open(text, image) == "so I"
+    with pytest.raises(TokenizerError, match="needs text in the last message's 'content'"):
+        left_open(image)
+    with pytest.raises(TokenizerError, match="leaves out what continue_final_message continues"):
+        left_open(text, chat_template="fixed")
 
 
 def test_masks_of_what_the_assistant_writes(path: Path) -> None:

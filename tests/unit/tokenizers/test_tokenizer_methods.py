@@ -111,6 +111,28 @@ def test_special_tokens(tokenizer: Tokenizer) -> None:
     assert tokenizer.unk_token_id is None
 
 
+def test_named_tokens_can_be_taken_away_and_must_be_tokens(folder: Callable[..., Path]) -> None:
+    tokenizer = get_tokenizer(folder(tokenizer_config={"bos_token": "<s>"}))
+    for name in ("bos", "eos", "pad"):
+        setattr(tokenizer, f"{name}_token", "</s>")
+        end = tokenizer.convert_tokens_to_ids("</s>")
+        assert getattr(tokenizer, f"{name}_token_id") == end
+        with pytest.raises(TokenizerError, match="'none' is not a token of"):
+            setattr(tokenizer, f"{name}_token", "none")
+        assert getattr(tokenizer, f"{name}_token") == "</s>"
+        setattr(tokenizer, f"{name}_token", None)
+        assert getattr(tokenizer, f"{name}_token") is getattr(tokenizer, f"{name}_token_id") is None
+
+
+def test_arrays_of_ids(tokenizer: Tokenizer) -> None:
+    ids = tokenizer.encode("the end")
+    found = tokenizer(["the end", "the end"], return_tensors="np")
+    np.testing.assert_array_equal(found.input_ids, [ids, ids])
+    np.testing.assert_array_equal(found.attention_mask, np.ones((2, len(ids))))
+    with pytest.raises(TokenizerError, match="needs rows of one length: padding is not supported"):
+        tokenizer(["the end", "the"], return_tensors="np")
+
+
 def test_special_tokens_can_be_named(tokenizer: Tokenizer) -> None:
     own = copy.deepcopy(tokenizer)
     own.pad_token = own.eos_token

@@ -115,6 +115,12 @@ def test_what_a_template_or_a_flag_leaves_open_is_refused(
         trained_tokens(tokenizer, chat, chat_template=template, train_on=train_on)
 
 
+@pytest.mark.parametrize("messages", [["hi"], [{"content": "hi"}]])
+def test_messages_that_are_none(tokenizer: Tokenizer, messages: Any) -> None:
+    with pytest.raises(TypeError, match=r"messages\[0\] is not a dict with a role"):
+        trained_tokens(tokenizer, messages, chat_template=PLAIN)
+
+
 def test_calls_of_tools_are_part_of_the_turn_or_refused(tokenizer: Tokenizer) -> None:
     call = {"type": "function", "function": {"name": "weather", "arguments": {}}}
     chat: list[dict[str, Any]] = [
