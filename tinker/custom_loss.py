@@ -139,12 +139,8 @@ def _number(name: str, value: Any) -> float:
     """Convert a number of Python or numpy, or a tensor or an array of one element."""
     if not isinstance(value, str | bytes):
         try:
-            size = getattr(value, "size", 1)
-            if (size() if callable(size) else size) in (1, ()) or getattr(
-                value, "numel", int
-            )() == 1:
-                return float(value)
-        except (TypeError, ValueError):
+            return float(value.item() if hasattr(value, "item") else value)
+        except (TypeError, ValueError, RuntimeError):  # of these, torch raises the last
             pass
     raise TypeError(f"{name} is {_shown(value)}; it must be a number.")
 

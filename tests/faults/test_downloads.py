@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import tinker
+from tests.support.scripted_server import ScriptedServer
 from tinker._protocol import retry
 
 PATH = "tinker://run/sampler_weights/a"
@@ -252,3 +253,60 @@ def test_a_store_that_is_slow_for_a_moment_is_asked_again(
     files = folder.download_checkpoint(PATH, tmp_path / "files").result(timeout=10)
     assert (Path(files) / "adapter_model.safetensors").read_bytes() == CONTENT
     assert len(store.files) == 2
+
+
+def test_a_folder_in_the_archive_is_no_file_of_its_own(started: Any, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        folder = tarfile.TarInfo("files")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+        entry = tarfile.TarInfo("files/a")
+        entry.size = 1
+        archive.addfile(entry, io.BytesIO(b"x"))
+    store = started(lambda store, handler: handler.reply(200, buffer.getvalue()))
+    assert (get(store, tmp_path) / "files" / "a").read_bytes() == b"x"
+
+
+def test_a_part_that_the_store_does_not_continue_is_loaded_anew(
+    started: Any, tmp_path: Path
+) -> None:
+    """A 416: the part is as long as the file that is there now, or longer."""
+
+    def changed(store: Store, handler: Any) -> None:
+        if len(store.files) == 1:
+            handler.reply(200, ARCHIVE[:1000], length=len(ARCHIVE), ETag='"v1"')
+        elif "range" in store.asked[-1][1]:
+            handler.reply(416)
+        else:
+            whole(store, handler)
+
+    store = started(changed)
+    assert content(get(store, tmp_path)) == CONTENT
+    assert ["range" in headers for _, headers in store.files] == [False, True, False]
+
+
+def test_a_store_that_refuses_is_named(started: Any, tmp_path: Path) -> None:
+    store = started(lambda store, handler: handler.reply(400, b"no"))
+    with pytest.raises(tinker.TinkerError, match=r"127\.0\.0\.1 returned 400"):
+        get(store, tmp_path)
+    assert len(store.files) == 1
+
+
+def test_a_redirect_to_nowhere_is_an_error(started: Any, tmp_path: Path) -> None:
+    store = started(whole)
+    store.archive = lambda handler: handler.reply(302)
+    with pytest.raises(tinker.TinkerError, match="the server redirects without a Location"):
+        get(store, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "..", "../a", "/etc/passwd", "a/b"])
+def test_a_file_is_not_written_outside_its_folder(tmp_path: Path, name: str) -> None:
+    urls = {"urls": {name: "http://127.0.0.1:9/file"}, "expires": "2030-01-01T00:00:00Z"}
+    with (
+        ScriptedServer(external_weights_urls=[(200, urls)]) as server,
+        tinker.RestClient(base_url=server.url) as rest,
+        pytest.raises(tinker.TinkerError, match="is not a valid file name"),
+    ):
+        rest.download_checkpoint("tinker://run/external_weights/a", tmp_path).result(timeout=30)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]

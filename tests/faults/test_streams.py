@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import tinker
 from tests.support.raw_server import Peer
 from tests.support.sampling_server import SamplingServer
-from tinker._protocol import back_pressure
+from tinker._protocol import back_pressure, loop
 from tinker.types import StreamSampleEvent
 
 PROMPT = tinker.ModelInput.from_ints([7])
@@ -292,3 +293,49 @@ def test_bad_input_is_refused_at_once() -> None:
         with pytest.raises(ValueError, match="prompt is empty"):
             client.sample_stream(tinker.ModelInput.empty(), PARAMS)
         assert server.requests["asample"] == server.requests["stream_sample"] == []
+
+
+def test_what_waits_for_a_stream_that_another_closes_ends() -> None:
+    """As at its end: neither an error nor a cancellation of the reader."""
+
+    async def stream(peer: Peer, body: Any) -> None:
+        await peer.send(HEAD + TOKENS[0])
+        await peer.gone()
+
+    async def read(client: tinker.SamplingClient) -> list[int | None]:
+        found, first = [], asyncio.Event()
+        open_stream = client.sample_stream(PROMPT, PARAMS)
+
+        async def reader() -> None:
+            async for one in open_stream:
+                found.append(one.token_id)
+                first.set()
+
+        task = asyncio.create_task(reader())
+        await first.wait()
+        await asyncio.sleep(0)  # it waits for the next event now
+        open_stream.close()
+        await asyncio.wait_for(task, 10)
+        return found
+
+    with SamplingServer(stream=stream) as server:
+        assert asyncio.run(read(server.sampler())) == [1]
+        threads, open_stream = [], server.sampler().sample_stream(PROMPT, PARAMS)
+        assert repr(open_stream).startswith("<SampleStream stream_sample")
+        assert next(open_stream).token_id == 1
+        thread = threading.Thread(target=lambda: threads.append(next(open_stream, None)))
+        thread.start()
+        open_stream.close()
+        thread.join(10)
+        assert threads == [None]
+
+
+def test_a_stream_is_not_read_on_the_thread_that_reads_it() -> None:
+    with SamplingServer(stream=sends(*TOKENS, event(**END))) as server:
+        client = server.sampler()
+
+        async def on_the_loop() -> None:
+            next(client.sample_stream(PROMPT, PARAMS))
+
+        with pytest.raises(RuntimeError, match=r"next\(\) would block .*: use `async for`"):
+            loop.submit(on_the_loop()).result(10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -41,6 +42,8 @@ async def echo(peer: Peer) -> None:
         {"method": "post", "url": "/x", "headers": {"X-API-Key": "tml-y"}, "timeout": httpx.Timeout(5)},
         {"method": "get", "url": "/x", "params": {"limit": 5, "after": "ü"}},
         {"method": "delete", "url": "/x"},
+        {"method": "post", "url": "/x", "json": {"a": [1, None]}, "params": {"b": 1}},
+        {"method": "post", "url": "/x", "data": {"form": "ü"}},
         {"method": "put", "url": "/x?y=1", "content": b"", "timeout": None},
     ],
 )  # fmt: skip
@@ -90,6 +93,46 @@ def test_errors_name_the_request_and_a_closed_client_says_so() -> None:
             await client.aclose()
             with pytest.raises(RuntimeError, match="closed"):
                 await client.request("post", "/x", content=b"{}")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_compressed_bodies_are_read(encoding: str) -> None:
+    content = json.dumps({"a": "ü" * 99}).encode()
+
+    async def compressed(peer: Peer) -> None:
+        await peer.request()
+        sent = gzip.compress(content) if encoding else content
+        kind = b"Content-Encoding: gzip\r\n" if encoding else b""
+        await peer.send(
+            b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n" % (kind, len(sent)) + sent
+        )
+
+    async def main() -> None:
+        async with (
+            serve(compressed) as server,
+            LeanClient(Http1Transport(), base_url=server.url) as client,
+        ):
+            response = await client.request("get", "/x")
+        assert response.content == content
+        assert response.is_closed
+
+    asyncio.run(main())
+
+
+def test_a_closed_client_sends_nothing_more() -> None:
+    async def main() -> None:
+        async with serve(echo) as server:
+            transport = Http1Transport()
+            client = LeanClient(transport, base_url=server.url)
+            await client.request("get", "/x")
+            await transport.aclose()
+            with pytest.raises(httpx.ReadError, match="the client is closed"):
+                await client.request("get", "/x")
+            other = httpx.Request("GET", "http://127.0.0.1:1/")
+            with pytest.raises(httpx.ReadError, match="the client is closed"):
+                await transport.handle_async_request(other)
 
     asyncio.run(main())
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -41,3 +43,27 @@ def test_a_request_is_repeated_for(
     assert pause_after(seconds) is None
     if seconds:
         assert pause_after(seconds / 2) is not None
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
+        ({"retry-after": format_datetime(datetime.now(UTC) + timedelta(seconds=40))}, 40.0),
+        # Nothing to go by: in the past, too far off, or no time at all.
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, None),
+        ({"retry-after": "3600"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after-ms": ""}, None),
+        ({}, None),
+    ],
+)
+def test_the_server_may_say_when(headers: dict[str, str], seconds: float | None) -> None:
+    found = retry.retry_after(headers)
+    assert found == (
+        None if seconds is None else pytest.approx(seconds, abs=30 if seconds == 40 else 0)
+    )

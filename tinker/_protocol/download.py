@@ -128,7 +128,7 @@ async def _external(
         return response.urls
 
     for index, name in enumerate(sorted(await ask())):
-        if Path(name).name != name or name in (".", ".."):
+        if Path(name).name != name or name in ("", ".."):
             raise TinkerError(f"{progress.name()}: {name!r} is not a valid file name.")
 
         async def place(name: str = name) -> _Location:

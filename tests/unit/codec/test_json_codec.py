@@ -96,3 +96,23 @@ def test_all_members_of_a_sample_are_read() -> None:
     assert decoded.prompt_alt_tokens.logprobs.data[0] == -3
     assert math.isnan(decoded.prompt_alt_tokens.logprobs.data[1])
     assert (decoded.sequences[0].tokens, decoded.sequences[0].logprobs) == ([5], [-1.5])
+
+
+def test_every_kind_of_chunk_is_written() -> None:
+    prompt = types.ModelInput(
+        chunks=[
+            types.EncodedTextChunk(tokens=[1, 2]),
+            types.ImageChunk(data=b"\xff", format="png", expected_tokens=4),
+            types.ImageAssetPointerChunk(location="a://b", format="jpeg", expected_tokens=5),
+        ]
+    )
+    assert orjson.loads(dumps(json_codec.model_input(prompt).to_dict()))["chunks"] == [
+        {"type": "encoded_text", "tokens": [1, 2]},
+        {"type": "image", "data": "/w==", "format": "png", "expected_tokens": 4},
+        {
+            "type": "image_asset_pointer",
+            "location": "a://b",
+            "format": "jpeg",
+            "expected_tokens": 5,
+        },
+    ]
