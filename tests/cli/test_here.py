@@ -110,6 +110,23 @@ def test_answers_go_on_where_they_ended(here: CliHere) -> None:
     again = (here.folder / "o.jsonl").read_bytes()
     assert again.startswith(first)
     assert [json.loads(line)["prompt"] for line in again.splitlines()] == ["a", "b", [1, 2]]
+    assert "has 3 answers already" in here.ok(*ask).stderr
+    assert (here.folder / "o.jsonl").read_bytes() == again
+
+
+def test_more_prompts_than_are_asked_at_once_are_answered_in_order(here: CliHere) -> None:
+    here.patch.setattr("tinker.cli.commands.sample._AT_ONCE", 2)
+    rows: list[dict[str, object]] = [{"prompt": f"{n}"} for n in range(4)]
+    messages = [{"role": "user", "content": "hi"}]
+    rows += [{"messages": messages}, {"prompt": messages}]
+    (here.folder / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    here.ok(
+        *("sample", TINY, "--prompts", "p.jsonl", "--output", "o.jsonl"),
+        *("--chat", "--temperature", "0", "--max-tokens", "2"),
+    )
+    answers = [json.loads(line) for line in (here.folder / "o.jsonl").read_text().splitlines()]
+    assert [one["prompt"] for one in answers] == ["0", "1", "2", "3", messages, messages]
+    assert answers[4]["samples"][0]["tokens"] == answers[5]["samples"][0]["tokens"]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +148,7 @@ def test_answers_to_something_else_are_kept(here: CliHere, there: str, sentence:
 
 
 def test_rows_that_are_no_prompts_are_named(here: CliHere) -> None:
-    (here.folder / "p.jsonl").write_text('{"prompt": "a"}\n{"prompt": ""}\n{"tokens": [-1]}\n')
+    (here.folder / "p.jsonl").write_text('{"prompt": "a"}\n[1]\n{"tokens": [-1]}\n')
     done = here("sample", TINY, "--prompts", "p.jsonl", "--output", "o.jsonl")
     assert done.status == 1
     assert "2 of 3 rows of p.jsonl are not prompts" in done.stderr
@@ -225,6 +242,8 @@ def test_a_person_pastes_a_key_that_is_not_shown(here: CliHere) -> None:
     assert "from this machine. The API key still works" in left.stderr
     assert set(left.json) == {"name"}
     assert "No credential is stored" in here("auth", "logout").stderr
+    empty = here("auth", "login", stdin="\n")
+    assert (empty.status, "Standard input has no API key" in empty.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -309,6 +328,8 @@ def test_status_where_the_key_is_refused(here: CliHere) -> None:
     stored_key(here, "manual")
     with ScriptedServer(get_server_capabilities=[(401, {"detail": "no"})]) as other:
         done = here("--base-url", other.url, "auth", "status")
+        found = here("-f", "json", "--base-url", other.url, "auth", "status")
+    assert (found.status, found.json) == (1, {"credentials": True, "accessible": False})
     assert (done.status, done.stdout.splitlines()[1]) == (1, "Tinker accessible: no")
     assert "Error: " in done.stderr
 
@@ -368,6 +389,7 @@ def test_data_is_checked_and_shown(here: CliHere) -> None:
         (("export", "x", "--merge", ".", "--vllm"), 2, "--vllm is about adapters"),
         (("export", "x", "--output", "."), 1, "exists and is not empty"),
         (("export", "nothing-here"), 1, "nothing-here is neither the path of a checkpoint"),
+        (("--", "-x"), 2, "No such option '-x'"),
         (("smaple",), 2, "No such command 'smaple'"),
         (("train",), 2, "Give a data file"),
     ],
@@ -744,3 +766,32 @@ def test_only_an_adapter_is_pushed_to_the_hub(here: CliHere) -> None:
             ignore=(),
             model_card=True,
         )
+
+
+def test_a_sampler_checkpoint_is_downloaded_as_it_is(here: CliHere, saved: tuple[str, str]) -> None:
+    done = here.ok("checkpoint", "download", saved[1])
+    assert (here.folder / done.stdout.strip() / "adapter_config.json").exists()
+    assert "exports no weights" not in done.stderr
+
+
+def test_a_trace_is_written_to_a_file(here: CliHere, saved: tuple[str, str]) -> None:
+    session = saved[0].removeprefix("tinker://").split(":")[0]
+    done = here.ok("session", "export-trace", session, "--output", "t.pftrace")
+    assert done.stdout == "t.pftrace\n"
+    assert (here.folder / "t.pftrace").stat().st_size > 0
+
+
+def test_an_export_that_fails_is_reported(here: CliHere, saved: tuple[str, str]) -> None:
+    def refuse(_: object, name: str) -> None:
+        response = httpx.Response(409, request=httpx.Request("POST", NOWHERE))
+        raise tinker.ConflictError(f"{name} is taken", response=response, body=None)
+
+    here.patch.setattr("tinker.TrainingClient.save_weights_external", refuse)
+    done = here("checkpoint", "download", saved[0])
+    assert (done.status, "export-state is taken" in done.stderr) == (1, True)
+
+
+def test_chat_where_the_server_does_not_tell_how_long_a_context_is(here: CliHere) -> None:
+    here.patch.setattr("tinker.cli.commands.chat.context_of", lambda *_: None)
+    done = here.ok("-f", "json", "chat", TINY, "--max-tokens", "2", stdin="hi\n")
+    assert json.loads(done.stdout)["prompt"] == "hi"

@@ -151,6 +151,31 @@ def test_spans_that_do_not_are_refused() -> None:
         unknown.with_provenance([SAMPLED_SPAN], [])
 
 
+@pytest.mark.parametrize(
+    ("fields", "error", "message"),
+    [
+        ({"length": 1.5}, TypeError, "length is 1.5; it must be an integer"),
+        ({"length": True}, TypeError, "length is True; it must be an integer"),
+        ({"length": -1}, ValueError, "length is -1; it must be at least 0"),
+        ({"length": 1, "offset": "0"}, TypeError, "offset is '0'; it must be an integer"),
+        ({"length": 1, "sequence_id": ""}, ValueError, "must be a non-empty string"),
+    ],
+)
+def test_fields_of_spans_are_named(
+    fields: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    for kind in (PromptProvenanceSpan, SampledProvenanceSpan):
+        with pytest.raises(error, match=f"{kind.__name__}.*{message}"):
+            kind(**{"sequence_id": "s", **fields})
+
+
+def test_without_targets_only_the_input_is_checked() -> None:
+    spans = [SampledProvenanceSpan(sequence_id="s", length=3)]
+    assert make().with_provenance(spans, []).model_input_spans == spans
+    with pytest.raises(ValueError, match="cover 3 positions; target_tokens has 2"):
+        make(target_tokens=[1, 2]).with_provenance(spans, spans)
+
+
 def test_spans_are_checked_and_are_values() -> None:
     with pytest.raises(ValueError, match=r"SampledProvenanceSpan\.length is -1"):
         SampledProvenanceSpan(sequence_id="s", length=-1)

@@ -162,6 +162,15 @@ def test_indices_that_do_not_fit_are_refused(shape: Any, crow: Any, col: Any, me
 # ---- as values ------------------------------------------------------------------------------
 
 
+def test_sizes_in_bytes() -> None:
+    assert TensorData([1, 2, 3]).nbytes == 3 * 8
+    assert TensorData([1.0, 2.0, 3.0]).nbytes == 3 * 4
+    sparse = TensorData(
+        [1.0, 2.0], shape=[2, 3], sparse_crow_indices=[0, 1, 2], sparse_col_indices=[0, 2]
+    )
+    assert sparse.nbytes == 2 * 4 + 3 * 8 + 2 * 8
+
+
 def test_equality_is_by_value_and_a_nan_equals_a_nan() -> None:
     assert TensorData([1, 2]) == TensorData(np.array([1, 2], np.int32))
     assert TensorData([float("nan")]) == TensorData([float("nan")])

@@ -206,6 +206,4 @@ def _plain(value: Any) -> Any:
     """Values that JSON does not have: models and numpy numbers."""
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} cannot be shown as JSON")
+    return value.tolist()

@@ -134,6 +134,7 @@ class ByteLevelBackend:
         content = text.encode()
         # Of each byte, the index of its character; one more for the end.
         characters = [n for n, one in enumerate(text) for _ in one.encode()] + [len(text)]
+        swallowing = {token.id for token in self._parts.added_tokens if token.rstrip}
         offsets = []
         place = 0
         for id_ in ids:
@@ -145,6 +146,10 @@ class ByteLevelBackend:
                     raise TokenizerError(f"Token {id_} does not match the text: is it normalized?")
                 place += 1
             place += len(token)
+            while (
+                id_ in swallowing and text[characters[place] : characters[place] + 1] in WHITE_SPACE
+            ):
+                place += 1
             offsets.append((characters[begin], characters[place - 1] + 1))
         return ids, offsets
 

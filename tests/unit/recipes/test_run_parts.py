@@ -23,6 +23,7 @@ from tinker.recipes import (
     scale,
     training_cost,
 )
+from tinker.recipes.base_model import served_name
 
 
 @given(
@@ -56,6 +57,29 @@ def test_the_default_rate_falls_with_the_size_in_the_name() -> None:
     assert default_learning_rate("Qwen3-30B-A3B", 32) == default_learning_rate("X-30B", 32)
     assert default_learning_rate("no-size", 32) == 1e-4
     assert default_learning_rate("Qwen3-8B", 64) == default_learning_rate("Qwen3-8B", 8)
+
+
+def test_settings_survive_as_plain_values() -> None:
+    for settings in (
+        TrainSettings(),
+        TrainSettings(
+            data="d", max_steps=3, ttl_days=None, log=("wandb", "mlflow"), eval_fraction=0
+        ),
+    ):
+        assert TrainSettings.of(json.loads(json.dumps(settings.values()))) == settings
+
+
+def test_the_model_of_a_file_or_folder_is_offered_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.gguf").touch()
+    (tmp_path / "folder").mkdir()
+    assert served_name("Qwen/Qwen3-8B", ()) == "Qwen/Qwen3-8B"
+    assert served_name("small.gguf", ()) == "small"
+    assert served_name("small.gguf", ("small.gguf",)) == "small.gguf"
+    assert served_name("folder/", ()) == served_name("folder/../folder", ()) == "folder"
+    assert served_name(".", ()) == served_name("folder/..", ()) == tmp_path.name
 
 
 def test_schedules_that_are_not_known() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from tinker.tokenizers import TokenizerError
+from tinker.tokenizers._byte_level import ByteLevelBackend
 from tinker.tokenizers._hf_json import parts_from_json
 from tinker.tokenizers._merges import NotConvertible
 
@@ -19,7 +22,8 @@ def template(*single: Any) -> dict[str, Any]:
 
 
 def added(content: str, id_: int, **flags: bool) -> dict[str, Any]:
-    return {"content": content, "id": id_, "special": False, **flags}
+    kept = dict.fromkeys(("special", "single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"content": content, "id": id_, **kept, **flags}
 
 
 @pytest.mark.parametrize(
@@ -80,3 +84,22 @@ def test_added_tokens_that_hugging_faces_library_treats_in_its_own_way(
         parts_from_json(
             {**spec, "added_tokens": composed, "normalizer": {"type": "NFC"}}, "composed"
         )
+
+
+def test_where_tokens_stand_in_the_text(small: dict[str, Any]) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    size = len(small["model"]["vocab"])
+    wide = added("<x>", size, lstrip=True, rstrip=True, normalized=False)
+    spec = {**small, "post_processor": None, "added_tokens": [wide]}
+    text = "the \n <x>  end <x>"
+    theirs = tokenizers.Tokenizer.from_str(json.dumps(spec)).encode(text)
+    ours = ByteLevelBackend(parts_from_json(spec, "wide"))
+    assert ours.encode_with_offsets(text)[0] == theirs.ids
+    found = [text[begin:end] for begin, end in ours.encode_with_offsets(text)[1]]
+    assert "".join(found).split() == ["the", "<x>", "end", "<x>"]
+    assert ours.encode_with_offsets(text)[1] == theirs.offsets
+    composing = ByteLevelBackend(
+        parts_from_json({**spec, "added_tokens": [], "normalizer": {"type": "NFC"}}, "composing")
+    )
+    with pytest.raises(TokenizerError, match="does not match the text: is it normalized?"):
+        composing.encode_with_offsets("e\u0301")

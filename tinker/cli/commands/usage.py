@@ -72,7 +72,6 @@ _UNITS = {"storage": "storage (GB·h)"}
 
 def _kind_and_quantity(info: Any) -> tuple[str, float]:
     """What a billing event counts, in its own unit."""
-    for unit in ("token_count", "count", "gigabyte_hours"):
-        if (quantity := getattr(info, unit, None)) is not None:
-            return f"cached {info.type}" if getattr(info, "cached", False) else info.type, quantity
-    return info.type, 0
+    units = ("token_count", "count", "gigabyte_hours")
+    quantity: float = next(getattr(info, unit) for unit in units if hasattr(info, unit))
+    return f"cached {info.type}" if getattr(info, "cached", False) else info.type, quantity
