@@ -120,6 +120,8 @@ def test_prune_keeps_the_newest_of_each_type(cli: Cli, server: str) -> None:
 
 
 def test_download_into_a_folder_named_for_it(cli: Cli, saved: tuple[str, str]) -> None:
+    listing = ("-f", "json", "checkpoint", "list", "--limit", "0")
+    before = cli.ok(*listing).json["checkpoints"]
     done = cli.ok("-f", "json", "checkpoint", "download", saved[0], "--output", "models").json
     folder = Path(done["destination"])
     assert folder.parent == (cli.folder / "models").resolve()
@@ -130,11 +132,11 @@ def test_download_into_a_folder_named_for_it(cli: Cli, saved: tuple[str, str]) -
     assert "--force" in again.stderr
     cli.ok("checkpoint", "download", saved[0], "--output", "models", "--force")
     # What it was exported through is gone again.
-    kinds = {
-        one["checkpoint_type"]
-        for one in cli.ok("-f", "json", "checkpoint", "list", "--limit", "0").json["checkpoints"]
-    }
-    assert "external" not in kinds
+    paths = [
+        {one["tinker_path"] for one in listed}
+        for listed in (before, cli.ok(*listing).json["checkpoints"])
+    ]
+    assert paths[0] == paths[1]
 
 
 def test_create_a_checkpoint_to_train_from(cli: Cli) -> None:

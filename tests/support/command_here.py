@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from pathlib import Path
 
@@ -35,7 +36,11 @@ class CliHere:
             patch.setattr(sys, "stdin", kind(stdin if typed is None else typed))
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
-            status = run(arguments)
+            level = logging.getLogger("tinker").level
+            try:
+                status = run(arguments)
+            finally:
+                logging.getLogger("tinker").setLevel(level)  # an interrupted command raises it
         return Ended(status, out.getvalue(), err.getvalue())
 
     def ok(self, *arguments: str, stdin: str = "", typed: str | None = None) -> Ended:
