@@ -67,7 +67,9 @@ def test_wrong_ways_to_give_a_prompt(
 )
 def test_a_prompt_from_a_file(here: CliHere, content: bytes, tokens: int) -> None:
     (here.folder / "p").write_bytes(content)
-    found = here.ok("-f", "json", "sample", TINY, "--prompt-file", "p", "--max-tokens", "2").json
+    # A sample may end early: with this seed none does.
+    ask = ("sample", TINY, "--prompt-file", "p", "--max-tokens", "2", "--seed", "1")
+    found = here.ok("-f", "json", *ask).json
     assert found["prompt_tokens"] == tokens
     assert [len(one["tokens"]) for one in found["samples"]] == [2]
 
@@ -90,7 +92,7 @@ def test_a_file_that_is_no_prompt(here: CliHere, content: bytes | None, sentence
 
 
 def test_several_samples_of_standard_input_are_numbered(here: CliHere) -> None:
-    done = here.ok("sample", TINY, "-", "-n", "2", "--max-tokens", "3", stdin="ab")
+    done = here.ok("sample", TINY, "-", "-n", "2", "--max-tokens", "3", "--seed", "1", stdin="ab")
     lines = done.stderr.splitlines()
     assert [line for line in lines if line.startswith("[")] == ["[1]", "[2]"]
     assert sum("3 tokens, length, mean log-probability -" in line for line in lines) == 2
