@@ -340,7 +340,8 @@ def test_status_where_the_key_is_refused(here: CliHere) -> None:
 
 
 def test_versions(here: CliHere) -> None:
-    assert here.ok("version").stdout.startswith("tinker ")
+    shown = here.ok("version").stdout
+    assert shown == here.ok("--version").stdout == f"tinker {tinker.__version__}\n"
     found = here.ok("version", "--json").json
     assert found["dependencies"]["httpx"] == httpx.__version__
     assert here.ok("-f", "json", "version").json == found
