@@ -487,6 +487,7 @@ def test_doctor_tells_where_a_credential_comes_from(
             "no client/config; training batches are sent as ",
         ),
         ({"get_server_capabilities": [(401, {"detail": "bad key"})]}, "bad key"),
+        ({"healthz": [(200, {}, {"Date": "once"})]}, "the server's header Date is not a date"),
     ],
 )
 def test_doctor_tells_what_a_server_answers(
@@ -585,6 +586,7 @@ def test_rows_that_are_too_long_are_listed(here: CliHere, rows: str) -> None:
         (texts.ago(NOW + timedelta(days=2), NOW), "in 2 days"),
         (texts.ago(NOW - timedelta(minutes=1), NOW), "1 minute ago"),
         (texts.ago(NOW - timedelta(hours=5), NOW), "5 hours ago"),
+        (texts.ago(NOW - timedelta(minutes=59, seconds=50), NOW), "59 minutes ago"),
         (texts.duration(3723), "1:02:03"),
         (texts.duration(123), "2:03"),
         (texts.money(0.001), "less than $0.01"),
