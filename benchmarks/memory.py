@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from real_models import SHAPES, make
+from real_models import SHAPES, figures_of, make
 
 CASES = {"small": (16, 8), "many tokens": (512, 8), "high rank": (16, 256)}
 """Tokens of the batch, and rank."""
@@ -76,16 +74,7 @@ def main() -> None:
 
 def in_process(model: Path, tokens: int, rank: int) -> dict[str, float]:
     command = [sys.executable, __file__, "--model", str(model)]
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [*command, "--measure", str(tokens), str(rank)],
-        env={**os.environ, "PYTHONPATH": path},
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return figures_of([*command, "--measure", str(tokens), str(rank)])
 
 
 if __name__ == "__main__":

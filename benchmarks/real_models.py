@@ -280,6 +280,11 @@ def _in_process(
     command = [sys.executable, __file__, "--measure", variant, scenario, "--model", str(folder)]
     command += ["--new-tokens", str(4 if args.smoke else args.new_tokens)]
     command += ["--smoke"] if args.smoke else []
+    return figures_of(command)
+
+
+def figures_of(command: list[str]) -> dict[str, float]:
+    """Run a process that prints its figures as JSON in its last line."""
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         command,

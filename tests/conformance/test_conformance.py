@@ -367,7 +367,7 @@ def test_the_command_writes_both_files(server: str, tmp_path: Path) -> None:
     [
         (["--base-url", "nowhere"], "must be an http:// or https:// address"),
         (["--base-url", "{closed}"], "cannot connect"),
-        (["--base-url", "{closed}", "--only", "optim"], "There is no check 'optim'"),
+        (["--base-url", "{closed}", "--only", "optim"], "Unknown check 'optim'"),
         ([], "give --base-url"),
     ],
 )

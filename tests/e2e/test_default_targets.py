@@ -156,9 +156,16 @@ def test_inputs_that_a_loss_is_known_to_read_are_sent(service: tinker.ServiceCli
     more = {"clip_low_threshold": [0.5] * 3, "clip_high_threshold": [1.5] * 3}
     prompt = tinker.ModelInput.from_ints([1, 2, 3])
     client = new(service)
-    client.forward_backward([tinker.Datum(prompt, {**three, **more})], "ppo").result(60)
+    clipped = client.forward_backward([tinker.Datum(prompt, {**three, **more})], "ppo").result(60)
+    logprobs = clipped.loss_fn_outputs[0]["logprobs"].to_numpy()
+    ratios = np.exp(logprobs + 5)
+    assert ratios.max() > 1.5  # or its bound would change nothing
+    objective = np.minimum(ratios, ratios.clip(0.5, 1.5)).sum()
+    assert clipped.metrics["loss:sum"] == pytest.approx(-objective, rel=1e-5)
     mask = {**three, "sequence_ratio_mask": [0.0, 1.0, 1.0]}
-    client.forward_backward([tinker.Datum(prompt, mask)], "gspo").result(60)
+    masked = client.forward_backward([tinker.Datum(prompt, mask)], "gspo").result(60)
+    of_the_sequence = np.exp((logprobs + 5)[1:].mean())
+    assert masked.metrics["loss:sum"] == pytest.approx(-3 * of_the_sequence, rel=1e-5)
 
 
 @pytest.mark.parametrize("config", [[("beta", 1.0)], "beta", 3, ["beta"]])

@@ -26,10 +26,10 @@ def ready():
 """
 WAITING = {
     "a custom loss": """
-import time
+import threading
 def loss(data, logprobs):
     ready()
-    time.sleep(100)
+    threading.Event().wait()
 training.forward_backward_custom([tinker.Datum(prompt)], tinker.NumpyLoss(loss)).result()
 """,
     "a result": """

@@ -25,11 +25,16 @@ from opentelemetry.trace import SpanKind, StatusCode
 import tinker
 import tinker_contract
 from tests.support.sampling_server import SamplingServer
-from tests.support.scripted_server import ScriptedServer
+from tests.support.scripted_server import Answer, ScriptedServer
 from tinker._protocol import telemetry as client_telemetry
 
 STEP = {"type": "optim_step", "metrics": {"x:sum": 1.0}}
 PAUSED = {"type": "try_again", "queue_state": "paused_capacity", "queue_state_reason": "no room"}
+
+STEP_SUBMITTED_TWICE: list[Answer] = [
+    (503, {"detail": "busy"}),
+    (200, {"request_id": "s:train:0:1"}),
+]
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
@@ -111,7 +116,7 @@ def test_an_operation_is_a_span_in_the_callers_and_its_requests_are_in_it(
 ) -> None:
     telemetry.spans.clear()
     server.script(
-        optim_step=[(503, {"detail": "busy"}), (200, {"request_id": "s:train:0:1"})],
+        optim_step=[*STEP_SUBMITTED_TWICE],
         retrieve_future=[(200, PAUSED), (200, STEP)],
     )
     with telemetry.tracer.start_as_current_span("my loop"):
@@ -198,7 +203,7 @@ def test_metrics_are_the_counters_of_all_clients(
     telemetry: Telemetry, server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
     server.script(
-        optim_step=[(503, {"detail": "busy"}), (200, {"request_id": "s:train:0:1"})],
+        optim_step=[*STEP_SUBMITTED_TWICE],
         retrieve_future=[(200, {"error": "of tml-secret", "category": "server"})],
     )
     names = (
@@ -265,7 +270,7 @@ def test_histograms_follow_the_conventions_if_they_are_asked_for(
     histograms: Telemetry, server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
     server.script(
-        optim_step=[(503, {"detail": "busy"}), (200, {"request_id": "s:train:0:1"})],
+        optim_step=[*STEP_SUBMITTED_TWICE],
         retrieve_future=[(200, {"error": "no memory", "category": "server"})],
     )
     with pytest.raises(tinker.RequestFailedError):

@@ -63,8 +63,9 @@ def running(
     port: int,
     work: Path,
     variables: Mapping[str, str],
+    first: str = "/api/v1/healthz",
 ) -> Iterator[str]:
-    """A server while the block runs; its address."""
+    """A server while the block runs; its address. It is up when it responds to a GET of `first`."""
     everything = {**os.environ, "HF_HUB_OFFLINE": "1", "no_proxy": "127.0.0.1", **variables}
     everything.pop("PYTHONPATH", None)
     log = work / "server.log"
@@ -73,8 +74,9 @@ def running(
             command, cwd=work, env=everything, stdout=output, stderr=output, start_new_session=True
         )
     try:
-        _wait_until_up(server, port, log)
-        yield f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_up(server, url + first, log)
+        yield url
     finally:
         # It may have children of its own: the group is ours, begun with the session.
         with contextlib.suppress(ProcessLookupError):
@@ -85,12 +87,12 @@ def running(
             os.killpg(server.pid, signal.SIGKILL)
 
 
-def _wait_until_up(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_up(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline and server.poll() is None:
         with contextlib.suppress(OSError, urllib.error.URLError):
-            opener.open(f"http://127.0.0.1:{port}/api/v1/healthz", timeout=2)
+            opener.open(url, timeout=2)
             return
         time.sleep(1)
     raise RuntimeError(f"The server did not come up: {log.read_text()[-2000:]}")

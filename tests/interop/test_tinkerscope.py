@@ -7,14 +7,12 @@ import importlib.util
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from tests.interop.installed import environment, free_port
+from tests.interop.installed import environment, free_port, running
 from tests.support.command import Cli
 from tests.support.server_process import ServerProcess
 from tinker_local import LocalServer
@@ -122,34 +120,28 @@ def test_it_chats_with_a_checkpoint_of_a_real_model(repository: Path, tmp_path: 
             *("train", "sums.jsonl", "--model", "smollm2", "--epochs", "1", "--batch-size", "4"),
             *("--rank", "4", "--seed", "3", "-o", "runs/sums"),
         )
-        viewer = subprocess.Popen(
-            [python, "-c", SERVE, str(port), *libraries],
-            cwd=tmp_path,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(tmp_path),
-                "HF_HUB_OFFLINE": "1",
-                "TINKER_API_KEY": "tml-local",
-                "TINKER_BASE_URL": server.url,
-                "TINKERSCOPE_SCAN_ROOTS": str(tmp_path),
-            },
-        )
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=300) as http:
-                (run,) = first_answer(http, "/api/models")
-                chat = {
-                    "run_id": run["id"],
-                    "checkpoint": "final",
-                    "messages": [{"role": "user", "content": "What is 2 plus 1?"}],
-                    "renderer_name": "qwen3_instruct",  # of the same template as SmolLM2's
-                    "n_samples": 1,
-                    "max_tokens": 8,
-                    "panel": "one",
-                }
-                answered = http.post("/api/chat", json=chat).raise_for_status().text
-        finally:
-            viewer.kill()
-            viewer.wait()
+        command: list[str | Path] = [python, "-c", SERVE, str(port), *libraries]
+        variables = {
+            "HOME": str(tmp_path),
+            "TINKER_API_KEY": "tml-local",
+            "TINKER_BASE_URL": server.url,
+            "TINKERSCOPE_SCAN_ROOTS": str(tmp_path),
+        }
+        with (
+            running(command, port, tmp_path, variables, first="/api/models") as url,
+            httpx.Client(base_url=url, timeout=300) as http,
+        ):
+            (run,) = http.get("/api/models").raise_for_status().json()
+            chat = {
+                "run_id": run["id"],
+                "checkpoint": "final",
+                "messages": [{"role": "user", "content": "What is 2 plus 1?"}],
+                "renderer_name": "qwen3_instruct",  # of the same template as SmolLM2's
+                "n_samples": 1,
+                "max_tokens": 8,
+                "panel": "one",
+            }
+            answered = http.post("/api/chat", json=chat).raise_for_status().text
     assert (run["base_model"], run["sampleable"]) == ("smollm2", True)
     events = [json.loads(line[6:]) for line in answered.splitlines() if line.startswith("data: {")]
     (sample,) = [event for event in events if "sample_index" in event]
@@ -157,14 +149,3 @@ def test_it_chats_with_a_checkpoint_of_a_real_model(repository: Path, tmp_path: 
     assert sample["content"]
     assert sample["raw_text"].startswith("<|im_start|>user\nWhat is 2 plus 1?<|im_end|>")
     assert len(sample["token_logprobs"]) <= 8
-
-
-def first_answer(http: httpx.Client, path: str) -> Any:
-    """The response of a server that is about to start."""
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            return http.get(path).raise_for_status().json()
-        except httpx.ConnectError:
-            assert time.monotonic() < deadline, "tinkerscope did not start"
-            time.sleep(0.5)

@@ -360,7 +360,7 @@ class _Delivery(Generic[T]):
         return attempts.pause(response.status_code, response.headers, doubtful=doubtful)
 
     async def _wait(self, again: _Again) -> None:
-        """Wait until the next attempt, or raise if there is none."""
+        """Wait for the next attempt, or raise if no attempt is left."""
         pause, operation, telemetry = again.pause, self.message.operation, self.connection.telemetry
         if not again.is_immediate:
             assert again.error is not None

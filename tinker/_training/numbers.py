@@ -5,8 +5,8 @@ What happens to them:
     refused (4xx), nothing after it accepted     its number is used again by the next call
     refused, a later chunk of the call accepted  a forward pass over one token takes its number, so that
                                                  the server does not wait for it forever
-    not known (no response, 5xx, to the end)     the run is poisoned: later calls are refused, because
-                                                 their order is no longer known
+    unknown (no response or 5xx, every time)     the run is poisoned: later calls are refused, because
+                                                 the server might apply them in another order
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def _in_order(only: Collection[str]) -> list[Check]:
     """By area, but each check after those it needs, and `_LAST` at the end."""
     by_name = {check.name: check for check in sorted(CHECKS, key=lambda one: _place(one.area))}
     if unknown := [name for name in only if name not in by_name]:
-        raise ValueError(f"There is no check {unknown[0]!r}; the checks are {', '.join(by_name)}.")
+        raise ValueError(f"Unknown check {unknown[0]!r}; the checks are {', '.join(by_name)}.")
     wanted = only or by_name
     ordered: dict[str, Check] = {}
 

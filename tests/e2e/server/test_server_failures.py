@@ -98,7 +98,7 @@ MISTAKES: dict[str, tuple[Body, str]] = {
             sparse_col_indices=[],
             shape=[0, 2**62],
         ),
-        "",
+        "target_tokens has the shape [0, 4611686018427387904]; at most 8 sizes",
     ),
     "an index beyond all integers": (
         tensor(
@@ -110,7 +110,14 @@ MISTAKES: dict[str, tuple[Body, str]] = {
         ),
         "has an invalid index",
     ),
-    "numbers beyond all integers": (tensor("target_tokens", data=[1e300] * 4), ""),
+    "numbers beyond all integers": (
+        tensor("target_tokens", data=[1e300] * 4),
+        "target_tokens is int64, but has numbers that do not fit into 64 bits.",
+    ),
+    "an integer too large by one": (
+        tensor("target_tokens", data=[2**63, 1, 2, 3]),
+        "target_tokens is int64, but has numbers that do not fit into 64 bits.",
+    ),
 }
 
 

@@ -25,12 +25,19 @@ def from_json(name: str, tensor: Mapping[str, Any]) -> Array:
 
 
 def values_from_json(name: str, tensor: Mapping[str, Any]) -> Array:
-    dtype = np.int64 if tensor["dtype"] == "int64" else np.float32
     values = np.asarray(tensor["data"])
-    if dtype == np.int64 and values.dtype.kind == "f" and not np.array_equal(values, values // 1):
+    if tensor["dtype"] != "int64":
+        with np.errstate(over="ignore"):
+            return values.astype(np.float32)
+    if values.dtype.kind == "f" and not np.array_equal(values, values // 1):
         raise OperationFailed(f"{name} is int64, but has numbers that are not integers.")
-    with np.errstate(invalid="ignore", over="ignore"):
-        return values.astype(dtype)
+    if (
+        values.dtype.kind != "i"
+        and values.size
+        and not -(2**63) <= values.min() <= values.max() < 2**63
+    ):
+        raise OperationFailed(f"{name} is int64, but has numbers that do not fit into 64 bits.")
+    return values.astype(np.int64)
 
 
 def indices_from_json(
@@ -62,7 +69,9 @@ def shaped(name: str, values: Array, shape: Iterable[int] | None) -> Array:
 def sizes_of(name: str, shape: Iterable[int]) -> list[int]:
     sizes = [int(size) for size in shape]
     if len(sizes) > _MAX_DIMENSIONS or not all(0 <= size <= MAX_BODY_BYTES for size in sizes):
-        raise OperationFailed(f"{name} has an invalid shape.")
+        raise OperationFailed(
+            f"{name} has the shape {sizes}; at most {_MAX_DIMENSIONS} sizes from 0 to {MAX_BODY_BYTES} are allowed."
+        )
     return sizes
 
 
