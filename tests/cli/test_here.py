@@ -340,7 +340,8 @@ def test_status_where_the_key_is_refused(here: CliHere) -> None:
 
 
 def test_versions(here: CliHere) -> None:
-    assert here.ok("version").stdout.startswith("tinker ")
+    shown = here.ok("version").stdout
+    assert shown == here.ok("--version").stdout == f"tinker {tinker.__version__}\n"
     found = here.ok("version", "--json").json
     assert found["dependencies"]["httpx"] == httpx.__version__
     assert here.ok("-f", "json", "version").json == found
@@ -486,6 +487,7 @@ def test_doctor_tells_where_a_credential_comes_from(
             "no client/config; training batches are sent as ",
         ),
         ({"get_server_capabilities": [(401, {"detail": "bad key"})]}, "bad key"),
+        ({"healthz": [(200, {}, {"Date": "once"})]}, "the server's header Date is not a date"),
     ],
 )
 def test_doctor_tells_what_a_server_answers(
@@ -584,6 +586,7 @@ def test_rows_that_are_too_long_are_listed(here: CliHere, rows: str) -> None:
         (texts.ago(NOW + timedelta(days=2), NOW), "in 2 days"),
         (texts.ago(NOW - timedelta(minutes=1), NOW), "1 minute ago"),
         (texts.ago(NOW - timedelta(hours=5), NOW), "5 hours ago"),
+        (texts.ago(NOW - timedelta(minutes=59, seconds=50), NOW), "59 minutes ago"),
         (texts.duration(3723), "1:02:03"),
         (texts.duration(123), "2:03"),
         (texts.money(0.001), "less than $0.01"),

@@ -52,9 +52,10 @@ class ScriptedServer:
                     operation, content, {k.lower(): v for k, v in self.headers.items()}
                 )
                 payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.send_response(status)
+                self.send_response_only(status)
                 kind = "text/html" if isinstance(body, bytes) else "application/json"
                 for name, value in {
+                    "Date": self.date_time_string(),
                     "Content-Type": kind,
                     "Content-Length": str(len(payload)),
                     **(headers[0] if headers else {}),

@@ -22,9 +22,8 @@ _PER_DOUBLING = 16
 _SHORTEST = 1e-6
 _FRESH = 256
 """Durations that are kept as they are before they are sorted into classes, which is faster for many at once."""
-_sorting = (
-    threading.RLock()
-)  # the garbage collector may run `_end`, which sorts others, while it is held
+# Reentrant: the garbage collector may run `_end`, which sorts others, while it is held.
+_sorting = threading.RLock()
 
 
 @define

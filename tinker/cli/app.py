@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from tinker._log import write_errors_only
+from tinker._version import __version__
 from tinker.cli.groups import CONTEXT, LazyGroup
 from tinker.cli.state import State
 
@@ -62,6 +63,7 @@ The server is TINKER_BASE_URL (`local` runs one inside the command); the key is 
     "--color/--no-color", default=None, help="Colors. Default: where the terminal has them."
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(__version__, message="tinker %(version)s", help="Show the version.")
 @click.pass_obj
 def tinker(state: State, base_url: str | None, color: bool | None, debug: bool) -> None:
     """Fine-tune and sample language models."""

@@ -28,7 +28,7 @@ def ago(time: datetime | None, now: datetime | None = None) -> str:
         return "just now" if seconds >= 0 else "in less than a minute"
     units = (("day", 86400), ("hour", 3600), ("minute", 60))
     name, length = next(unit for unit in units if abs(seconds) >= unit[1])
-    text = count(round(abs(seconds) / length), name)
+    text = count(int(abs(seconds) // length), name)
     return f"{text} ago" if seconds > 0 else f"in {text}"
 
 

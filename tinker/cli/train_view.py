@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections import deque
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,30 +122,29 @@ def watch(state: State, training: Training, *, resume: bool) -> None:
     finished: Finished | None = None
     if not resume:
         training.folder.make()
-    tracker = trackers.open_all(settings, training)
-    prompts = answers.prompts(training)
-    before = answers.stored(training) if resume else answers.ask(training, prompts, None)
-    try:
-        with Live(view, console=console, refresh_per_second=4) if live else nullcontext():
-            for event in training.run(resume=resume):
-                line = view.take(event)
-                tracker.log(event)
-                if state.is_json:
-                    state.print_json_line(_event(event))
-                elif line is not None and not live:
-                    console.print(line, markup=False)
-                if isinstance(event, Finished):
-                    finished = event
-    except KeyboardInterrupt:
-        _interrupted(state, training)
-        raise
-    except (TinkerError, OSError):
-        if training.folder.exists and not resume:
-            _say_how_to_go_on(state, training)
-        raise
-    finally:
-        tracker.close()
-        _draw(state, training)
+    with closing(trackers.open_all(settings, training)) as tracker:
+        prompts = answers.prompts(training)
+        before = answers.stored(training) if resume else answers.ask(training, prompts, None)
+        try:
+            with Live(view, console=console, refresh_per_second=4) if live else nullcontext():
+                for event in training.run(resume=resume):
+                    line = view.take(event)
+                    tracker.log(event)
+                    if state.is_json:
+                        state.print_json_line(_event(event))
+                    elif line is not None and not live:
+                        console.print(line, markup=False)
+                    if isinstance(event, Finished):
+                        finished = event
+        except KeyboardInterrupt:
+            _interrupted(state, training)
+            raise
+        except (TinkerError, OSError):
+            if training.folder.exists and not resume:
+                _say_how_to_go_on(state, training)
+            raise
+        finally:
+            _draw(state, training)
     assert finished is not None
     _conclude(state, training, finished, before, prompts)
 

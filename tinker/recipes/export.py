@@ -192,7 +192,12 @@ def _targets(factors: Mapping[str, tuple[Array, Array]], names: set[str]) -> dic
 
 def _shards(base: Path) -> list[Path]:
     if (base / _INDEX).exists():
-        shards = [base / name for name in sorted(set(_json(base / _INDEX)["weight_map"].values()))]
+        places = _json(base / _INDEX).get("weight_map")
+        if not isinstance(places, dict):
+            raise RecipeError(
+                f"{base / _INDEX} has no weight_map, which says where each tensor is."
+            )
+        shards = [base / name for name in sorted(set(places.values()))]
     else:
         shards = sorted(base.glob("*.safetensors"))
     if not shards:
@@ -216,6 +221,8 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
             header = orjson.loads(file.read(min(length, path.stat().st_size)))
     except (OSError, orjson.JSONDecodeError) as error:
         raise RecipeError(f"{path} is not a safetensors file: {error}.") from None
+    if not isinstance(header, dict):
+        raise RecipeError(f"{path} is not a safetensors file: its header is not a JSON object.")
     header.pop("__metadata__", None)
     return header, 8 + length
 

@@ -94,6 +94,14 @@ def _pointer(adapter: Path, base: Path) -> None:
     (base / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
 
 
+def _of_another_kind(adapter: Path, base: Path) -> None:
+    (base / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"[]")
+
+
+def _empty_index(adapter: Path, base: Path) -> None:
+    (base / "model.safetensors.index.json").write_text("{}")
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -104,6 +112,8 @@ def _pointer(adapter: Path, base: Path) -> None:
         (lambda adapter, base: (base / "config.json").unlink(), "has no config.json"),
         (lambda adapter, base: (base / "model.safetensors").unlink(), "has no safetensors files"),
         (_index, "is incomplete: more.safetensors is missing"),
+        (_empty_index, "index.json has no weight_map"),
+        (_of_another_kind, "its header is not a JSON object"),
         (_cut, "is incomplete: it ends before"),
         (_float8, "other is stored as F9_; models with such tensors are not merged"),
         (_pointer, "model.safetensors is not a safetensors file"),

@@ -128,14 +128,21 @@ def _reach(url: str) -> Generator[tuple[str, str, str], None, bool]:
     status = _OK if response.is_success else _FAIL
     yield "connection", status, f"health check: {response.status_code} in {milliseconds:.0f} ms"
     if date := response.headers.get("date"):
-        apart = time.time() - parsedate_to_datetime(date).timestamp()
-        if abs(apart) > _CLOCK_SECONDS:
-            yield "clock", _WARN, f"this machine's clock is {apart:+.0f} s from the server's"
-        else:
-            yield "clock", _OK, "agrees with the server's"
+        yield "clock", *_clock(date)
     if server := response.headers.get("server"):
         yield "software", _INFO, server
     return True
+
+
+def _clock(date: str) -> tuple[str, str]:
+    """How far this machine's clock is from a header `Date`."""
+    try:
+        apart = time.time() - parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return _WARN, f"the server's header Date is not a date: {date!r}"
+    if abs(apart) > _CLOCK_SECONDS:
+        return _WARN, f"this machine's clock is {apart:+.0f} s from the server's"
+    return _OK, "agrees with the server's"
 
 
 def _server(state: State) -> Iterator[tuple[str, str, str]]:
