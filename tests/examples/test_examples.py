@@ -110,7 +110,7 @@ def test_distill(tmp_path: Path) -> None:
     before, after = numbers(r"KL ([\d.]+) -> ([\d.]+) nats", output)
     assert after < before / 5
     assert "'abcabcabcabc'" in output
-    curves(tmp_path / "distill-kl.svg", "student", "KL to the teacher")
+    curves(tmp_path / "distill-kl.svg", "KL to the teacher")
 
 
 def test_evaluate(tmp_path: Path) -> None:
