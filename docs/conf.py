@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 project = "tinker"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click", "sphinx_copybutton"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_click",
+    "sphinx_copybutton",
+]
 html_theme = "furo"
 pygments_dark_style = "github-dark"  # the default underlines imported names
 html_title = "tinker"
