@@ -7,6 +7,7 @@ Both packages have `tinker.cli.__main__.main`, which their console script calls.
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
@@ -15,8 +16,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 
 def ended(words: list[str], stdin: str) -> tuple[int, str]:
-    from tinker.cli.__main__ import main
-
+    main = importlib.import_module("tinker.cli.__main__").main
     sys.argv, sys.stdin = ["tinker", *words], io.StringIO(stdin)
     printed, status = io.StringIO(), 0
     with redirect_stdout(printed), redirect_stderr(io.StringIO()):

@@ -93,7 +93,8 @@ def all_ended(folder: Path, *, official: bool) -> dict[str, tuple[int, str]]:
             cases.append([[word.strip("'") for word in re.findall(r"'.*?'|\S+", line)], stdin])
         asked = json.dumps({"url": server.url, "home": str(folder), "cases": cases})
         printed = run(Path(__file__).with_name("cases.py"), stdin=asked, official=official)
-    return dict(zip(CASES, json.loads(printed), strict=True))
+    ended = [(status, stdout) for status, stdout in json.loads(printed)]
+    return dict(zip(CASES, ended, strict=True))
 
 
 Both = tuple[dict[str, tuple[int, str]], dict[str, tuple[int, str]]]
@@ -147,7 +148,7 @@ def test_csv_has_their_columns(both: Both) -> None:
 
 def test_what_only_messages_say_leaves_stdout_empty(both: Both) -> None:
     theirs, ours = both
-    quiet = [case for case in CASES if theirs[case] == [0, ""]]
+    quiet = [case for case in CASES if theirs[case] == (0, "")]
     assert "checkpoint publish {sampler}" in quiet
     assert {case: ours[case][1] for case in quiet if ours[case][1]} == {}
 
