@@ -8,7 +8,6 @@ server's, and stay.
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from typing import Any
 
@@ -51,10 +50,8 @@ class Snapshots:
         }
         self._store.insert("snapshots", file=name)
         try:
-            with (self._folder / name).open("wb") as file:
+            with tensor_files.durable(self._folder / name) as file:
                 tensor_files.write(file, tensors, {"adapter": json.dumps(facts)})
-                file.flush()
-                os.fsync(file.fileno())
         except BaseException:
             with disk.unless_full():
                 self.delete(name)
