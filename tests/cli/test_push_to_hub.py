@@ -89,7 +89,7 @@ class HubServer(ThreadingHTTPServer):
 @pytest.fixture
 def hub() -> Iterator[HubServer]:
     server = HubServer()
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield server
     server.shutdown()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tinker
+from tests.support import pauses
 from tests.support.present import present
 from tinker.events import Request
 from tinker.retry_config import RetryConfig
@@ -433,7 +434,8 @@ def test_an_address_that_cannot_be_one(url: str) -> None:
         tinker.ServiceClient(base_url=url, api_key="tml-x")
 
 
-def test_server_down_is_one_line_with_the_address() -> None:
+def test_server_down_is_one_line_with_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses.give_up_at_once(monkeypatch)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     service = tinker.ServiceClient(base_url=f"http://127.0.0.1:{port}")
@@ -459,7 +461,7 @@ class _WebPage(BaseHTTPRequestHandler):
 @pytest.fixture
 def web_page() -> Iterator[str]:
     page = HTTPServer(("127.0.0.1", 0), _WebPage)
-    thread = threading.Thread(target=page.serve_forever)
+    thread = threading.Thread(target=page.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://127.0.0.1:{page.server_port}"
     page.shutdown()
@@ -468,7 +470,7 @@ def web_page() -> Iterator[str]:
 
 
 def test_a_server_that_speaks_something_else(web_page: str) -> None:
-    service = tinker.ServiceClient(base_url=web_page)
+    service = tinker.ServiceClient(base_url=web_page, retry=tinker.RetryPolicy(budget=0))
     with pytest.raises(
         tinker.APIResponseValidationError,
         match="text/html.*is not a Tinker server. Check TINKER_BASE_URL",

@@ -14,6 +14,9 @@ __all__ = ["browser", "pytestmark"]
 COLOURS = """() => [...document.querySelectorAll('text')].filter(t => t.textContent.trim())
     .map(t => getComputedStyle(t).fill)"""
 
+SIZES = """() => [...document.querySelectorAll('text')].filter(t => t.textContent.trim())
+    .map(t => parseFloat(getComputedStyle(t).fontSize))"""
+
 
 def luminance(colour: str) -> float:
     """Of `rgb(…)`, by the formula of WCAG."""
@@ -33,7 +36,9 @@ def test_text_is_readable(browser: object, repository: Path, name: str, scheme: 
     )
     assert (ground < 0.1) == (scheme == "dark")
     texts = [luminance(colour) for colour in page.evaluate(COLOURS)]
+    sizes, width = page.evaluate(SIZES), page.evaluate("document.rootElement.viewBox.baseVal.width")
     context.close()
+    assert min(sizes) * 328 / width > 9.5  # on a phone of 360 px, with margins of 16
     assert len(texts) > 8
     contrasts = [(max(ground, text) + 0.05) / (min(ground, text) + 0.05) for text in texts]
     assert min(contrasts) >= 4.5

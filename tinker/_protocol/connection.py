@@ -270,7 +270,7 @@ class _Delivery(Generic[T]):
                 self._attempts.made,
                 stream=self.is_stream,
             )
-        except httpx.TransportError as reason:
+        except httpx.RequestError as reason:
             self._attempts.outcome_unknown |= not outcome.was_not_sent(reason)
             error = connection.failures.no_response(reason, progress)
             return _Again(outcome.cause_of(reason), self._pause(None), error)

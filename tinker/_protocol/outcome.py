@@ -5,7 +5,7 @@
 | no connection: refused, a name that cannot be resolved, no token, a proxy that does not work | not sent |
 | a usable 2xx | carried out |
 | 4xx, and a 5xx that says that it is final | refused, if no earlier attempt may have been carried out |
-| a broken connection, no response in time, 408, 5xx, a 2xx whose body cannot be used | perhaps carried out |
+| a broken connection, no response in time, 408, 5xx, a body that cannot be decompressed, a 2xx that cannot be used | perhaps carried out |
 | 400, 404, 405, 409 without a body or with an HTML page | perhaps carried out: a proxy has responded, not the server |
 
 Only a request that was not sent, or was refused, leaves its number (`seq_id`) free for another.
@@ -32,12 +32,12 @@ _STATUSES_OF_PROXIES = frozenset({400, 404, 405, 409})
 _FOLLOW_SUCCESS = frozenset({400, 404, 405, 409, 410, 415, 422})
 
 
-def was_not_sent(error: httpx.TransportError) -> bool:
+def was_not_sent(error: httpx.RequestError) -> bool:
     """Whether it is certain that the server has not received the request."""
     return isinstance(error, _NOT_SENT)
 
 
-def cause_of(error: httpx.TransportError) -> str:
+def cause_of(error: httpx.RequestError) -> str:
     """What is counted as the cause of a retry when there was no response."""
     late = isinstance(error, httpx.TimeoutException) and not was_not_sent(error)
     return "timeout" if late else "no response"

@@ -63,10 +63,12 @@ def lines(
         title=title,
         x_title=x_title,
         y_title=y_title,
-        width=720,
-        height=400,
+        width=560,  # narrow, so that the text stays readable on a phone
+        height=340,
+        explicit_size=True,
         include_x_axis=True,  # the values begin at 0
         max_scale=7,
+        show_legend=len(curves) > 1,
         legend_at_bottom=True,
         truncate_legend=-1,
         show_x_guides=False,
