@@ -185,7 +185,10 @@ async def _http_exception(request: Request, error: Exception) -> Response:
         path = next(one.path for one in routes if one.path_regex.match(request.url.path))
         methods = sorted(name for one in routes if one.path == path for name in one.methods or ())
         error.headers = {"Allow": ", ".join(methods)}
-    refusal = Refusal(error.status_code, error.detail, error.headers)
+    detail = error.detail
+    if error.status_code == 404:
+        detail = error_bodies.no_route(request.method, request.url.path)
+    refusal = Refusal(error.status_code, detail, error.headers)
     return _refused(refusal, error_bodies.of_path(request.url.path))
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tinker_local.errors import Refusal
+from tinker_local.protocol.contract import operations
+from tinker_local.protocol.validation import shortened
 
 Form = Callable[[Refusal], tuple[int, dict[str, Any]]]
 """Turns a refusal into a status code and a body."""
@@ -35,7 +37,10 @@ def anthropic(refusal: Refusal) -> tuple[int, dict[str, Any]]:
     kind = _ANTHROPIC.get(status, "api_error" if status >= 500 else "invalid_request_error")
     if parameter and parameter not in message:
         message = f"{parameter}: {message}"
-    return status, {"type": "error", "error": {"type": kind, "message": message}}
+    detail: dict[str, Any] = {"type": kind, "message": message}
+    if refusal.code:
+        detail["details"] = {"error_code": refusal.code}
+    return status, {"type": "error", "error": detail}
 
 
 FORMS: Mapping[str, Form] = {"openai": openai, "anthropic": anthropic}
@@ -46,6 +51,15 @@ _PREFIXES = {"/oai/": openai, "/anthropic/": anthropic}
 def of_path(path: str) -> Form:
     """The format of errors for a path, which may not belong to an operation."""
     return next((form for prefix, form in _PREFIXES.items() if path.startswith(prefix)), native)
+
+
+def no_route(method: str, path: str) -> str:
+    """Why nothing is there. Clients of other APIs know more routes than there are here: those are named."""
+    for prefix in _PREFIXES:
+        if path.startswith(prefix):
+            routes = [one.path for one in operations() if one.path.startswith(prefix)]
+            return f"This server has no {method} {shortened(path, 80)}; it has {', '.join(routes)}"
+    return "Not Found"
 
 
 _OPENAI = {
@@ -73,7 +87,10 @@ def _plain(refusal: Refusal) -> tuple[int, str, str | None]:
     location, message = list(first["loc"][1:]), str(first["msg"])
     if missing := _MISSING.fullmatch(message):
         location.append(missing[1])
-    return status, message, _dotted(location) or None
+    parameter = _dotted(location)
+    if parameter not in message:
+        message = f"{parameter}: {message}"
+    return status, message, parameter or None
 
 
 _MISSING = re.compile('"(.+)" is a required property')
