@@ -30,8 +30,8 @@ NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
 @pytest.fixture
-def here(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliHere:
-    return CliHere(server, tmp_path, monkeypatch)
+def here(cli: CliHere) -> CliHere:
+    return cli
 
 
 # ---- sample ---------------------------------------------------------------------------------
