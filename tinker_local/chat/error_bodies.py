@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tinker_local.errors import Refusal
-from tinker_local.protocol.contract import operations
-from tinker_local.protocol.validation import shortened
 
 Form = Callable[[Refusal], tuple[int, dict[str, Any]]]
 """Turns a refusal into a status code and a body."""
@@ -51,15 +49,6 @@ _PREFIXES = {"/oai/": openai, "/anthropic/": anthropic}
 def of_path(path: str) -> Form:
     """The format of errors for a path, which may not belong to an operation."""
     return next((form for prefix, form in _PREFIXES.items() if path.startswith(prefix)), native)
-
-
-def no_route(method: str, path: str) -> str:
-    """Why nothing is there. Clients of other APIs know more routes than there are here: those are named."""
-    for prefix in _PREFIXES:
-        if path.startswith(prefix):
-            routes = [one.path for one in operations() if one.path.startswith(prefix)]
-            return f"This server has no {method} {shortened(path, 80)}; it has {', '.join(routes)}"
-    return "Not Found"
 
 
 _OPENAI = {
