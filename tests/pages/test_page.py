@@ -362,6 +362,8 @@ def test_an_empty_page_says_what_to_do(page: Page) -> None:
         lines = text_of(page, "#first pre").replace("tinker.ServiceClient", "ServiceClient")
         assert running.url in lines
         assert not page.locator("#chart").is_visible()
+        page.wait_for_function("document.querySelector('#queue').innerText == 'Nothing waits.'")
+        assert text_of(page, "#left") == "tinker-local/tiny"
         with ServiceClient(base_url=running.url, api_key="tml-page") as service:
             exec(lines.partition("\n")[2], {"service": service})
             ready(page, 0)

@@ -82,6 +82,27 @@ def test_tools_there_and_back(saying: Callable[..., Said]) -> None:
     )
 
 
+def test_the_tool_runner_of_the_client(saying: Callable[..., Said]) -> None:
+    """It asks for a thread first, and goes on without one if the error has the code of that."""
+    said = saying(CALL, "Sun.")
+    asked = []
+
+    @anthropic.beta_tool  # type: ignore[untyped-decorator]
+    def weather(city: str) -> str:
+        """The weather of a city."""
+        asked.append(city)
+        return "sun"
+
+    runner = client(said.url).beta.messages.tool_runner(
+        model=MODEL, messages=HELLO, max_tokens=200, tools=[weather]
+    )
+    assert [message.stop_reason for message in runner] == ["tool_use", "end_turn"]
+    assert asked == ["Zürich"]
+    assert said.engine.prompts[1].endswith(
+        f"User: hello<eos>Assistant: {CALL}<eos>Tool: sun<eos>Assistant: "
+    )
+
+
 def test_a_stream(saying: Callable[..., Said]) -> None:
     said = saying(f"<think>hm</think>Grüezi! {CALL}")
     with client(said.url).messages.stream(
@@ -164,6 +185,7 @@ def test_whose_checkpoint_it_is(two_users: str) -> None:
         ({"tool_choice": {"type": "any"}, "tools": [TOOL]}, "tool_choice"),
         ({"tools": [{"type": "web_search_20250305", "name": "w"}]}, "tools[0]"),
         ({"extra_body": {"mcp_servers": [{"url": "x"}]}}, "mcp_servers"),
+        ({"extra_body": {"thread": {"type": "create"}}}, "thread"),
         ({"extra_body": {"output_config": {"effort": "some"}}}, "output_config.effort"),
         ({"extra_body": {"output_config": {"format": {}}}}, "output_config"),
         ({"thinking": {"type": "later"}}, "thinking"),
@@ -200,3 +222,12 @@ def test_errors_of_paths_have_the_form_too(
     response = httpx.request(method, f"{two_users}/anthropic/api/v1/{path}")
     assert response.status_code == status
     assert response.json()["type"] == "error"
+
+
+def test_a_route_that_is_not_there_is_told_with_those_that_are(two_users: str) -> None:
+    with pytest.raises(anthropic.NotFoundError) as caught:
+        client(two_users, "tml-anna").models.list()
+    assert caught.value.body["error"]["message"] == (
+        "This server has no GET /anthropic/api/v1/models; it has /anthropic/api/v1/messages, "
+        "/anthropic/api/v1/messages/count_tokens"
+    )

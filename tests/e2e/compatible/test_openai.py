@@ -401,6 +401,39 @@ def test_what_is_refused_is_named(two_users: str, asked: dict[str, Any], paramet
     assert error.body["message"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"messages": []}, "messages: [] has less than 1 item"),
+        ({"seed": "a"}, 'seed: "a" is not of types "null", "integer"'),
+        ({"messages": [{"role": "user"}]}, "messages[0].content is missing"),
+    ],
+)
+def test_a_message_names_its_parameter(two_users: str, asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client(two_users, "tml-anna").chat.completions.create(
+            **{"model": MODEL, "messages": HELLO, **asked}
+        )
+    assert caught.value.body["message"] == message
+
+
+def test_what_a_prompt_may_be_is_told(two_users: str) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client(two_users, "tml-anna").completions.create(model=MODEL, prompt=[])
+    assert caught.value.body["message"] == (
+        "prompt: [] is not accepted; expected a string, a list of strings, a list of integers or a list of lists of integers"
+    )
+
+
+def test_a_route_that_is_not_there_is_told_with_those_that_are(two_users: str) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        client(two_users, "tml-anna").responses.create(model=MODEL, input="hello")
+    assert caught.value.body["message"] == (
+        "This server has no POST /oai/api/v1/responses; it has /oai/api/v1/chat/completions, "
+        "/oai/api/v1/completions, /oai/api/v1/models"
+    )
+
+
 def test_parameters_without_an_effect_are_accepted(saying: Callable[..., Said]) -> None:
     completion = client(saying("ok").url).chat.completions.create(
         model=MODEL,
