@@ -87,7 +87,7 @@ def test_the_tool_runner_of_the_client(saying: Callable[..., Said]) -> None:
     said = saying(CALL, "Sun.")
     asked = []
 
-    @anthropic.beta_tool  # type: ignore[untyped-decorator]
+    @anthropic().beta_tool  # type: ignore[untyped-decorator]
     def weather(city: str) -> str:
         """The weather of a city."""
         asked.append(city)
@@ -225,7 +225,7 @@ def test_errors_of_paths_have_the_form_too(
 
 
 def test_a_route_that_is_not_there_is_told_with_those_that_are(two_users: str) -> None:
-    with pytest.raises(anthropic.NotFoundError) as caught:
+    with pytest.raises(anthropic().NotFoundError) as caught:
         client(two_users, "tml-anna").models.list()
     assert caught.value.body["error"]["message"] == (
         "This server has no GET /anthropic/api/v1/models; it has /anthropic/api/v1/messages, "

@@ -410,7 +410,7 @@ def test_what_is_refused_is_named(two_users: str, asked: dict[str, Any], paramet
     ],
 )
 def test_a_message_names_its_parameter(two_users: str, asked: dict[str, Any], message: str) -> None:
-    with pytest.raises(openai.BadRequestError) as caught:
+    with pytest.raises(openai().BadRequestError) as caught:
         client(two_users, "tml-anna").chat.completions.create(
             **{"model": MODEL, "messages": HELLO, **asked}
         )
@@ -418,7 +418,7 @@ def test_a_message_names_its_parameter(two_users: str, asked: dict[str, Any], me
 
 
 def test_what_a_prompt_may_be_is_told(two_users: str) -> None:
-    with pytest.raises(openai.BadRequestError) as caught:
+    with pytest.raises(openai().BadRequestError) as caught:
         client(two_users, "tml-anna").completions.create(model=MODEL, prompt=[])
     assert caught.value.body["message"] == (
         "prompt: [] is not accepted; expected a string, a list of strings, a list of integers or a list of lists of integers"
@@ -426,7 +426,7 @@ def test_what_a_prompt_may_be_is_told(two_users: str) -> None:
 
 
 def test_a_route_that_is_not_there_is_told_with_those_that_are(two_users: str) -> None:
-    with pytest.raises(openai.NotFoundError) as caught:
+    with pytest.raises(openai().NotFoundError) as caught:
         client(two_users, "tml-anna").responses.create(model=MODEL, input="hello")
     assert caught.value.body["message"] == (
         "This server has no POST /oai/api/v1/responses; it has /oai/api/v1/chat/completions, "
