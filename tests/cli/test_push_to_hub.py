@@ -108,6 +108,7 @@ def test_the_adapter_and_a_card_are_pushed(
     done = process("-f", "json", "checkpoint", "push-hf", saved[0], "--repo", "me/x", env=env)
     assert done.status == 0, done.stderr
     assert done.json["url"].endswith("/me/x/commit/1")
+    assert (done.json["repo_id"], done.json["public"]) == ("me/x", False)
     assert hub.created[0]["name"] == "x"
     assert hub.created[0]["visibility"] == "private"
     assert set(hub.files) == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
