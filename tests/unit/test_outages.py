@@ -15,7 +15,7 @@ from tinker._protocol.polling import GIVE_UP
 simulated = cache(outages.simulate)
 
 
-@pytest.mark.parametrize("outage", [5, 20, 60, 180, 600])
+@pytest.mark.parametrize("outage", [5, 60, 600])
 def test_an_outage_is_not_a_storm_and_costs_little_more_than_it_lasts(outage: float) -> None:
     outcome = simulated(outage)
     assert outcome.peak <= 2 * outcome.steady
