@@ -284,7 +284,7 @@ class Answers(BaseHTTPRequestHandler):
 def answers() -> Iterator[type[Answers]]:
     handler = type("Handler", (Answers,), {"seen": []})
     server = HTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     handler.client = AuthenticatedClient(  # type: ignore[attr-defined]
         base_url=f"http://127.0.0.1:{server.server_port}",

@@ -15,6 +15,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,7 @@ def place(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 @pytest.mark.parametrize("name", [name for name, page in PAGES.items() if blocks(page)])
 def test_blocks_run(name: str, server: str, place: None, capfd: pytest.CaptureFixture[str]) -> None:
+    warnings.simplefilter("error", FutureWarning)  # no page shows what is deprecated
     names: dict[str, Any] = {"__name__": "__main__"}
     address, started, missing = server, list[subprocess.Popen[str]](), set[str]()
     try:

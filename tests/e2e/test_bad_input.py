@@ -6,11 +6,13 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import numpy as np
 import pytest
 
 import tinker
+from tests.support import pauses
 from tests.support.present import present
 from tinker.events import Request
 from tinker.retry_config import RetryConfig
@@ -381,6 +383,10 @@ def test_samples_that_no_server_accepts_are_refused_before_anything_is_sent(
             lambda s: RetryConfig(max_connections=0),
             "max_connections is 0; it must be 1 or more, or None",
         ),
+        (
+            lambda s: s.reattach_training_client("tinker://a:train:0/weights/b"),
+            "is 'tinker://a:train:0/weights/b', the path of a checkpoint; its training run is 'a:train:0'",
+        ),
     ],
 )
 def test_clients_that_cannot_be(
@@ -388,6 +394,19 @@ def test_clients_that_cannot_be(
 ) -> None:
     with pytest.raises(ValueError, match=text):
         call(service)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda t: t.ServiceClient(base_url="local", retry=RetryConfig()), "must be a RetryPolicy"),
+        (lambda t: t.results([1]), r"futures\[0\] is 1; it must be an APIFuture"),
+        (lambda t: t.results([], timeout="1"), "timeout is '1'; it must be a number of seconds"),
+    ],
+)
+def test_arguments_of_another_type(call: Callable[[Any], object], text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        call(tinker)
 
 
 def test_ragged_arrays_are_refused() -> None:
@@ -433,7 +452,8 @@ def test_an_address_that_cannot_be_one(url: str) -> None:
         tinker.ServiceClient(base_url=url, api_key="tml-x")
 
 
-def test_server_down_is_one_line_with_the_address() -> None:
+def test_server_down_is_one_line_with_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses.give_up_at_once(monkeypatch)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     service = tinker.ServiceClient(base_url=f"http://127.0.0.1:{port}")
@@ -459,7 +479,7 @@ class _WebPage(BaseHTTPRequestHandler):
 @pytest.fixture
 def web_page() -> Iterator[str]:
     page = HTTPServer(("127.0.0.1", 0), _WebPage)
-    thread = threading.Thread(target=page.serve_forever)
+    thread = threading.Thread(target=page.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://127.0.0.1:{page.server_port}"
     page.shutdown()
@@ -468,7 +488,7 @@ def web_page() -> Iterator[str]:
 
 
 def test_a_server_that_speaks_something_else(web_page: str) -> None:
-    service = tinker.ServiceClient(base_url=web_page)
+    service = tinker.ServiceClient(base_url=web_page, retry=tinker.RetryPolicy(budget=0))
     with pytest.raises(
         tinker.APIResponseValidationError,
         match="text/html.*is not a Tinker server. Check TINKER_BASE_URL",

@@ -131,6 +131,7 @@ def test_an_exception_has_no_credential(keys: Path, base_url: str | None) -> Non
             base_url=base_url or server.url,
             api_key="tml-anna",
             default_headers_overrides={"Authorization": "Bearer tml-anna"},
+            retry=tinker.RetryPolicy(budget=0),  # nobody listens on port 9
         )
         with pytest.raises(tinker.APIError) as refused:
             service.create_lora_training_client("no/such-model").result(timeout=60)

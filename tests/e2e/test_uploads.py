@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import random
 import struct
 import tarfile
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ import safetensors.numpy
 
 import tinker
 from tests.support.raw_client import MODEL, Raw
+from tests.support.scripted_server import Answer, ScriptedServer
 from tests.support.server_clock import Clock
 from tinker import types
 from tinker_local import LocalServer
@@ -141,6 +144,16 @@ def test_what_is_missing_is_sent_later(
     assert sampled(service, path) == sampled(service, sampler)
 
 
+def test_a_compressed_reason_of_a_store_is_read(folder: Path) -> None:
+    reason = gzip.compress(b'{"detail": "too late"}')
+    refused: Answer = (403, reason, {"Content-Encoding": "gzip"})
+    with ScriptedServer(file=[refused]) as store:
+        place = types.UploadURL(url=f"{store.url}/file?signature=secret", headers={})
+        with pytest.raises(tinker.PermissionDeniedError, match="403: too late$") as raised:
+            place.upload(folder / CONFIG)
+    assert "secret" not in f"{raised.value.request.url} {raised.value.response.request.url}"
+
+
 # ---- refused before anything is sent ------------------------------------------------------------
 
 
@@ -216,6 +229,21 @@ def test_files_are_checked_before_anything_is_sent(
         nowhere.upload_external_weights(
             folder / WEIGHTS if (folder / WEIGHTS).exists() else folder
         ).result()
+
+
+@pytest.mark.parametrize("form", ["gz", "bz2", "xz"])
+def test_a_damaged_archive_is_rejected_in_a_sentence(folder: Path, form: str) -> None:
+    (folder / WEIGHTS).write_bytes(random.Random(0).randbytes(2_000_000))
+    source = folder / f"adapter.tar.{form}"
+    with tarfile.open(source, f"w:{form}") as archive:  # type: ignore[call-overload]  # one of its modes
+        for name in (CONFIG, WEIGHTS):
+            archive.add(folder / name, name)
+    content = bytearray(source.read_bytes())
+    content[-20_000] ^= 0xFF
+    source.write_bytes(content)
+    nowhere = tinker.RestClient(base_url="http://127.0.0.1:9")
+    with pytest.raises(ValueError, match="is not a readable tar archive: "):
+        nowhere.upload_external_weights(source).result()
 
 
 # ---- refused by the server ----------------------------------------------------------------------

@@ -64,7 +64,7 @@ def test_sft_chat(tmp_path: Path) -> None:
     before, after = numbers(r"Loss ([\d.]+) -> ([\d.]+) nats", output)
     assert before > 5
     assert after < 0.1
-    curves(tmp_path / "sft-loss.svg", "training", "step", "nats per token")
+    curves(tmp_path / "sft-loss.svg", "Loss", "step", "nats per token")
 
 
 def test_grpo(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_grpo(tmp_path: Path) -> None:
     assert after > before + 0.3
     assert {"KL", "entropy", "clipped"} <= set(output.split())
     assert "nan" not in output
-    curves(tmp_path / "grpo-reward.svg", "reward", "mean")
+    curves(tmp_path / "grpo-reward.svg", "Reward", "mean")
 
 
 def test_async_rl(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_distill(tmp_path: Path) -> None:
     before, after = numbers(r"KL ([\d.]+) -> ([\d.]+) nats", output)
     assert after < before / 5
     assert "'abcabcabcabc'" in output
-    curves(tmp_path / "distill-kl.svg", "student", "KL to the teacher")
+    curves(tmp_path / "distill-kl.svg", "KL to the teacher")
 
 
 def test_evaluate(tmp_path: Path) -> None:

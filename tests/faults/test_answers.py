@@ -504,3 +504,27 @@ def test_a_prompt_of_unknown_length_has_its_sample(server: ScriptedServer) -> No
 def test_a_number_no_float_holds_is_refused(training: tinker.TrainingClient) -> None:
     with pytest.raises(ValueError, match="learning_rate is 1000"):
         training.optim_step(tinker.AdamParams(learning_rate=10**400))
+
+
+@pytest.mark.parametrize("operation", ["optim_step", "retrieve_future"])
+def test_a_response_that_cannot_be_decompressed_is_no_response(
+    server: ScriptedServer, training: tinker.TrainingClient, operation: str
+) -> None:
+    promise: Answer = (200, {"request_id": "s:train:0:1"})
+    whole = {"optim_step": promise, "retrieve_future": RESULT}[operation]
+    garbled: Answer = (*whole[:2], {"Content-Encoding": "gzip"})
+    server.script(**{"retrieve_future": [RESULT], operation: [garbled, whole]})
+    asked = len(server.seen[operation])
+    assert step(training) == {"a": 1.0}
+    assert len(server.seen[operation]) - asked == 2
+
+
+def test_a_call_whose_responses_cannot_be_decompressed_may_have_been_carried_out(
+    server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    server.script(optim_step=[(200, {}, {"Content-Encoding": "gzip"})])
+    with pytest.raises(tinker.APIConnectionError) as raised:
+        step(training)
+    assert raised.value.outcome_unknown
+    with pytest.raises(tinker.RunPoisonedError):
+        step(training)

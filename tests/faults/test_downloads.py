@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import bz2
+import gzip
 import hashlib
 import io
+import lzma
+import random
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -32,8 +36,15 @@ def tar(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE) -> bytes:
     return buffer.getvalue()
 
 
+def damaged(compressed: bytes) -> bytes:
+    """With a byte in the middle that is another one."""
+    middle = len(compressed) // 2
+    return compressed[:middle] + bytes([compressed[middle] ^ 0xFF]) + compressed[middle + 1 :]
+
+
 CONTENT = bytes(range(256)) * 4000
 ARCHIVE = tar(("adapter_model.safetensors", CONTENT))
+NOISE = tar(("noise", random.Random(0).randbytes(50_000)))
 
 
 class Store:
@@ -75,7 +86,7 @@ class Store:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.building = 0
 
@@ -209,8 +220,23 @@ def test_a_wrong_checksum_leaves_no_checkpoint(started: Any, tmp_path: Path, hea
         tar(("hard", b""), kind=tarfile.LNKTYPE),
         tar(("device", b""), kind=tarfile.CHRTYPE),
         b"no tar at all" * 100,
+        damaged(gzip.compress(NOISE)),
+        damaged(gzip.compress(ARCHIVE)),
+        damaged(bz2.compress(NOISE)),
+        damaged(lzma.compress(NOISE)),
     ],
-    ids=["parent", "absolute", "symlink", "hardlink", "device", "garbage"],
+    ids=[
+        "parent",
+        "absolute",
+        "symlink",
+        "hardlink",
+        "device",
+        "garbage",
+        "crc",
+        "gzip",
+        "bzip2",
+        "xz",
+    ],
 )
 def test_an_archive_that_is_a_trap_leaves_nothing(
     started: Any, tmp_path: Path, archive: bytes

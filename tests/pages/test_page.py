@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.raw_client import Raw, forward_backward, optim_step, sample, save
 from tests.support.server_process import ServerProcess
+from tinker import ServiceClient
 from tinker_local import LocalServer
 from tinker_local.state.curves import Curves
 from tinker_local.state.folder import DataFolder
@@ -31,6 +32,9 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="needs Chromium (apt-get install chromium)"
 )
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+SCREENS = [(360, "dark"), (1280, "light")]  # colours and widths have nothing to do with each other
+if os.environ.get("PICTURES"):
+    SCREENS += [(360, "light"), (1280, "dark")]
 
 
 @pytest.fixture(scope="module")
@@ -263,9 +267,13 @@ def test_it_asks_for_a_key(page: Page, tmp_path: Path) -> None:
     with LocalServer(keys=keys) as running:
         page.goto(running.url)
         page.wait_for_selector("dialog[open]")
+        assert "Unknown" not in text_of(page, "#why")  # nobody has entered one yet
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        page.wait_for_selector("dialog[open]")
         page.fill("#key", "tml-wrong")
         page.press("#key", "Enter")
-        page.wait_for_selector("dialog[open]")
+        page.wait_for_function("document.querySelector('#why').innerText.includes('Unknown')")
         page.fill("#key", "tml-anna")
         page.press("#key", "Enter")
         page.wait_for_function("document.querySelector('#live').innerText == 'live'")
@@ -347,6 +355,72 @@ def test_a_run_of_one_step_is_a_dot(page: Page) -> None:
         assert page.evaluate("plot.series[1].points.show(plot, 1)")
 
 
+def test_an_empty_page_says_what_to_do(page: Page) -> None:
+    with LocalServer() as running:
+        page.goto(running.url)
+        page.wait_for_selector("#first")
+        lines = text_of(page, "#first pre").replace("tinker.ServiceClient", "ServiceClient")
+        assert running.url in lines
+        assert not page.locator("#chart").is_visible()
+        page.wait_for_function("document.querySelector('#queue').innerText == 'Nothing waits.'")
+        assert text_of(page, "#left") == "tinker-local/tiny"
+        with ServiceClient(base_url=running.url, api_key="tml-page") as service:
+            exec(lines.partition("\n")[2], {"service": service})
+            ready(page, 0)
+        page.wait_for_selector("#runs tr")
+        assert not page.locator("#first").is_visible()
+        assert page.locator("#runs input").is_checked()
+        assert page.locator("#chart canvas").bounding_box()["width"] > 500
+
+
+def test_times_go_on(page: Page, trained: tuple[LocalServer, str]) -> None:
+    server, model_id = trained
+    page.clock.install()
+    page.goto(server.url)
+    with Raw(server.url) as raw:
+        waits = raw.post("optim_step", optim_step(model_id, 18))
+        page.wait_for_function("document.querySelector('#queue').innerText.includes('seq_id')")
+        page.wait_for_function("document.querySelector('#checkpoints').innerText.includes('in 60')")
+        page.clock.fast_forward("10:00")
+        for part, text in (("runs", "10 min ago"), ("queue", "10 min"), ("checkpoints", "in 50")):
+            page.wait_for_function(
+                f"document.querySelector('#{part}').innerText.includes('{text}')"
+            )
+        raw.do("forward_backward", forward_backward(model_id, 15))
+        for seq_id in (16, 17):
+            raw.do("optim_step", optim_step(model_id, seq_id))
+        raw.result(waits)
+
+
+def test_the_keyboard_keeps_its_place(page: Page, trained: tuple[LocalServer, str]) -> None:
+    server, model_id = trained
+    page.goto(server.url)
+    ready(page, 2)
+    page.locator("#runs input").last.focus()
+    chosen = page.evaluate("document.activeElement.dataset.run")
+    with Raw(server.url) as raw:
+        raw.do("forward_backward", forward_backward(model_id, 15))
+        raw.do("optim_step", optim_step(model_id, 16))
+    page.wait_for_function("document.querySelector('#runs').innerText.includes('\\t7\\t')")
+    assert page.evaluate("document.activeElement.dataset.run") == chosen
+
+
+def test_a_server_that_comes_back(page: Page, trained: tuple[LocalServer, str]) -> None:
+    server, _ = trained
+    page.goto(server.url)
+    ready(page, 2)
+    server.close()
+    page.wait_for_function("document.querySelector('#live').innerText.includes('is gone')")
+    name = "<script>document.title = 'gone'</script>"
+    with LocalServer(port=int(server.url.rpartition(":")[2])) as other, Raw(other.url) as raw:
+        page.wait_for_function("document.querySelector('#live').innerText == 'live'")
+        page.wait_for_selector("#first")
+        raw.model(raw.session(user_metadata={}, display_name=name))
+        page.wait_for_function("document.querySelectorAll('#runs input:checked').length == 1")
+        assert name in text_of(page, "#sessions")
+        assert page.title() == "tinker_local"
+
+
 def test_the_contract_shows_every_operation(page: Page, server: str) -> None:
     """On a phone, where the contents are behind a button. The viewer's errors fail the test."""
     page.set_viewport_size({"width": 360, "height": 700})
@@ -354,6 +428,9 @@ def test_the_contract_shows_every_operation(page: Page, server: str) -> None:
     operations = page.locator("nav [part~=section-navbar-path]")
     operations.first.wait_for(state="attached")
     page.locator("#contents").click()
+    page.keyboard.press("Escape")
+    operations.nth(4).wait_for(state="hidden")
+    page.keyboard.press("Enter")
     operations.nth(4).click()
     operations.nth(4).wait_for(state="hidden")
     names = [operations.nth(i).get_attribute("data-content-id") for i in range(operations.count())]
@@ -363,8 +440,7 @@ def test_the_contract_shows_every_operation(page: Page, server: str) -> None:
         page.locator(f"[id='{name}'] api-response [part~=btn-response-status]").first.wait_for()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
 def test_it_fits_every_screen(
     browser: Browser, tmp_path: Path, width: int, scheme: Literal["light", "dark"]
 ) -> None:

@@ -166,23 +166,37 @@ def test_the_best_tokens_are_enough_or_all_are_ranked(
             np.testing.assert_allclose(mine.drawn_logprobs, theirs.drawn_logprobs, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"temperature": 3.0, "top_k": 80}, {"top_p": 0.9, "temperature": 0.5}]
-)
-def test_a_gpu_draws_the_tokens_that_the_processor_draws(
-    engine: Any, random: np.random.RandomState, options: dict[str, Any]
+@pytest.mark.parametrize("temperature", [0.01, 0.7, 1.0, 40.0])
+@pytest.mark.parametrize("top_p", [1.0, 0.9, 0.05])
+def test_bins_draw_what_ranking_all_tokens_draws(
+    engine: Any, random: np.random.RandomState, temperature: float, top_p: float
 ) -> None:
-    """Where all tokens are ranked; the device here is the processor, through torch in place of numpy."""
+    """Of flat, peaked and equal scores, some of them minus infinity, and at numbers next to 0 and 1."""
     from tinker_local.engine.hf import sampling
 
-    scores = torch.tensor(random.normal(size=(30, 500)).astype(np.float32).round(1))
+    scores = torch.tensor(random.normal(size=(40, 500)).astype(np.float32))
+    scores[10:20] = (8 * scores[10:20]).round()
+    scores[20:30, ::2] = -torch.inf
+    scores[30:] = 0
     scores = scores.log_softmax(1)
+    request = spec(max_tokens=1, temperature=temperature, top_p=top_p)
     text = engine._bases["qwen3"].text
-    rows = [decoding.Row.new(spec(max_tokens=1, **options), i, 5, 256, text) for i in range(30)]
-    expected = sampling._draw_from_all(scores, rows, on_device=False)
-    got = sampling._draw_from_all(scores, rows, on_device=True)
-    for mine, theirs in zip(got, expected, strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-12)
+    rows = [decoding.Row.new(request, i, 5, 256, text) for i in range(40)]
+    for i, number in enumerate((0.0, 1e-17, 1 - 2**-53)):
+        for row in rows[i::10]:
+            row.uniform[:] = number
+    order, ranked = decoding.ranked(scores.double().numpy())
+    probabilities = np.exp((ranked - ranked[:, :1]) / temperature)
+    probabilities /= probabilities.sum(1, keepdims=True)
+    probabilities[probabilities.cumsum(1) - probabilities >= top_p] = 0
+    probabilities /= probabilities.sum(1, keepdims=True)
+    tokens, logprobs, drawn = sampling._draw_from_all(scores, rows)
+    for i, row in enumerate(rows):
+        rank = order[i].tolist().index(tokens[i])
+        below = probabilities[i, :rank].sum()
+        assert below - 1e-6 < row.uniform[0] < below + probabilities[i, rank] + 1e-6
+        assert logprobs[i] == ranked[i, rank]
+        assert drawn[i] == pytest.approx(np.log(probabilities[i, rank]), abs=1e-4)
 
 
 def test_more_sequences_than_grow_together(

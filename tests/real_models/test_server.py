@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -220,6 +221,26 @@ def test_folders_that_cannot_be_offered(
         assert not out
         assert line.startswith("tinker_local: ")
         assert reason in line
+
+
+def test_equal_gguf_files_are_converted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every environment has its own copy of a file that a package carries."""
+    from tinker_local.engine.hf import gguf
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(gguf, "_convert", lambda file, target: (target / "config.json").touch())
+    one, other = (tmp_path / name / "small.gguf" for name in ("one", "other"))
+    for file in (one, other):
+        file.parent.mkdir()
+        file.write_bytes(b"GGUF and weights")
+    os.utime(other, (1, 1))
+    first = gguf.converted(one)
+    assert first.parent == tmp_path / "cache/tinker-local/gguf"
+    assert gguf.converted(other) == first
+    other.write_bytes(b"GGUF and Weights")
+    assert gguf.converted(other) != first
 
 
 def test_too_little_memory_is_reported_before_loading(

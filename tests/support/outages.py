@@ -168,7 +168,7 @@ def plot(path: str) -> None:
     }
     title = f"Requests of {CLIENTS:,} clients whose server is gone"
     drawn = curve.lines(
-        curves, title, x_title="seconds since the outage began", y_title="requests a second"
+        curves, title, x_title="seconds since the outage began", y_title="requests/s"
     )
     Path(path).write_bytes(drawn)
 

@@ -170,9 +170,9 @@ class SamplingServer:
         self.requests[operation].append(body)
         self._answering[operation] += 1
         self.at_once[operation] = max(self.at_once[operation], self._answering[operation])
+        await self._notify()
         try:
             if operation == "stream_sample" and self.stream is not None:
-                await self._notify()
                 await self.stream(peer, body)
                 return False
             route = self.routes.get(operation)

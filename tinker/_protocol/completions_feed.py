@@ -90,10 +90,9 @@ class CompletionsFeed:
         try:
             return await done
         except asyncio.CancelledError:
-            if done.cancelled():
-                del self._waiting[request_id]
+            if self._waiting.pop(request_id, None) is not None:
                 self._abandoned.add(request_id)
-            else:
+            else:  # its completion has just come, or the feed has just ended
                 self._retrieved[request_id] = None
             raise
 

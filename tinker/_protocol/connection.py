@@ -270,7 +270,7 @@ class _Delivery(Generic[T]):
                 self._attempts.made,
                 stream=self.is_stream,
             )
-        except httpx.TransportError as reason:
+        except httpx.RequestError as reason:
             self._attempts.outcome_unknown |= not outcome.was_not_sent(reason)
             error = connection.failures.no_response(reason, progress)
             return _Again(outcome.cause_of(reason), self._pause(None), error)
@@ -388,7 +388,8 @@ class _Delivery(Generic[T]):
     def _final(self, error: APIError) -> APIError:
         """The error that the caller gets."""
         error.outcome_unknown = self._attempts.outcome_unknown
-        if error.outcome_unknown and self._attempts.made > 1 and self.key is None:
+        is_read = outcome.changes_nothing(self.message.method, self.message.operation)
+        if error.outcome_unknown and self._attempts.made > 1 and self.key is None and not is_read:
             error.add_note("An earlier attempt may have taken effect on the server.")
         return error
 

@@ -14,7 +14,6 @@ import hashlib
 import json
 import re
 import shutil
-import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
@@ -23,7 +22,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 from attrs import define, frozen
 
-from tinker._protocol import loop, progress_line, retry
+from tinker._protocol import archives, loop, progress_line, retry
 from tinker._protocol.progress import Progress
 from tinker._protocol.progress_line import ProgressCallback
 from tinker._protocol.session import Session
@@ -158,7 +157,7 @@ class _Download:
                 if await self._get(place.url):
                     return
                 reason = "the URL has expired"
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 reason = str(error) or type(error).__name__
             if self._size() > had:
                 attempts = retry.Attempts(retry.DEFAULT)  # it makes progress
@@ -276,7 +275,7 @@ def checksums(headers: Mapping[str, str]) -> list[tuple[str, bytes]]:
 def _extract(archive: Path, files: Path, tinker_path: str) -> None:
     """Unpack plain files, and reject anything that leads out of the folder."""
     try:
-        with tarfile.open(archive) as tar:
+        with archives.opened(archive) as tar:
             for member in tar:
                 if member.isdir():
                     continue
@@ -286,6 +285,6 @@ def _extract(archive: Path, files: Path, tinker_path: str) -> None:
                         "Nothing is kept."
                     )
                 tar.extract(member, files, filter="data")
-    except (tarfile.TarError, EOFError) as error:
+    except ValueError as error:
         archive.unlink()
         raise TinkerError(f"The archive of {tinker_path} cannot be unpacked: {error}") from None

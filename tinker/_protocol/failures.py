@@ -96,7 +96,7 @@ class Failures:
             return f"{detail}: {meaning}"
         return detail
 
-    def no_response(self, reason: httpx.TransportError, progress: Progress) -> APIConnectionError:
+    def no_response(self, reason: httpx.RequestError, progress: Progress) -> APIConnectionError:
         server = self._settings.base_url
         what = str(reason) or type(reason).__name__
         tries = f" (tried {progress.tries} times)" if progress.tries > 1 else ""
@@ -156,5 +156,5 @@ def detail_of(body: object | None, status: int) -> str:
 def _issue(issue: object) -> str:
     if not isinstance(issue, dict):
         return str(issue)
-    where = ".".join(str(part) for part in issue.get("loc", ()))
+    where = ".".join(server_traits.location_of(issue))
     return f"{where}: {issue.get('msg', issue)}" if where else str(issue.get("msg", issue))

@@ -50,7 +50,8 @@ class Operation:
         self._telemetry = telemetry
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        if self.cancellable and self.future.cancelled():
+        is_cancelled = self.future.cancelled()
+        if is_cancelled if self.cancellable else self.future.done() and not is_cancelled:
             _operations.pop(self, None)
             coroutine.close()
             return

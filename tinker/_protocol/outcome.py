@@ -5,7 +5,7 @@
 | no connection: refused, a name that cannot be resolved, no token, a proxy that does not work | not sent |
 | a usable 2xx | carried out |
 | 4xx, and a 5xx that says that it is final | refused, if no earlier attempt may have been carried out |
-| a broken connection, no response in time, 408, 5xx, a 2xx whose body cannot be used | perhaps carried out |
+| a broken connection, no response in time, 408, 5xx, a body that cannot be decompressed, a 2xx that cannot be used | perhaps carried out |
 | 400, 404, 405, 409 without a body or with an HTML page | perhaps carried out: a proxy has responded, not the server |
 
 Only a request that was not sent, or was refused, leaves its number (`seq_id`) free for another.
@@ -18,6 +18,19 @@ import httpx
 from tinker._http.http1 import SENT_TWICE
 from tinker._protocol.server_traits import is_html
 
+READS = frozenset(
+    [
+        "client_config",
+        "client_dynamic_config",
+        "get_info",
+        "weights_info",
+        "retrieve_future",
+        "retrieve_futures",
+        "search_sessions",
+        "search_checkpoints",
+    ]
+)
+"""Operations with POST that change nothing, as those with GET."""
 _MAY_BE_DONE = "tinker: an earlier attempt may have been carried out"
 """The extension of a response that says so."""
 _NOT_SENT = (
@@ -32,12 +45,12 @@ _STATUSES_OF_PROXIES = frozenset({400, 404, 405, 409})
 _FOLLOW_SUCCESS = frozenset({400, 404, 405, 409, 410, 415, 422})
 
 
-def was_not_sent(error: httpx.TransportError) -> bool:
+def was_not_sent(error: httpx.RequestError) -> bool:
     """Whether it is certain that the server has not received the request."""
     return isinstance(error, _NOT_SENT)
 
 
-def cause_of(error: httpx.TransportError) -> str:
+def cause_of(error: httpx.RequestError) -> str:
     """What is counted as the cause of a retry when there was no response."""
     late = isinstance(error, httpx.TimeoutException) and not was_not_sent(error)
     return "timeout" if late else "no response"
@@ -65,6 +78,11 @@ def is_from_proxy(status: int, body: object) -> bool:
 def is_unknown(status: int) -> bool:
     """Whether the server may have carried out, or may still carry out, a request with this response."""
     return status == 408 or status >= 500
+
+
+def changes_nothing(method: str, operation: str) -> bool:
+    """Whether it does not matter how often a request is carried out."""
+    return method == "GET" or operation in READS
 
 
 def may_follow_success(status: int) -> bool:

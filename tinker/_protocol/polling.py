@@ -159,8 +159,9 @@ class _Poll(Generic[T]):
                 raise
             return self._second.result()
         finally:
-            if self._second is not None:
-                self._second.cancel()
+            second, self._second = self._second, None
+            if second is not None:
+                second.cancel()
 
     def _ask_again(self) -> None:
         self.progress.polls += 1
@@ -180,6 +181,8 @@ class _Poll(Generic[T]):
         if second.cancelled():
             return
         error = second.exception()
+        if self._second is None:  # the first one has its response too
+            return
         if error is None or isinstance(error, RequestFailedError):
             self._until.reschedule(asyncio.get_running_loop().time())
         else:

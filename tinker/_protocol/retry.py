@@ -157,6 +157,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
                 seconds = float(text)
             except ValueError:
                 seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return seconds if seconds is not None and 0 < seconds <= 60 else None

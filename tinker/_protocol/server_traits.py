@@ -38,7 +38,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 from attrs import define, field
@@ -130,7 +130,14 @@ def _issues(body: object, kind: str) -> Iterator[list[str]]:
     issues = _detail(body)
     for issue in issues if isinstance(issues, list) else ():
         if isinstance(issue, dict) and issue.get("type") == kind:
-            yield [str(part) for part in issue.get("loc") or "?"]
+            yield location_of(issue) or ["?"]
+
+
+def location_of(issue: Mapping[str, object]) -> list[str]:
+    """Where an issue of a 422 is, from the outside in; most servers send a list."""
+    location = issue.get("loc")
+    parts = location if isinstance(location, list) else [] if location is None else [location]
+    return [str(part) for part in parts]
 
 
 def _detail(body: object) -> object:

@@ -119,7 +119,7 @@ class Session:
             raise TinkerError("The client is closed: create a new ServiceClient.")
         if self._pid is None:
             self._pid = os.getpid()
-            _open_sessions.add(self)
+            _open_sessions[weakref.ref(self, _forget)] = None
 
     # ---- opening ----------------------------------------------------------------------------
 
@@ -328,7 +328,7 @@ class Session:
 
     async def _finish(self, status: FinishStatus, detail: str | None) -> None:
         """Finish the session, if it is open, and close the connections."""
-        _open_sessions.discard(self)
+        _forget(weakref.ref(self))
         if self._heartbeat is not None:
             self._heartbeat.cancel()
         for adopted in self._adopted.values():
@@ -337,9 +337,8 @@ class Session:
             async with asyncio.timeout(FINISH_TIMEOUT):
                 feeds = [feed.close() for feed in self.feeds]
                 await asyncio.gather(self.cancellations.flush(), *feeds)
-                if (
-                    self._opening is not None
-                ):  # a session that the server has opened must be finished
+                # A session that the server has opened must be finished.
+                if self._opening is not None:
                     await asyncio.wait({self._opening})
         for task in (self._opening, self._configuring):
             if task is not None and not task.done():
@@ -362,12 +361,18 @@ def _listed(progresses: Sequence[Progress]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-_open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_open_sessions: dict[weakref.ref[Session], None] = {}
+"""Not a WeakSet: iteration over that fails when another thread adds to it."""
 
 
-def open_sessions() -> tuple[Session, ...]:
-    """The sessions in use in this process."""
-    return tuple(_open_sessions)
+def _forget(session: weakref.ref[Session]) -> None:
+    _open_sessions.pop(session, None)
+
+
+def open_sessions() -> list[Session]:
+    """The sessions in use in this process. From any thread."""
+    found = [reference() for reference in tuple(_open_sessions)]
+    return [session for session in found if session is not None]
 
 
 def describe(client: object, name: str = "") -> str:
@@ -379,7 +384,7 @@ def describe(client: object, name: str = "") -> str:
 
 def _finish_all() -> None:
     """At the interpreter's exit, finish the sessions that `with` or `close` has not finished."""
-    sessions = list(_open_sessions)
+    sessions = open_sessions()
     if not sessions:
         return
     status = finish_status(getattr(sys, "last_type", None))

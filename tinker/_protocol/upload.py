@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 from attrs import evolve
 
-from tinker._protocol import progress_line, retry
+from tinker._protocol import archives, progress_line, retry
 from tinker._protocol.progress import Progress
 from tinker._protocol.progress_line import ProgressCallback
 from tinker._protocol.session import Session
@@ -148,14 +147,12 @@ def _folder(path: Path, unpacked: Path) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is neither a folder nor an archive.")
     try:
-        with tarfile.open(path) as archive:
+        with archives.opened(path) as archive:
             for entry in archive:
                 name = Path(entry.name).name
                 if entry.isfile() and name in (CONFIG, WEIGHTS):
                     archive.extract(entry.replace(name=name, deep=False), unpacked, filter="data")
-    except tarfile.ReadError:
-        raise ValueError(f"{path} is not a readable tar archive.") from None
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise ValueError(f"{path} is not a readable tar archive: {error}") from None
     return unpacked
 

@@ -144,7 +144,7 @@ async def _read(
             if not unfinished:
                 return
         why = "the server ended it"
-    except httpx.TransportError as reason:
+    except httpx.RequestError as reason:
         why = str(reason) or type(reason).__name__
     finally:
         await response.raw.aclose()

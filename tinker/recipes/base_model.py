@@ -9,6 +9,7 @@ import tinker
 from tinker.recipes.errors import RecipeError
 from tinker.recipes.settings import TrainSettings
 from tinker.tokenizers import Tokenizer
+from tinker.tokenizers._files import model_name
 
 
 def resolve(service: tinker.ServiceClient, settings: TrainSettings) -> tuple[str, Tokenizer, int]:
@@ -45,7 +46,4 @@ def resolve(service: tinker.ServiceClient, settings: TrainSettings) -> tuple[str
 def served_name(model: str, served: Container[str]) -> str:
     """The name under which a server offers the model of a folder or GGUF file; other names, and those served, stay."""
     path = Path(model)
-    if model in served or not path.exists():
-        return model
-    named = path if path.name not in ("", "..") else path.resolve()
-    return named.name.removesuffix(".gguf")
+    return model if model in served or not path.exists() else model_name(path)

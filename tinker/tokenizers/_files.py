@@ -23,6 +23,12 @@ class TokenizerFiles:
     chat_template: str | dict[str, str] | None = None
 
 
+def model_name(path: Path) -> str:
+    """The name of the model in a folder or GGUF file to which nobody gave another."""
+    named = path if path.name not in ("", "..") else path.resolve()
+    return named.name.removesuffix(".gguf")
+
+
 def has_tokenizer(folder: Path) -> bool:
     return _vocabulary(folder) is not None
 

@@ -69,7 +69,7 @@ class UploadURL(Model):
                 )
             except httpx.TimeoutException:
                 raise APITimeoutError(bare, f"Timed out while sending {path.name}.") from None
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 why = str(error) or type(error).__name__
                 raise APIConnectionError(
                     bare, f"The connection failed while sending {path.name}: {why}."
@@ -77,13 +77,8 @@ class UploadURL(Model):
         if not response.is_success:
             kind = status_error_class(response.status_code)
             text = f"{path.name} was rejected with status code {response.status_code}: {_reason(response)}"
-            shown = httpx.Response(
-                response.status_code,
-                headers=response.headers,
-                content=response.content,
-                request=bare,
-            )
-            raise kind(text, shown, response.text)
+            response.request = bare
+            raise kind(text, response, response.text)
 
 
 def _reason(response: httpx.Response) -> str:

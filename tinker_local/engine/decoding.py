@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -187,66 +187,51 @@ class Row:
         )
 
 
-def ranked(scores: Scores | npt.NDArray[np.float32]) -> tuple[Ids, Scores]:
+def ranked(scores: Scores) -> tuple[Ids, Scores]:
     """The tokens of each row [rows, vocab], the most probable first, and their scores."""
-    if scores.dtype == np.float32:
-        # The bits of floats of one sign are in the floats' order. With the ids behind them, sorting takes less than half
-        # the time of finding a stable order.
-        keys = np.abs(scores).view(np.uint32).astype(np.uint64) << np.uint64(32)
-        keys |= np.arange(scores.shape[1], dtype=np.uint64)
-        keys.sort(axis=1)
-        order = (keys & np.uint64(2**32 - 1)).astype(np.int64)
-    else:
-        order = np.argsort(-scores, axis=1, kind="stable")
-    return order, np.take_along_axis(scores, order, axis=1).astype(np.float64)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return order, np.take_along_axis(scores, order, axis=1)
 
 
 def draw(
-    best: Any,
-    rows: Sequence[Row],
-    mass: Scores | None = None,
-    *,
-    xp: Any = np,
-    on: Callable[[npt.NDArray[Any]], Any] = lambda array: array,
-) -> tuple[Any, Any, Any]:
+    best: Scores, rows: Sequence[Row], mass: Scores | None = None
+) -> tuple[Ids, Scores, npt.NDArray[np.bool_]]:
     """For each row the rank of the token it draws, its log-probability in the distribution that temperature
     and filters leave, and whether `best` was enough to tell: arrays [rows].
 
     `best` [rows, K] are the scores of the most probable tokens, in order: of all tokens, or else `mass` [rows]
     is the sum over all tokens of `exp((score - highest score) / temperature)`.
-
-    With `best` as torch's tensor, `xp` is torch, `on` makes arrays tensors of the same device, and tensors are returned.
     """
     size = best.shape[1]
     is_greedy = np.array([[row.spec.temperature == 0] for row in rows])
-    temperature = on(np.where(is_greedy, 1.0, [[row.spec.temperature] for row in rows]))
-    top_k = on(np.where(is_greedy, 1, [[row.spec.top_k] for row in rows]))
-    top_p = on(np.array([[row.spec.top_p] for row in rows]))
+    temperature = np.where(is_greedy, 1.0, [[row.spec.temperature] for row in rows])
+    top_k = np.where(is_greedy, 1, [[row.spec.top_k] for row in rows])
+    top_p = np.array([[row.spec.top_p] for row in rows])
     # A finished row has no numbers left; its draw is not read.
-    uniform = on(np.array([[row.uniform[min(len(row.tokens), row.limit - 1)]] for row in rows]))
+    uniform = np.array([[row.uniform[min(len(row.tokens), row.limit - 1)]] for row in rows])
 
     with np.errstate(over="ignore"):  # at a temperature near 0
-        weights = xp.exp((best - best[:, :1]) / temperature)
-    weights[(on(np.arange(size)) >= top_k) & (top_k > 0)] = 0
-    below = xp.cumsum(weights, axis=1)
+        weights = np.exp((best - best[:, :1]) / temperature)
+    weights[(np.arange(size) >= top_k) & (top_k > 0)] = 0
+    below = np.cumsum(weights, axis=1)
     # Whether `best` contains all tokens that top-k keeps; then whether it contains all that top-p keeps.
     complete = (top_k > 0) & (top_k <= size)
     total = below[:, -1:]
     if mass is None:
         complete[:] = True
     else:
-        total = xp.where(complete, total, mass[:, None])
+        total = np.where(complete, total, mass[:, None])
     cut = below - weights >= top_p * total
     weights[cut] = 0
-    below = xp.cumsum(weights, axis=1)
+    below = np.cumsum(weights, axis=1)
     complete |= cut[:, -1:] & (top_k < 0)
-    total = xp.where(complete, below[:, -1:], total)
+    total = np.where(complete, below[:, -1:], total)
     rank = (below <= uniform * total).sum(axis=1)
     is_found = (rank < size)[:, None]
     decided = (complete | ((top_p == 1) & (top_k < 0))) & is_found
     rank = rank.clip(max=size - 1)
     with np.errstate(divide="ignore"):  # for a row that is not decided
-        drawn = xp.log(weights[on(np.arange(len(rows))), rank] / total[:, 0])
+        drawn = np.log(weights[np.arange(len(rows)), rank] / total[:, 0])
     return rank, drawn, decided[:, 0]
 
 

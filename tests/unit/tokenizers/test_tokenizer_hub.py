@@ -111,7 +111,7 @@ def hub(small: dict[str, Any]) -> Iterator[Hub]:
         "model.safetensors": b"weights",
     }
     with Hub(files) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield server
         server.shutdown()

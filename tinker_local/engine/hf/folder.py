@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
+from tinker.tokenizers._files import model_name
 from tinker_local.engine.hf import gguf
 
 
@@ -56,8 +57,7 @@ def open_folder(name: str | None, path: Path) -> Folder:
 
     if not path.exists():
         raise ModelError(f"{path}: no such file or folder")
-    named = path if path.name not in ("", "..") else path.resolve()
-    name = name or named.name.removesuffix(".gguf")
+    name = name or model_name(path)
     if file := gguf.find(path):
         try:
             path = gguf.converted(file)

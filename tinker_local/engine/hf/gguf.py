@@ -22,11 +22,11 @@ def find(path: Path) -> Path | None:
 
 
 def converted(file: Path) -> Path:
-    """The folder to which `file` is converted; created on first use."""
-    stat = file.stat()
-    mark = f"{file.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
+    """The folder to which `file` is converted; created on first use, the same for equal files wherever they are."""
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinker-local/gguf"
-    target = cache / f"{file.stem}-{hashlib.sha256(mark.encode()).hexdigest()[:12]}"
+    target = cache / f"{file.stem}-{digest[:12]}"
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=cache, prefix=".partial-"))

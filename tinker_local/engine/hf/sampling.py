@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from attrs import frozen
 from torch import Tensor
@@ -26,8 +25,11 @@ MAX_ROWS = 64
 """Maximum number of sequences that grow together; more wait. Fewer, if their keys and values do not fit the memory."""
 BEST = 256
 """Number of tokens that are ranked at first; a draw seldom needs more."""
-RANKED_SHARE = 8
-"""When all tokens are ranked, the number of rows at a time is this many times smaller than for computing logits."""
+BINS = 4096
+"""Number of bins into which the tokens are put where more are needed."""
+BINNED_SHARE = 8
+"""The number of rows binned at a time is this many times smaller than for computing logits."""
+TINY = 1e-30
 SHARE = 0.5
 """Fraction of the free memory for keys and values."""
 NO_TEXT = Text(frozenset(), lambda token: b"")
@@ -191,13 +193,12 @@ def _draw(scores: Tensor, rows: Sequence[Row]) -> Ids:
     best_scores, best_ids = scores.topk(min(wanted, scores.shape[1]))
     temperature = torch.tensor(
         [row.spec.temperature or 1.0 for row in rows], dtype=scores.dtype, device=scores.device
-    ).clamp(min=1e-30)
+    ).clamp(min=TINY)
     if wanted == 1:
         mass = np.ones(len(rows))
     else:
-        relative = (scores - best_scores[:, :1]) / temperature[:, None]
-        precision = torch.float32 if scores.is_mps else torch.float64  # Apple's GPUs have no other
-        mass = relative.exp().sum(1, dtype=precision).cpu().double().numpy()
+        weights = (scores - best_scores[:, :1]).div_(temperature[:, None]).exp_()
+        mass = weights.sum(1, dtype=_precise(scores)).cpu().double().numpy()
     best, ids = best_scores.cpu().double().numpy(), best_ids.cpu().numpy()
     if not np.isfinite(best[:, 0]).all():
         raise EngineError("the model's log-probabilities are not finite; training has diverged")
@@ -210,10 +211,10 @@ def _draw(scores: Tensor, rows: Sequence[Row]) -> Ids:
     undecided = np.array(
         [i for i, row in enumerate(rows) if not decided[i] and row.stop_reason is None], np.int64
     )
-    for piece in pieces(len(undecided), RANKED_SHARE * scores.shape[1]):
+    for piece in pieces(len(undecided), BINNED_SHARE * scores.shape[1]):
         here = undecided[piece]
         tokens[here], logprobs[here], drawn[here] = _draw_from_all(
-            scores[here.tolist()], [rows[i] for i in here], on_device=scores.is_cuda
+            scores[here.tolist()], [rows[i] for i in here]
         )
     for i, row in enumerate(rows):
         if row.stop_reason is not None:
@@ -226,25 +227,59 @@ def _draw(scores: Tensor, rows: Sequence[Row]) -> Ids:
     return tokens
 
 
-def _draw_from_all(
-    scores: Tensor, rows: Sequence[Row], *, on_device: bool
-) -> tuple[Ids, Scores, Scores]:
-    """The token each row draws when all are ranked, its log-probability, and that in the distribution drawn from.
+def _draw_from_all(scores: Tensor, rows: Sequence[Row]) -> tuple[Ids, Scores, Scores]:
+    """The token each row draws from all that temperature and top-p leave, its log-probability, and that in the
+    distribution drawn from.
 
-    A GPU sorts and adds up faster than it could hand over its scores.
+    To rank a whole vocabulary takes longer than all else. So tokens are put into bins by their scores, and only the bin in
+    which the sum of the probabilities reaches the drawn number is ranked.
     """
-    device = scores.device if on_device else torch.device("cpu")
+    temperature, top_p, uniform = (
+        torch.tensor(values, dtype=_precise(scores), device=scores.device)[:, None]
+        for values in (
+            [row.spec.temperature for row in rows],
+            [row.spec.top_p for row in rows],
+            [row.uniform[len(row.tokens)] for row in rows],
+        )
+    )
+    relative = scores - scores.amax(1, keepdim=True)
+    divisor = temperature.to(scores.dtype).clamp(min=TINY)
+    # Tokens less probable than the last bin's do not count, and would make the others' bins coarse.
+    lowest = torch.maximum(relative.amin(1, keepdim=True), -64 * divisor).clamp(max=-TINY)
+    bins = (relative * ((BINS - 1) / lowest)).clamp_(max=BINS - 1).long()
+    weights = relative.div_(divisor).exp_().to(temperature.dtype)
+    mass = weights.new_zeros(len(rows), BINS).scatter_add_(1, bins, weights)
+    below = mass.cumsum(1)
 
-    def on(array: npt.NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(device)
+    def reach(wanted: Tensor) -> tuple[Ids, Scores]:
+        """The most probable tokens that together have this weight: the last of them, and the sum with it."""
+        at = torch.searchsorted(below, wanted)
+        row, ids = (bins == at).nonzero(as_tuple=True)
+        found = (row, ids, scores[row, ids], weights[row, ids])
+        of_row, token_ids, of_token, weight = (one.cpu().numpy() for one in found)
+        order = np.lexsort((token_ids, -of_token, of_row))
+        edges = np.searchsorted(of_row, np.arange(1, len(rows)))
+        before = (below - mass).gather(1, at)[:, 0].tolist()
+        tokens, sums = np.zeros(len(rows), np.int64), np.zeros(len(rows))
+        for i, (part, limit) in enumerate(
+            zip(np.split(order, edges), wanted.tolist(), strict=True)
+        ):
+            reached = before[i] + weight[part].cumsum(dtype=np.float64)
+            last = min(int(np.searchsorted(reached, limit[0])), len(part) - 1)
+            tokens[i], sums[i] = token_ids[part[last]], reached[last]
+        return tokens, sums
 
-    if on_device:
-        in_order, token_ids = scores.sort(dim=1, descending=True, stable=True)
-    else:
-        token_ids, in_order = map(on, decoding.ranked(scores.cpu().numpy()))
-    # torch also on the CPU: other threads run while it adds up, which numpy does not let them.
-    ranks, drawn, _ = decoding.draw(in_order.double(), rows, xp=torch, on=on)
-    here = on(np.arange(len(rows))), ranks
-    found = (token_ids[here], in_order[here].double(), drawn)
-    tokens, logprobs, drawn = (one.cpu().numpy() for one in found)
-    return tokens, logprobs, drawn
+    kept = below[:, -1:]
+    if any(row.spec.top_p < 1 for row in rows):
+        _, sums = reach(top_p * kept)
+        kept = torch.where(top_p < 1, torch.from_numpy(sums).to(kept)[:, None], kept)
+    tokens, _ = reach(uniform * kept)
+    at = torch.from_numpy(tokens).to(scores.device)[:, None]
+    logprobs, drawn = (
+        one.gather(1, at)[:, 0].cpu().double().numpy() for one in (scores, weights / kept)
+    )
+    return tokens, logprobs, np.log(drawn)
+
+
+def _precise(scores: Tensor) -> torch.dtype:
+    return torch.float32 if scores.is_mps else torch.float64  # Apple's GPUs have no other
