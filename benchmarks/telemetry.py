@@ -2,6 +2,7 @@
 
     python benchmarks/telemetry.py              minutes; prints a table
     python benchmarks/telemetry.py --rounds 9   less exact
+    python benchmarks/telemetry.py --calls      the calls of a sample alone, without a server: seconds, and more exact
     python benchmarks/telemetry.py --smoke      each once and tiny
 
 All modes take turns in one process, in another order each round, so that a busy machine slows them alike; a figure is the ratio of the
@@ -11,16 +12,18 @@ least that each has taken in any round. The server is another process.
 from __future__ import annotations
 
 import argparse
+import contextvars
 import gc
 import math
 import os
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -155,11 +158,8 @@ services = ExitStack()
 def client(url: str, mode: str) -> tinker.ServiceClient:
     service = services.enter_context(tinker.ServiceClient(base_url=url, api_key="tml-bench"))
     session = service.session
-    if mode in (NOTHING, BARE):
-        session.telemetry = session.connection.telemetry = Silent() if mode == NOTHING else Bare()
-        session.backpressure._telemetry = session.telemetry
-    elif "observer" in mode:
-        service.observe(heard)
+    session.telemetry = session.connection.telemetry = teller(mode)
+    session.backpressure._telemetry = session.telemetry
     return service
 
 
@@ -210,14 +210,100 @@ def measure(modes: Modes, make: Callable[[str], Work], rounds: int) -> dict[str,
     }
 
 
+class Canned:
+    """In place of an HTTP client: it has the response already."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+
+    async def send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
+        return self._response
+
+
+def calls(told: Telemetry, count: int) -> float:
+    """Seconds of a sample's calls, two requests and a poll among them, without what they count and pass on."""
+    sequence = SimpleNamespace(tokens_np=range(64), stop_reason="stop")
+    sample = SimpleNamespace(sequences=[sequence])
+    more: dict[str, Any] = {f"gen_ai.request.{number}": number for number in range(6)}
+    http: Any = Canned(httpx.Response(200, content=b"x" * 500))
+    url = "http://127.0.0.1:8000/api/v1"
+    places = [(name, httpx.URL(f"{url}/{name}")) for name in ("asample", "retrieve_future")]
+    samples = [
+        (
+            contextvars.copy_context(),
+            Progress(
+                "asample",
+                {"sampling_session_id": "s:sample:0"},
+                seq_ids=[3],
+                request_ids=["s:sample:0:3"],
+                model="Qwen/Qwen3-8B",
+                prompt_length=lambda: 512,
+                attributes=lambda: more,
+            ),
+            [
+                (name, httpx.Request("POST", place, content=b"x" * 1000, headers={"a": "b"}))
+                for name, place in places
+            ],
+        )
+        for _ in range(count)
+    ]
+
+    def finish(sending: Coroutine[Any, Any, httpx.Response]) -> None:
+        with suppress(StopIteration):
+            sending.send(None)
+
+    gc.collect()
+    before = time.process_time()
+    while samples:
+        context, progress, requests = samples.pop()  # as in a client, of which few are pending
+        context.run(told.begun, progress)
+        for name, request in requests:
+            context.run(finish, told.send(http, request, name, progress, 1))
+        told.polled(progress, "s:sample:0:3", "done", 0.1)
+        told.ended(progress, sample, None)
+    return (time.process_time() - before) / count
+
+
+def measure_calls(rounds: int) -> dict[str, float]:
+    """The least seconds of each mode, without what a client that does nothing takes."""
+    least: dict[str, float] = {}
+    for modes in (WITHOUT, WITH):
+        if modes is WITH:
+            import opentelemetry.trace  # noqa: F401
+        found = dict.fromkeys(modes, math.inf)
+        told = {mode: teller(mode) for mode in modes}
+        for _ in range(rounds):
+            for mode in random.sample([*modes], len(modes)):
+                with modes[mode]():
+                    found[mode] = min(found[mode], *[calls(told[mode], 50) for _ in range(20)])
+        nothing_at_all = found.pop(NOTHING)
+        least |= {mode: seconds - nothing_at_all for mode, seconds in found.items()}
+    return least
+
+
+def teller(mode: str) -> Telemetry:
+    """What a client of this mode counts with."""
+    if mode in (NOTHING, BARE):
+        return Silent() if mode == NOTHING else Bare()
+    told = Telemetry()
+    if "observer" in mode:
+        told.observe(heard)
+    return told
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--only", type=int, help="only the scenario with this number, from 0")
+    parser.add_argument("--calls", action="store_true", help="only the calls of a sample, alone")
     arguments = parser.parse_args()
     smoke = arguments.smoke
     rounds = 1 if smoke else arguments.rounds
+    if arguments.calls:
+        found = [[mode, f"{seconds * 1e6:.1f}"] for mode, seconds in measure_calls(rounds).items()]
+        print(table(found, ["calls of a sample", "µs"]))
+        return
     counts = (10, 1, 1) if smoke else (200, 20, 2)
     scenarios: dict[str, tuple[int, int, Callable[[str, str], Work]]] = {
         "a sample": (64, counts[0], lambda url, mode: samples(url, mode, counts[0])),

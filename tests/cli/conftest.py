@@ -1,4 +1,4 @@
-"""The command, each time as a process of its own, against the embedded server."""
+"""The command against the embedded server: inside this process, and where that matters as a process of its own."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ import pytest
 
 import tinker
 from tests.support.command import Cli
+from tests.support.command_here import CliHere
 
 
 @pytest.fixture
-def cli(server: str, tmp_path: Path) -> Cli:
+def cli(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliHere:
+    return CliHere(server, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def process(server: str, tmp_path: Path) -> Cli:
     return Cli(server, tmp_path)
 
 

@@ -30,8 +30,8 @@ NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
 @pytest.fixture
-def here(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliHere:
-    return CliHere(server, tmp_path, monkeypatch)
+def here(cli: CliHere) -> CliHere:
+    return cli
 
 
 # ---- sample ---------------------------------------------------------------------------------
@@ -374,21 +374,28 @@ def test_data_is_checked_and_shown(here: CliHere) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
-        (("checkpoint", "info", "nonsense"), 2, "CHECKPOINT_PATH"),
-        (("checkpoint", "delete"), 2, "Give checkpoint paths, or --run-id."),
+        (("checkpoint", "info", "nonsense"), 1, "not a tinker path: 'nonsense'"),
+        (("checkpoint", "delete"), 1, "Give checkpoint paths, or --run-id."),
         (
             ("checkpoint", "delete", "tinker://r/weights/a", "--type", "weights"),
-            2,
+            1,
             "--type, --before and --after need --run-id.",
         ),
         (
             ("checkpoint", "delete", "--run-id", "r", "--before", "soon"),
-            2,
-            "'soon' is not a date such as 2026-11-01",
+            1,
+            "--before: 'soon' is not a date such as 2026-11-01",
         ),
+        (
+            ("checkpoint", "delete", "--run-id", "r", "--type", "sampled"),
+            1,
+            "--type is 'sampled'; it must be one of weights, sampler_weights, external_weights.",
+        ),
+        (("checkpoint", "download", "tinker://r/weights/a", "-o", "there"), 1, "there is a file"),
+        (("session", "export-trace", "s", "-o", "."), 1, ". is a folder"),
         (("checkpoint", "prune", "--keep", "1", "--older-than", "5x"), 2, "'5x' is not a duration"),
-        (("run", "list", "--columns", "id,colour"), 2, "unknown: colour; there are id"),
-        (("run", "list", "--columns", ","), 2, "unknown: (none given)"),
+        (("run", "list", "--columns", "id,colour"), 1, "--columns has 'colour'; there are id"),
+        (("run", "list", "--columns", "id,"), 1, "--columns has ''; there are id"),
         (("export", "x", "--merge", ".", "--vllm"), 2, "--vllm is about adapters"),
         (("export", "x", "--output", "."), 1, "exists and is not empty"),
         (("export", "nothing-here"), 1, "nothing-here is neither the path of a checkpoint"),
@@ -409,14 +416,53 @@ def test_odd_arguments(
 def test_what_destroys_asks_in_a_terminal(here: CliHere) -> None:
     path = here.ok("checkpoint", "create", "--base-model", TINY).stdout.strip()
     no = here("checkpoint", "delete", path, typed="n\n")
-    assert (no.status, "Interrupted." in no.stderr) == (130, True)
+    assert (no.status, "Nothing was deleted." in no.stderr) == (0, True)
     assert path in here.ok("checkpoint", "info", path).stdout
     assert "Deleted 1 of 1 checkpoint." in here.ok("checkpoint", "delete", path, typed="y\n").stderr
     gone = here("checkpoint", "info", path)
     assert (gone.status, f"{path} does not exist" in gone.stderr) == (1, True)
-    failed = here("-f", "json", "checkpoint", "delete", path, "--yes")
-    assert (failed.status, failed.json["deleted_count"]) == (1, 0)
-    assert "Not deleted: " in failed.stderr
+    again = here("-f", "json", "checkpoint", "delete", path, "--yes")
+    assert (again.status, again.json["deleted_count"]) == (0, 0)  # it is not there, as asked
+    assert "Not deleted: " in again.stderr
+
+
+def test_a_checkpoint_that_is_left_is_a_failure(here: CliHere) -> None:
+    """Whatever happens to the others."""
+    paths = [f"tinker://r/weights/{name}" for name in ("gone", "kept", "deleted")]
+    answers: dict[str, list[Answer]] = {
+        "gone": [(404, {"detail": "Unknown checkpoint"})],
+        "kept": [(403, {"detail": "Not yours"})],
+        "deleted": [(200, {})],
+    }
+    with ScriptedServer(**answers) as other:
+        done = here("-f", "json", "--base-url", other.url, "checkpoint", "delete", *paths, "--yes")
+    assert (done.status, done.json["deleted_count"]) == (1, 1)
+    assert [one["tinker_path"] for one in done.json["failed"]] == paths[:2]
+    assert "Deleted 1 of 3 checkpoints." in done.stderr
+
+
+def test_a_pipe_may_answer(here: CliHere) -> None:
+    """As `yes | tinker checkpoint delete PATH`, which the official command accepts."""
+    path = here.ok("checkpoint", "create", "--base-model", TINY).stdout.strip()
+    assert "Nothing was deleted." in here.ok("checkpoint", "delete", path, stdin="n\n").stderr
+    assert here("checkpoint", "delete", path, stdin="tinker://a/weights/b\n").status == 1
+    deleted = here.ok("-f", "json", "checkpoint", "delete", path, stdin="y\ny\n").json
+    assert deleted["deleted_count"] == 1
+
+
+def test_titles_say_ids_as_they_are_and_that_there_is_more(here: CliHere) -> None:
+    """Not as emoji, which is what rich makes of `:train:`."""
+    paths = [here.ok("checkpoint", "create", "--base-model", TINY).stdout.strip() for _ in range(2)]
+    run_id = paths[0].removeprefix("tinker://").split("/")[0]
+    assert f"Training Run: {run_id}" in here.ok("run", "info", run_id).stdout
+    for noun, command in {
+        "checkpoint": "checkpoint",
+        "training run": "run",
+        "session": "session",
+    }.items():
+        assert f"1 {noun}; --limit 0 lists all" in here.ok(command, "list", "--limit", "1").stdout
+        assert "lists all" not in here.ok(command, "list", "--limit", "0").stdout
+    assert "expires in 1 day" in here.ok("checkpoint", "set-ttl", paths[0], "--ttl=86400").stderr
 
 
 def test_a_checkpoint_is_exported_and_uploaded(here: CliHere) -> None:

@@ -7,12 +7,13 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 
 import pytest
 
 from tests.support.command import Cli, Ended
 
-pytest.importorskip("datasets")
+pytestmark = pytest.mark.skipif(find_spec("datasets") is None, reason="needs the package datasets")
 
 ROWS = [{"prompt": f"{n} plus 1 is ", "completion": f"{n + 1}."} for n in range(24)]
 FILES = {
@@ -76,25 +77,25 @@ def hub() -> Iterator[str]:
     server.server_close()
 
 
-def of_hub(cli: Cli, hub: str, *arguments: str) -> Ended:
-    return cli(*arguments, env={"HF_ENDPOINT": hub, "HF_HUB_DISABLE_TELEMETRY": "1"})
+def of_hub(process: Cli, hub: str, *arguments: str) -> Ended:
+    return process(*arguments, env={"HF_ENDPOINT": hub, "HF_HUB_DISABLE_TELEMETRY": "1"})
 
 
-def test_a_dataset_of_the_hub_is_trained_on(cli: Cli, hub: str) -> None:
+def test_a_dataset_of_the_hub_is_trained_on(process: Cli, hub: str) -> None:
     common = ("--batch-size", "8", "--rank", "4", "--eval-fraction", "0", "--epochs", "1")
-    trained = of_hub(cli, hub, "train", "hf://somebody/sums", *common, "-o", "run")
+    trained = of_hub(process, hub, "train", "hf://somebody/sums", *common, "-o", "run")
     assert trained.status == 0, trained.stderr
-    steps = (cli.folder / "run" / "metrics.jsonl").read_text().splitlines()
+    steps = (process.folder / "run" / "metrics.jsonl").read_text().splitlines()
     assert sum(json.loads(step)["num_sequences"] for step in steps) == len(ROWS)
 
 
-def test_a_split_is_chosen(cli: Cli, hub: str) -> None:
-    shown = of_hub(cli, hub, "data", "check", "hf://somebody/sums:test")
+def test_a_split_is_chosen(process: Cli, hub: str) -> None:
+    shown = of_hub(process, hub, "data", "check", "hf://somebody/sums:test")
     assert shown.status == 0, shown.stderr
     assert "1 row" in shown.stdout + shown.stderr
 
 
-def test_a_missing_dataset_is_reported(cli: Cli, hub: str) -> None:
-    refused = of_hub(cli, hub, "data", "check", "hf://somebody/else")
+def test_a_missing_dataset_is_reported(process: Cli, hub: str) -> None:
+    refused = of_hub(process, hub, "data", "check", "hf://somebody/else")
     assert refused.status == 1
     assert "hf://somebody/else cannot be loaded: " in refused.stderr

@@ -98,23 +98,24 @@ def hub() -> Iterator[HubServer]:
 
 
 def test_the_adapter_and_a_card_are_pushed(
-    cli: Cli, saved: tuple[str, str], hub: HubServer
+    process: Cli, saved: tuple[str, str], hub: HubServer
 ) -> None:
     env = {
         "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
         "HF_TOKEN": "hf_test",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
-    done = cli("-f", "json", "checkpoint", "push-hf", saved[0], "--repo", "me/x", env=env)
+    done = process("-f", "json", "checkpoint", "push-hf", saved[0], "--repo", "me/x", env=env)
     assert done.status == 0, done.stderr
     assert done.json["url"].endswith("/me/x/commit/1")
+    assert (done.json["repo_id"], done.json["public"]) == ("me/x", False)
     assert hub.created[0]["name"] == "x"
     assert hub.created[0]["visibility"] == "private"
     assert set(hub.files) == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
     assert json.loads(hub.files["adapter_config.json"])["r"] == 4
     assert b"base_model: tinker-local/tiny" in hub.files["README.md"]
     hub.files.clear()
-    cli(
+    process(
         "checkpoint",
         "push-hf",
         saved[0],
@@ -131,24 +132,24 @@ def test_the_adapter_and_a_card_are_pushed(
 
 
 def test_a_rejection_by_the_hub_is_reported_without_the_token(
-    cli: Cli, saved: tuple[str, str], hub: HubServer
+    process: Cli, saved: tuple[str, str], hub: HubServer
 ) -> None:
     hub.refuses = True
     env = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_TOKEN": "hf_test"}
-    done = cli("checkpoint", "push-hf", saved[0], "--repo", "me/x", env=env)
+    done = process("checkpoint", "push-hf", saved[0], "--repo", "me/x", env=env)
     assert done.status == 1
     assert "The hub rejected the adapter" in done.stderr
     assert "hf_test" not in done.stderr
-    none = cli(
+    none = process(
         "checkpoint", "push-hf", saved[0], "--repo", "me/x", env={"HF_ENDPOINT": env["HF_ENDPOINT"]}
     )
     assert none.status == 1
     assert none.stderr.count("\n") < 8
 
 
-def test_a_hub_that_cannot_be_reached(cli: Cli, saved: tuple[str, str]) -> None:
+def test_a_hub_that_cannot_be_reached(process: Cli, saved: tuple[str, str]) -> None:
     env = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "hf_test"}
-    done = cli("checkpoint", "push-hf", saved[0], "--repo", "me/x", env=env)
+    done = process("checkpoint", "push-hf", saved[0], "--repo", "me/x", env=env)
     assert done.status == 1
     assert "The hub cannot be reached" in done.stderr
     assert "unexpected" not in done.stderr

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tinker
+import tinker_contract
 from tests.support.scripted_server import Answer, ScriptedServer
+from tinker._protocol import outcome
 
 RESULT: Answer = (200, {"type": "optim_step", "metrics": {"a": 1.0}})
 PENDING: Answer = (200, {"type": "try_again", "request_id": "r", "queue_state": "active"})
@@ -99,3 +104,43 @@ def test_what_is_too_late_before_its_turn_is_not_sent() -> None:
             second.result(timeout=10)
         server.let_go.set()
         assert {request["seq_id"] for request in server.seen["optim_step"]} == {1}
+
+
+NOTE = "An earlier attempt may have taken effect on the server."
+
+
+@pytest.mark.parametrize(
+    ("operation", "ask", "notes"),
+    [
+        ("get_server_capabilities", lambda service: service.get_server_capabilities(), []),
+        ("sessions", lambda service: service.create_rest_client().list_sessions().result(), []),
+        ("get_info", lambda service: service.reattach_training_client("s:train:0").result(), []),
+        (
+            "publish",
+            lambda service: (
+                service.create_rest_client()
+                .publish_checkpoint_from_tinker_path("tinker://s:train:0/weights/a")
+                .result()
+            ),
+            [NOTE],
+        ),
+    ],
+)
+def test_only_what_changes_something_may_have_taken_effect(
+    operation: str, ask: Callable[[tinker.ServiceClient], object], notes: list[str]
+) -> None:
+    policy = tinker.RetryPolicy(attempts=2, **QUICK)
+    with (
+        ScriptedServer(**{operation: [BUSY]}) as server,
+        tinker.ServiceClient(base_url=server.url, retry=policy) as service,
+    ):
+        with pytest.raises(tinker.InternalServerError) as failed:
+            ask(service)
+        assert len(server.seen[operation]) == 2
+    assert getattr(failed.value, "__notes__", []) == notes
+
+
+def test_what_changes_nothing_is_in_the_contract() -> None:
+    contract = json.loads((Path(tinker_contract.__file__).parent / "openapi.json").read_bytes())
+    posts = {item["post"]["operationId"] for item in contract["paths"].values() if "post" in item}
+    assert posts >= outcome.READS

@@ -14,7 +14,7 @@ import pytest
 from tests.support.raw_server import Peer, serve
 from tinker._http.client import LeanClient, make_client
 from tinker._http.config import Settings
-from tinker._http.http1 import Http1Transport
+from tinker._http.http1 import TRACE, Http1Transport
 
 HEADERS = {"User-Agent": "test", "Accept": "application/json", "X-API-Key": "tml-x"}
 
@@ -158,3 +158,18 @@ def test_proxies_are_left_to_httpx(
         monkeypatch.setenv(name, value)
     kind: Callable[..., Any] = LeanClient if lean else httpx.AsyncClient
     assert type(make_client(Settings(base_url=url, api_key="tml-x"), {})) is kind
+
+
+def test_the_headers_of_a_trace_pass_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = [(b"traceparent", b"00-1"), (b"tracestate", b"a=b")]
+    settings = Settings(base_url="http://tinker.invalid", api_key="tml-x")
+
+    async def main() -> Any:
+        async with serve(echo) as proxy:
+            monkeypatch.setenv("http_proxy", proxy.url)
+            async with make_client(settings, {}) as client:
+                return (await client.post("/", extensions={TRACE: trace})).json()
+
+    _, headers, _ = asyncio.run(main())
+    assert ["traceparent", "00-1"] in headers
+    assert ["tracestate", "a=b"] in headers

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tinker._http.config import Settings
-from tinker._http.http1 import Http1Transport
+from tinker._http.http1 import TRACE, Http1Transport
 from tinker._version import SDK_VERSION
 
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=90.0)
@@ -124,7 +124,8 @@ def make_client(settings: Settings, headers: dict[str, str]) -> httpx.AsyncClien
     }
     client: httpx.AsyncClient
     if proxy_for(settings) is not None:
-        client = httpx.AsyncClient(limits=_LIMITS, **options)
+        hooks = {"request": [_set_trace_headers]}
+        client = httpx.AsyncClient(limits=_LIMITS, event_hooks=hooks, **options)
     else:
         client = LeanClient(Http1Transport(_keepalive_options()), **options)
     client.headers.encoding = "latin-1"  # httpx rejects it in the constructor
@@ -132,6 +133,11 @@ def make_client(settings: Settings, headers: dict[str, str]) -> httpx.AsyncClien
     for name, value in headers.items():
         client.headers[name] = value
     return client
+
+
+async def _set_trace_headers(request: httpx.Request) -> None:
+    for name, value in request.extensions.get(TRACE, ()):
+        request.headers[name.decode()] = value.decode()
 
 
 def proxy_for(settings: Settings) -> str | None:

@@ -35,6 +35,13 @@ SENT_TWICE = "sent_twice"
 """Extension of a response whose request was sent twice, because the first connection ended without a response."""
 
 
+TRACE = "tinker_trace"
+"""Extension of a request: headers that differ from request to request, names and values as bytes.
+
+The heads of requests are cached, and this keeps them alike; httpx takes longer to set a header than to make a head.
+"""
+
+
 class Http1Transport(httpx.AsyncBaseTransport):
     """The connections to one server. Used on one event loop."""
 
@@ -55,10 +62,9 @@ class Http1Transport(httpx.AsyncBaseTransport):
         # Read what has already arrived directly: going through the event loop costs more than the read.
         whole = isinstance(request.stream, httpx.SyncByteStream)
         body = request.read() if whole else await request.aread()
-        headers, trace = request.headers.raw, b""
-        while headers and headers[-1][0] in _OF_A_TRACE:
-            trace += _line(*headers.pop())
-        head = self._head(request.method, request.url.raw_path, tuple(headers)) + trace
+        head = self._head(request.method, request.url.raw_path, tuple(request.headers.raw))
+        for name, value in request.extensions.get(TRACE, ()):
+            head += _line(name, value)
         if body or request.method in _WITH_BODY:
             head += b"Content-Length: %d\r\n" % len(body)
         head += b"\r\n"
@@ -187,8 +193,6 @@ _HEAD = re.compile(
     rb"[!-~]+ [!-~]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)+"
 )
 _FRAMING = (b"content-length", b"transfer-encoding")
-_OF_A_TRACE = (b"traceparent", b"tracestate")
-"""Headers that differ from request to request, and are set last: a head that has them would not be used again."""
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 

@@ -388,7 +388,8 @@ class _Delivery(Generic[T]):
     def _final(self, error: APIError) -> APIError:
         """The error that the caller gets."""
         error.outcome_unknown = self._attempts.outcome_unknown
-        if error.outcome_unknown and self._attempts.made > 1 and self.key is None:
+        is_read = outcome.changes_nothing(self.message.method, self.message.operation)
+        if error.outcome_unknown and self._attempts.made > 1 and self.key is None and not is_read:
             error.add_note("An earlier attempt may have taken effect on the server.")
         return error
 

@@ -22,8 +22,9 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 
+from tinker._http.http1 import TRACE
 from tinker._protocol import recorder
-from tinker._protocol.progress import Progress
+from tinker._protocol.progress import Headers, Progress
 from tinker._protocol.recorder import Recorder
 from tinker._version import SDK_VERSION
 
@@ -48,8 +49,8 @@ class Telemetry:
     def __init__(self) -> None:
         self._tracer = trace.get_tracer_provider().get_tracer("tinker", SDK_VERSION)
         meter = metrics.get_meter_provider().get_meter("tinker", SDK_VERSION)
-        self._tokens: defaultdict[tuple[str, str], int] = defaultdict(int)
-        """By model, and input or output."""
+        self._tokens: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+        """Of the input and of the output, by model."""
         self.histograms = Histograms(meter) if os.environ.get("TINKER_OTEL_HISTOGRAMS") else None
         for name, unit, what, read in _COUNTERS:
             read_total = partial(_observe, read)
@@ -65,8 +66,9 @@ class Telemetry:
         )
 
     def _observe_tokens(self, _: CallbackOptions) -> Iterable[Observation]:
-        for (model, kind), count in tuple(self._tokens.items()):
-            yield Observation(count, {**_sample(model)[1], "gen_ai.token.type": kind})
+        for model, counts in tuple(self._tokens.items()):
+            for kind, count in zip(("input", "output"), counts, strict=True):
+                yield Observation(count, {**_sample(model)[1], "gen_ai.token.type": kind})
 
     # ---- operations -------------------------------------------------------------------------
 
@@ -90,24 +92,30 @@ class Telemetry:
         self, progress: Progress, seconds: float, value: object, error: BaseException | None
     ) -> None:
         """Count the tokens of an operation, and end its span."""
-        used: dict[str, int] = {}
-        sequences = None
+        sequences, output, prompt = None, 0, -1
         if progress.model is not None and (sequences := getattr(value, "sequences", None)):
-            used["output"] = sum([len(one.tokens_np) for one in sequences])
-            if progress.prompt_length is not None and (length := progress.prompt_length()) >= 0:
-                used["input"] = length
-            for kind, count in used.items():
-                self._tokens[progress.model, kind] += count
+            for one in sequences:
+                output += len(one.tokens_np)
+            if progress.prompt_length is not None:
+                prompt = progress.prompt_length()
+            tokens = self._tokens[progress.model]
+            tokens[0] += max(prompt, 0)
+            tokens[1] += output
         if progress.span is None and self.histograms is None:
             return
+        used = {"output": output} if sequences else {}
+        if prompt >= 0:
+            used["input"] = prompt
         about: Attributes = {} if error is None else {"error.type": type(error).__name__}
         if self.histograms is not None:
             self.histograms.operation(progress, seconds, used, about)
         if progress.span is not None:
             if sequences:
                 about["gen_ai.response.finish_reasons"] = [str(s.stop_reason) for s in sequences]
-            about |= {f"gen_ai.usage.{kind}_tokens": count for kind, count in used.items()}
-            progress.span.set_attributes(about | _about(progress))
+            for kind, count in used.items():
+                about[f"gen_ai.usage.{kind}_tokens"] = count
+            _describe(progress, about)
+            progress.span.set_attributes(about)
             if error is not None:
                 progress.span.set_status(trace.StatusCode.ERROR)
             progress.span.end()
@@ -118,16 +126,17 @@ class Telemetry:
         self, request: httpx.Request, operation: str, attempt: int, progress: Progress
     ) -> trace.Span | None:
         """Start the span of one attempt, and name it in the request's headers; None if it is not recorded."""
-        headers, span = progress.trace_headers, None
-        if not headers:
-            name, attributes = _request(operation, request.method, str(request.url))
-            span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
-            if attempt > 1:
-                span.set_attribute("http.request.resend_count", attempt - 1)
-            headers = _headers(span)
-        for name, value in headers.items():
-            request.headers[name] = value
-        return span if span is not None and span.is_recording() else None
+        if progress.trace_headers:
+            request.extensions[TRACE] = progress.trace_headers
+            return None
+        name, attributes = _request(operation, request.method, str(request.url))
+        span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+        request.extensions[TRACE] = _headers(span)
+        if not span.is_recording():
+            return None
+        if attempt > 1:
+            span.set_attribute("http.request.resend_count", attempt - 1)
+        return span
 
     def end_request(
         self,
@@ -138,9 +147,7 @@ class Telemetry:
         response: httpx.Response | None,
         failure: BaseException | None,
     ) -> None:
-        """End the span of an attempt."""
-        if span is None and self.histograms is None:
-            return
+        """End the span of an attempt, and record how long it took."""
         error = type(failure).__name__ if response is None else None
         about: Attributes = {}
         if response is not None:
@@ -153,7 +160,8 @@ class Telemetry:
             del place["url.full"]
             self.histograms.requests.record(seconds, place | about)
         if span is not None:
-            span.set_attributes(about)
+            for name, value in about.items():  # faster than all at once
+                span.set_attribute(name, value)
             if error is not None:
                 span.set_status(trace.StatusCode.ERROR)
             span.end()
@@ -228,23 +236,24 @@ def _request(operation: str, method: str, url: str) -> tuple[str, Attributes]:
     }
 
 
-def _headers(span: trace.Span) -> dict[str, str]:
+def _headers(span: trace.Span) -> Headers:
     """The headers of W3C trace context, as `TraceContextTextMapPropagator` makes them, which takes thrice the time."""
     current = span.get_span_context()
     if not current.is_valid:
-        return {}
-    headers = {
-        "traceparent": f"00-{current.trace_id:032x}-{current.span_id:016x}-{current.trace_flags:02x}"
-    }
-    if current.trace_state:
-        headers["tracestate"] = current.trace_state.to_header()
-    return headers
+        return ()
+    parent = b"00-%032x-%016x-%02x" % (current.trace_id, current.span_id, current.trace_flags)
+    if not (state := current.trace_state):
+        return ((b"traceparent", parent),)
+    return (b"traceparent", parent), (b"tracestate", state.to_header().encode())
 
 
-def _about(progress: Progress) -> Attributes:
-    """What a recorded span says of its operation."""
-    about: Attributes = {_IDS[name]: value for name, value in progress.ids.items() if name in _IDS}
-    about["tinker.operation"] = progress.operation
+def _describe(progress: Progress, about: Attributes) -> None:
+    """Add what a recorded span says of its operation."""
+    for name, value in progress.ids.items():
+        if name in _IDS:
+            about[_IDS[name]] = value
+    if progress.model is not None:
+        about["tinker.operation"] = progress.operation
     about["tinker.polls"] = progress.polls
     about["tinker.queue_state"] = progress.queue_state
     if progress.seq_ids:
@@ -254,7 +263,6 @@ def _about(progress: Progress) -> Attributes:
         about["tinker.request_id"] = progress.request_ids[0]
     if progress.attributes is not None:
         about |= {name: value for name, value in progress.attributes().items() if value is not None}
-    return about
 
 
 # ---- metrics that are read when they are exported -------------------------------------------

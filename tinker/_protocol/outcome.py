@@ -18,6 +18,19 @@ import httpx
 from tinker._http.http1 import SENT_TWICE
 from tinker._protocol.server_traits import is_html
 
+READS = frozenset(
+    [
+        "client_config",
+        "client_dynamic_config",
+        "get_info",
+        "weights_info",
+        "retrieve_future",
+        "retrieve_futures",
+        "search_sessions",
+        "search_checkpoints",
+    ]
+)
+"""Operations with POST that change nothing, as those with GET."""
 _MAY_BE_DONE = "tinker: an earlier attempt may have been carried out"
 """The extension of a response that says so."""
 _NOT_SENT = (
@@ -65,6 +78,11 @@ def is_from_proxy(status: int, body: object) -> bool:
 def is_unknown(status: int) -> bool:
     """Whether the server may have carried out, or may still carry out, a request with this response."""
     return status == 408 or status >= 500
+
+
+def changes_nothing(method: str, operation: str) -> bool:
+    """Whether it does not matter how often a request is carried out."""
+    return method == "GET" or operation in READS
 
 
 def may_follow_success(status: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
@@ -26,6 +26,9 @@ REPORT_INTERVAL = 60.0
 
 QueueObserver = Callable[[str, str | None], None]
 """Called with the queue state of an operation, and the server's reason or None, when they change."""
+
+
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 @define(eq=False)
@@ -58,7 +61,7 @@ class Progress:
     """Whether nobody traces it: then none of its requests has a span either."""
     span: Any = None
     """Its OpenTelemetry span, if that is recorded."""
-    trace_headers: Mapping[str, str] = {}
+    trace_headers: Headers = ()
     """What its requests say of its trace, if its span is not recorded."""
 
     def in_queue(self, state: str, reason: str | None) -> bool:

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import weakref
+from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from typing import Literal, TypeAlias
 
@@ -49,9 +50,14 @@ class Durations:
             self.count += len(fresh)
             self.total += sum(fresh)
             self.longest = max(self.longest, *fresh, 0.0)
-            self.classes.update(
-                math.floor(math.log2(max(seconds, _SHORTEST)) * _PER_DOUBLING) for seconds in fresh
-            )
+            fresh.sort()
+            begin = 0
+            while begin < len(fresh):
+                number = math.floor(math.log2(max(fresh[begin], _SHORTEST)) * _PER_DOUBLING)
+                longer = math.exp2((number + 1) / _PER_DOUBLING)
+                end = bisect_left(fresh, longer, begin + 1)
+                self.classes[number] += end - begin
+                begin = end
 
     def merge(self, other: Durations) -> None:
         """Count those of another one too."""

@@ -152,7 +152,7 @@ class Telemetry:
             raise
         finally:
             seconds = time.perf_counter() - began
-            if tracing is not None:
+            if tracing is not None and (span is not None or tracing.histograms is not None):
                 tracing.end_request(span, request, operation, seconds, response, failure)
             status, sent, received = None, len(request.content), 0
             if response is not None:

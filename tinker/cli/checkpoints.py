@@ -17,12 +17,12 @@ def parsed(path: str) -> ParsedCheckpointTinkerPath:
     """The parts of a path.
 
     Raises:
-        click.BadParameter: It is not the path of a checkpoint.
+        click.ClickException: It is not the path of a checkpoint.
     """
     try:
         return ParsedCheckpointTinkerPath.from_tinker_path(path)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="CHECKPOINT_PATH") from None
+        raise click.ClickException(str(error)) from None
 
 
 def listed(state: State, run_id: str | None) -> list[Checkpoint]:
@@ -40,9 +40,11 @@ def download_to(state: State, path: str, parent: Path, *, force: bool) -> Path:
         raise click.ClickException(
             f"{folder} exists; pass --force to replace it, or --output for another place."
         )
+    if parent.is_file():
+        raise click.ClickException(f"{parent} is a file; --output is the folder to download into.")
+    parent.mkdir(parents=True, exist_ok=True)
     source, delete_export = _exported(state, parts)
     try:
-        parent.mkdir(parents=True, exist_ok=True)
         with state.progress("Downloading") as progress:
             found = state.rest.download_checkpoint(
                 source, parent, overwrite=force, progress=progress

@@ -113,6 +113,7 @@ class State:
             force_terminal=True if self.color and not terminal else None,
             width=None if terminal or "COLUMNS" in os.environ else 10_000,
             highlight=False,
+            emoji=False,  # ids have `:train:` in them
             soft_wrap=False,
         )
 
@@ -149,7 +150,10 @@ class State:
         from rich.text import Text  # noqa: PLC0415
 
         table = Table(
-            title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+            title=Text(title, style="table.title") if title else None,
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
         )
         for name in columns:
             # Truncated paths and ids are useless: wrap them instead.
@@ -186,20 +190,21 @@ class State:
             task = bar.add_task(text, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
-    def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask before something is destroyed.
+    def confirm(self, question: str, *, yes: bool) -> bool:
+        """Ask before something is destroyed; without a terminal, a line of standard input is the answer.
 
         Raises:
-            click.Abort: The answer is no.
-            click.ClickException: There is no terminal to ask.
+            click.ClickException: There is no answer.
         """
-        if yes:
-            return
-        if not sys.stdin.isatty():
+        if yes or sys.stdin.isatty():
+            return yes or click.confirm(question, err=True)
+        answers = {"y": True, "yes": True, "n": False, "no": False}
+        answer = answers.get(sys.stdin.readline().strip().lower())
+        if answer is None:
             raise click.ClickException(
                 f"{question} There is no terminal to ask: pass --yes to confirm."
             )
-        click.confirm(question, abort=True, err=True)
+        return answer
 
 
 def _plain(value: Any) -> Any:

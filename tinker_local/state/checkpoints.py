@@ -101,7 +101,11 @@ class CheckpointFiles:
         """The same files under another tinker path; returns their folder."""
         target = self._new_folder(location, uuid.uuid4().hex)
         for name, file in self.files(folder).items():
-            shutil.copyfile(file, self._root / target / name)
+            with (
+                file.open("rb") as source,
+                tensor_files.durable(self._root / target / name) as made,
+            ):
+                shutil.copyfileobj(source, made)
         return target
 
     def rename(self, folder: str, save: str) -> str:
@@ -115,14 +119,13 @@ class CheckpointFiles:
         """A file to write, which is encrypted for the recipients if there are any."""
         path = self._root / folder / name
         if not recipients:
-            with path.open("wb") as file:
+            with tensor_files.durable(path) as file:
                 yield file
             return
         plain = io.BytesIO()  # never on disk
         yield plain
-        path.with_name(f"{name}.age").write_bytes(
-            encryption.encrypted(plain.getvalue(), recipients)
-        )
+        with tensor_files.durable(path.with_name(f"{name}.age")) as file:
+            file.write(encryption.encrypted(plain.getvalue(), recipients))
 
     def _new_folder(self, location: Location, save: str) -> str:
         # A model's id has colons, which not every file system takes; quoting keeps it one segment.

@@ -8,7 +8,6 @@ server's, and stay.
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from typing import Any
 
@@ -50,10 +49,8 @@ class Snapshots:
             for key, tensor in getattr(state, group).items()
         }
         self._store.insert("snapshots", file=name)
-        with (self._folder / name).open("wb") as file:
+        with tensor_files.durable(self._folder / name) as file:
             tensor_files.write(file, tensors, {"adapter": json.dumps(facts)})
-            file.flush()
-            os.fsync(file.fileno())
         return name
 
     def read(self, name: str) -> AdapterState:

@@ -7,7 +7,10 @@ the server answers nobody; `save_file` leaves a file with a name of its own when
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -15,6 +18,15 @@ import numpy as np
 from tinker_local.engine.base import Tensors
 
 _ALIGNMENT = 8
+
+
+@contextmanager
+def durable(path: Path) -> Iterator[BinaryIO]:
+    """A new file, which is on disk when the block ends: a power cut cannot empty it after the store has named it."""
+    with path.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write(file: BinaryIO, tensors: Tensors, metadata: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -344,3 +345,25 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     assert set(read.weights) == set(adapter.weights)
     for name, weight in adapter.weights.items():
         np.testing.assert_array_equal(read.weights[name], weight)
+
+
+@pytest.mark.parametrize("recipients", [(), (str(pyrage.x25519.Identity.generate().to_public()),)])
+def test_files_are_on_disk_before_the_checkpoint_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipients: tuple[str, ...]
+) -> None:
+    """So that a power cut does not leave a name without its content."""
+    synced: dict[str, int] = {}
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        fsync(descriptor)
+        synced[os.readlink(f"/proc/self/fd/{descriptor}")] = os.fstat(descriptor).st_size
+
+    monkeypatch.setattr(os, "fsync", record)
+    adapter = TinyEngine().new_adapter(MODEL, LoraSpec(rank=2))
+    files = CheckpointFiles(tmp_path)
+    folder = files.write(Location("s:train:0", "weights", "a"), "1", adapter, recipients)
+    copied = files.copy(folder, Location("s:train:0", "weights", "b"))
+    written = [file for one in (folder, copied) for file in files.files(one).values()]
+    assert len(written) == 6
+    assert synced == {str(file): file.stat().st_size for file in written}

@@ -97,7 +97,7 @@ def usage(
         )
     if csv_path is not None:
         _write_csv(state, csv_path, rows)
-    else:
+    elif sessions_csv is None:
         _show(state, value, rows, "Usage" if rows else "No usage in this time")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import click
 from tinker.cli.checkpoints import download_to, listed, parsed
 from tinker.cli.commands.checkpoint_deletion import delete, prune
 from tinker.cli.groups import Group
+from tinker.cli.listing import first, limit_option, listing_title
 from tinker.cli.state import State
 from tinker.cli.texts import ago, optional, size, yes
 from tinker.types import Checkpoint
@@ -32,23 +32,17 @@ checkpoint.add_command(prune)
     epilog="\b\nExamples:\n  tinker checkpoint list --limit 0\n  tinker -f json checkpoint list --run-id RUN_ID",
 )
 @click.option("--run-id", help="Only those of this training run.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="Checkpoints to list from all runs; 0 lists all.",
-)
+@limit_option("Checkpoints to list from all runs; 0 lists all.")
 @click.pass_obj
 def list_checkpoints(state: State, run_id: str | None, limit: int) -> None:
     """List checkpoints, of one run or of all."""
     value: dict[str, Any] = {}
-    if run_id is None:
-        found = list(islice(state.rest.iter_user_checkpoints(), limit or None))
-    else:
+    more = False
+    if run_id:
         value["run_id"] = run_id
         found = listed(state, run_id)
-    count = len(found)
+    else:
+        found, more = first(state.rest.iter_user_checkpoints(), limit)
     state.show(
         {**value, "checkpoints": found},
         ["Checkpoint ID", "Type", "Size", "Public", "Created", "Expires", "Path"],
@@ -64,7 +58,7 @@ def list_checkpoints(state: State, run_id: str | None, limit: int) -> None:
             ]
             for one in found
         ],
-        f"{count} checkpoint{'s' if count != 1 else ''}" if found else "No checkpoints found",
+        listing_title(len(found), "checkpoint", more=more),
     )
 
 
@@ -146,19 +140,18 @@ def unpublish(state: State, checkpoint_path: str) -> None:
     epilog="\b\nExamples:\n  tinker checkpoint set-ttl PATH --ttl 604800\n  tinker checkpoint set-ttl PATH --remove",
 )
 @click.argument("checkpoint_path")
-@click.option("--ttl", type=click.IntRange(min=1), help="Seconds from now until it is deleted.")
+@click.option("--ttl", type=int, help="Seconds from now until it is deleted.")
 @click.option("--remove", is_flag=True, help="Keep it until it is deleted by hand.")
 @click.pass_obj
 def set_ttl(state: State, checkpoint_path: str, ttl: int | None, remove: bool) -> None:
     """Set or remove the time after which a checkpoint is deleted."""
     if (ttl is None) == (not remove):
-        raise click.UsageError("Give either --ttl SECONDS or --remove.")
+        raise click.ClickException("Give either --ttl SECONDS or --remove.")
     parsed(checkpoint_path)
     state.rest.set_checkpoint_ttl_from_tinker_path(checkpoint_path, ttl).result()
+    now = datetime.now(UTC)
     expires = (
-        "never expires"
-        if ttl is None
-        else f"expires {ago(datetime.now(UTC) + timedelta(seconds=ttl))}"
+        "never expires" if ttl is None else f"expires {ago(now + timedelta(seconds=ttl), now)}"
     )
     state.say(f"{checkpoint_path} {expires}.")
     if state.is_json:
@@ -219,7 +212,7 @@ def create(
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     default=Path(),
     help="Folder to download into (default: this one).",
 )
@@ -306,6 +299,7 @@ def push_hf(
             model_card=not no_model_card,
         )
     if state.is_json:
-        state.print_json({"checkpoint_path": checkpoint_path, "repo_id": name, "url": url})
+        pushed = {"checkpoint_path": checkpoint_path, "repo_id": name, "public": public, "url": url}
+        state.print_json(pushed if revision is None else {**pushed, "revision": revision})
     else:
         click.echo(url)

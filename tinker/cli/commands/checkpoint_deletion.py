@@ -11,12 +11,13 @@ from tinker.cli.checkpoints import listed, parsed
 from tinker.cli.groups import Command
 from tinker.cli.state import State
 from tinker.cli.texts import ago, size
-from tinker.errors import TinkerError
+from tinker.errors import NotFoundError, TinkerError
 from tinker.types import Checkpoint
 
 _AT_ONCE = 8
 """Deletions under way at a time."""
 _TYPES = {"weights": "training", "sampler_weights": "sampler", "external_weights": "external"}
+"""Types, by their names in paths."""
 
 
 def _time(value: str, option: str) -> datetime:
@@ -25,9 +26,8 @@ def _time(value: str, option: str) -> datetime:
     try:
         time = parser.isoparse(value)
     except ValueError:
-        raise click.BadParameter(
-            f"{value!r} is not a date such as 2026-11-01 or 2026-11-01T08:00:00Z.",
-            param_hint=option,
+        raise click.ClickException(
+            f"{option}: {value!r} is not a date such as 2026-11-01 or 2026-11-01T08:00:00Z."
         ) from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
@@ -40,7 +40,12 @@ def _time(value: str, option: str) -> datetime:
 )
 @click.argument("checkpoint_paths", nargs=-1)
 @click.option("--run-id", help="Delete the checkpoints of this training run.")
-@click.option("--type", "kind", type=click.Choice(list(_TYPES)), help="Only those of this type.")
+@click.option(
+    "--type",
+    "kind",
+    shell_complete=lambda *_: list(_TYPES),
+    help=f"Only those of this type: {', '.join(_TYPES)}.",
+)
 @click.option("--before", help="Only those created before this date, in UTC.")
 @click.option("--after", help="Only those created after this date, in UTC.")
 @click.option(
@@ -64,9 +69,11 @@ def delete(
 ) -> int:
     """Delete checkpoints permanently: those named, or those of a run that match the filters."""
     if bool(checkpoint_paths) == (run_id is not None):
-        raise click.UsageError("Give checkpoint paths, or --run-id.")
+        raise click.ClickException("Give checkpoint paths, or --run-id.")
     if checkpoint_paths and (kind or before or after):
-        raise click.UsageError("--type, --before and --after need --run-id.")
+        raise click.ClickException("--type, --before and --after need --run-id.")
+    if kind is not None and kind not in {*_TYPES, *_TYPES.values()}:
+        raise click.ClickException(f"--type is {kind!r}; it must be one of {', '.join(_TYPES)}.")
     for path in checkpoint_paths:
         parsed(path)
     paths = list(dict.fromkeys(checkpoint_paths))
@@ -76,7 +83,7 @@ def delete(
         paths = [
             one.tinker_path
             for one in listed(state, run_id)
-            if (kind is None or one.checkpoint_type == _TYPES[kind])
+            if (kind is None or one.checkpoint_type == _TYPES.get(kind, kind))
             and (earliest is None or one.time > earliest)
             and (latest is None or one.time < latest)
         ]
@@ -84,7 +91,7 @@ def delete(
 
 
 def _delete_all(state: State, paths: Sequence[str], *, concurrency: int, confirmed: bool) -> int:
-    """Delete these after a confirmation; returns the exit status: 1 if any could not be deleted."""
+    """Delete these after a confirmation; returns the exit status: 1 if one of them is left, or may be."""
     if not paths:
         state.say("No checkpoints to delete.")
         if state.is_json:
@@ -93,8 +100,10 @@ def _delete_all(state: State, paths: Sequence[str], *, concurrency: int, confirm
     for path in paths:
         state.say(f"  {path}")
     noun = "checkpoint" if len(paths) == 1 else "checkpoints"
-    state.confirm(f"Delete {len(paths)} {noun}? This cannot be undone.", yes=confirmed)
-    deleted, failed = 0, []
+    if not state.confirm(f"Delete {len(paths)} {noun}? This cannot be undone.", yes=confirmed):
+        state.say("Nothing was deleted.")
+        return 0
+    deleted, failed, left = 0, [], 0
     with state.progress("Deleting") as progress:
         for start in range(0, len(paths), concurrency):
             batch = paths[start : start + concurrency]
@@ -105,13 +114,14 @@ def _delete_all(state: State, paths: Sequence[str], *, concurrency: int, confirm
                     deleted += 1
                 except TinkerError as error:
                     failed.append({"tinker_path": path, "error": str(error)})
+                    left += not isinstance(error, NotFoundError)
             progress(start + len(batch), len(paths))
     for failure in failed:
         state.say(f"Not deleted: {failure['tinker_path']}: {failure['error']}")
     state.say(f"Deleted {deleted} of {len(paths)} {noun}.")
     if state.is_json:
         state.print_json({"deleted_count": deleted, "failed": failed})
-    return 1 if failed else 0
+    return 1 if left else 0
 
 
 def _days(value: str | None) -> timedelta | None:

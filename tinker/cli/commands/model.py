@@ -17,8 +17,8 @@ def model() -> None:
 @model.command("list", epilog="\b\nExamples:\n  tinker model list\n  tinker model list qwen")
 @click.argument("substring", required=False)
 @click.pass_obj
-def list_models(state: State, substring: str | None) -> None:
-    """List the models, or those whose name contains SUBSTRING (in any case)."""
+def list_models(state: State, substring: str | None) -> int:
+    """List the models, or those whose name contains SUBSTRING (in any case): status 1 if there is none."""
     models = state.rest.get_server_capabilities().result().supported_models
     found = [
         model
@@ -39,3 +39,4 @@ def list_models(state: State, substring: str | None) -> None:
         ],
         "" if found else "No models found",
     )
+    return 0 if found or substring is None else 1

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
 
 import click
 
 from tinker.cli.groups import Group
+from tinker.cli.listing import first, limit_option, listing_title
 from tinker.cli.state import State
 from tinker.cli.texts import ago, optional
 from tinker.types import TrainingRun
@@ -40,13 +40,7 @@ def run() -> None:
     "list",
     epilog="\b\nExamples:\n  tinker run list --limit 5\n  tinker run list -c id,model,checkpoint",
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="Runs to list; 0 lists all.",
-)
+@limit_option("Runs to list; 0 lists all.")
 @click.option(
     "-c",
     "--columns",
@@ -57,20 +51,18 @@ def run() -> None:
 @click.pass_obj
 def list_runs(state: State, limit: int, columns: str) -> None:
     """List training runs, newest first."""
-    names = [name.strip() for name in columns.split(",") if name.strip()]
+    names = [name.strip() for name in (columns or _DEFAULT).split(",")]
     unknown = [name for name in names if name not in _COLUMNS]
-    if unknown or not names:
-        raise click.BadParameter(
-            f"unknown: {', '.join(unknown) or '(none given)'}; there are {', '.join(_COLUMNS)}.",
-            param_hint="--columns",
+    if unknown:
+        raise click.ClickException(
+            f"--columns has {', '.join(map(repr, unknown))}; there are {', '.join(_COLUMNS)}."
         )
-    runs = list(islice(state.rest.iter_training_runs(), limit or None))
-    count = len(runs)
+    runs, more = first(state.rest.iter_training_runs(), limit)
     state.show(
         {"runs": runs},
         [_COLUMNS[name][0] for name in names],
         [[_COLUMNS[name][1](one) for name in names] for one in runs],
-        f"{count} training run{'s' if count != 1 else ''}" if runs else "No training runs found",
+        listing_title(len(runs), "training run", more=more),
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from itertools import islice
 from pathlib import Path
 
 import click
 
 from tinker.cli.groups import Group
+from tinker.cli.listing import first, limit_option, listing_title
 from tinker.cli.state import State
 
 
@@ -19,22 +19,16 @@ def session() -> None:
 
 
 @session.command("list", epilog="\b\nExample:\n  tinker session list --limit 5")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="Sessions to list; 0 lists all.",
-)
+@limit_option("Sessions to list; 0 lists all.")
 @click.pass_obj
 def list_sessions(state: State, limit: int) -> None:
     """List your sessions, newest first."""
-    found = list(islice(state.rest.iter_sessions(), limit or None))
+    found, more = first(state.rest.iter_sessions(), limit)
     state.show(
         {"sessions": found},
         ["Session ID"],
         [[session_id] for session_id in found],
-        "" if found else "No sessions found",
+        listing_title(len(found), "session", more=more),
     )
 
 
@@ -58,7 +52,7 @@ def info(state: State, session_id: str) -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     help="File to write (default: SESSION_ID.pftrace).",
 )
 @click.option("--url-only", is_flag=True, help="Print the signed address instead of downloading.")
@@ -68,6 +62,9 @@ def export_trace(state: State, session_id: str, output: Path | None, url_only: b
 
     The signed address works for about an hour, for everybody who has it.
     """
+    destination = output or Path(f"{session_id}.pftrace")
+    if destination.is_dir():
+        raise click.ClickException(f"{destination} is a folder; --output is the file to write.")
     state.say(f"Exporting the trace of session {session_id} …")
     url = state.rest.export_session_trace(session_id).result()
     if url_only:
@@ -76,7 +73,7 @@ def export_trace(state: State, session_id: str, output: Path | None, url_only: b
         else:
             click.echo(url)
         return
-    destination = output or Path(f"{session_id}.pftrace")
+    destination.parent.mkdir(parents=True, exist_ok=True)
     size = _download(state, url, destination)
     if state.is_json:
         state.print_json(

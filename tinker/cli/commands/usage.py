@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,10 +37,9 @@ def usage(state: State, days: int, by: str) -> None:
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     found = state.admin.get_billing_usage(end - timedelta(days=days), end).result()
     totals: dict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
-    runs: dict[str, str] = {}
+    sessions = {event.session_id for event in found.data if event.session_id} if by == "run" else ()
+    runs = _runs(state, sessions)
     for event in found.data:
-        if by == "run" and event.session_id and event.session_id not in runs:
-            runs[event.session_id] = _runs(state, event.session_id)
         kind, quantity = _kind_and_quantity(event.event_info)
         name = {
             "session": event.session_id,
@@ -59,12 +59,15 @@ def usage(state: State, days: int, by: str) -> None:
     )
 
 
-def _runs(state: State, session_id: str) -> str:
-    """The training runs of a session; the session itself, where the server does not say."""
-    try:
-        return ", ".join(state.rest.get_session(session_id).result().training_run_ids)
-    except APIStatusError:
-        return session_id
+def _runs(state: State, session_ids: Iterable[str]) -> dict[str, str]:
+    """The training runs of each session, asked for all at once; the session itself, where the server does not say."""
+    runs = {}
+    for session_id, future in [(one, state.rest.get_session(one)) for one in session_ids]:
+        try:
+            runs[session_id] = ", ".join(future.result().training_run_ids)
+        except APIStatusError:
+            runs[session_id] = session_id
+    return runs
 
 
 _UNITS = {"storage": "storage (GB·h)"}
