@@ -61,7 +61,7 @@ def test_arrays_become_tensors_that_cannot_be_changed() -> None:
     """However short the way, so that a copy, a pickle and a derived class are what they would be otherwise."""
     tensor = TensorData.from_numpy(np.arange(3, dtype=np.float32))
     with pytest.raises(AttributeError):
-        tensor.shape = [1, 3]
+        tensor.shape = [1, 3]  # type: ignore[misc]
     assert type(tensor) is TensorData
     assert tensor == TensorData([0.0, 1.0, 2.0]) == copy.copy(tensor)
     assert pickle.loads(pickle.dumps(tensor)) == tensor
