@@ -71,7 +71,7 @@ def test_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = CheckpointFiles(tmp_path)
     folder = files.write(LOCATION, "1", ADAPTER)
-    monkeypatch.setattr(shutil, "copyfile", full(shutil.copyfile))
+    monkeypatch.setattr(shutil, "copyfileobj", full(shutil.copyfileobj))
     with pytest.raises(OSError, match="No space left"):
         files.copy(folder, Location("copy", "sampler_weights", "a"))
     assert files.folders() == [folder]

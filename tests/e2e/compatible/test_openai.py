@@ -475,7 +475,7 @@ def test_a_prompt_beside_one_that_is_too_long_is_not_sampled() -> None:
         ask = partial(client(server.url).completions.create, model=MODEL, max_tokens=5)
         first = threads.submit(ask, prompt="first")
         assert engine.reached.wait(60)
-        with pytest.raises(openai.BadRequestError, match="context window"):
+        with pytest.raises(openai().BadRequestError, match="context window"):
             ask(prompt=["second", "x" * 5000])
         engine.gate.set()
         assert first.result(60).choices[0].text == "one"
