@@ -34,13 +34,13 @@ RESPONSE_TIMEOUT = 60.0
 """Timeout of a response in seconds."""
 HELD_TIMEOUT = 600.0
 """Timeout in seconds of a response that may wait until a model is loaded or saved: some servers hold the request."""
-UNUSABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+UNUSABLE = (ValueError, KeyError, TypeError, AttributeError)
 """Exceptions of a `Reader` for a 2xx that does not match the operation."""
 _SECOND_LOOK = 0.2
 """Maximum number of seconds until a route that seems missing is tried once more."""
 
 Reader = Callable[[httpx.Response], object]
-"""Parses a 2xx. Raises one of `UNUSABLE` for one that cannot be used."""
+"""Parses a 2xx. Raises ValueError, KeyError, TypeError or AttributeError for one that cannot be used."""
 
 
 @frozen
