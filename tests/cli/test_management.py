@@ -167,6 +167,16 @@ def test_models_by_part_of_the_name(cli: Cli) -> None:
     assert "No models found" in cli("model", "list", "absent").stdout
 
 
+def test_a_model_of_which_the_server_says_little(cli: Cli) -> None:
+    """As TuFT lists them: whether they can be trained is unknown, which is not "No"."""
+    known = {"model_name": "org/known", "trainable": True, "sampleable": False}
+    models = {"supported_models": [{"model_name": "org/bare"}, known]}
+    with ScriptedServer(get_server_capabilities=[(200, models)]) as other:
+        done = cli.ok("model", "list", env={"TINKER_BASE_URL": other.url})
+    rows = [line.split() for line in done.stdout.splitlines() if "org/" in line]
+    assert rows == [["org/bare"], ["org/known", "Yes", "No"]]
+
+
 def test_sessions_and_their_trace(cli: Cli, saved: tuple[str, str]) -> None:
     session = run_of(saved[0]).split(":")[0]
     assert session in cli.ok("-f", "json", "session", "list", "--limit", "0").json["sessions"]
