@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 project = "tinker"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_click",
+    "sphinx_copybutton",
+]
 html_theme = "furo"
 pygments_dark_style = "github-dark"  # the default underlines imported names
 html_title = "tinker"
@@ -16,6 +22,7 @@ html_sourcelink_suffix = ""  # each page is there as Markdown too
 html_static_path, html_css_files = ["_static"], ["tables.css"]
 html_theme_options = {"source_view_link": "_sources/{filename}"}
 myst_heading_anchors = 6
+smartquotes_action = "qe"  # two hyphens stay two: they begin options
 autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True
 suppress_warnings = [

@@ -27,7 +27,8 @@ console = Console(highlight=False)
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--text", type=Path, default=Path("README.md"), help="the text to learn")
+    readme = Path(__file__).parents[1] / "README.md"
+    parser.add_argument("--text", type=Path, default=readme, help="the text to learn")
     parser.add_argument("--model", help="base model (default: the first trainable one)")
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--batch", type=int, default=8, help="examples per step")

@@ -185,8 +185,20 @@ async def _http_exception(request: Request, error: Exception) -> Response:
         path = next(one.path for one in routes if one.path_regex.match(request.url.path))
         methods = sorted(name for one in routes if one.path == path for name in one.methods or ())
         error.headers = {"Allow": ", ".join(methods)}
-    refusal = Refusal(error.status_code, error.detail, error.headers)
-    return _refused(refusal, error_bodies.of_path(request.url.path))
+    form = error_bodies.of_path(request.url.path)
+    detail = error.detail
+    if error.status_code == 404 and form is not error_bodies.native:
+        detail = _no_route(request.method, request.url.path)
+    return _refused(Refusal(error.status_code, detail, error.headers), form)
+
+
+def _no_route(method: str, path: str) -> str:
+    """Clients of other APIs know more routes than this server has, so those are listed."""
+    prefix = path[: path.index("/", 1)]
+    routes = [one.path for one in contract.operations() if one.path.startswith(prefix)]
+    return (
+        f"This server has no {method} {validation.shortened(path, 80)}; it has {', '.join(routes)}"
+    )
 
 
 async def _gone(request: Request, error: Exception) -> Response:

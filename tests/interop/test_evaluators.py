@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
 
 KEY, MODEL = "tml-anna", "tinker-local/tiny"
 # The harness brings no tokenizers itself. Releases of litellm are chosen with care: some were malicious.
-INSTALLS = [["litellm==1.105.1"], ["lm-eval[api]==0.4.13", "transformers"]]
+LITELLM = "1.110.2"
+INSTALLS = [[f"litellm=={LITELLM}"], ["lm-eval[api]==0.4.13", "transformers"]]
 QUESTIONS = [
     {"question": f"What is {n} + 1?", "choices": [f" {n + 1}", f" {n + 2}", " Zürich"]}
     for n in range(4)
@@ -65,7 +66,7 @@ def sampler(server: str) -> Iterator[tinker.SamplingClient]:
 
 
 def program(name: str) -> Path:
-    return environment("evaluators", INSTALLS) / "bin" / name
+    return environment(f"evaluators-{LITELLM}", INSTALLS) / "bin" / name
 
 
 def greedy(sampler: tinker.SamplingClient, prompt: list[int], max_tokens: int = 12) -> str:

@@ -50,7 +50,7 @@ ANSWERS = {
     "interim": (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + OK, 200, b"ok"),
     "204": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
     "304": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, b""),
-    "500": (b"HTTP/1.1 500 Oh\r\nContent-Length: 3\r\n\r\nwhy", 500, b"why"),
+    "502": (b"HTTP/1.1 502 Oh\r\nContent-Length: 3\r\n\r\nwhy", 502, b"why"),
     "status not registered": (b"HTTP/1.1 529 \r\nContent-Length: 2\r\n\r\nno", 529, b"no"),
     "repeated headers": (
         b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 2\r\n\r\nok",
@@ -108,6 +108,28 @@ def test_answers_that_end_with_the_connection(
             for number in range(1, 3):
                 response = await client.post(server.url, content=b"{}")
                 assert (response.status_code, response.content) == (status, content)
+                assert server.connections == number
+
+    run(main())
+
+
+def test_a_connection_is_not_used_again_after_a_500() -> None:
+    """The server of a failed handler closes it without a word, perhaps only when the next request is on its way."""
+
+    async def handler(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 500 Oh\r\nContent-Length: 3\r\n\r\nwhy")
+        await peer.request()
+
+    async def main() -> None:
+        async with (
+            serve(handler) as server,
+            httpx.AsyncClient(transport=Http1Transport()) as client,
+        ):
+            for number in range(1, 3):
+                response = await client.post(server.url, content=b"{}")
+                assert (response.status_code, response.content) == (500, b"why")
+                assert "sent_twice" not in response.extensions
                 assert server.connections == number
 
     run(main())

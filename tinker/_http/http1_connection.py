@@ -234,7 +234,9 @@ class Connection(asyncio.Protocol):
         if self._is_interim():
             self._headers = []
             return
-        keep = self._parser.should_keep_alive()
+        # A server whose handler has failed may close the connection without announcing it, as uvicorn does. A request
+        # that is sent before the end arrives counts as perhaps carried out.
+        keep = self._parser.should_keep_alive() and self._parser.get_status_code() != 500
         if self._stream is not None:
             self._stream.put(None)
         else:

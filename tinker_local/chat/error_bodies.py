@@ -35,7 +35,10 @@ def anthropic(refusal: Refusal) -> tuple[int, dict[str, Any]]:
     kind = _ANTHROPIC.get(status, "api_error" if status >= 500 else "invalid_request_error")
     if parameter and parameter not in message:
         message = f"{parameter}: {message}"
-    return status, {"type": "error", "error": {"type": kind, "message": message}}
+    detail: dict[str, Any] = {"type": kind, "message": message}
+    if refusal.code:
+        detail["details"] = {"error_code": refusal.code}
+    return status, {"type": "error", "error": detail}
 
 
 FORMS: Mapping[str, Form] = {"openai": openai, "anthropic": anthropic}
@@ -73,7 +76,10 @@ def _plain(refusal: Refusal) -> tuple[int, str, str | None]:
     location, message = list(first["loc"][1:]), str(first["msg"])
     if missing := _MISSING.fullmatch(message):
         location.append(missing[1])
-    return status, message, _dotted(location) or None
+    parameter = _dotted(location)
+    if parameter not in message:
+        message = f"{parameter}: {message}"
+    return status, message, parameter or None
 
 
 _MISSING = re.compile('"(.+)" is a required property')

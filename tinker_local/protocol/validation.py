@@ -193,5 +193,6 @@ def _name(schema: Schema) -> str:
         return str(schema["$ref"]).rpartition("/")[2]
     kind = schema.get("type")
     if kind == "array" and isinstance(schema.get("items"), dict):
-        return f"a list of {_name(schema['items']).partition(' ')[2] or 'values'}s"
+        kind, of, parts = _name(schema["items"]).partition(" ")[2].partition(" of ")
+        return f"a list of {kind or 'value'}s{of}{parts}"
     return _NAMES.get(str(kind), f"a {kind}")

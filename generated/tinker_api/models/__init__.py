@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .adam_optimizer_config import AdamOptimizerConfig
     from .adam_params import AdamParams
     from .anthropic_error_detail import AnthropicErrorDetail
+    from .anthropic_error_detail_details_type_0 import AnthropicErrorDetailDetailsType0
     from .anthropic_error_response import AnthropicErrorResponse
     from .api_key_details import ApiKeyDetails
     from .api_key_info import ApiKeyInfo
@@ -232,6 +233,7 @@ _MODULE_OF = {
     "AdamOptimizerConfig": ".adam_optimizer_config",
     "AdamParams": ".adam_params",
     "AnthropicErrorDetail": ".anthropic_error_detail",
+    "AnthropicErrorDetailDetailsType0": ".anthropic_error_detail_details_type_0",
     "AnthropicErrorResponse": ".anthropic_error_response",
     "ApiKeyDetails": ".api_key_details",
     "ApiKeyInfo": ".api_key_info",
@@ -469,6 +471,7 @@ __all__ = (
     "AdamOptimizerConfig",
     "AdamParams",
     "AnthropicErrorDetail",
+    "AnthropicErrorDetailDetailsType0",
     "AnthropicErrorResponse",
     "ApiKeyDetails",
     "ApiKeyInfo",

@@ -12,7 +12,9 @@ from ..types import UNSET, Unset
 
 @_attrs_frozen(eq=False, repr=False)
 class MessageRequest(Schema):
-    """A conversation to complete. Any other field is rejected, unless it has no effect on the result."""
+    """A conversation to complete. Any other field is rejected, unless it has no effect on the result. A `thread` is
+    rejected with the `error_code` `thread_unsupported_request`; the tool runner of Anthropic's client then sends whole
+    conversations."""
 
     model: str
     """ A base model (`org/name`, `org/name:peft:<context>`), the tinker path of a checkpoint, or `<base model>;<tinker

@@ -13,7 +13,11 @@ import pytest
 from tests.e2e.compatible.conftest import KEY, MODEL, Said
 from tests.support.raw_client import Raw, forward_backward, optim_step, save
 
-openai = pytest.importorskip("openai")
+
+def openai() -> Any:
+    """The package, which takes long to import: not while tests are collected."""
+    return pytest.importorskip("openai")
+
 
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
 TOOL: dict[str, Any] = {
@@ -28,7 +32,7 @@ CALL = '<tool_call>{"name": "weather", "arguments": {"city": "Zürich"}}</tool_c
 
 
 def client(url: str, key: str = KEY) -> Any:
-    return openai.OpenAI(base_url=f"{url}/oai/api/v1", api_key=key, max_retries=0)
+    return openai().OpenAI(base_url=f"{url}/oai/api/v1", api_key=key, max_retries=0)
 
 
 # ---- chat -------------------------------------------------------------------------------------
@@ -153,7 +157,7 @@ def test_the_asynchronous_client(saying: Callable[..., Said]) -> None:
 
     async def ask() -> tuple[str, str]:
         url = f"{said.url}/oai/api/v1"
-        async with openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as http:
+        async with openai().AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as http:
             made = await http.chat.completions.create(model=MODEL, messages=HELLO)
             text = ""
             async for chunk in await http.chat.completions.create(
@@ -336,13 +340,13 @@ def test_a_trained_checkpoint_says_what_it_has_learned(two_users: str) -> None:
 
     other = client(two_users, "tml-bert")
     assert path not in {one.id for one in other.models.list()}
-    with pytest.raises(openai.PermissionDeniedError) as caught:
+    with pytest.raises(openai().PermissionDeniedError) as caught:
         other.chat.completions.create(model=path, messages=HELLO)
     assert caught.value.param == "model"
 
 
 def test_credentials(two_users: str) -> None:
-    with pytest.raises(openai.AuthenticationError) as caught:
+    with pytest.raises(openai().AuthenticationError) as caught:
         client(two_users, "tml-nobody").models.list()
     assert caught.value.body["code"] == "invalid_api_key"
     url = f"{two_users}/oai/api/v1/models"
@@ -387,7 +391,7 @@ def test_credentials(two_users: str) -> None:
     ],
 )
 def test_what_is_refused_is_named(two_users: str, asked: dict[str, Any], parameter: str) -> None:
-    with pytest.raises((openai.BadRequestError, openai.NotFoundError)) as caught:
+    with pytest.raises((openai().BadRequestError, openai().NotFoundError)) as caught:
         client(two_users, "tml-anna").chat.completions.create(
             **{"model": MODEL, "messages": HELLO, **asked}
         )
@@ -395,6 +399,39 @@ def test_what_is_refused_is_named(two_users: str, asked: dict[str, Any], paramet
     assert error.param == parameter
     assert error.type in ("invalid_request_error", "not_found_error")
     assert error.body["message"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"messages": []}, "messages: [] has less than 1 item"),
+        ({"seed": "a"}, 'seed: "a" is not of types "null", "integer"'),
+        ({"messages": [{"role": "user"}]}, "messages[0].content is missing"),
+    ],
+)
+def test_a_message_names_its_parameter(two_users: str, asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(openai().BadRequestError) as caught:
+        client(two_users, "tml-anna").chat.completions.create(
+            **{"model": MODEL, "messages": HELLO, **asked}
+        )
+    assert caught.value.body["message"] == message
+
+
+def test_what_a_prompt_may_be_is_told(two_users: str) -> None:
+    with pytest.raises(openai().BadRequestError) as caught:
+        client(two_users, "tml-anna").completions.create(model=MODEL, prompt=[])
+    assert caught.value.body["message"] == (
+        "prompt: [] is not accepted; expected a string, a list of strings, a list of integers or a list of lists of integers"
+    )
+
+
+def test_a_route_that_is_not_there_is_told_with_those_that_are(two_users: str) -> None:
+    with pytest.raises(openai().NotFoundError) as caught:
+        client(two_users, "tml-anna").responses.create(model=MODEL, input="hello")
+    assert caught.value.body["message"] == (
+        "This server has no POST /oai/api/v1/responses; it has /oai/api/v1/chat/completions, "
+        "/oai/api/v1/completions, /oai/api/v1/models"
+    )
 
 
 def test_parameters_without_an_effect_are_accepted(saying: Callable[..., Said]) -> None:

@@ -40,7 +40,7 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 async def create_message(backend: Backend, call: Call) -> dict[str, Any] | Response:
     asked = call.body
-    check_parameters("MessageRequest", asked, _IGNORED, _NEUTRAL)
+    _check("MessageRequest", asked)
     model, base_model = base_model_of(backend, call)
     conversation = await _conversation(backend, base_model, asked)
     stops = [stop for stop in asked.get("stop_sequences") or () if stop]
@@ -56,10 +56,17 @@ async def create_message(backend: Backend, call: Call) -> dict[str, Any] | Respo
 
 
 async def count_message_tokens(backend: Backend, call: Call) -> dict[str, Any]:
-    check_parameters("CountTokensRequest", call.body, _IGNORED, _NEUTRAL)
+    _check("CountTokensRequest", call.body)
     _, base_model = base_model_of(backend, call)
     conversation = await _conversation(backend, base_model, call.body)
     return {"input_tokens": len(conversation.tokens)}
+
+
+def _check(schema: str, asked: Mapping[str, Any]) -> None:
+    if asked.get("thread") is not None:
+        text = "thread: this server keeps no conversations; send the whole one"
+        raise Refusal(400, text, parameter="thread", code="thread_unsupported_request")
+    check_parameters(schema, asked, _IGNORED, _NEUTRAL)
 
 
 # ---- the conversation -------------------------------------------------------------------------

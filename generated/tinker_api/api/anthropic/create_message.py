@@ -30,7 +30,8 @@ def request(
 
     Args:
         body (MessageRequest): A conversation to complete. Any other field is rejected, unless it has no effect on the
-            result.
+            result. A `thread` is rejected with the `error_code` `thread_unsupported_request`; the tool runner of
+            Anthropic's client then sends whole conversations.
     """
 
     headers: dict[str, str] = {}

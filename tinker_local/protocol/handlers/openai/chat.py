@@ -101,7 +101,10 @@ def _message(index: int, message: Mapping[str, Any]) -> dict[str, Any]:
     """A message in the format of chat templates."""
     place = f"messages[{index}]"
     role = "system" if message["role"] == "developer" else message["role"]
-    made = {"role": role, "content": text_of(f"{place}.content", message.get("content"))}
+    content = message.get("content")
+    if content is None and role != "assistant":
+        raise Refusal(400, f"{place}.content is missing", parameter=f"{place}.content")
+    made = {"role": role, "content": text_of(f"{place}.content", content)}
     for name in ("name", "tool_call_id", "reasoning_content"):
         if message.get(name) is not None:
             made[name] = message[name]
