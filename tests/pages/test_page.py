@@ -157,6 +157,8 @@ def test_a_curve_is_what_the_operations_returned() -> None:
         assert curve() == curve(metric="loss:sum")
         assert curve(metric="unclipped_grad_l2:mean")[1] == pytest.approx(norms)
         assert curve(first=2, last=2) == ([2], [pytest.approx(losses[1])])
+        assert curve(first="9" * 400) == ([], [])
+        assert curve(first="-" + "9" * 400, last="9" * 400) == curve()
 
 
 def test_curves_share_their_steps(tmp_path: Path) -> None:
