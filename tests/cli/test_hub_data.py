@@ -7,12 +7,13 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 
 import pytest
 
 from tests.support.command import Cli, Ended
 
-pytest.importorskip("datasets")
+pytestmark = pytest.mark.skipif(find_spec("datasets") is None, reason="needs the package datasets")
 
 ROWS = [{"prompt": f"{n} plus 1 is ", "completion": f"{n + 1}."} for n in range(24)]
 FILES = {

@@ -293,11 +293,13 @@ def test_all_that_is_wrong_is_listed(
             tensors[third] = np.full_like(tensors[third], np.nan)
 
         spoil_tensors(change)(folder)
-        spoil_config(r=8, lora_alpha="x", use_dora=True)(folder)
+        spoil_config(r=8, lora_alpha="x", use_dora=True, bias="all", rank_pattern={"q": 3})(folder)
         text = refused(put(raw, folder, CONFIG, WEIGHTS))
         for part in (
             f"{CONFIG}: r is 8, not {RANK}",
             f"{CONFIG}: use_dora is True",
+            f"{CONFIG}: bias is 'all'",
+            f"{CONFIG}: rank_pattern cannot be used",
             f"{CONFIG}: lora_alpha is 'x'",
             f"{WEIGHTS} does not contain {NAME} [{RANK}, 128]",
             f"{WEIGHTS} has extra",

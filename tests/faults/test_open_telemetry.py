@@ -48,17 +48,19 @@ class Telemetry:
     def named(self, name: str) -> list[ReadableSpan]:
         return [span for span in self.spans.get_finished_spans() if span.name == name]
 
-    def points(self, name: str) -> list[Any]:
+    def read(self) -> dict[str, list[Any]]:
+        """The points of each metric."""
         data = self.metrics.get_metrics_data()
         assert data is not None
-        return [
-            point
+        return {
+            metric.name: list(metric.data.data_points)
             for resource in data.resource_metrics
             for scope in resource.scope_metrics
             for metric in scope.metrics
-            if metric.name == name
-            for point in metric.data.data_points
-        ]
+        }
+
+    def points(self, name: str) -> list[Any]:
+        return self.read().get(name, [])
 
 
 @contextmanager
@@ -92,11 +94,9 @@ def histograms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telemetry]:
 Counts = dict[tuple[str, ...], float]
 
 
-def counts(telemetry: Telemetry, name: str) -> Counts:
+def counts(points: list[Any]) -> Counts:
     """The values of a counter of this process, by the values of its attributes."""
-    return {
-        tuple(map(str, point.attributes.values())): point.value for point in telemetry.points(name)
-    }
+    return {tuple(map(str, point.attributes.values())): point.value for point in points}
 
 
 def since(before: Counts, now: Counts) -> Counts:
@@ -210,11 +210,13 @@ def test_metrics_are_the_counters_of_all_clients(
         "operations", "requests", "request.size", "response.size", "retries", "polls", "waited",
         "operation.time", "request.time",
     )  # fmt: skip
-    before = {name: counts(telemetry, f"tinker.client.{name}") for name in names}
+    earlier = telemetry.read()
     with pytest.raises(tinker.RequestFailedError):
         training.optim_step(tinker.AdamParams()).result(timeout=10)
+    now = telemetry.read()
     found = {
-        name: since(before[name], counts(telemetry, f"tinker.client.{name}")) for name in names
+        name: since(*(counts(read.get(f"tinker.client.{name}", [])) for read in (earlier, now)))
+        for name in names
     }
     assert found["operations"] == {("optim_step", "failed"): 1}
     assert found["operation.time"] == {}  # of those that are done
@@ -322,9 +324,9 @@ def test_an_operation_that_is_not_sampled_has_no_spans_and_tells_the_server_so(
 ) -> None:
     server.script(retrieve_future=[(200, STEP)])
     with set_up(monkeypatch, ALWAYS_OFF) as telemetry:
-        before = counts(telemetry, "tinker.client.operations")
+        before = counts(telemetry.points("tinker.client.operations"))
         training.optim_step(tinker.AdamParams()).result(timeout=10)
-        now = counts(telemetry, "tinker.client.operations")
+        now = counts(telemetry.points("tinker.client.operations"))
     assert telemetry.spans.get_finished_spans() == ()
     assert since(before, now) == {("optim_step", "done"): 1}
     sent, polled = server.seen["optim_step"][-1], server.seen["retrieve_future"][-1]

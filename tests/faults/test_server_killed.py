@@ -17,7 +17,7 @@ from tests.support.server_process import ServerProcess
 from tinker_local import LocalServer
 
 MODEL = "tinker-local/tiny"
-TEXTS = [f"text number {n}, of a length that keeps the engine busy for a moment" for n in range(32)]
+TEXTS = [f"text number {n}, of a length that keeps the engine busy for a moment" for n in range(16)]
 STEPS = 6
 
 

@@ -12,7 +12,11 @@ import pytest
 from tests.e2e.compatible.conftest import KEY, MODEL, Said
 from tests.support.raw_client import Raw, save
 
-anthropic = pytest.importorskip("anthropic")
+
+def anthropic() -> Any:
+    """The package, which takes long to import: not while tests are collected."""
+    return pytest.importorskip("anthropic")
+
 
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
 TOOL: dict[str, Any] = {
@@ -24,7 +28,7 @@ CALL = '<tool_call>{"name": "weather", "arguments": {"city": "Zürich"}}</tool_c
 
 
 def client(url: str, key: str = KEY) -> Any:
-    return anthropic.Anthropic(base_url=f"{url}/anthropic/api", api_key=key, max_retries=0)
+    return anthropic().Anthropic(base_url=f"{url}/anthropic/api", api_key=key, max_retries=0)
 
 
 def test_a_conversation_is_completed(saying: Callable[..., Said]) -> None:
@@ -83,7 +87,7 @@ def test_the_tool_runner_of_the_client(saying: Callable[..., Said]) -> None:
     said = saying(CALL, "Sun.")
     asked = []
 
-    @anthropic.beta_tool  # type: ignore[untyped-decorator]
+    @anthropic().beta_tool  # type: ignore[untyped-decorator]
     def weather(city: str) -> str:
         """The weather of a city."""
         asked.append(city)
@@ -122,7 +126,7 @@ def test_the_asynchronous_client(saying: Callable[..., Said]) -> None:
 
     async def ask() -> tuple[str, str]:
         url = f"{said.url}/anthropic/api"
-        async with anthropic.AsyncAnthropic(base_url=url, api_key=KEY, max_retries=0) as http:
+        async with anthropic().AsyncAnthropic(base_url=url, api_key=KEY, max_retries=0) as http:
             made = await http.messages.create(model=MODEL, messages=HELLO, max_tokens=9)
             text = ""
             async with http.messages.stream(model=MODEL, messages=HELLO, max_tokens=9) as stream:
@@ -165,12 +169,12 @@ def test_whose_checkpoint_it_is(two_users: str) -> None:
         path = raw.do("save_weights_for_sampler", save(raw.model(), 1, "s"))["path"]
     asked = {"model": path, "messages": HELLO, "max_tokens": 2}
     assert client(two_users, "tml-anna").messages.create(**asked).model == path
-    with pytest.raises(anthropic.PermissionDeniedError) as caught:
+    with pytest.raises(anthropic().PermissionDeniedError) as caught:
         client(two_users, "tml-bert").messages.create(**asked)
     assert caught.value.body["error"]["type"] == "permission_error"
-    by_token = anthropic.Anthropic(base_url=f"{two_users}/anthropic/api", auth_token="tml-anna")
+    by_token = anthropic().Anthropic(base_url=f"{two_users}/anthropic/api", auth_token="tml-anna")
     assert by_token.messages.create(**asked).model == path
-    with pytest.raises(anthropic.AuthenticationError) as unknown:
+    with pytest.raises(anthropic().AuthenticationError) as unknown:
         client(two_users, "tml-nobody").messages.create(**asked)
     assert unknown.value.body["error"]["type"] == "authentication_error"
 
@@ -200,7 +204,7 @@ def test_whose_checkpoint_it_is(two_users: str) -> None:
     ],
 )
 def test_what_is_refused_is_named(two_users: str, asked: dict[str, Any], named: str) -> None:
-    with pytest.raises(anthropic.BadRequestError) as caught:
+    with pytest.raises(anthropic().BadRequestError) as caught:
         client(two_users, "tml-anna").messages.create(
             **{"model": MODEL, "messages": HELLO, "max_tokens": 9, **asked}
         )
@@ -220,8 +224,20 @@ def test_errors_of_paths_have_the_form_too(
     assert response.json()["type"] == "error"
 
 
+@pytest.mark.parametrize("content", [5, True, {"type": "text", "text": "sun"}])
+def test_the_content_of_a_result_is_a_text_or_blocks(
+    saying: Callable[..., Said], content: object
+) -> None:
+    result = {"type": "tool_result", "tool_use_id": "t", "content": content}
+    with pytest.raises(anthropic().BadRequestError, match="must be a string or a list") as raised:
+        client(saying("one").url).messages.create(
+            model=MODEL, max_tokens=9, messages=[{"role": "user", "content": [result]}]
+        )
+    assert "messages[0].content[0].content" in str(raised.value)
+
+
 def test_a_route_that_is_not_there_is_told_with_those_that_are(two_users: str) -> None:
-    with pytest.raises(anthropic.NotFoundError) as caught:
+    with pytest.raises(anthropic().NotFoundError) as caught:
         client(two_users, "tml-anna").models.list()
     assert caught.value.body["error"]["message"] == (
         "This server has no GET /anthropic/api/v1/models; it has /anthropic/api/v1/messages, "

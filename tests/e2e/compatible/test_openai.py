@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,8 +15,14 @@ import pytest
 
 from tests.e2e.compatible.conftest import KEY, MODEL, Said
 from tests.support.raw_client import Raw, forward_backward, optim_step, save
+from tests.support.scripted_engine import ScriptedEngine
+from tinker_local import LocalServer
 
-openai = pytest.importorskip("openai")
+
+def openai() -> Any:
+    """The package, which takes long to import: not while tests are collected."""
+    return pytest.importorskip("openai")
+
 
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
 TOOL: dict[str, Any] = {
@@ -28,7 +37,7 @@ CALL = '<tool_call>{"name": "weather", "arguments": {"city": "Zürich"}}</tool_c
 
 
 def client(url: str, key: str = KEY) -> Any:
-    return openai.OpenAI(base_url=f"{url}/oai/api/v1", api_key=key, max_retries=0)
+    return openai().OpenAI(base_url=f"{url}/oai/api/v1", api_key=key, max_retries=0)
 
 
 # ---- chat -------------------------------------------------------------------------------------
@@ -153,7 +162,7 @@ def test_the_asynchronous_client(saying: Callable[..., Said]) -> None:
 
     async def ask() -> tuple[str, str]:
         url = f"{said.url}/oai/api/v1"
-        async with openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as http:
+        async with openai().AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as http:
             made = await http.chat.completions.create(model=MODEL, messages=HELLO)
             text = ""
             async for chunk in await http.chat.completions.create(
@@ -336,13 +345,13 @@ def test_a_trained_checkpoint_says_what_it_has_learned(two_users: str) -> None:
 
     other = client(two_users, "tml-bert")
     assert path not in {one.id for one in other.models.list()}
-    with pytest.raises(openai.PermissionDeniedError) as caught:
+    with pytest.raises(openai().PermissionDeniedError) as caught:
         other.chat.completions.create(model=path, messages=HELLO)
     assert caught.value.param == "model"
 
 
 def test_credentials(two_users: str) -> None:
-    with pytest.raises(openai.AuthenticationError) as caught:
+    with pytest.raises(openai().AuthenticationError) as caught:
         client(two_users, "tml-nobody").models.list()
     assert caught.value.body["code"] == "invalid_api_key"
     url = f"{two_users}/oai/api/v1/models"
@@ -387,7 +396,7 @@ def test_credentials(two_users: str) -> None:
     ],
 )
 def test_what_is_refused_is_named(two_users: str, asked: dict[str, Any], parameter: str) -> None:
-    with pytest.raises((openai.BadRequestError, openai.NotFoundError)) as caught:
+    with pytest.raises((openai().BadRequestError, openai().NotFoundError)) as caught:
         client(two_users, "tml-anna").chat.completions.create(
             **{"model": MODEL, "messages": HELLO, **asked}
         )
@@ -406,7 +415,7 @@ def test_what_is_refused_is_named(two_users: str, asked: dict[str, Any], paramet
     ],
 )
 def test_a_message_names_its_parameter(two_users: str, asked: dict[str, Any], message: str) -> None:
-    with pytest.raises(openai.BadRequestError) as caught:
+    with pytest.raises(openai().BadRequestError) as caught:
         client(two_users, "tml-anna").chat.completions.create(
             **{"model": MODEL, "messages": HELLO, **asked}
         )
@@ -414,7 +423,7 @@ def test_a_message_names_its_parameter(two_users: str, asked: dict[str, Any], me
 
 
 def test_what_a_prompt_may_be_is_told(two_users: str) -> None:
-    with pytest.raises(openai.BadRequestError) as caught:
+    with pytest.raises(openai().BadRequestError) as caught:
         client(two_users, "tml-anna").completions.create(model=MODEL, prompt=[])
     assert caught.value.body["message"] == (
         "prompt: [] is not accepted; expected a string, a list of strings, a list of integers or a list of lists of integers"
@@ -422,7 +431,7 @@ def test_what_a_prompt_may_be_is_told(two_users: str) -> None:
 
 
 def test_a_route_that_is_not_there_is_told_with_those_that_are(two_users: str) -> None:
-    with pytest.raises(openai.NotFoundError) as caught:
+    with pytest.raises(openai().NotFoundError) as caught:
         client(two_users, "tml-anna").responses.create(model=MODEL, input="hello")
     assert caught.value.body["message"] == (
         "This server has no POST /oai/api/v1/responses; it has /oai/api/v1/chat/completions, "
@@ -445,3 +454,51 @@ def test_parameters_without_an_effect_are_accepted(saying: Callable[..., Said]) 
         parallel_tool_calls=True,
     )
     assert completion.choices[0].message.content == "ok"
+
+
+class Held(ScriptedEngine):
+    """Samples once the gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__("one")
+        self.reached, self.gate = threading.Event(), threading.Event()
+
+    def sample(self, *arguments: Any) -> Any:
+        self.reached.set()
+        assert self.gate.wait(60)
+        return super().sample(*arguments)
+
+
+def test_a_prompt_beside_one_that_is_too_long_is_not_sampled() -> None:
+    engine = Held()
+    with LocalServer(engine=engine) as server, ThreadPoolExecutor() as threads:
+        ask = partial(client(server.url).completions.create, model=MODEL, max_tokens=5)
+        first = threads.submit(ask, prompt="first")
+        assert engine.reached.wait(60)
+        with pytest.raises(openai().BadRequestError, match="context window"):
+            ask(prompt=["second", "x" * 5000])
+        engine.gate.set()
+        assert first.result(60).choices[0].text == "one"
+        assert ask(prompt="third").choices[0].text == "one"
+    assert engine.prompts == ["first", "third"]
+
+
+@pytest.mark.parametrize(
+    ("route", "wrong", "expected"),
+    [
+        ("completions", {"prompt": [[1], "a"]},
+         "a string, a list of strings, a list of integers or a list of lists of integers"),
+        ("chat/completions", {"messages": [{"role": "user", "content": 5}]},
+         "a string, a list of parts or null"),
+    ],
+)  # fmt: skip
+def test_what_a_union_accepts_is_said_in_words(
+    two_users: str, route: str, wrong: dict[str, Any], expected: str
+) -> None:
+    response = httpx.post(
+        f"{two_users}/oai/api/v1/{route}",
+        headers={"Authorization": "Bearer tml-anna"},
+        json={"model": MODEL, **wrong},
+    )
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].endswith(f" is not accepted; expected {expected}")

@@ -84,7 +84,7 @@ def test_an_operation_that_cannot_be_recorded_waits_and_says_so(tmp_path: Path) 
 def test_polls_say_that_the_disk_is_full(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "data") as server, Raw(server.url) as raw:
         model_id = raw.model()
-        text = "a long text " * 150
+        text = "a long text " * 75
         first = raw.post("forward_backward", forward_backward(model_id, 1, *[text] * 4))
         step = raw.post("optim_step", optim_step(model_id, 2))
         fill(server)  # while the engine computes

@@ -55,7 +55,7 @@ ALPHABET = st.one_of(
 )
 
 
-@settings(max_examples=700)
+@settings(max_examples=300)
 @given(text=st.text(ALPHABET, max_size=30))
 @example(text="DON'T we'\u017f they'LL I'm 'S")
 @example(text="ア\u3097ア・\u3099\u309bx\u30019中")
@@ -66,7 +66,7 @@ def test_the_same_pieces(both: tuple[Tokenizer, Any], text: str) -> None:
     assert ours.encode(text) == theirs.encode(text).ids
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(text=st.text(ALPHABET, max_size=30))
 def test_the_same_pieces_in_the_engine_for_long_runs(
     both: tuple[Tokenizer, Any], text: str
@@ -86,7 +86,7 @@ def test_the_training_text(both: tuple[Tokenizer, Any]) -> None:
     assert ours.decode(ids) == TRAINING_TEXT
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(text=st.text(ALPHABET, max_size=20))
 def test_kept_matches_alone(both_removed: tuple[Tokenizer, Any], text: str) -> None:
     ours, theirs = both_removed
