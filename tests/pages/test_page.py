@@ -80,10 +80,10 @@ def trained() -> Iterator[tuple[LocalServer, str]]:
         yield running, model_id
 
 
-def picture(page: Page, name: str) -> None:
+def picture(page: Page, name: str, *, whole: bool = False) -> None:
     if os.environ.get("PICTURES"):
         PICTURES.mkdir(exist_ok=True)
-        page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+        page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
 
 
 def text_of(page: Page, selector: str) -> str:
@@ -465,7 +465,10 @@ def test_it_fits_every_screen(
         page.locator("#smooth").fill("0.9")
         page.wait_for_selector("#m-training_tokens canvas")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        picture(page, f"page-{scheme}-{width}")
+        if (scheme, width) == ("light", 1280):
+            picture(page, "page", whole=True)
+        if (scheme, width) == ("dark", 360):
+            picture(page, "phone")
         page.goto(f"{running.url}/docs")
         page.wait_for_function(
             "document.querySelector('rapi-doc').shadowRoot.innerHTML.includes('healthz') || document.querySelector('rapi-doc').shadowRoot.innerHTML.includes('Liveness')"
