@@ -111,7 +111,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         why = refused("--port", str(port), "--data", str(tmp_path))
-    assert why.startswith(f"cannot listen on 127.0.0.1:{port}: Address already in use")
+    assert why == f"cannot listen on 127.0.0.1:{port}: Address already in use"
 
 
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
