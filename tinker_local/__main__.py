@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -159,7 +160,7 @@ def main(argv: list[str] | None = None, prog: str = PROGRAM) -> int:
     from tinker_local.engine.select import ModelError, select  # noqa: PLC0415
     from tinker_local.options import Options  # noqa: PLC0415
     from tinker_local.server import Server  # noqa: PLC0415
-    from tinker_local.state.folder import DataFolderError  # noqa: PLC0415
+    from tinker_local.state.folder import DataFolderError, DataFolderInUse  # noqa: PLC0415
 
     raise_file_limit()
     try:
@@ -177,12 +178,17 @@ def main(argv: list[str] | None = None, prog: str = PROGRAM) -> int:
             faults=args.faults,
             verbose=args.verbose,
         )
+    except DataFolderInUse as error:
+        return _fail(f"{error}: stop that one, or give this one another folder with --data")
     except (KeysFileError, DataFolderError, ModelError) as error:
         return _fail(str(error))
     except OSError as error:
         if error.filename is not None:
             return _fail(f"cannot use {error.filename}: {error.strerror}")
-        return _fail(f"cannot listen on {bracketed(args.host)}:{args.port}: {error.strerror}")
+        # Python adds the address to the reason; the numbers of names that are not found are not the system's.
+        known = error.errno is not None and not isinstance(error, socket.gaierror)
+        reason = os.strerror(error.errno or 0) if known else error.strerror
+        return _fail(f"cannot listen on {bracketed(args.host)}:{args.port}: {reason}")
     return asyncio.run(_serve(server))
 
 
