@@ -8,7 +8,6 @@ import gc
 import logging
 import os
 import signal
-import socket
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -185,9 +184,7 @@ def main(argv: list[str] | None = None, prog: str = PROGRAM) -> int:
     except OSError as error:
         if error.filename is not None:
             return _fail(f"cannot use {error.filename}: {error.strerror}")
-        # Python adds the address to the reason; the numbers of names that are not found are not the system's.
-        known = error.errno is not None and not isinstance(error, socket.gaierror)
-        reason = os.strerror(error.errno or 0) if known else error.strerror
+        reason = (error.strerror or str(error)).partition(" (while attempting")[0]
         return _fail(f"cannot listen on {bracketed(args.host)}:{args.port}: {reason}")
     return asyncio.run(_serve(server))
 
