@@ -3,39 +3,37 @@
     python benchmarks/memory.py --model ./SmolLM2-135M        # or --shape smollm2: its shape, random weights
 
 Each case is a process of its own, which loads the model and makes two steps; the peak is the process's (the GPU's, where there is
-one). Two cases differ in the tokens of their batch, or in the rank of their adapter: so much does one more take.
+one). Two cases differ in the tokens of their batch, or in the rank of their adapter: so much does one more take. Beyond a number of
+tokens, logits are computed in pieces, and take no more memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from real_models import SHAPES, figures_of, make
+from real_models import SHAPES, figures_of, make, peak_memory
 
-CASES = {"small": (16, 8), "many tokens": (512, 8), "high rank": (16, 256)}
+CASES = {
+    "small": (16, 8),
+    "high rank": (16, 256),
+    "many tokens": (1024, 8),
+    "more tokens": (2048, 8),
+}
 """Tokens of the batch, and rank."""
 
 
 def measure(model: Path, tokens: int, rank: int) -> dict[str, float]:
-    import torch
-
     from tinker_local.engine.base import AdamSpec, Example, LoraSpec
     from tinker_local.engine.hf.engine import HfEngine
 
-    def peak() -> int:
-        if torch.cuda.is_available():
-            return int(torch.cuda.max_memory_allocated())
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-    before = peak()
+    before = peak_memory()
     engine = HfEngine([("m", model)])
-    loaded = peak()
+    loaded = peak_memory()
     adapter = engine.new_adapter("m", LoraSpec(rank=rank))
     row = np.random.default_rng(0).integers(3, 290, tokens + 1)
     data = [Example(tokens=row[:-1], inputs={"target_tokens": row[1:]})]
@@ -46,7 +44,7 @@ def measure(model: Path, tokens: int, rank: int) -> dict[str, float]:
     return {
         "weights": loaded - before,
         "parameters": sum(one.numel() for one in base.network.parameters()),
-        "peak": peak(),
+        "peak": peak_memory(),
         "numbers": sum(one.numel() for one in adapter.weights.values()),
         "estimate": base.activation_bytes,
     }
@@ -63,13 +61,16 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         model = args.model or make(args.shape, Path(temporary))
-        small, tokens, rank = (in_process(model, *case) for case in CASES.values())
+        small, rank, many, more = (in_process(model, *case) for case in CASES.values())
     number = (rank["peak"] - small["peak"]) / (rank["numbers"] - small["numbers"])
-    token = (tokens["peak"] - small["peak"]) / (CASES["many tokens"][0] - CASES["small"][0])
+    tokens = [CASES[name][0] for name in ("small", "many tokens", "more tokens")]
+    token = (more["peak"] - many["peak"]) / (tokens[2] - tokens[1])
+    pieces = many["peak"] - small["peak"] - token * (tokens[1] - tokens[0])
     print(f"bytes of a parameter of the model    {small['weights'] / small['parameters']:6.1f}")
     print(f"bytes of a parameter of an adapter   {number:6.1f}")
     print(f"megabytes of a token of a batch      {token / 1e6:6.2f}", end="")
     print(f"  (the engine reckons with {small['estimate'] / 1e6:.2f})")
+    print(f"megabytes of a piece of the logits   {pieces / 1e6:6.0f}")
 
 
 def in_process(model: Path, tokens: int, rank: int) -> dict[str, float]:

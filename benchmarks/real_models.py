@@ -231,12 +231,21 @@ def measure(
         if on_gpu:
             torch.cuda.synchronize()
         best = max(best, tokens / (time.perf_counter() - started))
-    peak = (
-        torch.cuda.max_memory_allocated()
-        if on_gpu
-        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    )
-    return {"speed": best, "memory": float(peak)}
+    return {"speed": best, "memory": peak_memory()}
+
+
+def peak_memory() -> float:
+    """Bytes: of the GPU, where there is one, or of the process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated())
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux's ru_maxrss begins with the memory of the parent process
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return float(lines["VmHWM"].split()[0]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 import os
 import secrets
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
 DEFAULT_RANK = 32
 _FIRST_NUMBER_OF_SAMPLERS = 2**20
 _FORGOTTEN = (404, 410)
+_FAILED = 500
+"""What a server may return for a run that it has lost, or for another reason."""
+_LOOK_FOR_CHECKPOINT = 10.0
+"""Seconds that an error may wait for the name of a checkpoint."""
 
 JournalPath = str | os.PathLike[str]
 
@@ -294,11 +300,16 @@ class Creation:
         try:
             info = await fetch_info(self._session, run_id)
         except APIStatusError as error:
-            if error.status_code not in _FORGOTTEN:
-                raise
-            raise await self._lost(
-                run_id, f"the server does not know it any more ({error})"
-            ) from error
+            if error.status_code in _FORGOTTEN:
+                raise await self._lost(
+                    run_id, f"the server does not know it any more ({error})"
+                ) from error
+            if error.status_code == _FAILED and (found := await self._last_checkpoint(run_id)):
+                error.add_note(
+                    f"If the server has lost the training run {run_id}, go on from its last checkpoint: "
+                    f"{self._line_to_type(found)}"
+                )
+            raise
         session_id, _, number = run_id.rpartition(":train:")
         if journal is not None and journal.run is not None:
             next_seq_id = journal.next_seq_id
@@ -343,24 +354,33 @@ class Creation:
         return info.next_seq_id
 
     async def _lost(self, run_id: str, why: str) -> RunLostError:
-        from tinker.rest import RestClient  # noqa: PLC0415  # slow to import, and seldom needed
-
-        checkpoint = None if self._journal is None else self._journal.checkpoint
-        try:
-            found = await RestClient(self._session).latest_checkpoint(run_id)
-        except TinkerError:  # the error says less then
-            pass
-        else:
-            checkpoint = checkpoint if found is None else found.tinker_path
+        checkpoint = await self._last_checkpoint(run_id)
         hint = (
             "It has no checkpoint."
             if checkpoint is None
-            else f"Go on from its last checkpoint, {checkpoint}: "
-            "create_training_client_from_state_with_optimizer."
+            else f"Go on from its last checkpoint, {checkpoint}: {self._line_to_type(checkpoint)}"
         )
         return RunLostError(
             f"The training run {run_id} cannot be taken up: {why}. {hint}", checkpoint
         )
+
+    async def _last_checkpoint(self, run_id: str) -> str | None:
+        """Its newest training checkpoint, as far as the server or the journal knows."""
+        from tinker.rest import RestClient  # noqa: PLC0415  # slow to import, and seldom needed
+
+        with contextlib.suppress(TinkerError, TimeoutError):  # an error says less then
+            async with asyncio.timeout(_LOOK_FOR_CHECKPOINT):
+                found = await RestClient(self._session).latest_checkpoint(run_id)
+            if found is not None:
+                return found.tinker_path
+        return None if self._journal is None else self._journal.checkpoint
+
+    def _line_to_type(self, checkpoint: str) -> str:
+        journal = ""
+        if self._journal is not None:
+            path = self._journal.path
+            journal = f", journal={str(path.with_stem(f'{path.stem}-2'))!r}"
+        return f"service.create_training_client_from_state_with_optimizer({checkpoint!r}{journal})"
 
 
 def lora_facts(

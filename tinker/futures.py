@@ -171,7 +171,7 @@ def results(
         TimeoutError: They are not done in time; the message says what the first of them waits for. All go on.
         TinkerError: One has failed: the first one in the order of `futures`.
     """
-    waited_for, end = list(futures), _end(timeout)
+    waited_for, end = _all(futures), _end(timeout)
     if progress:
         _show_until_done(waited_for, timeout)
     return [one._until(end, timeout) for one in waited_for]
@@ -196,7 +196,7 @@ async def results_async(
         TimeoutError: They are not done in time; the message says what the first of them waits for. All go on.
         TinkerError: One has failed: the first one in the order of `futures`.
     """
-    waited_for, end, line = list(futures), _end(timeout), ProgressLine()
+    waited_for, end, line = _all(futures), _end(timeout), ProgressLine()
 
     async def in_order() -> list[T]:
         return [await one._awaited_until(end, timeout) for one in waited_for]
@@ -213,8 +213,21 @@ async def results_async(
         line.close()
 
 
+def _all(futures: Iterable[APIFuture[T]]) -> list[APIFuture[T]]:
+    found = list(futures)
+    for place, one in enumerate(found):
+        if not isinstance(one, APIFuture):
+            raise TypeError(f"futures[{place}] is {one!r}; it must be an APIFuture.")
+    return found
+
+
 def _end(timeout: float | None) -> float | None:
-    return None if timeout is None else time.monotonic() + timeout
+    try:
+        return None if timeout is None else time.monotonic() + timeout
+    except TypeError:
+        raise TypeError(
+            f"timeout is {timeout!r}; it must be a number of seconds, or None."
+        ) from None
 
 
 def _left(end: float | None) -> float | None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from attrs import Attribute, field, frozen
 
 
-def _at_least(least: float) -> Any:
+def _at_least(least: float, most: float = math.inf, kinds: Any = int | float) -> Any:
+    kind = "an integer" if kinds is int else "a number"
+    allowed = (
+        f"{kind} of at least {least:g}"
+        if most == math.inf
+        else f"{kind} from {least:g} to {most:g}"
+    )
+
     def check(policy: object, attribute: Attribute[Any], value: object) -> None:
         if value is None and attribute.default is None:
             return
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-            allowed = f"a number of at least {least:g}"
+        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
             none = ", or None" if attribute.default is None else ""
             raise ValueError(f"{attribute.name} is {value!r}; it must be {allowed}{none}.")
 
@@ -41,15 +48,15 @@ class RetryPolicy:
     failure, so that no work waits long after an outage has ended."""
     longest_pause: float = field(default=10.0, validator=_at_least(0))
     """Seconds; three times as many for polls."""
-    jitter: float = field(default=0.25, validator=_at_least(0))
+    jitter: float = field(default=0.25, validator=_at_least(0, 1))
     """Maximum fraction by which a pause is shortened at random; 0 to 1."""
-    attempts: int | None = field(default=None, kw_only=True, validator=_at_least(1))
+    attempts: int | None = field(default=None, kw_only=True, validator=_at_least(1, kinds=int))
     """Maximum number of attempts of one request; None means as many as the budget allows."""
     poll_budget: float = field(default=3600.0, kw_only=True, validator=_at_least(0))
     """As `budget`, for polls: what they wait for may be worth hours of work."""
     retries_per_second: float = field(default=10.0, kw_only=True, validator=_at_least(0.001))
     """Maximum number of retries per second of one client; more are spread out. Each success allows one more."""
-    burst: int = field(default=10, kw_only=True, validator=_at_least(1))
+    burst: int = field(default=10, kw_only=True, validator=_at_least(1, kinds=int))
     """Number of retries that are not spread out, after a while without retries."""
     deadline: float | None = field(default=None, kw_only=True, validator=_at_least(0))
     """Seconds from the call of an operation to its result, after which it fails with `APITimeoutError`. A training run

@@ -51,6 +51,7 @@ class ServiceClient(HasHolder):
 
     Raises:
         ValueError: The address or the key is malformed.
+        TypeError: `retry` is not a `RetryPolicy`.
         TinkerError: No key was found, and the server is not on this machine.
     """
 
@@ -72,6 +73,8 @@ class ServiceClient(HasHolder):
                 FutureWarning,
                 stacklevel=2,
             )
+        if retry is not None and not isinstance(retry, RetryPolicy):
+            raise TypeError(f"retry is {retry!r}; it must be a RetryPolicy.")
         self.session = Session(
             config.resolve(base_url, api_key),
             user_metadata=user_metadata,
@@ -249,7 +252,7 @@ class ServiceClient(HasHolder):
                 journal records it. The error names the run's last checkpoint.
             JournalError: The journal is in use, or of another run.
         """
-        arguments.check_text("training_run_id", training_run_id)
+        arguments.check_run_id(training_run_id)
         progress = Progress("get_info", {"model_id": training_run_id})
         creation = Creation(self.session, progress, journal)
         return creation.start(lambda: creation.taken_up(training_run_id), training_run_id)

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import numpy as np
 import pytest
@@ -382,6 +383,10 @@ def test_samples_that_no_server_accepts_are_refused_before_anything_is_sent(
             lambda s: RetryConfig(max_connections=0),
             "max_connections is 0; it must be 1 or more, or None",
         ),
+        (
+            lambda s: s.reattach_training_client("tinker://a:train:0/weights/b"),
+            "is 'tinker://a:train:0/weights/b', the path of a checkpoint; its training run is 'a:train:0'",
+        ),
     ],
 )
 def test_clients_that_cannot_be(
@@ -389,6 +394,19 @@ def test_clients_that_cannot_be(
 ) -> None:
     with pytest.raises(ValueError, match=text):
         call(service)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda t: t.ServiceClient(base_url="local", retry=RetryConfig()), "must be a RetryPolicy"),
+        (lambda t: t.results([1]), r"futures\[0\] is 1; it must be an APIFuture"),
+        (lambda t: t.results([], timeout="1"), "timeout is '1'; it must be a number of seconds"),
+    ],
+)
+def test_arguments_of_another_type(call: Callable[[Any], object], text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        call(tinker)
 
 
 def test_ragged_arrays_are_refused() -> None:

@@ -339,6 +339,18 @@ def test_a_run_that_another_program_has_gone_on_with(server: str, journal: Path)
             new(service, journal)
 
 
+def test_two_programs_that_use_one_run(server: str) -> None:
+    with client(server) as service, client(server) as other_service:
+        training = new(service)
+        other = other_service.reattach_training_client(training.model_id).result(60)
+        other.optim_step(ADAM).result(60)
+        with pytest.raises(tinker.ConflictError, match="seq_id 1 .* used by a different request"):
+            training.forward_backward(BATCH, "cross_entropy").result(60)
+        with pytest.raises(tinker.RunPoisonedError, match="another program has used its seq_id 1"):
+            training.optim_step(ADAM)  # the same as the other program's: it would get its result
+        step(other)
+
+
 def test_a_run_that_the_server_has_forgotten(tmp_path: Path, journal: Path) -> None:
     with LocalServer(tmp_path / "one") as server, client(server.url) as service:
         path = new(service, journal).save_state("last").result(60).path
@@ -444,6 +456,34 @@ def test_a_checkpoint_that_is_gone_too_is_named_with_the_reason(
         program(server.url)
     (note,) = lost.value.__notes__
     assert re.fullmatch(r"Its checkpoint tinker://\S+/weights/1 cannot be loaded: .*404.*", note)
+
+
+@pytest.mark.parametrize("with_journal", [True, False])
+def test_a_server_that_fails_for_a_run_that_it_has_lost(tmp_path: Path, with_journal: bool) -> None:
+    """As TuFT does after it was started again: the error says how to go on."""
+    path = "tinker://s:train:0/weights/last"
+    journal = tmp_path / "run.journal" if with_journal else None
+    policy = tinker.RetryPolicy(attempts=1)
+    saved = {"checkpoint_id": "weights/last", "checkpoint_type": "training", "tinker_path": path,
+             "time": "2026-01-01T00:00:00Z", "size_bytes": 1, "public": False}  # fmt: skip
+    with ScriptedServer() as server:
+        service = tinker.ServiceClient(base_url=server.url, retry=policy)
+        service.create_lora_training_client("m", journal=journal).result(10)
+        service.close().result(10)
+        server.script(
+            get_info=[(500, {"detail": "KeyError"})],
+            checkpoints=[(200, {"checkpoints": [saved], "cursor": None})],
+        )
+        with (
+            tinker.ServiceClient(base_url=server.url, retry=policy) as service,
+            pytest.raises(tinker.InternalServerError, match="KeyError") as failed,
+        ):
+            service.reattach_training_client("s:train:0", journal=journal).result(10)
+    argument = f", journal={str(tmp_path / 'run-2.journal')!r}" if with_journal else ""
+    assert failed.value.__notes__ == [
+        "If the server has lost the training run s:train:0, go on from its last checkpoint: "
+        f"service.create_training_client_from_state_with_optimizer('{path}'{argument})"
+    ]
 
 
 def test_a_mended_call_takes_the_place_of_one_that_was_refused(journal: Path) -> None:

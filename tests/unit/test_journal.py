@@ -302,6 +302,19 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.Monk
     assert Journal.open(tmp_path / "journal", SETTINGS).next_seq_id == 2
 
 
+@pytest.mark.parametrize(
+    ("path", "error", "message"),
+    [
+        (5, TypeError, "journal is 5; it must be the path of a file"),
+        ("", ValueError, "journal is ''; it must be the path of a file"),
+        ("/dev/zero", JournalError, "/dev/zero is not a regular file"),
+    ],
+)
+def test_what_cannot_be_a_journal(path: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Journal.open(path, SETTINGS)
+
+
 def test_a_journal_that_cannot_be_opened_says_only_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

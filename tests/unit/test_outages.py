@@ -76,10 +76,12 @@ def test_other_kinds_of_requests_keep_their_proportions() -> None:
     ("values", "text"),
     [
         ({"budget": -1}, "budget is -1; it must be a number of at least 0."),
-        ({"attempts": 0}, "attempts is 0; it must be a number of at least 1, or None."),
+        ({"attempts": 0}, "attempts is 0; it must be an integer of at least 1, or None."),
         ({"deadline": "soon"}, "deadline is 'soon'; it must be a number of at least 0, or None."),
         ({"first_pause": float("nan")}, "first_pause is nan; it must be a number of at least 0."),
         ({"budget": None}, "budget is None; it must be"),
+        ({"attempts": 1.5}, "attempts is 1.5; it must be an integer of at least 1, or None."),
+        ({"jitter": 2}, "jitter is 2; it must be a number from 0 to 1."),
         ({"burst": True}, "burst is True; it must be"),
     ],
 )

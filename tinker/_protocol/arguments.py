@@ -110,6 +110,17 @@ def check_text(name: str, value: str) -> None:
         raise ValueError(f"{name} is {value!r}; it must be a non-empty string.")
 
 
+def check_run_id(run_id: str) -> None:
+    """Raise unless it may be the id of a training run, which the path of a checkpoint contains."""
+    check_text("training_run_id", run_id)
+    if run_id.startswith("tinker://"):
+        contained = run_id.removeprefix("tinker://").partition("/")[0]
+        raise ValueError(
+            f"training_run_id is {run_id!r}, the path of a checkpoint; its training run is {contained!r}. To begin a "
+            "new run from the checkpoint, use create_training_client_from_state_with_optimizer."
+        )
+
+
 def check_page(limit: int, offset: int) -> None:
     """Raise for arguments that do not select a page of a list."""
     for name, value, least in (("limit", limit, 1), ("offset", offset, 0)):

@@ -139,7 +139,12 @@ class Journal:
         Raises:
             JournalError: It is in use, of another run, or not a journal.
             OSError: It cannot be read or written.
+            TypeError, ValueError: It is not a path.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"journal is {path!r}; it must be the path of a file.")
+        if not os.fspath(path):
+            raise ValueError("journal is ''; it must be the path of a file.")
         file = JournalFile(Path(path))
         try:
             journal = cls(file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ class JournalFile:
     """The open file of a journal. From any thread.
 
     Raises:
-        JournalError: Another process or client has it open.
+        JournalError: Another process or client has it open, or it is a device or a pipe.
         OSError: It cannot be opened.
     """
 
@@ -33,6 +34,9 @@ class JournalFile:
         self._size = 0
         self._descriptor = -1
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            self.close()
+            raise JournalError(f"{path} is not a regular file: use another path for the journal.")
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -40,6 +41,8 @@ def lines(
         import pygal  # noqa: PLC0415  # optional
     except ModuleNotFoundError as error:
         raise missing_extra("drawing a curve", error, "cli") from None
+    columns = max(1, min(len(curves), 45 // (max(map(len, curves), default=0) + 4)))
+    names = math.ceil(len(curves) / columns) if len(curves) > 1 else 0
     chart = pygal.XY(
         style=pygal.style.Style(
             background="#ffffff",
@@ -64,12 +67,13 @@ def lines(
         x_title=x_title,
         y_title=y_title,
         width=560,  # narrow, so that the text stays readable on a phone
-        height=340,
+        height=max(340, 320 + 28 * names),
         explicit_size=True,
         include_x_axis=True,  # the values begin at 0
         max_scale=7,
         show_legend=len(curves) > 1,
         legend_at_bottom=True,
+        legend_at_bottom_columns=columns,
         truncate_legend=-1,
         show_x_guides=False,
         value_formatter=lambda value: f"{value:g}",

@@ -56,7 +56,7 @@ def external_weights_upload_finish(
 
 
 def _alpha(file: Path, fresh: AdapterState, problems: list[str]) -> float:
-    """`lora_alpha` of adapter_config.json."""
+    """`lora_alpha` of adapter_config.json, or that of an adapter without `use_rslora` that computes the same."""
     try:
         config = json.loads(file.read_bytes())
     except ValueError:
@@ -67,7 +67,7 @@ def _alpha(file: Path, fresh: AdapterState, problems: list[str]) -> float:
     for name, expected in (("peft_type", "LORA"), ("r", fresh.lora.rank)):
         if config.get(name) != expected:
             problems.append(f"{CONFIG}: {name} is {config.get(name)!r}, not {expected!r}")
-    for name, plain in (("use_rslora", False), ("use_dora", False), ("bias", "none")):
+    for name, plain in (("use_dora", False), ("bias", "none")):
         if config.get(name, plain) not in (plain, None):
             problems.append(f"{CONFIG}: {name} is {config[name]!r}; only {plain!r} can be used")
     unusable = ("rank_pattern", "alpha_pattern", "modules_to_save")
@@ -76,11 +76,14 @@ def _alpha(file: Path, fresh: AdapterState, problems: list[str]) -> float:
     if isinstance(alpha, bool) or not isinstance(alpha, int | float):
         problems.append(f"{CONFIG}: lora_alpha is {alpha!r}; it must be a number")
         return fresh.alpha
-    return float(alpha)
+    return float(alpha) * (fresh.lora.rank**0.5 if config.get("use_rslora") else 1.0)
 
 
 def _weights(file: Path, fresh: AdapterState, problems: list[str]) -> Tensors:
-    """The tensors of adapter_model.safetensors, compared with those of a fresh adapter."""
+    """The tensors of adapter_model.safetensors, compared with those of a fresh adapter.
+
+    Both factors of a matrix may be absent: the engine decides whether it takes an adapter of fewer matrices.
+    """
     try:
         tensors, _ = read_tensors(file)
     except DamagedCheckpoint as error:
@@ -90,6 +93,7 @@ def _weights(file: Path, fresh: AdapterState, problems: list[str]) -> Tensors:
     problems += [
         f"{WEIGHTS} does not contain {name} {list(expected[name].shape)}"
         for name in sorted(expected.keys() - tensors.keys())
+        if _other_factor(name) in tensors
     ]
     problems += [
         f"{WEIGHTS} has {name}, which is not part of this adapter"
@@ -102,3 +106,9 @@ def _weights(file: Path, fresh: AdapterState, problems: list[str]) -> Tensors:
         elif not np.issubdtype(tensor.dtype, np.floating) or not np.isfinite(tensor).all():
             problems.append(f"{WEIGHTS}: {name} has values that are not finite numbers")
     return {name: np.asarray(tensor, np.float32) for name, tensor in peft.weights(tensors).items()}
+
+
+def _other_factor(name: str) -> str:
+    """The name of B's tensor for that of A's, and the other way round."""
+    a, b = ".lora_A.", ".lora_B."
+    return name.replace(a, b) if a in name else name.replace(b, a)
