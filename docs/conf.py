@@ -22,6 +22,7 @@ html_sourcelink_suffix = ""  # each page is there as Markdown too
 html_static_path, html_css_files = ["_static"], ["tables.css"]
 html_theme_options = {"source_view_link": "_sources/{filename}"}
 myst_heading_anchors = 6
+myst_enable_extensions = ["html_image"]  # pictures with a width
 smartquotes_action = "qe"  # two hyphens stay two: they begin options
 autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True

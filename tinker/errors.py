@@ -195,7 +195,8 @@ class RequestFailedError(TinkerError):
 
 
 class RunPoisonedError(TinkerError):
-    """It is not known whether the server accepted an operation, so the order of later ones is not known.
+    """It is not known whether the server accepted an operation, or another program submits to the same run: the order of
+    later operations is not known.
 
     The training client rejects further work. Create one from the last checkpoint.
     """

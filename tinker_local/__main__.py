@@ -159,7 +159,7 @@ def main(argv: list[str] | None = None, prog: str = PROGRAM) -> int:
     from tinker_local.engine.select import ModelError, select  # noqa: PLC0415
     from tinker_local.options import Options  # noqa: PLC0415
     from tinker_local.server import Server  # noqa: PLC0415
-    from tinker_local.state.folder import DataFolderError  # noqa: PLC0415
+    from tinker_local.state.folder import DataFolderError, DataFolderInUse  # noqa: PLC0415
 
     raise_file_limit()
     try:
@@ -177,6 +177,8 @@ def main(argv: list[str] | None = None, prog: str = PROGRAM) -> int:
             faults=args.faults,
             verbose=args.verbose,
         )
+    except DataFolderInUse as error:
+        return _fail(f"{error}: stop that one, or give this one another folder with --data")
     except (KeysFileError, DataFolderError, ModelError) as error:
         return _fail(str(error))
     except OSError as error:

@@ -118,6 +118,7 @@ class Server:
         self._faults = faults
         self._verbose = verbose
         self._uvicorn: _Uvicorn | None = None
+        self._is_stopped = False
 
     @property
     def url(self) -> str:
@@ -140,6 +141,8 @@ class Server:
                 server_header=False,
             ),
         )
+        if self._is_stopped:  # while it started
+            self._uvicorn.stop()
         try:
             await self._uvicorn.serve([self._socket])
         finally:
@@ -148,6 +151,7 @@ class Server:
 
     def stop(self) -> None:
         """Stop soon: open requests get one second. From any thread, and from signal handlers."""
+        self._is_stopped = True
         if self._uvicorn is not None:
             self._uvicorn.stop()
 
@@ -173,7 +177,7 @@ class LocalServer:
         adopt: Take over checkpoints in the folder that its database does not know.
         engine: The engine; None means the tiny engine.
         options: Waiting times and limits.
-        faults: Rules of `tinker_local.faults`, as `optim_step:drop=after:times=1`.
+        faults: Rules of `tinker_local.protocol.faults`, as `optim_step:drop=after:times=1`.
 
     Raises:
         OSError: The port is taken.

@@ -112,7 +112,7 @@ def test_answers_go_on_where_they_ended(here: CliHere) -> None:
     again = (here.folder / "o.jsonl").read_bytes()
     assert again.startswith(first)
     assert [json.loads(line)["prompt"] for line in again.splitlines()] == ["a", "b", [1, 2]]
-    assert "has 3 answers already" in here.ok(*ask).stderr
+    assert "has 3 answers already; no prompt is left." in here.ok(*ask).stderr
     assert (here.folder / "o.jsonl").read_bytes() == again
 
 
@@ -368,7 +368,9 @@ def test_data_is_checked_and_shown(here: CliHere) -> None:
     assert (missing.status, "No row of c.jsonl begins on line 9." in missing.stderr) == (1, True)
     typed = here.ok("--color", "data", "show", *model, "--line", "1", typed="").stderr
     assert "\x1b[" in typed
+    assert "what is green" in typed
     assert "⟦" not in typed
+    assert "what is in ⟦⟧ is trained on" in here.ok("data", "show", *model, "--line", "1").stderr
 
 
 @pytest.mark.parametrize(
@@ -510,6 +512,24 @@ def test_doctor_tells_where_a_credential_comes_from(
     done = here("doctor")
     assert shown in done.stdout
     assert "secret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "sentence"),
+    [
+        (
+            "https://nowhere.invalid",
+            "warning",
+            "none: run `tinker auth login`, or set TINKER_API_KEY",
+        ),
+        (NOWHERE, "info", "none; a server on this machine works without one"),
+    ],
+)
+def test_doctor_misses_a_credential_only_where_one_is_needed(
+    here: CliHere, url: str, status: str, sentence: str
+) -> None:
+    checks = here("-f", "json", "--base-url", url, "doctor").json["checks"]
+    assert {"check": "credential", "status": status, "text": sentence} in checks
 
 
 @pytest.mark.parametrize(
@@ -677,6 +697,8 @@ def test_a_folder_that_cannot_be_made(here: CliHere) -> None:
 def test_a_folder_to_start_from(here: CliHere) -> None:
     made = here.ok("-f", "json", "init", "new").json
     assert sorted(made["files"]) == sorted(one.name for one in (here.folder / "new").iterdir())
+    assert "Next: cd 'my run' && tinker train" in here.ok("init", "my run").stderr
+    assert "Next: tinker train" in here.ok("init").stderr
     again = here("init", "new")
     assert (again.status, "nothing was written" in again.stderr) == (1, True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import stat
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -415,37 +416,60 @@ def test_completion_of_subcommands(process: Cli) -> None:
     assert {"plain,publish", "plain,push-hf"} <= set(done.stdout.split())
 
 
+SHELLS = {
+    "bash": """
+        compopt() { echo files; }
+        COMP_WORDS=($1) COMP_CWORD=$(( $2 - 1 ))
+        _tinker_completion tinker
+        echo "${COMPREPLY[@]}"
+    """,
+    "zsh": """
+        _describe() { print -l -- ${completions_with_descriptions%%:*} }
+        compadd() { print -l -- $completions }
+        _path_files() { print files }
+        words=(${=1}) CURRENT=$2
+        _tinker_completion
+    """,
+    "fish": """
+        complete -C $argv[1] | cut -f 1
+    """,
+}
+"""What a shell does when the Tab key is pressed after the words in $1, of which there are $2."""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
         ("tinker che", "checkpoint"),
-        ("tinker train --lr-schedule co", "cosine constant"),
-        ("tinker train da", "files"),  # by bash itself
-        ("tinker chat --against ru", "files"),
+        ("tinker train --lr-schedule co", "constant cosine"),
+        ("tinker train da", "files"),  # by the shell itself
+        ("tinker chat --against da", "files"),
     ],
 )
-def test_completion_in_bash(cli: Cli, typed: str, found: str) -> None:
-    """The script is sourced, and its function called as bash calls it."""
+def test_completion_in_a_shell(cli: Cli, shell: str, typed: str, found: str) -> None:
+    """The script is sourced, and its function called as the shell calls it."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    (cli.folder / "data.jsonl").touch()
     command = cli.folder / "tinker"
     command.write_text(f'#!/bin/sh\nexec "{COMMAND[0]}" -m tinker.cli "$@"\n')
     command.chmod(0o755)
-    words = typed.split()
-    script = f"""
-        eval "$({command} completion bash)"
-        compopt() {{ echo files; }}
-        COMP_WORDS=({typed}) COMP_CWORD={len(words) - 1}
-        _tinker_completion {command} {words[-1]} {words[-2]}
-        echo "${{COMPREPLY[@]}}"
-    """
+    script = cli.folder / "script"
+    source = cli.ok("completion", shell).stdout
+    script.write_text(("compdef() { }\n" if shell == "zsh" else "") + source + SHELLS[shell])
+    env = environment(cli.url, cli.folder)
     done = subprocess.run(
-        ["bash", "-c", script],
+        [shell, script, typed, str(len(typed.split()))],
         capture_output=True,
         text=True,
-        env=environment(cli.url, cli.folder),
+        cwd=cli.folder,
+        env={**env, "PATH": f"{cli.folder}:{env['PATH']}"},
         timeout=60,
         check=False,
     )
-    assert done.stdout.strip() == found, done.stderr
+    wanted = "data.jsonl" if (shell, found) == ("fish", "files") else found
+    assert sorted(done.stdout.split()) == sorted(wanted.split()), done.stderr
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])

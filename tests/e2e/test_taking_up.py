@@ -339,6 +339,18 @@ def test_a_run_that_another_program_has_gone_on_with(server: str, journal: Path)
             new(service, journal)
 
 
+def test_two_programs_that_use_one_run(server: str) -> None:
+    with client(server) as service, client(server) as other_service:
+        training = new(service)
+        other = other_service.reattach_training_client(training.model_id).result(60)
+        other.optim_step(ADAM).result(60)
+        with pytest.raises(tinker.ConflictError, match="seq_id 1 .* used by a different request"):
+            training.forward_backward(BATCH, "cross_entropy").result(60)
+        with pytest.raises(tinker.RunPoisonedError, match="another program has used its seq_id 1"):
+            training.optim_step(ADAM)  # the same as the other program's: it would get its result
+        step(other)
+
+
 def test_a_run_that_the_server_has_forgotten(tmp_path: Path, journal: Path) -> None:
     with LocalServer(tmp_path / "one") as server, client(server.url) as service:
         path = new(service, journal).save_state("last").result(60).path

@@ -210,6 +210,18 @@ def test_a_refusal_is_believed_at_first(
     assert [request["seq_id"] for request in server.seen["optim_step"]] == [1, 1]
 
 
+def test_a_number_that_another_program_has_used_is_not_used_again(
+    server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    reused = "Training request sequence number was reused"  # as SkyRL says it
+    server.script(optim_step=[(409, {"detail": reused}), ACCEPTED])
+    with pytest.raises(tinker.ConflictError, match=reused):
+        step(training)
+    with pytest.raises(tinker.RunPoisonedError, match="another program has used its seq_id 1, "):
+        step(training)
+    assert len(server.seen["optim_step"]) == 1
+
+
 def test_a_token_that_is_not_given_leaves_the_run_as_it_was() -> None:
     """Nothing was sent: the number is used again."""
     token: Answer = (200, {"jwt": "eyJhbGciOiJub25lIn0.e30.x"})

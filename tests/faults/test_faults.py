@@ -156,6 +156,8 @@ def test_a_seed_makes_the_same_choices() -> None:
         ("optim_step:drop", "'drop' is not status=CODE"),
         ("optim_step:drop=later", "'drop=later' is not"),
         ("optim_step:status=200", "'status=200' is not"),
+        ("optim_step:status=50²", "'status=50²' is not"),
+        ("optim_step:delay=²", "'delay=²' is not"),
         ("optim_step:delay=soon", "'delay=soon' is not"),
         ("*:truncate=1", "'truncate=1' is not"),
         ("*:duplicate:p=2", "p=2 is not p=PROBABILITY"),

@@ -106,6 +106,18 @@ def test_a_file_is_named_before_it_is_there(
     assert len(checked) == 1
 
 
+def test_a_sampler_that_cannot_be_made_leaves_no_weights(tmp_path: Path) -> None:
+    with LocalServer(tmp_path) as server, Raw(server.url) as raw:
+        session_id = raw.session()
+        model_id = raw.model(session_id)
+        raw.sampler(session_id, 0)
+        before = set((tmp_path / "adapters").iterdir())
+        body = {"model_id": model_id, "seq_id": 1, "sampling_session_seq_id": 0}
+        failed = raw.do("save_weights_for_sampler", body)
+        assert "is used by another sampler" in failed["error"]
+        assert set((tmp_path / "adapters").iterdir()) == before
+
+
 def test_unloading_leaves_nothing(tmp_path: Path) -> None:
     with LocalServer(tmp_path, options=NEVER) as server, Raw(server.url) as raw:
         model_id = raw.model()

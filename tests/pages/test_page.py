@@ -80,10 +80,10 @@ def trained() -> Iterator[tuple[LocalServer, str]]:
         yield running, model_id
 
 
-def picture(page: Page, name: str) -> None:
+def picture(page: Page, name: str, *, whole: bool = False) -> None:
     if os.environ.get("PICTURES"):
         PICTURES.mkdir(exist_ok=True)
-        page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+        page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
 
 
 def text_of(page: Page, selector: str) -> str:
@@ -157,6 +157,8 @@ def test_a_curve_is_what_the_operations_returned() -> None:
         assert curve() == curve(metric="loss:sum")
         assert curve(metric="unclipped_grad_l2:mean")[1] == pytest.approx(norms)
         assert curve(first=2, last=2) == ([2], [pytest.approx(losses[1])])
+        assert curve(first="9" * 400) == ([], [])
+        assert curve(first="-" + "9" * 400, last="9" * 400) == curve()
 
 
 def test_curves_share_their_steps(tmp_path: Path) -> None:
@@ -463,7 +465,10 @@ def test_it_fits_every_screen(
         page.locator("#smooth").fill("0.9")
         page.wait_for_selector("#m-training_tokens canvas")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        picture(page, f"page-{scheme}-{width}")
+        if (scheme, width) == ("light", 1280):
+            picture(page, "page", whole=True)
+        if (scheme, width) == ("dark", 360):
+            picture(page, "phone")
         page.goto(f"{running.url}/docs")
         page.wait_for_function(
             "document.querySelector('rapi-doc').shadowRoot.innerHTML.includes('healthz') || document.querySelector('rapi-doc').shadowRoot.innerHTML.includes('Liveness')"

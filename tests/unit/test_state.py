@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
 import sqlite3
@@ -10,12 +11,13 @@ from pathlib import Path
 import hypothesis.extra.numpy as arrays
 import numpy as np
 import numpy.typing as npt
+import pytest
 import safetensors
 import safetensors.numpy
 from hypothesis import given, strategies as st
 
-from tinker_local.state import tensor_files
-from tinker_local.state.folder import DATABASE, DataFolder
+from tinker_local.state import schema, store as store_module, tensor_files
+from tinker_local.state.folder import DATABASE, DataFolder, DataFolderError
 from tinker_local.state.store import Store
 
 TENSORS = st.dictionaries(
@@ -67,3 +69,38 @@ def test_a_flush_moves_what_was_committed_into_the_database(tmp_path: Path) -> N
     assert not database.with_name(f"{DATABASE}-wal").exists()
     store.flush()  # a flush that comes too late leaves no journal behind
     assert not database.with_name(f"{DATABASE}-wal").exists()
+
+
+@pytest.mark.parametrize("statements", [1, 5])
+def test_a_server_that_was_killed_while_it_made_its_database_starts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statements: int
+) -> None:
+    parts = schema.SCHEMA.split(";")
+    killed = ";".join([*parts[:statements], " killed"])
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "SCHEMA", killed)
+        with pytest.raises(DataFolderError, match="killed"):
+            Store(DataFolder(tmp_path / "data"))
+    Store(DataFolder(tmp_path / "data")).close()
+    Store(DataFolder(tmp_path / "data")).close()
+
+
+def test_a_nested_transaction_may_fail_alone(tmp_path: Path) -> None:
+    store = Store(DataFolder(tmp_path / "data"))
+    done: list[str] = []
+    with store.transaction():
+        store.insert("unreferenced", folder="kept")
+        with contextlib.suppress(ValueError), store.transaction():
+            store.insert("unreferenced", folder="lost")
+            store.after_commit(lambda: done.append("lost"))
+            raise ValueError
+        store.after_commit(lambda: done.append("kept"))
+        assert done == []
+    assert done == ["kept"]
+    with contextlib.suppress(ValueError), store.transaction(), store.transaction():
+        store.insert("unreferenced", folder="lost")
+        store.after_commit(lambda: done.append("lost"))
+        raise ValueError
+    assert done == ["kept"]
+    assert [row["folder"] for row in store.select("SELECT folder FROM unreferenced")] == ["kept"]
+    store.close()

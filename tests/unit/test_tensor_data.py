@@ -57,6 +57,21 @@ def test_arrays_of_the_apis_types_share_their_memory(dtype: Any) -> None:
     assert not np.shares_memory(TensorData.from_numpy(array.T).to_numpy(), array)
 
 
+def test_arrays_become_tensors_that_cannot_be_changed() -> None:
+    """However short the way, so that a copy, a pickle and a derived class are what they would be otherwise."""
+    tensor = TensorData.from_numpy(np.arange(3, dtype=np.float32))
+    with pytest.raises(AttributeError):
+        tensor.shape = [1, 3]  # type: ignore[misc]
+    assert type(tensor) is TensorData
+    assert tensor == TensorData([0.0, 1.0, 2.0]) == copy.copy(tensor)
+    assert pickle.loads(pickle.dumps(tensor)) == tensor
+
+    class Weights(TensorData):
+        pass
+
+    assert type(Weights.from_numpy(tensor.to_numpy())) is Weights
+
+
 def test_arrays_made_from_lists_can_be_written_to() -> None:
     tensor = TensorData([1.0, 2.0])
     tensor.to_numpy()[0] = 5.0

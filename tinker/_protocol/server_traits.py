@@ -28,6 +28,7 @@ overrules it, and what the client does then:
 | 5xx, 429, and 408 to a poll | temporary | a message that says what failed, or how many are allowed | final, like a 4xx |
 | `{}` as a result | unusable: polled for again | no `client/config` | an empty result |
 | failed operations | use up their seq_id | "Sequence conflict: expected …" | a forward pass over one token uses up the number, and the request is sent again |
+| a 409 to a submission | another object has the name | a message that another request has the number | the run accepts no more operations |
 
 A missing route (404, 405) counts only after a second attempt.
 
@@ -74,6 +75,7 @@ _EXPLANATIONS = {
     "create_training_client_from_state"
 }
 _PATH_WITHOUT_KIND = re.compile(r"tinker://([^/]+)/([^/]+)")
+_TAKEN = re.compile(r"seq_id \d+ of .* was used by a different request|sequence number was reused")
 _CONFLICT = re.compile(r"Sequence conflict: expected (\d+), got (\d+)")
 
 
@@ -123,6 +125,11 @@ def expected_seq_id(message: str) -> int | None:
     """The seq_id that the server waits for, if it rejected another one."""
     conflict = _CONFLICT.search(message)
     return int(conflict[1]) if conflict else None
+
+
+def is_number_taken(message: str) -> bool:
+    """Whether the server rejected a request because another one has its number."""
+    return _TAKEN.search(message) is not None
 
 
 def _issues(body: object, kind: str) -> Iterator[list[str]]:

@@ -3,6 +3,8 @@
 What happens to them:
 
     refused (4xx), nothing after it accepted     its number is used again by the next call
+    refused, because another request has it      the run is poisoned: another program uses it too, and would get results
+                                                 that are not its own
     refused, a later chunk of the call accepted  a forward pass over one token takes its number, so that
                                                  the server does not wait for it forever
     unknown (no response or 5xx, every time)     the run is poisoned: later calls are refused, because
@@ -16,15 +18,20 @@ from typing import TYPE_CHECKING
 
 from tinker import types
 from tinker._protocol.progress import Progress
+from tinker._protocol.server_traits import is_number_taken
 from tinker._protocol.session import Session
 from tinker._training import batch
 from tinker._training.batch import Batch
 from tinker._training.record import Record
 from tinker._training.sequencing import Sequencer, Turn
-from tinker.errors import APIError, RunPoisonedError, TinkerError
+from tinker.errors import APIError, ConflictError, RunPoisonedError, TinkerError
 
 if TYPE_CHECKING:
     from tinker._training.journal import Journal
+
+
+_TAKEN = "another program has used its seq_id {}, and only one may submit operations to a run"
+_ANEW = "Create a training client from the last checkpoint."
 
 
 class Numbers:
@@ -56,15 +63,22 @@ class Numbers:
         seq_ids = record.seq_ids
         first_failure = failures[min(failures)]
         unknown = [n for n, error in failures.items() if not _was_refused(error)]
-        if unknown:
-            self._poison(turn, seq_ids[min(unknown)], failures[min(unknown)])
+        taken = [
+            n
+            for n, error in failures.items()
+            if isinstance(error, ConflictError) and is_number_taken(error.message)
+        ]
+        if taken:
+            self._poison(turn, failures[min(taken)], _TAKEN.format(seq_ids[min(taken)]), _ANEW)
+        elif unknown:
+            self._poison_unknown(turn, seq_ids[min(unknown)], failures[min(unknown)])
         else:
             last_accepted = max(accepted, default=-1)
             for number in range(last_accepted):
                 if number not in accepted:
                     await self._fill(turn, seq_ids[number])
             if seq_ids[-1] != self._sequencer.next_seq_id - 1:  # others have been used behind it
-                self._poison(turn, seq_ids[0], first_failure)
+                self._poison_unknown(turn, seq_ids[0], first_failure)
             elif last_accepted + 1 < len(seq_ids):
                 turn.return_numbers(seq_ids[last_accepted + 1 :])
             if not self._sequencer.is_poisoned:
@@ -93,17 +107,20 @@ class Numbers:
         try:
             await self.use_up(seq_id)
         except TinkerError as error:
-            self._poison(turn, seq_id, error)
+            self._poison_unknown(turn, seq_id, error)
 
-    def _poison(self, turn: Turn, seq_id: int, error: Exception) -> None:
+    def _poison_unknown(self, turn: Turn, seq_id: int, error: Exception) -> None:
         way_out = (
-            "Create a training client from the last checkpoint."
+            _ANEW
             if self._journal is None
             else f"Run the program again: with {self._journal.path}, it finds out and goes on."
         )
+        why = f"it is not known whether the server accepted seq_id {seq_id}"
+        self._poison(turn, error, why, way_out)
+
+    def _poison(self, turn: Turn, error: Exception, why: str, way_out: str) -> None:
         poison = RunPoisonedError(
-            f"The training run {self._model_id} accepts no more operations: it is not known whether the "
-            f"server accepted seq_id {seq_id} ({error}). {way_out}"
+            f"The training run {self._model_id} accepts no more operations: {why} ({error}). {way_out}"
         )
         poison.__cause__ = error
         turn.poison(poison)

@@ -27,7 +27,7 @@ def show_report(state: State, report: DataReport, plan: Plan | None, base_model:
     """The numbers, on stderr."""
     say = state.console(stderr=True).print
     say(
-        f"[bold]{escape(report.source)}[/]: {texts.count(report.rows, 'row')}, {report.format} ({report.reason})"
+        f"[bold]{escape(report.source)}[/]: {texts.count(report.rows, 'row')}, {report.format} ({escape(report.reason)})"
     )
     share = report.trained_tokens / report.tokens if report.tokens else 0.0
     say(
@@ -52,7 +52,7 @@ def show_report(state: State, report: DataReport, plan: Plan | None, base_model:
         )
         say(f"  [yellow]duplicates[/] {len(report.duplicates):,}: {pairs}{more}")
     for note in report.notes:
-        say(f"  [yellow]note[/]       {note}")
+        say(f"  [yellow]note[/]       {escape(note)}")
     if plan is None:
         return
     last = (
@@ -101,16 +101,13 @@ def row_text(row: Rendered, tokenizer: Tokenizer, limit: int = 400) -> Text:
 
 def show_row(state: State, row: Rendered, tokenizer: Tokenizer) -> None:
     console = state.console(stderr=True)
-    console.print(
-        f"[bold]line {row.line}[/], {len(row.tokens):,} tokens; [green]green[/] is trained on:"
-    )
-    text = row_text(row, tokenizer)
+    text, trained = row_text(row, tokenizer), "[green]what is green[/]"
     if console.no_color or not console.is_terminal:
         # Without colors, brackets say the same.
-        marked = "".join(f"⟦{span}⟧" if style == _TRAINED else span for span, style in _spans(text))
-        console.print(Text(marked))
-    else:
-        console.print(text)
+        marked = (f"⟦{span}⟧" if style == _TRAINED else span for span, style in _spans(text))
+        text, trained = Text("".join(marked)), "what is in ⟦⟧"
+    console.print(f"[bold]line {row.line}[/], {len(row.tokens):,} tokens; {trained} is trained on:")
+    console.print(text)
 
 
 def _spans(text: Text) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ The names and keys are those of tinker-cookbook, which other viewers read.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -159,15 +160,16 @@ class RunFolder:
         Raises:
             RecipeError: Another process has locked it.
         """
-        from filelock import FileLock, Timeout  # noqa: PLC0415  # only for runs
-
-        try:
-            with FileLock(self.path / ".lock", timeout=0):
-                yield
-        except Timeout:
-            raise RecipeError(
-                f"{self.path} is in use by another process; wait for it or end it first."
-            ) from None
+        with self._writing(".lock"):
+            lock = (self.path / ".lock").open("wb")
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RecipeError(
+                    f"{self.path} is in use by another process; wait for it or end it first."
+                ) from None
+            yield
 
     def _lines(self, name: str) -> Iterator[dict[str, Any]]:
         try:

@@ -134,7 +134,7 @@ class TrainSettings:
             name = key.replace("-", "_")
             if name not in hints:
                 raise RecipeError(
-                    f"{source}: {key!r} is not a setting{_did_you_mean(name, hints)}."
+                    f"{source}: {key!r} is not a setting.{_did_you_mean(name, hints)}"
                 )
             given[name] = _converted(name, value, hints[name], source)
         return cls(**given)
@@ -193,7 +193,7 @@ def _did_you_mean(name: str, known: Mapping[str, Any]) -> str:
     import difflib  # noqa: PLC0415  # only for mistakes
 
     near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _converted(name: str, value: Any, hint: Any, source: str) -> Any:

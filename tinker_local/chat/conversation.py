@@ -130,6 +130,8 @@ def text_of(name: str, content: Any) -> str:
     """The text of a message's content: a string, or a list of parts of type `text`."""
     if content is None or isinstance(content, str):
         return content or ""
+    if not isinstance(content, list):
+        raise Refusal(400, f"{name} must be a string or a list of parts", parameter=name)
     texts = []
     for index, part in enumerate(content):
         place = f"{name}[{index}]"

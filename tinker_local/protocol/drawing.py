@@ -56,15 +56,19 @@ class Drawing:
             del backend.operations.listeners[request_id]
             raise
 
+    def withdraw(self) -> None:
+        """Listen no more, and do not draw it if it has not begun."""
+        self._backend.operations.listeners.pop(self._id, None)
+        if (request := self._backend.store.request(self._id)) is not None:
+            self._backend.cancel(request, "The reader of the stream is gone")
+
     async def tokens(self) -> AsyncGenerator[Token, None]:
-        """Each token, in the order of its sample. Closing the iterator withdraws a sample that has not begun.
+        """Each token, in the order of its sample. Closing the iterator withdraws the sample.
 
         Raises:
             OperationFailed: The sample failed.
         """
         store = self._backend.store
-        request = store.request(self._id)
-        assert request is not None, "it is promised"
         told: Counter[int] = Counter()
         done = asyncio.create_task(self._backend.scheduler.wait(self._id, math.inf))
         done.add_done_callback(lambda _: self._drawn.put_nowait(None))
@@ -89,8 +93,7 @@ class Drawing:
                     yield Token(index, token_id, logprob)
         finally:
             done.cancel()
-            self._backend.operations.listeners.pop(self._id, None)
-            self._backend.cancel(request, "The reader of the stream is gone")
+            self.withdraw()
 
 
 def event_stream(events: AsyncIterator[bytes]) -> StreamingResponse:

@@ -108,9 +108,9 @@ def _operation_ids() -> Collection[str]:
 def _is_kind(kind: str, value: str) -> bool:
     match kind:
         case "status":
-            return value.isdigit() and 400 <= int(value) <= 599
+            return value.isdecimal() and 400 <= int(value) <= 599
         case "delay":
-            return value.replace(".", "", 1).isdigit()
+            return value.replace(".", "", 1).isdecimal()
         case "drop":
             return value in ("before", "after")
         case _:

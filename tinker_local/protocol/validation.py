@@ -185,14 +185,21 @@ def _choice(branches: Sequence[Schema]) -> str:
     return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-_NAMES = {"null": "null", "array": "a list", "integer": "an integer", "object": "an object"}
+_ARTICLES = {"integer": "an", "object": "an"}
 
 
 def _name(schema: Schema) -> str:
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
-    kind = schema.get("type")
-    if kind == "array" and isinstance(schema.get("items"), dict):
-        kind, of, parts = _name(schema["items"]).partition(" ")[2].partition(" of ")
-        return f"a list of {kind or 'value'}s{of}{parts}"
-    return _NAMES.get(str(kind), f"a {kind}")
+    kind = str(schema.get("type"))
+    if kind == "null":
+        return kind
+    return f"a list{_of_items(schema)}" if kind == "array" else f"{_ARTICLES.get(kind, 'a')} {kind}"
+
+
+def _of_items(schema: Schema) -> str:
+    """As ` of lists of integers`; items of any type are parts."""
+    items = schema.get("items", {})
+    if items.get("type") == "array":
+        return f" of lists{_of_items(items)}"
+    return f" of {items.get('type', 'part')}s"

@@ -100,12 +100,16 @@ class CheckpointFiles:
     def copy(self, folder: str, location: Location) -> str:
         """The same files under another tinker path; returns their folder."""
         target = self._new_folder(location, uuid.uuid4().hex)
-        for name, file in self.files(folder).items():
-            with (
-                file.open("rb") as source,
-                tensor_files.durable(self._root / target / name) as made,
-            ):
-                shutil.copyfileobj(source, made)
+        try:
+            for name, file in self.files(folder).items():
+                with (
+                    file.open("rb") as source,
+                    tensor_files.durable(self._root / target / name) as made,
+                ):
+                    shutil.copyfileobj(source, made)
+        except BaseException:
+            self.delete(target)
+            raise
         return target
 
     def rename(self, folder: str, save: str) -> str:
@@ -180,17 +184,23 @@ class CheckpointFiles:
         """A tar file of the files, with the same bytes every time."""
         target = self._root / folder / _ARCHIVE
         if not target.exists():
-            partial = target.with_name(
-                f"{_ARCHIVE}.{uuid.uuid4().hex}"
-            )  # there may be two requests at a time
-            with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
-                for name, path in self.files(folder).items():
-                    entry = tarfile.TarInfo(name)
-                    entry.size, entry.mtime, entry.mode = path.stat().st_size, _EPOCH, 0o644
-                    with path.open("rb") as content:
-                        tar.addfile(entry, content)
-            partial.replace(target)
+            # There may be two requests at a time.
+            partial = target.with_name(f"{_ARCHIVE}.{uuid.uuid4().hex}")
+            try:
+                self._pack(folder, partial)
+                partial.replace(target)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
         return target
+
+    def _pack(self, folder: str, target: Path) -> None:
+        with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for name, path in self.files(folder).items():
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mtime, entry.mode = path.stat().st_size, _EPOCH, 0o644
+                with path.open("rb") as content:
+                    tar.addfile(entry, content)
 
     # ---- deleting ---------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from attrs import asdict
 from safetensors import safe_open
 
 from tinker_local.engine.base import AdapterState, LoraSpec
-from tinker_local.state import tensor_files
+from tinker_local.state import disk, tensor_files
 from tinker_local.state.store import Store
 
 _GROUPS = ("weights", "moments", "grads")
@@ -49,8 +49,13 @@ class Snapshots:
             for key, tensor in getattr(state, group).items()
         }
         self._store.insert("snapshots", file=name)
-        with tensor_files.durable(self._folder / name) as file:
-            tensor_files.write(file, tensors, {"adapter": json.dumps(facts)})
+        try:
+            with tensor_files.durable(self._folder / name) as file:
+                tensor_files.write(file, tensors, {"adapter": json.dumps(facts)})
+        except BaseException:
+            with disk.unless_full():
+                self.delete(name)
+            raise
         return name
 
     def read(self, name: str) -> AdapterState:

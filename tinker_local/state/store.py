@@ -96,8 +96,10 @@ class Store:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute(f"PRAGMA wal_autocheckpoint = {_MAX_JOURNAL_PAGES}")
-            self._connection.executescript(SCHEMA)
-            self._connection.execute(f"PRAGMA user_version = {VERSION}")
+            # In one transaction: a server that is killed here must not leave a part of them.
+            self._connection.executescript(
+                f"BEGIN; {SCHEMA}; PRAGMA user_version = {VERSION}; COMMIT"
+            )
         except DataFolderError:
             self.close()
             raise
@@ -149,21 +151,21 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """Commit everything that the block writes at its end, or nothing.
 
-        A nested transaction is a part of the outer one.
+        A nested transaction is a part of the outer one, which may go on without it if it fails.
         """
         with self._lock:
-            if self._connection.in_transaction:
-                yield
-                return
-            self._connection.execute("BEGIN IMMEDIATE")
+            is_nested, planned = self._connection.in_transaction, len(self._after_commit)
+            self._connection.execute("SAVEPOINT nested" if is_nested else "BEGIN IMMEDIATE")
             try:
                 yield
-                self._connection.execute("COMMIT")
+                self._connection.execute("RELEASE nested" if is_nested else "COMMIT")
             except BaseException:
-                self._after_commit.clear()
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                del self._after_commit[planned:]
+                if self._connection.in_transaction:  # some errors of SQLite have ended it
+                    self._connection.execute("ROLLBACK TO nested" if is_nested else "ROLLBACK")
                 raise
+            if is_nested:
+                return
             after, self._after_commit = self._after_commit, []
         for run in after:
             run()

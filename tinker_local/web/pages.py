@@ -126,7 +126,7 @@ async def _curves(request: Request) -> Response:
     try:
         user = _user(request)
         first, last, newest = (
-            int(asked.get(name, usual))
+            max(-(2**31), min(int(asked.get(name, usual)), 2**31))
             for name, usual in (("first", 0), ("last", 2**31), ("newest", 0))
         )
     except Refusal as refusal:

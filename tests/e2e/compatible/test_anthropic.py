@@ -224,6 +224,18 @@ def test_errors_of_paths_have_the_form_too(
     assert response.json()["type"] == "error"
 
 
+@pytest.mark.parametrize("content", [5, True, {"type": "text", "text": "sun"}])
+def test_the_content_of_a_result_is_a_text_or_blocks(
+    saying: Callable[..., Said], content: object
+) -> None:
+    result = {"type": "tool_result", "tool_use_id": "t", "content": content}
+    with pytest.raises(anthropic().BadRequestError, match="must be a string or a list") as raised:
+        client(saying("one").url).messages.create(
+            model=MODEL, max_tokens=9, messages=[{"role": "user", "content": [result]}]
+        )
+    assert "messages[0].content[0].content" in str(raised.value)
+
+
 def test_a_route_that_is_not_there_is_told_with_those_that_are(two_users: str) -> None:
     with pytest.raises(anthropic().NotFoundError) as caught:
         client(two_users, "tml-anna").models.list()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,6 +15,8 @@ import pytest
 
 from tests.e2e.compatible.conftest import KEY, MODEL, Said
 from tests.support.raw_client import Raw, forward_backward, optim_step, save
+from tests.support.scripted_engine import ScriptedEngine
+from tinker_local import LocalServer
 
 
 def openai() -> Any:
@@ -449,3 +454,51 @@ def test_parameters_without_an_effect_are_accepted(saying: Callable[..., Said]) 
         parallel_tool_calls=True,
     )
     assert completion.choices[0].message.content == "ok"
+
+
+class Held(ScriptedEngine):
+    """Samples once the gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__("one")
+        self.reached, self.gate = threading.Event(), threading.Event()
+
+    def sample(self, *arguments: Any) -> Any:
+        self.reached.set()
+        assert self.gate.wait(60)
+        return super().sample(*arguments)
+
+
+def test_a_prompt_beside_one_that_is_too_long_is_not_sampled() -> None:
+    engine = Held()
+    with LocalServer(engine=engine) as server, ThreadPoolExecutor() as threads:
+        ask = partial(client(server.url).completions.create, model=MODEL, max_tokens=5)
+        first = threads.submit(ask, prompt="first")
+        assert engine.reached.wait(60)
+        with pytest.raises(openai().BadRequestError, match="context window"):
+            ask(prompt=["second", "x" * 5000])
+        engine.gate.set()
+        assert first.result(60).choices[0].text == "one"
+        assert ask(prompt="third").choices[0].text == "one"
+    assert engine.prompts == ["first", "third"]
+
+
+@pytest.mark.parametrize(
+    ("route", "wrong", "expected"),
+    [
+        ("completions", {"prompt": [[1], "a"]},
+         "a string, a list of strings, a list of integers or a list of lists of integers"),
+        ("chat/completions", {"messages": [{"role": "user", "content": 5}]},
+         "a string, a list of parts or null"),
+    ],
+)  # fmt: skip
+def test_what_a_union_accepts_is_said_in_words(
+    two_users: str, route: str, wrong: dict[str, Any], expected: str
+) -> None:
+    response = httpx.post(
+        f"{two_users}/oai/api/v1/{route}",
+        headers={"Authorization": "Bearer tml-anna"},
+        json={"model": MODEL, **wrong},
+    )
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].endswith(f" is not accepted; expected {expected}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -20,6 +21,7 @@ import pytest
 from tests.support.raw_client import Raw, forward_backward, optim_step
 from tests.support.server_process import ServerProcess
 from tinker_local.__main__ import MAX_WARNINGS_A_MINUTE, main
+from tinker_local.server import Server
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -139,7 +141,7 @@ def test_a_folder_with_no_room_for_the_database(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_used(running: ServerProcess, tmp_path: Path) -> None:
     why = refused("--data", str(tmp_path / "data"), "--port", "0")
-    assert why == f"{tmp_path / 'data'} is used by another server"
+    assert why.startswith(f"{tmp_path / 'data'} is used by another server: stop that one, or")
 
 
 def test_an_invalid_keys_file(tmp_path: Path) -> None:
@@ -159,3 +161,11 @@ def test_a_host_that_calls_it_keeps_its_own_log(
     for number in range(2 * MAX_WARNINGS_A_MINUTE):
         logging.getLogger("host").warning("warning %s", number)
     assert len(caplog.messages) == 2 * MAX_WARNINGS_A_MINUTE
+
+
+def test_a_signal_while_the_server_starts_stops_it(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.stop()
+    asyncio.run(asyncio.wait_for(server.serve(lambda: None), 30))
+    with httpx.Client() as http, pytest.raises(httpx.ConnectError):
+        http.get(server.url)

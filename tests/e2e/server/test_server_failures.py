@@ -352,3 +352,28 @@ def test_a_server_that_cannot_start_says_so_at_once(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("tinker_local.server.make_app", broken)
     with pytest.raises(RuntimeError, match=r"did not start: RuntimeError\('no contract'\)"):
         LocalServer()
+
+
+def test_a_result_that_cannot_be_written_fails_its_operation_alone(
+    raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = raw.session()
+    model_id, sampler_id = raw.model(session_id), raw.sampler(session_id)
+    use = Store.use
+
+    def failing(self: Store, owner: str, session_id: str, *rest: Any) -> None:
+        if "training" in rest or "sampling_sample" in rest:
+            raise OverflowError("too large")
+        use(self, owner, session_id, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "use", failing)
+        for answer in (
+            raw.do("forward_backward", forward_backward(model_id, 1)),
+            raw.do("asample", sample(sampler_id, 0)),
+        ):
+            assert (answer["type"], answer["category"]) == ("request_failed", "server")
+            assert "OverflowError" in answer["error"]
+    assert raw.do("optim_step", optim_step(model_id, 2))["type"] == "optim_step"
+    assert raw.do("asample", sample(sampler_id, 1))["sequences"]
+    assert raw.get("healthz") == {"status": "ok"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -183,3 +184,13 @@ def test_a_checkpoint_at_the_context_length_of_another_base_model() -> None:
         assert refused(400) == "Give base_model, model_path or both"
         other = {"base_model": engine.LONG, "model_path": None, "sampling_session_seq_id": 2}
         raw.post("create_sampling_session", {"session_id": session_id, **other}, 409)
+
+
+def test_a_sample_without_a_seq_id_may_have_an_id_of_digits(
+    raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler_id = raw.sampler(raw.session())
+    body = {name: value for name, value in sample(sampler_id, 0).items() if name != "seq_id"}
+    drawn = raw.do("asample", body)["sequences"]
+    monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID("1234567890" * 3 + "12"))
+    assert raw.do("asample", body)["sequences"] == drawn

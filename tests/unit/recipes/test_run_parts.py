@@ -96,7 +96,7 @@ def test_every_setting_is_checked_by_name() -> None:
     settings = TrainSettings.of({"data": "x", "batch-size": 4, "log": "wandb", "learning_rate": 1})
     assert (settings.batch_size, settings.log, settings.learning_rate) == (4, ("wandb",), 1.0)
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"batch_sise": 4}, "did you mean 'batch_size'"),
+        ({"batch_sise": 4}, "'batch_sise' is not a setting. Did you mean 'batch_size'\\?$"),
         ({"batch_size": "4"}, "batch_size is '4'; it must be an integer"),
         ({"batch_size": True}, "batch_size"),
         ({"batch_size": 0}, "at least 1"),

@@ -10,7 +10,7 @@ import click
 from tinker.cli.checkpoints import listed, parsed
 from tinker.cli.groups import Command
 from tinker.cli.state import State
-from tinker.cli.texts import ago, size
+from tinker.cli.texts import ago, count, size
 from tinker.errors import NotFoundError, TinkerError
 from tinker.types import Checkpoint
 
@@ -181,7 +181,7 @@ def prune(
         if not one.public and (age is None or now - one.time > age)
     ]
     total = sum(one.size_bytes or 0 for one in old)
-    state.say(f"{len(old)} checkpoints, {size(total)}, can be deleted.")
+    state.say(f"{count(len(old), 'checkpoint')}, {size(total)}, can be deleted.")
     if dry_run:
         state.show(
             {"checkpoints": old, "size_bytes": total},

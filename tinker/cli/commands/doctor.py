@@ -71,7 +71,7 @@ def _checks(state: State) -> Iterator[tuple[str, str, str]]:
     given = state.base_url or os.environ.get("TINKER_BASE_URL") or config.DEFAULT_BASE_URL
     shown = given if "@" not in given else "(an address with a user or password)"
     yield "server", _INFO, f"{shown}, from {origin}"
-    yield _key(credentials)
+    yield _key(credentials, needed=not state.rest_is_local)
     for name in _SETTINGS:
         if value := os.environ.get(name):
             yield "setting", _INFO, f"{name}={value}"
@@ -93,7 +93,7 @@ def _checks(state: State) -> Iterator[tuple[str, str, str]]:
         yield from _server(state)
 
 
-def _key(credentials: Any) -> tuple[str, str, str]:
+def _key(credentials: Any, *, needed: bool) -> tuple[str, str, str]:
     from tinker.cli.credentials import Store  # noqa: PLC0415  # imported when used
 
     try:
@@ -111,7 +111,9 @@ def _key(credentials: Any) -> tuple[str, str, str]:
             )
     except (ValueError, tinker.TinkerError) as error:
         return "credential", _FAIL, str(error)
-    return "credential", _WARN, "none; only a server on this machine works without one"
+    if needed:
+        return "credential", _WARN, "none: run `tinker auth login`, or set TINKER_API_KEY"
+    return "credential", _INFO, "none; a server on this machine works without one"
 
 
 def _reach(url: str) -> Generator[tuple[str, str, str], None, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -75,4 +76,5 @@ def init(state: State, folder: Path) -> None:
         state.print_json({"folder": str(folder.resolve()), "files": list(_FILES)})
     for name in _FILES:
         state.say(f"  {folder / name}")
-    state.say(f"Next: cd {folder} && tinker train --config train.toml --dry-run")
+    there = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+    state.say(f"Next: {there}tinker train --config train.toml --dry-run")

@@ -194,7 +194,8 @@ def _many(
         )
     done = _done(output, [_shown(row.value) for row in rows], source)
     if done:
-        state.say(f"{output} has {count(done, 'answer')} already; going on with prompt {done + 1}.")
+        rest = f"going on with prompt {done + 1}" if done < len(rows) else "no prompt is left"
+        state.say(f"{output} has {count(done, 'answer')} already; {rest}.")
     sampling = params(**given)
 
     def answers() -> Iterator[tuple[int, types.SampleResponse]]:

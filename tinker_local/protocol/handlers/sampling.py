@@ -102,7 +102,7 @@ def _request_id(call: Call) -> str:
     sampler_id, seq_id = call.body.get("sampling_session_id"), call.body.get("seq_id")
     if sampler_id is None:
         return str(uuid.uuid4())
-    return f"{sampler_id}:{uuid.uuid4().hex if seq_id is None else int(seq_id)}"
+    return f"{sampler_id}:{uuid.uuid4() if seq_id is None else int(seq_id)}"
 
 
 def _promise_sample(backend: Backend, call: Call, request_id: str) -> str:

@@ -43,6 +43,7 @@ def _save_ephemeral(context: Context, model_id: str, number: int) -> Outcome:
 
     def commit() -> None:
         if store.get("samplers", sampler_id) is not None:
+            context.snapshots.delete(file)
             raise OperationFailed(f"sampling_session_seq_id {number} is used by another sampler.")
         store.insert(
             "samplers",

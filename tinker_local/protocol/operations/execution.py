@@ -141,12 +141,14 @@ class Operations:
     # ---- recording ----------------------------------------------------------------------------
 
     def _record(self, request: Request, outcome: Outcome | OperationFailed, started: float) -> None:
-        try:
+        def write(request: Request) -> int | None:
             with self._store.transaction():
-                log_id = self._write(request, outcome, started)
-        except OperationFailed as failure:  # the commit finds it
+                return self._write(request, outcome, started)
+
+        log_id = self._attempt(request, write)
+        if isinstance(log_id, OperationFailed):  # the commit finds it
             with self._store.transaction():
-                self._write(request, failure, started)
+                self._write(request, log_id, started)
             return
         # Only now: if the transaction fails, memory must still match the database.
         if isinstance(outcome, Outcome) and outcome.adapter is not None:

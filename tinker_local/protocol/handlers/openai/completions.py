@@ -48,27 +48,29 @@ async def create_completion(backend: Backend, call: Call) -> dict[str, Any] | Re
     stops, n = stops_of(asked), asked.get("n", 1)
     ends = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
     scored = bool(asked.get("echo")) and asked.get("logprobs") is not None
-    parts = []
-    for prompt in prompts:
-        request = sample_request(
-            prompt,
-            [*stops, *ends],
-            asked,
-            num_samples=n,
-            topk_sample_logprobs=asked.get("logprobs") or 0,
-            prompt_logprobs=scored,
-            topk_prompt_logprobs=(asked.get("logprobs") or 0) if scored else 0,
-            **model,
-        )
-        choices = [Choice(assembler(tokenizer, ends, stops)) for _ in range(n)]
-        parts.append(
-            _Part(backend, tokenizer, asked, prompt, draw(backend, call, request), choices)
-        )
-    completion = _Completion(backend, asked, parts)
-    if asked.get("stream"):
-        return event_stream(completion.stream())
-    for part in parts:
-        await complete(part.drawing, part.choices)
+    completion = _Completion(backend, asked)
+    try:
+        for prompt in prompts:
+            request = sample_request(
+                prompt,
+                [*stops, *ends],
+                asked,
+                num_samples=n,
+                topk_sample_logprobs=asked.get("logprobs") or 0,
+                prompt_logprobs=scored,
+                topk_prompt_logprobs=(asked.get("logprobs") or 0) if scored else 0,
+                **model,
+            )
+            choices = [Choice(assembler(tokenizer, ends, stops)) for _ in range(n)]
+            drawing = draw(backend, call, request)
+            completion.parts.append(_Part(backend, tokenizer, asked, prompt, drawing, choices))
+        if asked.get("stream"):
+            return event_stream(completion.stream())
+        for part in completion.parts:
+            await complete(part.drawing, part.choices)
+    except BaseException:
+        completion.withdraw()
+        raise
     return completion.response()
 
 
@@ -166,9 +168,9 @@ def _top(row: Sequence[Sequence[Any]] | None) -> list[tuple[int, float]] | None:
 class _Completion:
     """One completion of one or several prompts, as a whole or as a stream."""
 
-    def __init__(self, backend: Backend, asked: Mapping[str, Any], parts: Sequence[_Part]) -> None:
+    def __init__(self, backend: Backend, asked: Mapping[str, Any]) -> None:
         self._asked = asked
-        self._parts = parts
+        self.parts: list[_Part] = []
         self._head = {
             "id": f"cmpl-{uuid.uuid4().hex}",
             "object": "text_completion",
@@ -176,10 +178,15 @@ class _Completion:
             "model": asked["model"],
         }
 
+    def withdraw(self) -> None:
+        """Let go of what is not drawn yet."""
+        for part in self.parts:
+            part.drawing.withdraw()
+
     def response(self) -> dict[str, Any]:
         made = [
             part.choice(number, choice)
-            for part in self._parts
+            for part in self.parts
             for number, choice in enumerate(part.choices)
         ]
         choices = [{"index": index, **choice} for index, choice in enumerate(made)]
@@ -189,7 +196,7 @@ class _Completion:
         whole = self._asked.get("logprobs") is not None
         first = 0
         try:
-            for part in self._parts:
+            for part in self.parts:
                 for index in range(len(part.choices)):
                     if part.echo and not whole:
                         yield self._chunk(first + index, part.echo)
@@ -203,6 +210,8 @@ class _Completion:
         except OperationFailed as failure:
             yield event(error_form(refusal_of(failure))[1])
             return
+        finally:
+            self.withdraw()
         if include_usage(self._asked):
             yield event({**self._head, "choices": [], "usage": self._usage()})
         yield b"data: [DONE]\n\n"
@@ -215,9 +224,9 @@ class _Completion:
 
     def _usage(self) -> dict[str, Any]:
         usage = usage_of(
-            [part.drawing for part in self._parts],
-            [choice for part in self._parts for choice in part.choices],
-            sum(len(part.prompt) for part in self._parts),
+            [part.drawing for part in self.parts],
+            [choice for part in self.parts for choice in part.choices],
+            sum(len(part.prompt) for part in self.parts),
         )
         del usage["completion_tokens_details"]
         return usage
