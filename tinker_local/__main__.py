@@ -184,7 +184,8 @@ def main(argv: list[str] | None = None, prog: str = PROGRAM) -> int:
     except OSError as error:
         if error.filename is not None:
             return _fail(f"cannot use {error.filename}: {error.strerror}")
-        return _fail(f"cannot listen on {bracketed(args.host)}:{args.port}: {error.strerror}")
+        reason = (error.strerror or str(error)).partition(" (while attempting")[0]
+        return _fail(f"cannot listen on {bracketed(args.host)}:{args.port}: {reason}")
     return asyncio.run(_serve(server))
 
 

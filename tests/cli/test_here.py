@@ -553,6 +553,7 @@ def test_doctor_misses_a_credential_only_where_one_is_needed(
             "no client/config; training batches are sent as ",
         ),
         ({"get_server_capabilities": [(401, {"detail": "bad key"})]}, "bad key"),
+        ({"get_server_capabilities": [(401, {})]}, "failed   credential"),
         ({"healthz": [(200, {}, {"Date": "once"})]}, "the server's header Date is not a date"),
     ],
 )

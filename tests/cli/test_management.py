@@ -16,6 +16,7 @@ import tinker
 from tests.support import pauses
 from tests.support.command import COMMAND, Cli, environment
 from tests.support.command_here import CliHere
+from tests.support.scripted_server import ScriptedServer
 from tinker_local import LocalServer
 
 
@@ -166,6 +167,16 @@ def test_models_by_part_of_the_name(cli: Cli) -> None:
     absent = cli("-f", "json", "model", "list", "absent")
     assert (absent.status, absent.json) == (1, {"models": []})
     assert "No models found" in cli("model", "list", "absent").stdout
+
+
+def test_a_model_of_which_the_server_says_little(cli: Cli) -> None:
+    """As TuFT lists them: whether they can be trained is unknown, which is not "No"."""
+    known = {"model_name": "org/known", "trainable": True, "sampleable": False}
+    models = {"supported_models": [{"model_name": "org/bare"}, known]}
+    with ScriptedServer(get_server_capabilities=[(200, models)]) as other:
+        done = cli.ok("--base-url", other.url, "model", "list")
+    rows = [line.split() for line in done.stdout.splitlines() if "org/" in line]
+    assert rows == [["org/bare"], ["org/known", "Yes", "No"]]
 
 
 def test_sessions_and_their_trace(cli: Cli, saved: tuple[str, str]) -> None:

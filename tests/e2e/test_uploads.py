@@ -144,6 +144,16 @@ def test_what_is_missing_is_sent_later(
     assert sampled(service, path) == sampled(service, sampler)
 
 
+@pytest.mark.parametrize("place", ["file:/srv/adapter", "http://[::1/file"])
+def test_a_place_that_is_not_on_the_web_is_rejected(folder: Path, place: str) -> None:
+    url = types.UploadURL(url=f"{place}?signature=secret")
+    with pytest.raises(tinker.TinkerError, match="not an http or https URL") as caught:
+        url.upload(folder / CONFIG)
+    assert not isinstance(caught.value, tinker.APIError)
+    assert repr(place) in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
 def test_a_compressed_reason_of_a_store_is_read(folder: Path) -> None:
     reason = gzip.compress(b'{"detail": "too late"}')
     refused: Answer = (403, reason, {"Content-Encoding": "gzip"})

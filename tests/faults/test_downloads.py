@@ -326,6 +326,22 @@ def test_a_redirect_to_nowhere_is_an_error(started: Any, tmp_path: Path) -> None
         get(store, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "place", ["file:/srv/checkpoints/final", "s3://bucket/final.tar", "http://[::1/final"]
+)
+def test_a_place_that_is_not_on_the_web_is_an_error_at_once(
+    started: Any, tmp_path: Path, place: str
+) -> None:
+    """TuFT redirects to a folder of its own machine."""
+    store = started(whole)
+    store.archive = lambda handler: handler.reply(302, Location=f"{place}?signature")
+    with pytest.raises(tinker.TinkerError, match="not an http or https URL") as caught:
+        get(store, tmp_path)
+    assert repr(place) in str(caught.value)
+    assert "signature" not in str(caught.value)
+    assert len(store.asked) == 1
+
+
 @pytest.mark.parametrize("name", ["", "..", "../a", "/etc/passwd", "a/b"])
 def test_a_file_is_not_written_outside_its_folder(tmp_path: Path, name: str) -> None:
     urls = {"urls": {name: "http://127.0.0.1:9/file"}, "expires": "2030-01-01T00:00:00Z"}

@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 from attrs import define, frozen
@@ -107,7 +107,10 @@ async def _archive(session: Session, parts: CheckpointRoute, progress: Progress)
     location = response.headers.get("location")
     if not location:
         raise TinkerError(f"{progress.name()}: the server redirects without a Location.")
-    return _Location(urljoin(str(response.raw.url), location))
+    try:
+        return _Location(str(response.raw.url.join(location)))
+    except httpx.InvalidURL:
+        return _Location(location)  # rejected where it is used
 
 
 async def _external(
@@ -157,8 +160,14 @@ class _Download:
                 if await self._get(place.url):
                     return
                 reason = "the URL has expired"
+            except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+                where = place.url.partition("?")[0]  # a signature is a credential
+                raise TinkerError(
+                    f"{self.progress.name()} failed: the server returned {where!r} as the place of the file, which is "
+                    "not an http or https URL. Nothing was downloaded."
+                ) from None
             except httpx.RequestError as error:
-                reason = str(error) or type(error).__name__
+                reason = str(error).rstrip(".") or type(error).__name__
             if self._size() > had:
                 attempts = retry.Attempts(retry.DEFAULT)  # it makes progress
             attempts.made += 1

@@ -42,7 +42,8 @@ def duration(seconds: float) -> str:
 
 
 def yes(value: bool | None) -> str:
-    return "Yes" if value else "No"
+    """Whether it is so; nothing where that is unknown."""
+    return "" if value is None else "Yes" if value else "No"
 
 
 def optional(value: object) -> str:

@@ -134,10 +134,10 @@ class Server:
                 )
 
     def fits(self, operation: str, schema: str, body: Any) -> None:
-        """Validate JSON. Missing tags are collected for a check of their own."""
+        """Validate JSON. Tags that are missing, or null, are collected for a check of their own."""
         if isinstance(body, dict):
             for name, part in properties(schema).items():
-                if "const" in part and name not in body:
+                if "const" in part and body.get(name) is None:
                     if self.last is not None:
                         self.untagged.setdefault(operation, self.last)
                     body = {**body, name: part["const"]}
@@ -213,4 +213,8 @@ class Server:
     def fetch(self, url: str, byte_range: str = "") -> httpx.Response:
         """GET a signed URL: no credential goes there."""
         headers = {"range": byte_range} if byte_range else {}
-        return httpx.get(url, headers=headers, follow_redirects=True, timeout=60)
+        try:
+            return httpx.get(url, headers=headers, follow_redirects=True, timeout=60)
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            place = url.partition("?")[0][:100]  # its signature is a credential
+            raise Failed(f"GET {place}: {type(error).__name__}: {error}") from None

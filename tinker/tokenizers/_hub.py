@@ -72,7 +72,8 @@ def download(source: HubSource) -> Path:
         raise TokenizerError(
             f"The tokenizer of {where} is neither in the cache ({constants.HF_HUB_CACHE}) nor could"
             f" it be downloaded from {constants.ENDPOINT}{offline}: pass the path of a folder with"
-            f" its tokenizer files, or fill the cache while online. ({reason})"
+            " its tokenizer files, put them into a folder of the model's name in the current directory, or"
+            f" fill the cache while online. ({reason})"
         ) from error
     if not has_tokenizer(folder):
         raise TokenizerError(

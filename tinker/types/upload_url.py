@@ -34,6 +34,7 @@ class UploadURL(Model):
             FileNotFoundError: The file does not exist.
             APIStatusError: The server rejects it, for example because the URL has expired.
             APIConnectionError: The connection fails.
+            TinkerError: The URL is not an http or https URL.
         """
         self.send(Path(path), lambda sent: None)
 
@@ -44,6 +45,7 @@ class UploadURL(Model):
         from tinker.errors import (  # noqa: PLC0415
             APIConnectionError,
             APITimeoutError,
+            TinkerError,
             status_error_class,
         )
 
@@ -58,15 +60,20 @@ class UploadURL(Model):
                     told(sent)
 
             headers = {**self.headers, "Content-Length": str(size)}
-            place = str(httpx.URL(self.url).copy_with(query=None)).rpartition("/")[0]
-            bare = httpx.Request("PUT", place)
             try:
+                place = str(httpx.URL(self.url).copy_with(query=None)).rpartition("/")[0]
+                bare = httpx.Request("PUT", place)
                 response = httpx.put(
                     self.url,
                     content=pieces(),
                     headers=headers,
                     timeout=httpx.Timeout(60, write=300),
                 )
+            except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+                where = self.url.partition("?")[0]
+                raise TinkerError(
+                    f"{path.name} cannot be sent to {where!r}, which is not an http or https URL."
+                ) from None
             except httpx.TimeoutException:
                 raise APITimeoutError(bare, f"Timed out while sending {path.name}.") from None
             except httpx.RequestError as error:

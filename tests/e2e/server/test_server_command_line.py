@@ -111,7 +111,13 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         why = refused("--port", str(port), "--data", str(tmp_path))
-    assert why.startswith(f"cannot listen on 127.0.0.1:{port}: Address already in use")
+    assert why == f"cannot listen on 127.0.0.1:{port}: Address already in use"
+
+
+def test_a_host_that_does_not_exist(tmp_path: Path) -> None:
+    why = refused("--host", "nowhere.invalid", "--port", "0", "--data", str(tmp_path))
+    assert why.startswith("cannot listen on nowhere.invalid:0: ")
+    assert "Unknown error" not in why
 
 
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:

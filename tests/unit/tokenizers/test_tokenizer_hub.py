@@ -167,7 +167,7 @@ def test_nothing_here_and_offline(tmp_path: Path) -> None:
     assert answer.startswith("TokenizerError: The tokenizer of 'org/model' is neither in the cache")
     assert str(tmp_path) in answer
     assert "HF_HUB_OFFLINE is set" in answer
-    assert "pass the path of a folder" in answer
+    assert "put them into a folder of the model's name in the current directory" in answer
 
 
 def test_nothing_here_and_no_network(tmp_path: Path) -> None:
