@@ -76,4 +76,4 @@ def test_half_as_many_are_sent_at_once_after_a_refusal() -> None:
             await asyncio.sleep(0.001)
         assert [task.result().status_code for task in tasks] == [200] * len(tasks)
 
-    asyncio.run(all_of_them())
+    asyncio.run(asyncio.wait_for(all_of_them(), 20))
