@@ -745,6 +745,14 @@ def test_many_duplicates_and_a_long_row_are_cut(here: CliHere) -> None:
     assert text not in done.stderr
 
 
+def test_a_prompt_is_asked_once_and_shows_no_control_characters(here: CliHere) -> None:
+    row = json.dumps({"prompt": "a\x1b]0;b\x07c", "completion": "d"})
+    (here.folder / "same.jsonl").write_text(f"{row}\n" * 5)
+    shown = here.ok("train", "same.jsonl", "--epochs", "1", "--rank", "2", "-o", "run").stderr
+    assert shown.count("prompt  a") == 1
+    assert "\x1b" not in shown
+
+
 @pytest.mark.parametrize(
     ("error", "why"),
     [
