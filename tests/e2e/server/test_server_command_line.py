@@ -35,6 +35,19 @@ def running(tmp_path: Path) -> Iterator[ServerProcess]:
         yield server
 
 
+@pytest.mark.parametrize("package", ["jwt", "httptools"])
+def test_a_missing_package_is_told_by_its_name(package: str) -> None:
+    program = (
+        f"import sys; sys.modules[{package!r}] = None; from tinker_local.__main__ import main; "
+        "sys.exit(main(['--port', '0']))"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    told = rf"tinker_local: the server needs the package {package}: pip install .*\[local\].*\n"
+    assert re.fullmatch(told, done.stderr), done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_at_once_whatever_is_going_on(
     running: ServerProcess, number: signal.Signals
