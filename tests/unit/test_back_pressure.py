@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import types
+from unittest.mock import MagicMock
 
 import httpx
 import pytest
@@ -41,3 +42,38 @@ def test_a_refused_request_keeps_its_turn_though_the_pause_is_over_at_once(
 
     assert asyncio.run(all_of_them()) == [200, 200, 200]
     assert sent == ["first"] * 4 + ["second", "third"]
+
+
+def test_half_as_many_are_sent_at_once_after_a_refusal() -> None:
+    at_once = back_pressure.MAX_BEING_SENT
+    sending: list[asyncio.Future[httpx.Response]] = []
+
+    def answer(status: int, **headers: str) -> None:
+        for response in sending:
+            response.set_result(httpx.Response(status, headers=headers))
+        sending.clear()
+
+    async def send() -> httpx.Response:
+        sending.append(asyncio.get_running_loop().create_future())
+        return await sending[-1]
+
+    async def all_of_them() -> None:
+        telemetry = MagicMock(spec=Telemetry)
+        gate = back_pressure.Backpressure(10**6, telemetry)
+        progress = Progress("asample")
+        tasks = [asyncio.create_task(gate.send(send, 10, progress)) for _ in range(2 * at_once)]
+        for refusals, expected in enumerate([at_once, at_once // 2, at_once // 4], 1):
+            while len(sending) < expected:  # noqa: ASYNC110  # a count, not an event
+                await asyncio.sleep(0.001)
+            assert len(sending) == expected
+            answer(429, **{"retry-after-ms": "50"})
+            await asyncio.sleep(0)
+            assert {call.args[2] for call in telemetry.retrying.call_args_list} == {
+                *range(1, refusals + 1)
+            }
+        while not all(task.done() for task in tasks):
+            answer(200)
+            await asyncio.sleep(0.001)
+        assert [task.result().status_code for task in tasks] == [200] * len(tasks)
+
+    asyncio.run(asyncio.wait_for(all_of_them(), 20))

@@ -97,6 +97,8 @@ class RunFolder:
         try:
             config = orjson.loads((self.path / CONFIG).read_bytes())
         except FileNotFoundError:
+            if not self.path.exists():
+                raise RecipeError(f"{self.path} does not exist.") from None
             raise RecipeError(f"{self.path} does not contain a run: it has no {CONFIG}.") from None
         except orjson.JSONDecodeError as error:
             raise RecipeError(f"{self.path / CONFIG} is damaged: {error}.") from None
