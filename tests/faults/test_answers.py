@@ -421,8 +421,11 @@ SAMPLE: Answer = (
 
 
 def sampler(server: ScriptedServer, config: RetryConfig | None = None) -> tinker.SamplingClient:
-    service = tinker.ServiceClient(base_url=server.url)
-    return service.create_sampling_client(base_model="m", retry_config=config).result(timeout=10)
+    return (
+        server.service()
+        .create_sampling_client(base_model="m", retry_config=config)
+        .result(timeout=10)
+    )
 
 
 def test_a_lost_sample_is_an_error_when_retries_are_off(server: ScriptedServer) -> None:
