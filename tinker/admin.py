@@ -134,17 +134,19 @@ class AdminClient(HasHolder):
 def _hour(name: str, value: datetime | str) -> datetime:
     """A full hour, with its offset."""
     time = value
-    if isinstance(value, str):
-        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        try:
+    try:
+        if isinstance(time, str):
             import dateutil.parser  # noqa: PLC0415 - for times as people write them alone
 
-            time = dateutil.parser.parse(value, default=midnight)
-        except (ValueError, OverflowError):
-            raise ValueError(f"{name} is {value!r}; it must be a date and time.") from None
-    if not isinstance(time, datetime):
-        raise TypeError(f"{name} is a {type(value).__name__}; it must be a datetime or a string.")
-    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+            midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            time = dateutil.parser.parse(time, default=midnight)
+        if not isinstance(time, datetime):
+            raise TypeError(
+                f"{name} is a {type(value).__name__}; it must be a datetime or a string."
+            )
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{name} is {value!r}; it must be a date and time.") from None
     if (time.minute, time.second, time.microsecond) != (0, 0, 0):
         raise ValueError(f"{name} is {time.isoformat()}; it must be a full hour.")
     return time

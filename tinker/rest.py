@@ -399,7 +399,9 @@ class RestClient(AdminClient):
             destination_project_id=destination_project_id,
         )
         progress = Progress("external_weights_upload_start", {"base_model": base_model})
-        return APIFuture.start(upload_module.start(self.session, request, progress), progress)
+        return APIFuture.start(
+            upload_module.start(self.session, request, progress), progress, session=self.session
+        )
 
     def external_weights_upload_finish(
         self, upload_id: str
@@ -416,7 +418,7 @@ class RestClient(AdminClient):
             path = await upload_module.finish(self.session, upload_id, progress)
             return types.ExternalWeightsUploadFinishResult(tinker_path=path)
 
-        return APIFuture.start(finish(), progress)
+        return APIFuture.start(finish(), progress, session=self.session)
 
     def upload_external_weights(
         self,

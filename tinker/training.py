@@ -317,8 +317,11 @@ class TrainingClient(HasHolder, _Additions):
         arguments.check_name(name)
         arguments.check_ttl(ttl_seconds)
         recipients = age_encryption_recipients
+        if isinstance(recipients, str):
+            raise TypeError("age_encryption_recipients is a str; it must be a list of them.")
         if recipients is not None and not (
-            len(recipients) <= _MAX_RECIPIENTS and all(one.startswith("age1") for one in recipients)
+            len(recipients) <= _MAX_RECIPIENTS
+            and all(isinstance(one, str) and one.startswith("age1") for one in recipients)
         ):
             raise ValueError(
                 f"age_encryption_recipients has {len(recipients)} entries; it must have at most "

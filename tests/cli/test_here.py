@@ -400,6 +400,8 @@ def test_data_is_checked_and_shown(here: CliHere) -> None:
         (("run", "list", "--columns", "id,"), 1, "--columns has ''; there are id"),
         (("export", "x", "--merge", ".", "--vllm"), 2, "--vllm is about adapters"),
         (("export", "x", "--output", "."), 1, "exists and is not empty"),
+        (("chat", "tinker-runs/typo"), 1, ". There is no folder tinker-runs/typo here either."),
+        (("train", "--resume", "typo"), 1, "typo does not exist."),
         (("export", "nothing-here"), 1, "nothing-here is neither the path of a checkpoint"),
         (("--", "-x"), 2, "No such option '-x'"),
         (("smaple",), 2, "No such command 'smaple'"),
@@ -553,6 +555,7 @@ def test_doctor_misses_a_credential_only_where_one_is_needed(
             "no client/config; training batches are sent as ",
         ),
         ({"get_server_capabilities": [(401, {"detail": "bad key"})]}, "bad key"),
+        ({"get_server_capabilities": [(401, {})]}, "failed   credential"),
         ({"healthz": [(200, {}, {"Date": "once"})]}, "the server's header Date is not a date"),
     ],
 )
@@ -742,6 +745,14 @@ def test_many_duplicates_and_a_long_row_are_cut(here: CliHere) -> None:
     assert "line 6 repeats 1 and 2 more" in done.stderr
     assert f"{'a' * 199} … {'a' * 100}" in done.stderr
     assert text not in done.stderr
+
+
+def test_a_prompt_is_asked_once_and_shows_no_control_characters(here: CliHere) -> None:
+    row = json.dumps({"prompt": "a\x1b]0;b\x07c", "completion": "d"})
+    (here.folder / "same.jsonl").write_text(f"{row}\n" * 5)
+    shown = here.ok("train", "same.jsonl", "--epochs", "1", "--rank", "2", "-o", "run").stderr
+    assert shown.count("prompt  a") == 1
+    assert "\x1b" not in shown
 
 
 @pytest.mark.parametrize(

@@ -337,6 +337,18 @@ def test_a_pending_answer_in_another_form_fails_where_it_is_pending(server: str)
     assert "pending" in failed(report)
 
 
+def test_a_response_that_cannot_be_decompressed_fails_its_check(server: str) -> None:
+    def garbled(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+        if not request.url.path.endswith("/get_info"):
+            return None
+        headers = {"content-encoding": "gzip"}
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(b"not gzip"))
+
+    report = run(server, api_key=KEY, only=["get_info"], transport=Breaking(garbled))
+    assert failed(report) == {"get_info"}
+    assert "get_info: DecodingError: " in report.details()
+
+
 def test_one_check_runs_with_those_it_needs(server: str) -> None:
     report = run(server, api_key=KEY, only=["optim_step"])
     assert report.passed, report.details()

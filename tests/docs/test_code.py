@@ -26,6 +26,7 @@ import pytest
 
 from tests.docs.test_links import pages
 from tests.support.markdown_pages import Block, blocks, commands
+from tinker._protocol import session
 from tinker.cli.app import tinker as tinker_command
 
 REPOSITORY = Path(__file__).parents[2]
@@ -56,6 +57,7 @@ def test_blocks_run(name: str, server: str, place: None, capfd: pytest.CaptureFi
     warnings.simplefilter("error", FutureWarning)  # no page shows what is deprecated
     names: dict[str, Any] = {"__name__": "__main__"}
     address, started, missing = server, list[subprocess.Popen[str]](), set[str]()
+    others = session.open_sessions()
     try:
         for block in blocks(PAGES[name]):
             if block.not_run:
@@ -76,6 +78,9 @@ def test_blocks_run(name: str, server: str, place: None, capfd: pytest.CaptureFi
                     f"{name}:{block.line}\n{text}{done.stdout}{done.stderr}"
                 )
     finally:
+        for mine in session.open_sessions():  # a program's exit would finish them
+            if mine not in others:
+                mine.close().result(timeout=20)
         for process in started:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=20)

@@ -7,8 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 import tinker
+from tests.support import pauses
 
 MODEL = "tinker-local/tiny"
+
+
+@pytest.fixture(autouse=True)
+def quick_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses.shorten(monkeypatch)
 
 
 @pytest.fixture

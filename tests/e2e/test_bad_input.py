@@ -203,6 +203,16 @@ REFUSED: dict[str, tuple[Callable[[tinker.TrainingClient], object], type[Excepti
         ValueError,
         "age_encryption_recipients has 1 entries; it must have at most 10, each beginning with 'age1'",
     ),
+    "a text of recipients": (
+        lambda t: t.save_weights_external("a", age_encryption_recipients="age1x"),  # type: ignore[arg-type]
+        TypeError,
+        "age_encryption_recipients is a str; it must be a list",
+    ),
+    "a recipient that is no string": (
+        lambda t: t.save_weights_external("a", age_encryption_recipients=[7]),  # type: ignore[list-item]
+        ValueError,
+        "age_encryption_recipients has 1 entries; it must have at most 10, each beginning with 'age1'",
+    ),
     "negative learning rate": (
         lambda t: t.optim_step(tinker.AdamParams(learning_rate=-1e-4)),
         ValueError,

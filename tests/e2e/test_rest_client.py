@@ -153,6 +153,10 @@ def test_usage_and_audit(alone: str) -> None:
         (lambda r: r.get_session(""), "session_id is ''"),
         (lambda r: r.get_billing_usage("2026-01-01 00:30", "2026-01-02"), "must be a full hour"),
         (lambda r: r.get_billing_usage("soon", "2026-01-02"), "starting_on is 'soon'"),
+        (
+            lambda r: r.get_billing_usage("0001-01-01T00:00+05:00", "2026"),
+            "must be a date and time",
+        ),
         (lambda r: r.get_billing_usage("2026-01-01", "2026-02-01"), "14 days"),
         (lambda r: r.get_audit_log("everything"), "event_type is 'everything'"),
     ],

@@ -7,8 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 import tinker
+from tests.support import pauses
 from tests.support.scripted_server import ScriptedServer
 from tinker._protocol import polling, retry
+
+
+@pytest.fixture(autouse=True)
+def quick_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly every server here makes the client try again."""
+    pauses.shorten(monkeypatch)
 
 
 @pytest.fixture

@@ -128,6 +128,18 @@ def test_polls_that_end_badly(
     assert [request["seq_id"] for request in server.seen["optim_step"]] == [1, 2]
 
 
+def test_a_rejected_request_without_a_key_says_that_none_is_set(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TINKER_API_KEY", raising=False)
+    server.script(create_session=[(401, {"detail": "who?"})])
+    with (
+        pytest.raises(tinker.AuthenticationError, match=r"who\?. No API key is set"),
+        tinker.ServiceClient(base_url=server.url) as service,
+    ):
+        service.create_lora_training_client("m").result(timeout=10)
+
+
 def test_categories_are_read_leniently(
     server: ScriptedServer, training: tinker.TrainingClient
 ) -> None:
@@ -409,8 +421,11 @@ SAMPLE: Answer = (
 
 
 def sampler(server: ScriptedServer, config: RetryConfig | None = None) -> tinker.SamplingClient:
-    service = tinker.ServiceClient(base_url=server.url)
-    return service.create_sampling_client(base_model="m", retry_config=config).result(timeout=10)
+    return (
+        server.service()
+        .create_sampling_client(base_model="m", retry_config=config)
+        .result(timeout=10)
+    )
 
 
 def test_a_lost_sample_is_an_error_when_retries_are_off(server: ScriptedServer) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import tinker
-from tests.support import pauses
 from tests.support.outcomes import datum, plain
 from tests.support.raw_client import Gate
 from tinker_local import LocalServer
@@ -28,11 +27,6 @@ OPERATIONS = (
     "asample",
     "retrieve_future",
 )
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses.shorten(monkeypatch)
 
 
 def train(url: str) -> list[Any]:

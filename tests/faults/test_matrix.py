@@ -14,7 +14,6 @@ import pytest
 from attrs import frozen
 
 import tinker
-from tests.support import pauses
 from tests.support.fault_proxy import FAULTS, PLACES, FaultProxy, Plan, anywhere, at
 from tests.support.outcomes import datum, plain
 from tests.support.raw_client import Gate
@@ -78,7 +77,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses.shorten(monkeypatch)
     monkeypatch.setattr(retry, "BILLING_PAUSE", 0.01)
 
 

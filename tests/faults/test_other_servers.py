@@ -27,22 +27,35 @@ ONE = tinker.SamplingParams(max_tokens=2)
 def strict() -> Iterator[Strict]:
     with Strict() as server:
         yield server
+        close()
 
 
 @pytest.fixture
 def loose() -> Iterator[Loose]:
     with Loose() as server:
         yield server
+        close()
 
 
 @pytest.fixture
 def early() -> Iterator[Early]:
     with Early() as server:
         yield server
+        close()
+
+
+_opened: list[tinker.ServiceClient] = []
 
 
 def service(server: OtherServer, **options: Any) -> tinker.ServiceClient:
-    return tinker.ServiceClient(base_url=server.url, api_key=Strict.KEY, **options)
+    """A client, which is closed before the server is."""
+    _opened.append(tinker.ServiceClient(base_url=server.url, api_key=Strict.KEY, **options))
+    return _opened[-1]
+
+
+def close() -> None:
+    while _opened:
+        _opened.pop().close().result(timeout=10)
 
 
 def training(server: OtherServer) -> tinker.TrainingClient:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import tinker
-from tests.support import pauses
 from tests.support.outcomes import assert_equal_checkpoints, datum, plain
 from tests.support.raw_client import Raw, Submission, forward_backward, optim_step, sample, save
 from tests.support.server_process import ServerProcess
@@ -46,8 +45,7 @@ def train(url: str, at: Callable[[int, list[Any]], None] = lambda step, futures:
         return results + [plain(future.result(timeout=60)) for future in samples]
 
 
-def test_a_client_rides_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses.shorten(monkeypatch)
+def test_a_client_rides_through(tmp_path: Path) -> None:
     with LocalServer(tmp_path / "undisturbed") as untroubled:
         expected = train(untroubled.url)
 

@@ -214,6 +214,7 @@ def test_folders_that_cannot_be_offered(
         ([f"a={folders['qwen3']}", "--model", f"a={folders['llama']}"], "two models are called a"),
         ([str(folders["qwen3"]), "--device", "cuda:99"], "the device 'cuda:99' cannot be used"),
     ]
+    capsys.readouterr()  # the progress of writing the folders
     for arguments, reason in cases:
         assert main(["--model", *arguments]) == 1
         out, error = capsys.readouterr()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+
+import tinker
 
 Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 
@@ -71,6 +74,7 @@ class ScriptedServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._services = contextlib.ExitStack()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def answer(self, operation: str, content: bytes, headers: dict[str, str]) -> Answer:
@@ -88,12 +92,17 @@ class ScriptedServer:
         with self._lock:
             self._answers.update(answers)
 
+    def service(self) -> tinker.ServiceClient:
+        """A client, which is closed before the server is."""
+        return self._services.enter_context(tinker.ServiceClient(base_url=self.url))
+
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self._services.close()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -256,6 +257,13 @@ def test_damage_in_the_middle_is_named_by_line(tmp_path: Path) -> None:
     lines[3] = lines[3][:20] + b"\n"
     (tmp_path / "journal").write_bytes(b"".join(lines))
     with pytest.raises(JournalError, match="damaged on line 4"):
+        Journal.open(tmp_path / "journal", SETTINGS)
+
+
+def test_a_call_without_requests_is_damage(tmp_path: Path) -> None:
+    content = written(tmp_path / "journal")
+    (tmp_path / "journal").write_bytes(re.sub(rb'"seq_ids":\[[^]]*\]', b'"seq_ids":[]', content))
+    with pytest.raises(JournalError, match="is damaged on line"):
         Journal.open(tmp_path / "journal", SETTINGS)
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from tinker._training.metrics import combine, reduce
+from tinker._training.metrics import combine, reduce, with_mean_loss
 from tinker.types import ForwardBackwardOutput, TensorData
 
 NAN, INF = math.nan, math.inf
@@ -213,3 +213,20 @@ def test_no_results_are_an_empty_one() -> None:
 
 def test_the_first_type_that_is_named_counts() -> None:
     assert combine([output("", []), output("A", []), output("B", [])]).loss_fn_output_type == "A"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "weight", "mean"),
+    [
+        ({"loss:sum": 6.0}, 4.0, 1.5),
+        ({"loss:sum": 6.0, "loss:mean": 2.0}, 4.0, 2.0),
+        ({"loss:sum": 6.0}, 0.0, None),
+        ({"loss:sum": 6.0}, None, None),
+        ({"kl:sum": 6.0}, 4.0, None),
+    ],
+)
+def test_the_mean_loss_is_the_servers_or_the_sum_for_each_unit_of_weight(
+    metrics: dict[str, float], weight: float | None, mean: float | None
+) -> None:
+    output = with_mean_loss(ForwardBackwardOutput("", [], metrics), lambda: weight)
+    assert output.metrics.get("loss:mean") == mean

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tinker
 from tinker_local import LocalServer
-from tinker_local.__main__ import arguments
+from tinker_local.arguments import parse
 from tinker_local.state.folder import DataFolder
 
 _UNPICKLERS = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
@@ -29,7 +29,7 @@ def test_nothing_is_unpickled(repository: Path) -> None:
 def test_the_server_listens_on_this_machine_alone() -> None:
     with LocalServer() as server:
         assert server.url.startswith("http://127.0.0.1:")
-    assert arguments([]).host == "127.0.0.1"
+    assert parse([], "server").host == "127.0.0.1"
 
 
 def test_a_new_data_folder_is_its_users_alone(tmp_path: Path) -> None:

@@ -163,6 +163,8 @@ def test_a_sparse_array_fills_its_gaps_with_the_pad_value() -> None:
         (None, [0, 2, 3], [0, 2, 1], "a shape of two axes, not None"),
         ([6], [0, 2, 3], [0, 2, 1], "a shape of two axes"),
         ([3, 3], [0, 2, 3], [0, 2, 1], "must be 4 numbers for 3 rows"),
+        ([-1, 3], [], [0, 2, 1], "must not be negative"),
+        ([2, -3], [0, 2, 3], [0, 2, 1], "must not be negative"),
         ([2, 3], [1, 2, 3], [0, 2, 1], "increasing from 0 to the 3"),
         ([2, 3], [0, 4, 3], [0, 2, 1], "increasing from 0 to the 3"),
         ([2, 3], [0, 2, 2], [0, 2], "2 elements for 3 values"),

@@ -35,6 +35,11 @@ class Settings:
     api_key: str = field(repr=False)
 
     @property
+    def has_own_key(self) -> bool:
+        """Whether a key was found; a server on this machine may do without one."""
+        return self.api_key != _LOCAL_API_KEY
+
+    @property
     def is_loopback(self) -> bool:
         return _is_loopback(self.base_url)
 

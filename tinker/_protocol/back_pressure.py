@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
@@ -147,7 +146,7 @@ class Backpressure:
         now = time.monotonic()
         if now < self._resume_at:
             return  # another request has got the same response
-        self._resume_at = now + (asked or self._pause * random.uniform(0.75, 1.0))  # noqa: S311
+        self._resume_at = now + (asked or retry.jittered(self._pause))
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         self._width = max(self._width / 2, 1.0)
 

@@ -70,7 +70,9 @@ class Failures:
         text = f"{progress.name()} failed with status {status}: {reason}"
         if progress.tries > 1:
             text += f" (tried {progress.tries} times in {progress.waited:.0f} s)"
-        if hint := _HINTS.get(status):
+        if status == 401 and not self._settings.has_own_key:
+            text += ". No API key is set: set TINKER_API_KEY or pass api_key"
+        elif hint := _HINTS.get(status):
             text += f". {hint}"
         hide_credentials(response.request)
         return status_error_class(status)(text, response, body)

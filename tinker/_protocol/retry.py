@@ -88,7 +88,12 @@ class Tokens:
 
 def first_pause() -> float:
     """Seconds before the second attempt of a request."""
-    return DEFAULT.first_pause * random.uniform(0.75, 1.0)  # noqa: S311
+    return jittered(DEFAULT.first_pause)
+
+
+def jittered(pause: float, jitter: float = DEFAULT.jitter) -> float:
+    """A pause shortened at random by up to this fraction, so that clients do not return all at once."""
+    return pause * random.uniform(1.0 - jitter, 1.0)  # noqa: S311
 
 
 def is_retried(status: int, headers: Mapping[str, str]) -> bool:
@@ -138,8 +143,7 @@ class Attempts:
             policy = self.policy
             doubled = policy.first_pause * 2.0 ** min(self.made - 1, 30)
             fifth = max(elapsed / 5, 2 * policy.first_pause)
-            pause = min(doubled, fifth, policy.longest_pause)
-            pause *= random.uniform(1.0 - policy.jitter, 1.0)  # noqa: S311
+            pause = jittered(min(doubled, fifth, policy.longest_pause), policy.jitter)
         budget = self.policy.budget
         if (doubtful or status == 500) and (headers or {}).get("x-should-retry") != "true":
             budget = min(budget, self.policy.fault_budget)

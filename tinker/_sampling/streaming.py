@@ -48,8 +48,9 @@ async def stream(
     error: BaseException | None = None
     telemetry.begun(progress)
     try:
-        async for events in _stream(sampler, request, prompt, text, progress):
-            yield events
+        async with aclosing(_stream(sampler, request, prompt, text, progress)) as pieces:
+            async for events in pieces:
+                yield events
     except GeneratorExit:
         error = asyncio.CancelledError()
         raise

@@ -80,19 +80,14 @@ def measure(datum: types.Datum) -> tuple[int, int]:
     """Tokens and estimated bytes of a datum."""
     tokens = size = 0
     for chunk in datum.model_input.chunks:
-        if isinstance(chunk, types.EncodedTextChunk):
-            length = len(chunk.tokens_np)
-            tokens += length
-            size += BYTES_PER_TOKEN * length
-        else:
-            tokens += _tokens_of_media(chunk)
-            size += bytes_of(chunk, BYTES_PER_TOKEN)
+        tokens += _tokens_of(chunk)
+        size += bytes_of(chunk, BYTES_PER_TOKEN)
     for tensor in datum.loss_fn_inputs.values():
         size += tensor.nbytes
     return tokens, size
 
 
-def _tokens_of_media(chunk: types.ModelInputChunk) -> int:
+def _tokens_of(chunk: types.ModelInputChunk) -> int:
     try:
         return chunk.length
     except ValueError:  # not known; code that needs it raises

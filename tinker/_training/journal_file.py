@@ -17,7 +17,7 @@ import orjson
 from tinker.errors import JournalError
 
 Take = Callable[[str, Mapping[str, Any]], None]
-"""Takes the kind of a line and its fields. Raises ValueError, TypeError or KeyError for one that cannot be."""
+"""Takes the kind of a line and its fields. Raises ValueError, TypeError or LookupError for one that cannot be."""
 
 
 class JournalFile:
@@ -77,7 +77,7 @@ class JournalFile:
                     raise ValueError("it has no end")
                 ((kind, fields),) = orjson.loads(line).items()
                 take(kind, fields)
-            except (ValueError, TypeError, KeyError, AttributeError):
+            except (ValueError, TypeError, LookupError, AttributeError):
                 may_be_cut = number > 1 or line.startswith(beginning[: len(line)])
                 if number < len(lines) or not may_be_cut:
                     raise JournalError(

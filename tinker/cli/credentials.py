@@ -40,7 +40,7 @@ def check(key: str, base_url: str | None) -> models.ApiKeyInfo:
     try:
         with client:
             response = get_api_key.sync_detailed(client=client)
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         raise TinkerError(f"{client._base_url} cannot be reached: {error}") from None
     return _parsed(response, "The server does not accept this API key")
 
@@ -51,7 +51,7 @@ def delete_on_server(key: str, base_url: str | None) -> None:
     try:
         with client:
             response = revoke_api_key.sync_detailed(client=client)
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         raise TinkerError(
             f"The key was removed from this machine, but {client._base_url} cannot be reached to delete it "
             f"({error}): delete it at {KEYS_URL}."

@@ -91,7 +91,7 @@ def row_text(row: Rendered, tokenizer: Tokenizer, limit: int = 400) -> Text:
         end = start
         while end < len(tokens) and trained[end] == trained[start]:
             end += 1
-        part = tokenizer.decode(tokens[start:end])
+        part = texts.printable(tokenizer.decode(tokens[start:end]))
         if len(part) > limit:
             part = f"{part[: limit // 2]} … {part[-limit // 2 :]}"
         text.append(part, style=_TRAINED if trained[start] else _UNTRAINED)

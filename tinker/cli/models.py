@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tinker import SamplingClient
 from tinker.cli.state import State
+from tinker.errors import BadRequestError, NotFoundError, UnprocessableEntityError
 from tinker.recipes.base_model import served_name
 from tinker.recipes.errors import RecipeError
 from tinker.recipes.run_folder import CheckpointRecord, RunFolder
@@ -55,8 +56,15 @@ def sampler(state: State, model: str) -> SamplingClient:
     path = sampler_path(model)
     state.offer(model if path is None else base_of(model))
     if path is None:
-        name = served_name(model, _served(state)) if Path(model).exists() else model
-        return state.service.create_sampling_client(base_model=name).result()
+        if Path(model).exists():
+            name = served_name(model, _served(state))
+            return state.service.create_sampling_client(base_model=name).result()
+        try:
+            return state.service.create_sampling_client(base_model=model).result()
+        except (BadRequestError, NotFoundError, UnprocessableEntityError) as error:
+            raise RecipeError(
+                f"{str(error).rstrip('.')}. There is no folder {model} here either."
+            ) from None
     if "/weights/" in path:
         client = state.service.create_training_client_from_state(path).result()
         return client.save_weights_and_get_sampling_client().result()

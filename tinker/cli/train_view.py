@@ -195,7 +195,7 @@ def _conclude(
     except TinkerError as error:  # the run is finished all the same
         state.say(f"The answers after training are missing: {error}")
     for prompt, first, last in zip(prompts, before, after, strict=False):
-        console.print(Text.assemble(("prompt  ", "bold"), prompt.text))
+        console.print(Text.assemble(("prompt  ", "bold"), texts.printable(prompt.text)))
         console.print(Text.assemble(("before  ", "dim"), texts.printable(first)))
         console.print(Text.assemble(("after   ", "green"), texts.printable(last)))
     folder = shlex.quote(str(training.folder.path))

@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None, prog: str = PROGRAM) -> int:
         )
     except ValueError as error:
         return _fail(str(error))
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         return _fail(f"cannot connect to {settings.base_url}: {error}")
     _write(args, report)
     print(report.table())

@@ -65,7 +65,7 @@ def run(
 
     Raises:
         ValueError: `only` names a check that does not exist.
-        httpx.TransportError: The server cannot be reached.
+        httpx.RequestError: The server cannot be reached.
     """
     checks = _in_order(only)
     begun = time.monotonic()

@@ -91,7 +91,7 @@ class Server:
                 response = self.http.send(request)
         except httpx.TimeoutException:
             raise Failed(f"{operation}: no response within {timeout:.0f} s") from None
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise Failed(f"{operation}: {type(error).__name__}: {error}") from None
         self.last = Exchange(
             operation,

@@ -11,6 +11,8 @@ from tinker.recipes.supervised import Training
 
 FILE = "answers.json"
 _COUNT = 3
+_LOOKED_AT = 100
+"""Rows among which different prompts are looked for."""
 _MAX_TOKENS = 64
 _DOCUMENT_TOKENS = 16
 
@@ -25,11 +27,16 @@ class Prompt:
 
 
 def prompts(training: Training, count: int = _COUNT) -> list[Prompt]:
-    """Prompts from held-out rows, or from the first rows where none is held out."""
+    """Different prompts from held-out rows, or from the first rows where none is held out."""
     lines = training.held_out_lines
     examples = [e for e in training.eval_examples.examples if e.line in lines]
-    chosen = (examples or list(training.examples.examples))[:count]
-    return [_prompt(training, example) for example in chosen]
+    found: dict[tuple[int, ...], Prompt] = {}
+    for example in (examples or training.examples.examples)[:_LOOKED_AT]:
+        prompt = _prompt(training, example)
+        found.setdefault(prompt.tokens, prompt)
+        if len(found) == count:
+            break
+    return list(found.values())
 
 
 def _prompt(training: Training, example: Example) -> Prompt:

@@ -163,7 +163,7 @@ def _format_of_all(rows: Rows) -> tuple[Format, str]:
         ]
         raise DataError(
             f"{rows.source} mixes formats: {count} of {len(found)} rows look like {name!r}. "
-            "Split the file, or give the format by name.",
+            "Split the file, or set input_format (--input-format).",
             others,
         )
     return name, next(kind[1] for kind in found.values() if kind)

@@ -76,7 +76,11 @@ def report(
     """
     rows = [row for index in train for row in data.group(index)]
     lengths = np.array([len(row.tokens) for row in data.rows])
-    order = np.argsort(-lengths, kind="stable")[:3]
+    longest: dict[int, int] = {}
+    for n in np.argsort(-lengths, kind="stable"):
+        longest.setdefault(data.rows[n].line, int(lengths[n]))  # both answers of a pair have one
+        if len(longest) == 3:
+            break
     return DataReport(
         source=examples.source,
         format=examples.format,
@@ -91,7 +95,7 @@ def report(
             if row.truncated
         ],
         dropped=list(data.dropped),
-        longest=[(data.rows[n].line, int(lengths[n])) for n in order],
+        longest=list(longest.items()),
         percentiles={
             **{f"p{p}": int(np.percentile(lengths, p, method="higher")) for p in (50, 90, 99)},
             "max": int(lengths.max()),

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from attrs import asdict, fields, frozen
+from attrs import NOTHING, asdict, fields, frozen
 
 from tinker.recipes.errors import RecipeError
 
@@ -97,6 +97,8 @@ class RunFolder:
         try:
             config = orjson.loads((self.path / CONFIG).read_bytes())
         except FileNotFoundError:
+            if not self.path.exists():
+                raise RecipeError(f"{self.path} does not exist.") from None
             raise RecipeError(f"{self.path} does not contain a run: it has no {CONFIG}.") from None
         except orjson.JSONDecodeError as error:
             raise RecipeError(f"{self.path / CONFIG} is damaged: {error}.") from None
@@ -111,10 +113,19 @@ class RunFolder:
         self._append(METRICS, row)
 
     def checkpoints(self) -> list[CheckpointRecord]:
-        """All checkpoints, oldest first, each as it was last recorded."""
+        """All checkpoints, oldest first, each as it was last recorded.
+
+        Raises:
+            RecipeError: The file is damaged, or a checkpoint lacks a field.
+        """
         names = {attribute.name for attribute in fields(CheckpointRecord)}
+        required = {one.name for one in fields(CheckpointRecord) if one.default is NOTHING}
         records: dict[str, CheckpointRecord] = {}
         for row in self._lines(CHECKPOINTS):
+            if missing := required - row.keys():
+                raise RecipeError(
+                    f"{self.path / CHECKPOINTS} has a checkpoint without {', '.join(sorted(missing))}."
+                )
             record = CheckpointRecord(**{key: value for key, value in row.items() if key in names})
             records[record.name] = record
         return list(records.values())

@@ -167,7 +167,10 @@ class Tokenizer:
             )
         if max_length is None and self.model_max_length >= _NO_LIMIT:
             raise TokenizerError("truncation needs max_length: the tokenizer's files set none.")
-        return self.model_max_length if max_length is None else max_length
+        longest = self.model_max_length if max_length is None else max_length
+        if longest < 0:
+            raise TokenizerError(f"max_length is {longest}; it must not be negative.")
+        return longest
 
     # --- chat -----------------------------------------------------------------------------------
 

@@ -276,6 +276,8 @@ def _indices(
     if shape is None or len(shape) != 2:
         raise ValueError(f"a sparse array needs a shape of two axes, not {shape}.")
     rows, columns = shape
+    if rows < 0 or columns < 0:
+        raise ValueError(f"shape is {list(shape)}; its elements must not be negative.")
     crow = tensor_array(sparse_crow_indices, "int64", "sparse_crow_indices").reshape(-1)
     col = tensor_array(sparse_col_indices, "int64", "sparse_col_indices").reshape(-1)
     if len(crow) != rows + 1 or crow[0] != 0 or crow[-1] != len(col) or (np.diff(crow) < 0).any():

@@ -35,6 +35,19 @@ def running(tmp_path: Path) -> Iterator[ServerProcess]:
         yield server
 
 
+@pytest.mark.parametrize("package", ["jwt", "httptools"])
+def test_a_missing_package_is_told_by_its_name(package: str) -> None:
+    program = (
+        f"import sys; sys.modules[{package!r}] = None; from tinker_local.__main__ import main; "
+        "sys.exit(main(['--port', '0']))"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    told = rf"tinker_local: the server needs the package {package}: pip install .*\[local\].*\n"
+    assert re.fullmatch(told, done.stderr), done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_at_once_whatever_is_going_on(
     running: ServerProcess, number: signal.Signals
@@ -111,7 +124,13 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         why = refused("--port", str(port), "--data", str(tmp_path))
-    assert why.startswith(f"cannot listen on 127.0.0.1:{port}: Address already in use")
+    assert why == f"cannot listen on 127.0.0.1:{port}: Address already in use"
+
+
+def test_a_host_that_does_not_exist(tmp_path: Path) -> None:
+    why = refused("--host", "nowhere.invalid", "--port", "0", "--data", str(tmp_path))
+    assert why.startswith("cannot listen on nowhere.invalid:0: ")
+    assert "Unknown error" not in why
 
 
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:

@@ -203,8 +203,13 @@ def test_memorises_a_text_and_gives_it_back(engine: TinyEngine) -> None:
     assert (sequence.tokens[-1], sequence.stop_reason) == (256, "stop")
 
 
-@pytest.mark.parametrize("rank", [1, 32, 200])
-def test_any_rank_learns_at_the_same_rate(engine: TinyEngine, rank: int) -> None:
-    adapter = engine.new_adapter(MODEL, LoraSpec(rank=rank))
-    losses, _ = train(engine, adapter, [next_byte(FOX)], 25, 3e-3)
-    assert losses[-1] < 3
+def test_any_rank_learns_at_the_same_rate(engine: TinyEngine) -> None:
+    """The matrices are scaled by 1/rank, so that a learning rate fits every rank that is not tiny."""
+
+    def loss_after(rank: int) -> float:
+        adapter = engine.new_adapter(MODEL, LoraSpec(rank=rank))
+        losses, _ = train(engine, adapter, [next_byte(FOX)], 13, 3e-3)
+        return float(losses[-1])
+
+    assert loss_after(1) < 2
+    assert loss_after(200) == pytest.approx(loss_after(32), rel=0.1)

@@ -28,6 +28,12 @@ def reported(*values: Any) -> DataReport:
     return report(examples, data, range(len(data)), [])
 
 
+def test_the_longest_rows_are_three_rows() -> None:
+    """A pair is a row, though both of its answers are read."""
+    pairs = [{"prompt": "a" * n, "chosen": "b", "rejected": "cc"} for n in (1, 3, 2, 4)]
+    assert [line for line, _ in reported(*pairs).longest] == [4, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("chats", "notes"),
     [

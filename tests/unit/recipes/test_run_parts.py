@@ -233,6 +233,12 @@ def test_a_line_cut_by_a_crash_is_dropped_and_one_in_the_middle_is_reported(tmp_
         folder.metrics()
 
 
+def test_a_checkpoint_without_its_path_is_told(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints.jsonl").write_text('{"name": "000003", "batch": 3}\n')
+    with pytest.raises(RecipeError, match=r"has a checkpoint without epoch, state_path\.$"):
+        RunFolder(tmp_path).checkpoints()
+
+
 def _hold(path: str, held: Any, release: Any) -> None:
     with RunFolder(path).locked():
         held.set()

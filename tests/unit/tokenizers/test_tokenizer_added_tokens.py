@@ -42,7 +42,7 @@ TEXTS = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     entries=added_tokens(),
     normalizer=st.sampled_from([None, "NFC", "NFD", "NFKC"]),

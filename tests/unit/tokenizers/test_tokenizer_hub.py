@@ -145,7 +145,7 @@ def test_downloaded_once_by_many_processes_and_then_used_offline(
     tokenizers = pytest.importorskip("tokenizers")
     expected = str(tokenizers.Tokenizer.from_str(json.dumps(small)).encode("Hello, hub").ids)
 
-    processes = [_start("org/model", hub.url, tmp_path) for _ in range(4)]
+    processes = [_start("org/model", hub.url, tmp_path) for _ in range(3)]
     assert {process.communicate(timeout=100)[0].strip() for process in processes} == {expected}
     downloads = hub.sent.total()
     assert all(not name.endswith("safetensors") for name in hub.sent)

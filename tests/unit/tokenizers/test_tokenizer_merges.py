@@ -66,7 +66,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     return _spec(list(shuffled), list(merges), draw(st.booleans()))
 
 
-@settings(max_examples=250)
+@settings(max_examples=120)
 @given(spec=specs(), texts=st.lists(st.text("abc", max_size=14), min_size=5, max_size=20))
 def test_converted_means_the_same_ids(spec: dict[str, Any], texts: list[str]) -> None:
     try:

@@ -71,6 +71,9 @@ def test_calling_it(tokenizer: Tokenizer) -> None:
         tokenizer("the end", return_tensors="tf")
     with pytest.raises(TokenizerError, match="max_length"):
         tokenizer("the end", truncation=True)
+    with pytest.raises(TokenizerError, match="max_length is -1; it must not be negative"):
+        tokenizer("the end", truncation=True, max_length=-1)
+    assert tokenizer("the end", truncation=True, max_length=0).input_ids == []
 
 
 def test_tokens_and_ids(tokenizer: Tokenizer) -> None:

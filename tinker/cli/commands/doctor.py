@@ -151,7 +151,8 @@ def _server(state: State) -> Iterator[tuple[str, str, str]]:
     try:
         models = state.rest.get_server_capabilities().result(timeout=30).supported_models
     except (tinker.TinkerError, TimeoutError) as error:
-        yield "models", _FAIL, str(error)
+        refused = isinstance(error, tinker.AuthenticationError)
+        yield "credential" if refused else "models", _FAIL, str(error)
         return
     names = [model.model_name or "?" for model in models]
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -11,6 +11,7 @@ from tinker.cli.checkpoints import download_to
 from tinker.cli.groups import Command
 from tinker.cli.models import base_of, checkpoint_of
 from tinker.cli.state import State
+from tinker.cli.texts import count
 
 
 @click.command(
@@ -67,7 +68,8 @@ def export(state: State, path: str, output: Path | None, base: Path | None, vllm
             with state.progress("Merging") as progress:
                 merged = exporting.merge(adapter, base, destination, progress=progress)
             notes = merged.notes
-            state.say(f"Changed {merged.changed} tensors in {merged.shards} files.")
+            changed, files = count(merged.changed, "tensor"), count(merged.shards, "file")
+            state.say(f"Changed {changed} in {files}.")
         else:
             import shutil  # noqa: PLC0415
 

@@ -11,6 +11,7 @@ import click
 
 from tinker.cli.groups import Command
 from tinker.cli.state import State
+from tinker.cli.texts import count
 from tinker.errors import APIStatusError
 
 
@@ -55,7 +56,9 @@ def usage(state: State, days: int, by: str) -> None:
         {"usage": [{by: name, **total} for name, total in totals.items()], "days": days},
         [by.capitalize(), *[_UNITS.get(kind, kind) for kind in kinds]],
         [[name, *[f"{total[kind]:,.6g}" for kind in kinds]] for name, total in totals.items()],
-        f"Last {days} days" if totals else f"Nothing was used in the last {days} days",
+        f"Last {count(days, 'day')}"
+        if totals
+        else f"Nothing was used in the last {count(days, 'day')}",
     )
 
 

@@ -112,6 +112,7 @@ def load(folder: Folder, device: torch.device, dtype: torch.dtype) -> BaseModel:
         network = _read(folder, dtype).to(device)
     network.eval().requires_grad_(False)
     head = next(name for name, part in parts.items() if part == UNEMBED)
+    number = f"{parameters / 1e6:,.0f} million" if parameters > 1e7 else f"{parameters:,}"
     return BaseModel(
         spec=ModelSpec(
             name=folder.name,
@@ -128,7 +129,7 @@ def load(folder: Folder, device: torch.device, dtype: torch.dtype) -> BaseModel:
         softcap=getattr(folder.config, "final_logit_softcapping", None),
         activation_bytes=memory.of_activations(network.base_model.layers, size),
         cache_bytes=memory.of_cache(folder.config, size),
-        summary=f"{folder.name}: {folder.config.model_type}, {parameters / 1e6:,.0f} million parameters, "
+        summary=f"{folder.name}: {folder.config.model_type}, {number} parameters, "
         f"{_name(dtype)} on {_device_name(device)}, {memory.gigabytes(parameters * size)} of "
         f"{memory.gigabytes(free)} free, context {folder.context:,} tokens",
     )
