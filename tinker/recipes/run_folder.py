@@ -180,7 +180,10 @@ class RunFolder:
                 raise RecipeError(
                     f"{self.path} is in use by another process; wait for it or end it first."
                 ) from None
-            yield
+            try:
+                yield
+            finally:  # closing is not enough while a forked process has the file open too
+                fcntl.flock(lock, fcntl.LOCK_UN)
 
     def _lines(self, name: str) -> Iterator[dict[str, Any]]:
         try:

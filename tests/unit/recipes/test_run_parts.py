@@ -258,3 +258,17 @@ def test_two_processes_do_not_hold_one_folder(tmp_path: Path) -> None:
     other.join(30)
     with RunFolder(tmp_path).locked():
         pass
+
+
+def test_a_forked_process_does_not_hold_a_folder(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    release = context.Event()
+    with RunFolder(tmp_path).locked():
+        other = context.Process(target=release.wait)
+        other.start()
+    try:
+        with RunFolder(tmp_path).locked():
+            pass
+    finally:
+        release.set()
+        other.join(30)
