@@ -448,7 +448,8 @@ def test_a_checkpoint_that_is_left_is_a_failure(here: CliHere) -> None:
 def test_a_pipe_may_answer(here: CliHere) -> None:
     """As `yes | tinker checkpoint delete PATH`, which the official command accepts."""
     path = here.ok("checkpoint", "create", "--base-model", TINY).stdout.strip()
-    assert "Nothing was deleted." in here.ok("checkpoint", "delete", path, stdin="n\n").stderr
+    kept = here.ok("checkpoint", "delete", path, stdin="n\n").stderr
+    assert "Delete 1 checkpoint? This cannot be undone.\nNothing was deleted." in kept
     assert here("checkpoint", "delete", path, stdin="tinker://a/weights/b\n").status == 1
     deleted = here.ok("-f", "json", "checkpoint", "delete", path, stdin="y\ny\n").json
     assert deleted["deleted_count"] == 1

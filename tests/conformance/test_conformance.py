@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import httpx
+import numpy as np
 import orjson
 import pytest
 
@@ -24,6 +25,7 @@ from tinker_local import LocalServer
 from tinker_local.options import Options
 from tinker_local.protocol import scheduler
 from tinker_local.state.store import Request
+from tinker_proto import tinker_pb2 as pb
 
 KEY = "tml-conformance-secret"
 
@@ -389,6 +391,39 @@ def test_the_command_writes_both_files(server: str, tmp_path: Path) -> None:
     assert report["counts"]["fail"] == 0
     assert "| `order by seq_id` | pass |" in files["--md"].read_text()
     assert KEY not in done.stdout + files["--json"].read_text() + files["--md"].read_text()
+
+
+def test_some_checks_run_in_the_order_of_all(server: str) -> None:
+    """`forward` compares with a batch before the first step, which `negative weights` needs."""
+    report = run(server, api_key=KEY, only=("negative weights", "sampler and forward"))
+    assert report.passed, report.details()
+
+
+def without_the_first(request: httpx.Request, response: httpx.Response) -> httpx.Response | None:
+    """As SkyRL 0.4.0 returns samples: in protobuf always, and prompts are scored from the second token on."""
+    if b'"sequences"' not in response.content:
+        return None
+    body = orjson.loads(response.content)
+    sequences = [
+        pb.SampledSequence(
+            tokens=np.asarray(one["tokens"], "<i4").tobytes(),
+            logprobs=np.asarray(one["logprobs"], "<f4").tobytes(),
+            stop_reason=pb.STOP_REASON_LENGTH,
+        )
+        for one in body["sequences"]
+    ]
+    scores = body.get("prompt_logprobs")
+    result = pb.SampleResponse(sequences=sequences)
+    if scores is not None:
+        result.prompt_logprobs = np.asarray(scores[1:], "<f4").tobytes()
+    headers = {"content-type": "application/x-protobuf"}
+    return httpx.Response(200, content=result.SerializeToString(), headers=headers)
+
+
+def test_scores_that_begin_with_the_second_token_are_compared_as_they_are_read(server: str) -> None:
+    checks = ("sample logprobs", "sampler and forward")
+    report = run(server, api_key=KEY, transport=Breaking(without_the_first), only=checks)
+    assert report.passed, report.details()
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import types
+from typing import Any
 from unittest.mock import MagicMock
 
 import httpx
 import pytest
 
-from tinker._protocol import back_pressure
+from tinker._protocol import back_pressure, retry
 from tinker._protocol.progress import Progress
 from tinker._protocol.telemetry import Telemetry
 
@@ -77,3 +78,53 @@ def test_half_as_many_are_sent_at_once_after_a_refusal() -> None:
         assert [task.result().status_code for task in tasks] == [200] * len(tasks)
 
     asyncio.run(asyncio.wait_for(all_of_them(), 20))
+
+
+def test_pauses_double_until_a_request_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, pauses = 0.0, list[float]()
+    monkeypatch.setattr(back_pressure, "time", types.SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(retry, "jittered", lambda pause: pause)
+    telemetry = MagicMock(spec=Telemetry)
+
+    def wait(*arguments: Any) -> None:
+        nonlocal now
+        pauses.append(arguments[-1])
+        now += arguments[-1]
+
+    telemetry.retrying.side_effect = wait
+    gate = back_pressure.Backpressure(1000, telemetry)
+
+    async def send(*statuses: int) -> list[float]:
+        answers = iter(statuses)
+
+        async def one() -> httpx.Response:
+            return httpx.Response(next(answers))
+
+        pauses.clear()
+        await asyncio.wait_for(gate.send(one, 10, Progress("asample")), 20)
+        return list(pauses)
+
+    assert asyncio.run(send(*[429] * 5, 200)) == [1, 2, 4, 8, 10]
+    assert asyncio.run(send(429, 429, 200)) == [1, 2]
+    assert asyncio.run(send(402, 402, 402, 200)) == [5, 5, 5]
+    gate.billing_budget = 10.0
+    assert asyncio.run(send(402, 402, 402)) == [5, 5]  # the last one is the caller's
+
+
+def test_no_more_bytes_are_sent_at_once_than_allowed() -> None:
+    most = sending = 0
+
+    async def send() -> httpx.Response:
+        nonlocal most, sending
+        sending += 1
+        most = max(most, sending)
+        await asyncio.sleep(0)
+        sending -= 1
+        return httpx.Response(200)
+
+    async def all_of_them() -> None:
+        gate = back_pressure.Backpressure(1000, Telemetry())
+        await asyncio.gather(*(gate.send(send, 400, Progress("asample")) for _ in range(9)))
+
+    asyncio.run(asyncio.wait_for(all_of_them(), 20))
+    assert most == 2

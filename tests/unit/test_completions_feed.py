@@ -54,3 +54,16 @@ def test_a_sample_is_cancelled_at_the_moment_at_which_it(ends: str) -> None:
         return connection.acknowledged
 
     assert asyncio.run(scenario()) == (["r"] if ends == "is finished" else [])
+
+
+def test_whoever_waits_learns_of_any_end_of_the_feed() -> None:
+    async def scenario() -> CompletionsFeed:
+        connection = Scripted()
+        feed = CompletionsFeed(cast("Connection", connection), "sampler", 0)
+        waiting = [asyncio.create_task(feed.wait(name)) for name in ("r", "s")]
+        await connection.polled.wait()
+        connection.response.set_exception(RuntimeError("unforeseen"))
+        assert await asyncio.wait_for(asyncio.gather(*waiting), timeout=10) == [None, None]
+        return feed
+
+    assert isinstance(asyncio.run(scenario()).error, RuntimeError)

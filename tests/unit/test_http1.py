@@ -272,8 +272,11 @@ def test_requests_of_different_traces_share_a_head() -> None:
             await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     async def main() -> int:
-        pool = Http1Transport()
-        async with serve(handler) as server, httpx.AsyncClient(transport=pool) as client:
+        pool, of_user = Http1Transport(), {"Traceparent": "00-0"}
+        async with (
+            serve(handler) as server,
+            httpx.AsyncClient(transport=pool, headers=of_user) as client,
+        ):
             for trace in (b"00-1", b"00-2", b"00-3"):
                 headers = [(b"traceparent", trace), (b"tracestate", b"a=" + trace)]
                 await client.get(server.url, extensions={TRACE: headers})
@@ -283,6 +286,7 @@ def test_requests_of_different_traces_share_a_head() -> None:
     lines = [head.split(b"\r\n") for head in heads]
     for trace, found in zip((b"00-1", b"00-2", b"00-3"), lines, strict=True):
         assert {b"traceparent: " + trace, b"tracestate: a=" + trace} <= set(found)
+        assert not [line for line in found if line.endswith(b"00-0")]
 
 
 @given(st.binary(max_size=20), st.binary(max_size=20))

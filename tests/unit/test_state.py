@@ -102,5 +102,10 @@ def test_a_nested_transaction_may_fail_alone(tmp_path: Path) -> None:
         store.after_commit(lambda: done.append("lost"))
         raise ValueError
     assert done == ["kept"]
+    with store.transaction(), contextlib.suppress(KeyError), store.transaction():
+        store.insert("unreferenced", folder="lost")
+        with contextlib.suppress(ValueError), store.transaction():
+            raise ValueError
+        raise KeyError
     assert [row["folder"] for row in store.select("SELECT folder FROM unreferenced")] == ["kept"]
     store.close()

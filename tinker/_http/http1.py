@@ -62,8 +62,10 @@ class Http1Transport(httpx.AsyncBaseTransport):
         # Read what has already arrived directly: going through the event loop costs more than the read.
         whole = isinstance(request.stream, httpx.SyncByteStream)
         body = request.read() if whole else await request.aread()
-        head = self._head(request.method, request.url.raw_path, tuple(request.headers.raw))
-        for name, value in request.extensions.get(TRACE, ()):
+        trace = request.extensions.get(TRACE, ())
+        headers = tuple(request.headers.raw)
+        head = self._head(request.method, request.url.raw_path, headers, bool(trace))
+        for name, value in trace:
             head += _line(name, value)
         if body or request.method in _WITH_BODY:
             head += b"Content-Length: %d\r\n" % len(body)
@@ -193,6 +195,7 @@ _HEAD = re.compile(
     rb"[!-~]+ [!-~]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)+"
 )
 _FRAMING = (b"content-length", b"transfer-encoding")
+_OF_A_TRACE = (b"traceparent", b"tracestate")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
@@ -203,13 +206,19 @@ def _line(name: bytes, value: bytes) -> bytes:
     return b"%s: %s\r\n" % (name, value)
 
 
-def _head(method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The request line and headers, without those that frame the body: that is decided here, whatever they say."""
+def _head(
+    method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]], is_traced: bool
+) -> bytes:
+    """The request line and headers, without those that frame the body: that is decided here, whatever they say.
+
+    A trace of this client takes the place of one in the headers.
+    """
     if method in ("HEAD", "CONNECT"):
         raise httpx.UnsupportedProtocol(f"{method} is not supported")
     lines = [b"%s %s HTTP/1.1\r\n" % (method.encode(), path)]
+    left_out = _FRAMING + _OF_A_TRACE if is_traced else _FRAMING
     lines += [
-        b"%s: %s\r\n" % (name, value) for name, value in headers if name.lower() not in _FRAMING
+        b"%s: %s\r\n" % (name, value) for name, value in headers if name.lower() not in left_out
     ]
     head = b"".join(lines)
     if head.count(b"\n") != len(lines) or not _HEAD.fullmatch(head):

@@ -27,7 +27,8 @@ def opened(path: Path) -> Iterator[tarfile.TarFile]:
             while archive.fileobj.read(_PIECE):  # the checksum of a compressed archive comes last
                 pass
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise ValueError(str(error)) from None
+        # Its other lines say why it is not an archive of each kind.
+        raise ValueError(str(error).partition(":\n")[0]) from None
     except OSError as error:
         if error.errno is not None:
             raise

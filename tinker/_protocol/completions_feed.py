@@ -60,7 +60,7 @@ class CompletionsFeed:
     """The feed of a sampling client or of one of its clones. Used only on the library's event loop."""
 
     def __init__(self, connection: Connection, sampler_id: str, clone_id: int) -> None:
-        self.error: TinkerError | None = None
+        self.error: Exception | None = None
         """Why the feed has ended; None while it runs."""
         self._connection = connection
         self._target = SamplingSessionFuturesTarget(
@@ -162,7 +162,7 @@ class CompletionsFeed:
                 else:
                     pause = min(_LONGEST_PAUSE, pause * 2 or 0.05)
                 await asyncio.sleep(pause)
-        except TinkerError as error:
+        except Exception as error:  # noqa: BLE001  # nobody awaits this task: who waits must learn of any end
             has_no_route = (
                 isinstance(error, APIStatusError) and error.status_code in REFUSALS_OF_A_ROUTE
             )
@@ -212,7 +212,7 @@ class CompletionsFeed:
         else:
             self._early[request_id] = completion
 
-    def _end(self, error: TinkerError) -> None:
+    def _end(self, error: Exception) -> None:
         self.error = error
         for waiter in self._waiting.values():
             if not waiter.done():

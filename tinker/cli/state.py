@@ -198,12 +198,11 @@ class State:
         """
         if yes or sys.stdin.isatty():
             return yes or click.confirm(question, err=True)
+        self.say(question)  # before the wait for a pipe that stays open and silent
         answers = {"y": True, "yes": True, "n": False, "no": False}
         answer = answers.get(sys.stdin.readline().strip().lower())
         if answer is None:
-            raise click.ClickException(
-                f"{question} There is no terminal to ask: pass --yes to confirm."
-            )
+            raise click.ClickException("There is no terminal to ask: pass --yes to confirm.")
         return answer
 
 

@@ -166,7 +166,8 @@ class Subject(Server):
     def sample(self, sampler: Numbered | None = None, **fields: Any) -> Any:
         """Samples as JSON has them."""
         body = self.sample_body(sampler or self.sampler, **fields)
-        return self.sampled(self.call("asample", body))
+        length = len(body["prompt"]["chunks"][0]["tokens"])
+        return self.sampled(self.call("asample", body), prompt_length=length)
 
     def sampled(
         self, promise: Mapping[str, Any], accept: str = JSON, prompt_length: int = len(TOKENS)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from attrs import asdict, fields, frozen
+from attrs import NOTHING, asdict, fields, frozen
 
 from tinker.recipes.errors import RecipeError
 
@@ -113,10 +113,19 @@ class RunFolder:
         self._append(METRICS, row)
 
     def checkpoints(self) -> list[CheckpointRecord]:
-        """All checkpoints, oldest first, each as it was last recorded."""
+        """All checkpoints, oldest first, each as it was last recorded.
+
+        Raises:
+            RecipeError: The file is damaged, or a checkpoint lacks a field.
+        """
         names = {attribute.name for attribute in fields(CheckpointRecord)}
+        required = {one.name for one in fields(CheckpointRecord) if one.default is NOTHING}
         records: dict[str, CheckpointRecord] = {}
         for row in self._lines(CHECKPOINTS):
+            if missing := required - row.keys():
+                raise RecipeError(
+                    f"{self.path / CHECKPOINTS} has a checkpoint without {', '.join(sorted(missing))}."
+                )
             record = CheckpointRecord(**{key: value for key, value in row.items() if key in names})
             records[record.name] = record
         return list(records.values())
@@ -171,7 +180,10 @@ class RunFolder:
                 raise RecipeError(
                     f"{self.path} is in use by another process; wait for it or end it first."
                 ) from None
-            yield
+            try:
+                yield
+            finally:  # closing is not enough while a forked process has the file open too
+                fcntl.flock(lock, fcntl.LOCK_UN)
 
     def _lines(self, name: str) -> Iterator[dict[str, Any]]:
         try:

@@ -163,6 +163,8 @@ class Store:
                 del self._after_commit[planned:]
                 if self._connection.in_transaction:  # some errors of SQLite have ended it
                     self._connection.execute("ROLLBACK TO nested" if is_nested else "ROLLBACK")
+                    if is_nested:  # it still stands, and an outer one of its name is hidden
+                        self._connection.execute("RELEASE nested")
                 raise
             if is_nested:
                 return

@@ -233,6 +233,12 @@ def test_a_line_cut_by_a_crash_is_dropped_and_one_in_the_middle_is_reported(tmp_
         folder.metrics()
 
 
+def test_a_checkpoint_without_its_path_is_told(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints.jsonl").write_text('{"name": "000003", "batch": 3}\n')
+    with pytest.raises(RecipeError, match=r"has a checkpoint without epoch, state_path\.$"):
+        RunFolder(tmp_path).checkpoints()
+
+
 def _hold(path: str, held: Any, release: Any) -> None:
     with RunFolder(path).locked():
         held.set()
@@ -252,3 +258,17 @@ def test_two_processes_do_not_hold_one_folder(tmp_path: Path) -> None:
     other.join(30)
     with RunFolder(tmp_path).locked():
         pass
+
+
+def test_a_forked_process_does_not_hold_a_folder(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    release = context.Event()
+    with RunFolder(tmp_path).locked():
+        other = context.Process(target=release.wait)
+        other.start()
+    try:
+        with RunFolder(tmp_path).locked():
+            pass
+    finally:
+        release.set()
+        other.join(30)
