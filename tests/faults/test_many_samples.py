@@ -23,7 +23,7 @@ Samples = list[tinker.APIFuture[tinker.SampleResponse]]
 
 
 @pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(back_pressure, "_FIRST_PAUSE", 0.005)
     monkeypatch.setattr(back_pressure, "_LONGEST_PAUSE", 0.02)
     monkeypatch.setattr(completions_feed, "ACK_DELAY", 0.01)
