@@ -234,6 +234,17 @@ def test_a_number_that_another_program_has_used_is_not_used_again(
     assert len(server.seen["optim_step"]) == 1
 
 
+def test_a_number_may_have_been_used_by_an_earlier_attempt_not_by_another_program(
+    server: ScriptedServer, training: tinker.TrainingClient
+) -> None:
+    reused: Answer = (409, {"detail": "Training request sequence number was reused"})
+    server.script(optim_step=[(503, {}), reused])
+    with pytest.raises(tinker.ConflictError, match="was reused"):
+        step(training)
+    with pytest.raises(tinker.RunPoisonedError, match="not known whether the server accepted seq"):
+        step(training)
+
+
 def test_a_token_that_is_not_given_leaves_the_run_as_it_was() -> None:
     """Nothing was sent: the number is used again."""
     token: Answer = (200, {"jwt": "eyJhbGciOiJub25lIn0.e30.x"})

@@ -68,10 +68,10 @@ class Numbers:
             for n, error in failures.items()
             if isinstance(error, ConflictError) and is_number_taken(error.message)
         ]
-        if taken:
-            self._poison(turn, failures[min(taken)], _TAKEN.format(seq_ids[min(taken)]), _ANEW)
-        elif unknown:
+        if unknown:  # it may be an earlier attempt that has the number
             self._poison_unknown(turn, seq_ids[min(unknown)], failures[min(unknown)])
+        elif taken:
+            self._poison(turn, failures[min(taken)], _TAKEN.format(seq_ids[min(taken)]), _ANEW)
         else:
             last_accepted = max(accepted, default=-1)
             for number in range(last_accepted):
