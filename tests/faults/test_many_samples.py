@@ -63,7 +63,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_server_that_takes_few_at_once_gets_them_in_order(feed: bool, begun: list[int]) -> None:
     with SamplingServer(feed=feed, capacity=50, per_tick=2) as server:
         assert tokens_of(ask(server.sampler(), range(1000))) == [[n] for n in range(1000)]
-    assert 0 < server.refused < 500  # a server that is full is asked by few
+    assert 0 < server.refused < 1000  # a server that is full is asked by few; else by 3,000
     assert server.at_once["asample"] <= MAX_BEING_SENT
     # First come, first served; those on the way at once may arrive in any order. See also unit/test_back_pressure.py.
     assert begun == list(range(1000))
