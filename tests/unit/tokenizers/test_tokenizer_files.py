@@ -132,7 +132,7 @@ def test_other_kinds_run_on_hugging_faces_library(tmp_path: Path) -> None:
     assert tokenizer.get_vocab() == {"[UNK]": 0, "hello": 1, "##s": 2, "[CLS]": 3}
     assert tokenizer.model_max_length == 512
     assert tokenizer.decode([1, 99]) == "hello"
-    for bad in ([-1], [1.5], [2**40]):
+    for bad in ([-1], [2**40]):
         with pytest.raises(TokenizerError, match="not a token id of"):
             tokenizer.decode(bad)
 
