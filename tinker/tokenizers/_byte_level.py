@@ -157,11 +157,13 @@ class ByteLevelBackend:
         table = self._ordinary_bytes if skip_special_tokens else self._bytes
         try:
             text = b"".join(map(table.__getitem__, ids))
-        except KeyError as error:
-            raise TokenizerError(
-                f"{error.args[0]!r} is not a token id of {self._parts.name}: they go from 0 to"
-                f" {max(self._bytes)}."
-            ) from None
+        except KeyError:
+            for id_ in ids:
+                if not hasattr(id_, "__index__") or id_ < 0:
+                    raise TokenizerError(
+                        f"{id_!r} is not a token id of {self._parts.name}."
+                    ) from None
+            text = b"".join(table.get(id_, b"") for id_ in ids)
         return text.decode("utf-8", errors="replace")
 
     def token_to_id(self, token: str) -> int | None:

@@ -70,11 +70,12 @@ class HuggingFaceBackend:
         return encoded.ids, encoded.offsets
 
     def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:
-        for id_ in set(ids):
-            # The library silently ignores unknown ids.
-            if not hasattr(id_, "__index__") or self.id_to_token(id_) is None:
-                raise TokenizerError(f"{id_!r} is not a token id of {self._name}.")
-        text: str = self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
+        try:
+            text: str = self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
+        except (OverflowError, TypeError) as error:  # negative, or no integer
+            raise TokenizerError(
+                f"{ids!r:.80} has what is not a token id of {self._name}: {error}."
+            ) from None
         return text
 
     def token_to_id(self, token: str) -> int | None:

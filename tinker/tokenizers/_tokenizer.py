@@ -98,9 +98,12 @@ class Tokenizer:
     ) -> str | list[str]:
         """The text of `token_ids`: one id, a sequence or an array of them, or a batch of these.
 
-        Bytes that are not UTF-8, as at the edge of a cut character, become U+FFFD. Raises
-        TokenizerError for a number that is not a token id. Spaces are never cleaned up: text comes
-        back as it went in.
+        Bytes that are not UTF-8, as at the edge of a cut character, become U+FFFD. Ids beyond the
+        vocabulary, which a model with a padded one may sample, have no text. Spaces are never cleaned
+        up: text comes back as it went in.
+
+        Raises:
+            TokenizerError: An id is negative or no integer.
         """
         if clean_up_tokenization_spaces:
             raise TokenizerError(

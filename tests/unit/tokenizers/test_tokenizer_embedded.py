@@ -36,7 +36,12 @@ def test_a_cut_character_is_marked() -> None:
     assert get_tokenizer("tinker-local/bytes").decode("é".encode()[:1]) == "\ufffd"
 
 
-@pytest.mark.parametrize("ids", [[257], [-1], [1, 99999], [1.5], ["a"], [None]])
+def test_ids_beyond_the_vocabulary_have_no_text() -> None:
+    """A model's vocabulary is often padded, so that it may sample such ids."""
+    assert get_tokenizer("tinker-local/bytes").decode([97, 257, 98, 99999]) == "ab"
+
+
+@pytest.mark.parametrize("ids", [[-1], [257, -1], [1.5], ["a"], [None]])
 def test_no_tokens_id(ids: list[int]) -> None:
     with pytest.raises(TokenizerError, match="not a token id of"):
         get_tokenizer("tinker-local/bytes").decode(ids)

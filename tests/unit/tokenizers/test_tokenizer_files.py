@@ -131,7 +131,8 @@ def test_other_kinds_run_on_hugging_faces_library(tmp_path: Path) -> None:
     assert (tokenizer.vocab_size, len(tokenizer)) == (3, 4)
     assert tokenizer.get_vocab() == {"[UNK]": 0, "hello": 1, "##s": 2, "[CLS]": 3}
     assert tokenizer.model_max_length == 512
-    for bad in ([99], [-1]):
+    assert tokenizer.decode([1, 99]) == "hello"
+    for bad in ([-1], [2**40]):
         with pytest.raises(TokenizerError, match="not a token id of"):
             tokenizer.decode(bad)
 
