@@ -400,7 +400,7 @@ def test_data_is_checked_and_shown(here: CliHere) -> None:
         (("run", "list", "--columns", "id,"), 1, "--columns has ''; there are id"),
         (("export", "x", "--merge", ".", "--vllm"), 2, "--vllm is about adapters"),
         (("export", "x", "--output", "."), 1, "exists and is not empty"),
-        (("chat", "tinker-runs/typo"), 1, ". There is no folder tinker-runs/typo here either."),
+        (("chat", "tinker-runs/typo"), 1, ". No folder named tinker-runs/typo exists here either."),
         (("train", "--resume", "typo"), 1, "typo does not exist."),
         (("export", "nothing-here"), 1, "nothing-here is neither the path of a checkpoint"),
         (("--", "-x"), 2, "No such option '-x'"),

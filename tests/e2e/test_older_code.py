@@ -130,7 +130,8 @@ def test_a_client_without_the_future_does_not_warn(service: tinker.ServiceClient
         training = service.create_lora_training_client(MODEL, rank=4).result(timeout=60)
         training.forward_backward([DATUM], "cross_entropy").result(timeout=60)
         sampler = training.save_weights_and_get_sampling_client().result(timeout=60)
-        sampler.sample(PROMPT, 1, PARAMS).result(timeout=60)
+        sample = sampler.sample(PROMPT, 1, PARAMS).result(timeout=60)
+    assert len(sample.sequences) == 1
 
 
 # ---- *_async --------------------------------------------------------------------------------

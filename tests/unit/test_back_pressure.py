@@ -54,28 +54,34 @@ def test_half_as_many_are_sent_at_once_after_a_refusal() -> None:
             response.set_result(httpx.Response(status, headers=headers))
         sending.clear()
 
-    async def send() -> httpx.Response:
-        sending.append(asyncio.get_running_loop().create_future())
-        return await sending[-1]
-
     async def all_of_them() -> None:
+        sent = asyncio.Semaphore(0)
+        is_full = True
+
+        async def send() -> httpx.Response:
+            if not is_full:
+                return httpx.Response(200)
+            sending.append(asyncio.get_running_loop().create_future())
+            sent.release()
+            return await sending[-1]
+
         telemetry = MagicMock(spec=Telemetry)
         gate = back_pressure.Backpressure(10**6, telemetry)
         progress = Progress("asample")
         tasks = [asyncio.create_task(gate.send(send, 10, progress)) for _ in range(2 * at_once)]
         for refusals, expected in enumerate([at_once, at_once // 2, at_once // 4], 1):
-            while len(sending) < expected:  # noqa: ASYNC110  # a count, not an event
-                await asyncio.sleep(0.001)
+            for _ in range(expected):
+                await sent.acquire()
+            await asyncio.sleep(0)  # one more would be sent now
             assert len(sending) == expected
             answer(429, **{"retry-after-ms": "50"})
             await asyncio.sleep(0)
             assert {call.args[2] for call in telemetry.retrying.call_args_list} == {
                 *range(1, refusals + 1)
             }
-        while not all(task.done() for task in tasks):
-            answer(200)
-            await asyncio.sleep(0.001)
-        assert [task.result().status_code for task in tasks] == [200] * len(tasks)
+        is_full = False
+        responses = await asyncio.gather(*tasks)
+        assert [response.status_code for response in responses] == [200] * len(tasks)
 
     asyncio.run(asyncio.wait_for(all_of_them(), 20))
 

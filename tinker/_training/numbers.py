@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 _TAKEN = "another program has used its seq_id {}, and only one may submit operations to a run"
-_ANEW = "Create a training client from the last checkpoint."
+_BEGIN_AGAIN = "Create a training client from the last checkpoint."
 
 
 class Numbers:
@@ -71,7 +71,9 @@ class Numbers:
         if unknown:  # it may be an earlier attempt that has the number
             self._poison_unknown(turn, seq_ids[min(unknown)], failures[min(unknown)])
         elif taken:
-            self._poison(turn, failures[min(taken)], _TAKEN.format(seq_ids[min(taken)]), _ANEW)
+            self._poison(
+                turn, failures[min(taken)], _TAKEN.format(seq_ids[min(taken)]), _BEGIN_AGAIN
+            )
         else:
             last_accepted = max(accepted, default=-1)
             for number in range(last_accepted):
@@ -111,7 +113,7 @@ class Numbers:
 
     def _poison_unknown(self, turn: Turn, seq_id: int, error: Exception) -> None:
         way_out = (
-            _ANEW
+            _BEGIN_AGAIN
             if self._journal is None
             else f"Run the program again: with {self._journal.path}, it finds out and goes on."
         )

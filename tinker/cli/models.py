@@ -63,7 +63,7 @@ def sampler(state: State, model: str) -> SamplingClient:
             return state.service.create_sampling_client(base_model=model).result()
         except (BadRequestError, NotFoundError, UnprocessableEntityError) as error:
             raise RecipeError(
-                f"{str(error).rstrip('.')}. There is no folder {model} here either."
+                f"{str(error).rstrip('.')}. No folder named {model} exists here either."
             ) from None
     if "/weights/" in path:
         client = state.service.create_training_client_from_state(path).result()

@@ -194,7 +194,7 @@ class State:
         """Ask before something is destroyed; without a terminal, a line of standard input is the answer.
 
         Raises:
-            click.ClickException: There is no answer.
+            click.ClickException: Standard input has no answer.
         """
         if yes or sys.stdin.isatty():
             return yes or click.confirm(question, err=True)
@@ -202,7 +202,7 @@ class State:
         answers = {"y": True, "yes": True, "n": False, "no": False}
         answer = answers.get(sys.stdin.readline().strip().lower())
         if answer is None:
-            raise click.ClickException("There is no terminal to ask: pass --yes to confirm.")
+            raise click.ClickException("Standard input is not a terminal: pass --yes to confirm.")
         return answer
 
 

@@ -74,7 +74,7 @@ class HuggingFaceBackend:
             text: str = self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
         except (OverflowError, TypeError) as error:  # negative, or no integer
             raise TokenizerError(
-                f"{ids!r:.80} has what is not a token id of {self._name}: {error}."
+                f"An element of {ids!r:.80} is not a token id of {self._name}: {error}."
             ) from None
         return text
 

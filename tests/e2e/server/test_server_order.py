@@ -134,7 +134,7 @@ def test_another_request_under_a_used_number_is_a_conflict(raw: Raw) -> None:
 def test_another_operation_with_the_same_body_is_a_conflict(raw: Raw) -> None:
     body = {"model_id": raw.model(), "seq_id": 1}
     raw.do("optim_step", body)
-    raw.post("save_weights", body, 409)
+    assert "was used by a different request" in raw.post("save_weights", body, 409)["detail"]
 
 
 def test_an_ephemeral_save_is_known_by_its_seq_id_alone(raw: Raw) -> None:
@@ -244,4 +244,5 @@ def test_without_a_number_an_operation_is_the_last(raw: Raw) -> None:
 @pytest.mark.parametrize("seq_id", [0, -1, 1.5, 2**31, "1", True])
 def test_numbers_that_cannot_be(raw: Raw, seq_id: object) -> None:
     body = {"model_id": raw.model(), "seq_id": seq_id}
-    raw.post("optim_step", body, 422)
+    (issue,) = raw.post("optim_step", body, 422)["detail"]
+    assert issue["loc"] == ["body", "seq_id"]

@@ -48,14 +48,22 @@ def test_usage_is_counted_once_from_what_was_done(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "status"),
+    ("start", "end", "sentence"),
     [
-        ("starting_on=2026-01-01T00:30:00Z&ending_before=2026-01-02T00:00:00Z", 400),
-        ("starting_on=2026-01-02T00:00:00Z&ending_before=2026-01-01T00:00:00Z", 400),
-        ("starting_on=2026-01-01T00:00:00Z&ending_before=2026-02-01T00:00:00Z", 400),
-        ("starting_on=2999-01-01T00:00:00Z&ending_before=2999-01-02T00:00:00Z", 400),
-        ("starting_on=2026-01-01", 422),
+        ("2026-01-01T00:30", "2026-01-02T00:00", "it must be a full hour"),
+        ("2026-01-02T00:00", "2026-01-01T00:00", "must be after starting_on, by at most 14 days"),
+        ("2026-01-01T00:00", "2026-02-01T00:00", "must be after starting_on, by at most 14 days"),
+        ("2999-01-01T00:00", "2999-01-02T00:00", "starting_on is in the future"),
     ],
 )
-def test_an_invalid_window(anna: Raw, query: str, status: int) -> None:
-    anna.get(f"billing/usage/events?{query}", status)
+def test_an_invalid_window(anna: Raw, start: str, end: str, sentence: str) -> None:
+    query = f"starting_on={start}:00Z&ending_before={end}:00Z"
+    assert sentence in anna.get(f"billing/usage/events?{query}", 400)["detail"]
+
+
+def test_a_window_without_a_time_or_an_end(anna: Raw) -> None:
+    issues = anna.get("billing/usage/events?starting_on=2026-01-01", 422)["detail"]
+    assert [(issue["loc"][-1], issue["type"]) for issue in issues] == [
+        ("starting_on", "format"),
+        ("ending_before", "required"),
+    ]

@@ -18,7 +18,7 @@ def model() -> None:
 @click.argument("substring", required=False)
 @click.pass_obj
 def list_models(state: State, substring: str | None) -> int:
-    """List the models, or those whose name contains SUBSTRING (in any case): status 1 if there is none."""
+    """List the models, or those whose name contains SUBSTRING, ignoring case. Exits with status 1 if none does."""
     models = state.rest.get_server_capabilities().result().supported_models
     found = [
         model

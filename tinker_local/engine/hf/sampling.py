@@ -253,7 +253,8 @@ def _draw_from_all(scores: Tensor, rows: Sequence[Row]) -> tuple[Ids, Scores, Sc
 
     def reach(wanted: Tensor) -> tuple[Ids, Scores]:
         """The most probable tokens that together have this weight: the last of them, and the sum with it."""
-        at = torch.searchsorted(below, wanted)
+        # Rounding must not lead beyond the last bin that has tokens.
+        at = torch.searchsorted(below, wanted.minimum(below[:, -1:]))
         row, ids = (bins == at).nonzero(as_tuple=True)
         found = (row, ids, scores[row, ids], weights[row, ids])
         of_row, token_ids, of_token, weight = (one.cpu().numpy() for one in found)
